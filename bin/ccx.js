@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+// Plain JavaScript that old versions of Node can read, so that they can say what is missing.
+var parts = process.versions.node.split(".").map(Number);
+
+if (parts[0] < 22 || (parts[0] === 22 && parts[1] < 18)) {
+  console.error(
+    "ccx needs Node.js 22.18 or newer (this is v" +
+      process.versions.node +
+      "). Run it through npm (npm start, npx ccx), which brings its own.",
+  );
+  process.exit(1);
+} else {
+  import("../src/cli.ts")
+    .then((cli) => cli.main(process.argv))
+    .catch((error) => {
+      console.error(error && error.name === "ConfigurationError" ? error.message : error);
+      process.exitCode = 1;
+    });
+}

@@ -1,0 +1,66 @@
+-- The whole content at once: what changed gets a new version, what is gone ends, the rest is left alone.
+create or replace function load_content(content jsonb, at timestamptz default now())
+returns table (added integer, changed integer, removed integer, unchanged integer)
+language plpgsql volatile
+set search_path = public, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  rule_names text[];
+begin
+  -- two loads at once would each end the other's versions
+  lock table rule_content in share row exclusive mode;
+
+  with incoming as materialized (
+    select *
+    from jsonb_to_recordset(content) as c (
+      rule_name text, python_module text, error_key text, description text, generic text, summary text, reason text,
+      resolution text, more_info text, impact smallint, likelihood smallint, status text, publish_date timestamptz,
+      tags text[])
+  ), compared as materialized (
+    select i.*, c.id as present_id, i.rule_name is null as is_gone, c.rule_name as present_rule_name,
+      c.id is not null and i.rule_name is not null and
+        (c.python_module, c.description, c.generic, c.summary, c.reason, c.resolution, c.more_info, c.impact,
+          c.likelihood, c.status, c.publish_date, c.tags)
+        is not distinct from
+        (i.python_module, i.description, i.generic, i.summary, i.reason, i.resolution, i.more_info, i.impact,
+          i.likelihood, i.status, i.publish_date, i.tags) as is_same
+    from incoming i
+    full join (select * from rule_content where upper_inf(validity)) c
+      on c.rule_name = i.rule_name and c.error_key = i.error_key
+  ), ended as (
+    update rule_content c
+    set validity = tstzrange(lower(c.validity), load_content.at)
+    from compared d
+    where c.id = d.present_id and not d.is_same
+  )
+  select
+    count(*) filter (where present_id is null),
+    count(*) filter (where present_id is not null and not is_gone and not is_same),
+    count(*) filter (where is_gone),
+    count(*) filter (where is_same),
+    array_agg(distinct coalesce(rule_name, present_rule_name)) filter (where not is_same)
+  into added, changed, removed, unchanged, rule_names
+  from compared;
+
+  insert into rule_content
+    (rule_name, python_module, error_key, description, generic, summary, reason, resolution, more_info, impact,
+      likelihood, status, publish_date, tags, validity)
+  select i.rule_name, i.python_module, i.error_key, i.description, i.generic, i.summary, i.reason, i.resolution,
+    i.more_info, i.impact, i.likelihood, i.status, i.publish_date, i.tags, tstzrange(load_content.at, null)
+  from jsonb_to_recordset(content) as i (
+    rule_name text, python_module text, error_key text, description text, generic text, summary text, reason text,
+    resolution text, more_info text, impact smallint, likelihood smallint, status text, publish_date timestamptz,
+    tags text[])
+  where not exists (
+    select from rule_content c
+    where c.rule_name = i.rule_name and c.error_key = i.error_key and upper_inf(c.validity));
+
+  if rule_names is not null then
+    perform decide_again(rule_names, load_content.at);
+  end if;
+  return next;
+end $$;
+
+comment on function load_content(jsonb, timestamptz) is
+  'Takes over the whole rule content (array of objects with the columns of rule_content) in one transaction: new versions for what changed, an end for what is gone; clusters concerned are asked again.';

@@ -1,0 +1,138 @@
+-- Decides for the clusters that wait longest, for all targets: ledger, outbox, reported and the wake-up of the
+-- delivery commit together.
+--
+-- Taking the rows of decision_due is a statement of its own: only a later statement's snapshot is sure to see the
+-- reports that were committed before we got the row lock.
+create or replace function decide_due(batch_size integer, at timestamptz default now())
+returns table (clusters integer, notifications integer, told integer, held integer)
+language plpgsql volatile
+set search_path = public, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  orgs bigint[];
+  names text[];
+  by_report boolean[];
+  decided decision[];
+  target text;
+begin
+  with due as (
+    select d.org_id, d.cluster
+    from decision_due d
+    order by d.due_at
+    limit batch_size
+    for update skip locked
+  ), taken as (
+    delete from decision_due d
+    using due
+    where d.org_id = due.org_id and d.cluster = due.cluster
+    returning d.org_id, d.cluster, d.by_report
+  )
+  select array_agg(t.org_id), array_agg(t.cluster), array_agg(t.by_report)
+  into orgs, names, by_report
+  from taken t;
+
+  clusters := coalesce(cardinality(orgs), 0);
+  notifications := 0;
+  told := 0;
+  held := 0;
+  if clusters = 0 then
+    return next;
+    return;
+  end if;
+
+  select array_agg(d), count(*) filter (where d.decision = 'hold')
+  into decided, held
+  from event_targets t
+  cross join unnest(orgs, names) as due (org_id, cluster)
+  cross join lateral decide(t.id, at) d
+  where d.org_id = due.org_id and d.cluster = due.cluster;
+
+  -- A cooldown that became shorter since: the ledger's longer period must not refuse what the policy in force allows.
+  update notified_issue n
+  set cooldown_period = tstzrange(lower(n.cooldown_period), greatest(cooldown_end(n.told_at, p.cooldown), n.told_at))
+  from unnest(decided) d
+  join policy p on p.id = d.policy_id
+  where d.decision = 'notify'
+    and n.issue_id = d.issue_id
+    and n.target_id = d.target_id
+    and n.live
+    and n.cooldown_period @> at
+    and cooldown_end(n.told_at, p.cooldown) <= at;
+
+  with telling as materialized (
+    -- one message holds at most max_events issues of one cluster
+    select d.target_id, d.org_id, d.cluster, d.issue_id, d.occurrence, d.content_id, d.policy_id, d.last_seen,
+      p.cooldown,
+      (row_number() over (
+        partition by d.target_id, d.org_id, d.cluster
+        order by d.total_risk desc, d.issue_id) - 1) / p.max_events as message
+    from unnest(decided) d
+    join policy p on p.id = d.policy_id
+    where d.decision = 'notify'
+  ), message as materialized (
+    select nextval(pg_get_serial_sequence('notification', 'id')) as id, m.*
+    from (
+      select t.target_id, t.org_id, t.cluster, t.message, t.policy_id, t.last_seen
+      from telling t
+      group by t.target_id, t.org_id, t.cluster, t.message, t.policy_id, t.last_seen
+      order by t.target_id, t.org_id, t.cluster, t.message
+    ) m
+  ), sent_to_outbox as (
+    insert into notification
+      (id, target_id, org_id, account_number, cluster, updated_at, decided_at, policy_id, next_attempt_at)
+    select m.id, m.target_id, m.org_id, l.account_number, m.cluster, m.last_seen, at, m.policy_id, at
+    from message m
+    join latest_report l on l.org_id = m.org_id and l.cluster = m.cluster
+  ), ledger as (
+    insert into notified_issue
+      (notification_id, issue_id, target_id, told_at, cooldown_period, occurrence, content_id)
+    select m.id, t.issue_id, t.target_id, at, tstzrange(at, cooldown_end(at, t.cooldown)), t.occurrence, t.content_id
+    from telling t
+    join message m
+      on m.target_id = t.target_id and m.org_id = t.org_id and m.cluster = t.cluster and m.message = t.message
+    order by t.issue_id, t.target_id
+    -- somebody else wrote to the ledger since we decided: the constraint is right
+    on conflict do nothing
+    returning notification_id
+  )
+  select count(distinct l.notification_id), count(*) into notifications, told from ledger l;
+
+  -- a message all of whose issues the ledger refused has nothing to say
+  if told < (select count(*) from unnest(decided) d where d.decision = 'notify') then
+    delete from notification n
+    where n.decided_at = decide_due.at
+      and n.state = 'pending'
+      and (n.org_id, n.cluster) in (select o, c from unnest(orgs, names) as due (o, c))
+      and not exists (select from notified_issue i where i.notification_id = n.id);
+  end if;
+
+  -- Reports that nobody is told about are recorded at once, the others when their delivery has ended.
+  perform ensure_partition('reported', (at at time zone 'UTC')::date);
+  insert into reported
+    (org_id, account_number, cluster, notification_type, state, report, updated_at, notified_at, error_log, event_type_id)
+  select d.org_id, l.account_number, d.cluster, 1,
+    case when bool_or(d.qualifies) then 2 else 3 end,
+    '', l.updated_at, at, '', d.target_id
+  from unnest(decided) d
+  join unnest(orgs, names, by_report) as due (org_id, cluster, by_report)
+    on due.org_id = d.org_id and due.cluster = d.cluster and due.by_report
+  join latest_report l on l.org_id = d.org_id and l.cluster = d.cluster
+  group by d.org_id, d.cluster, d.target_id, l.account_number, l.updated_at
+  having bool_and(d.decision = 'hold' and 'target_disabled' <> all (d.reasons))
+  on conflict do nothing;
+
+  -- The last statement, since the job's row stays locked until we commit.
+  for target in
+    select distinct t.name
+    from unnest(decided) d
+    join event_targets t on t.id = d.target_id
+    where d.decision = 'notify'
+  loop
+    perform wake_delivery(target);
+  end loop;
+  return next;
+end $$;
+
+comment on function decide_due(integer, timestamptz) is
+  'Decides for up to batch_size waiting clusters and commits ledger, outbox, reported and the wake-up job together. Returns how many clusters were taken, messages queued, issues told and issues held.';

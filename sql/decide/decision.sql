@@ -1,0 +1,44 @@
+-- The row that decide() returns. A type, so that decide_due() can hold the rows of one run in a variable.
+do $$
+begin
+  if to_regtype('decision') is null then
+    create type decision as (
+      target_id integer,
+      org_id bigint,
+      cluster text collate "C",
+      issue_id bigint,
+      component text,
+      error_key text,
+      occurrence integer,
+      first_seen timestamptz,
+      last_seen timestamptz,
+      total_risk smallint,
+      decision text,
+      reasons text[],
+      qualifies boolean,
+      last_told_at timestamptz,
+      next_eligible_at timestamptz,
+      policy_id bigint,
+      content_id bigint
+    );
+  end if;
+end $$;
+
+comment on type decision is 'one answer of decide(): is this issue to be told to this target, and why (not)';
+comment on column decision.target_id is 'the target';
+comment on column decision.org_id is 'organization that owns the cluster';
+comment on column decision.cluster is 'the cluster';
+comment on column decision.issue_id is 'the issue';
+comment on column decision.component is 'its rule, as reports spell it';
+comment on column decision.error_key is 'which of the rule''s problems';
+comment on column decision.occurrence is '1 = new, more = gone and back';
+comment on column decision.first_seen is 'time of the first report that had it';
+comment on column decision.last_seen is 'time of the newest report that has it';
+comment on column decision.total_risk is 'total risk of the rule, null without content';
+comment on column decision.decision is 'notify or hold';
+comment on column decision.reasons is 'every reason that holds it, empty for notify';
+comment on column decision.qualifies is 'the policy lets it through; what holds it, if anything, is the cooldown';
+comment on column decision.last_told_at is 'when it was last told to this target';
+comment on column decision.next_eligible_at is 'when its cooldown ends; null when it was never told';
+comment on column decision.policy_id is 'policy version that decided';
+comment on column decision.content_id is 'content version that decided';

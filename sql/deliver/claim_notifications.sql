@@ -1,0 +1,50 @@
+-- Hands out messages that are due. The lease is next_attempt_at itself: a worker that dies simply lets it pass.
+-- `skip locked` lets any number of workers claim at once; ordering by due time keeps a message that fails again and
+-- again from standing in front of the others.
+create or replace function claim_notifications(
+  target text, batch_size integer, lease interval default '2 minutes', at timestamptz default now()
+) returns table (
+  id bigint, message_id uuid, attempt integer, org_id bigint, account_number bigint, cluster text,
+  updated_at timestamptz, decided_at timestamptz, issues jsonb
+)
+language sql volatile
+set search_path = public, pg_temp
+begin atomic
+  with due as (
+    select n.id
+    from notification n
+    where n.target_id = (select t.id from event_targets t where t.name = target)
+      and n.state = 'pending'
+      and n.next_attempt_at <= at
+    order by n.next_attempt_at, n.id
+    limit batch_size
+    for update skip locked
+  ), claimed as (
+    update notification n
+    set attempts = n.attempts + 1, next_attempt_at = at + lease
+    from due
+    where n.id = due.id
+    returning n.*
+  )
+  select c.id, c.message_id, c.attempts, c.org_id, c.account_number, c.cluster, c.updated_at, c.decided_at, said.issues
+  from claimed c
+  cross join lateral (
+    select jsonb_agg(
+      jsonb_build_object(
+        'component', r.component,
+        'error_key', r.error_key,
+        'total_risk', rc.total_risk,
+        'description', rc.description,
+        'reason', rc.reason)
+      order by rc.total_risk desc, i.id) as issues
+    from notified_issue n
+    join issue i on i.id = n.issue_id
+    join rule r on r.id = i.rule_id
+    join rule_content rc on rc.id = n.content_id
+    where n.notification_id = c.id
+  ) said
+  order by c.id;
+end;
+
+comment on function claim_notifications(text, integer, interval, timestamptz) is
+  'Takes up to batch_size messages that are due for this target for the length of the lease, with the issues to tell.';

@@ -1,0 +1,29 @@
+-- One row for each decision and target, however many messages it took: sent as soon as one got through, error while
+-- none did. error_log names what failed.
+create or replace function record_reported(notification_ids bigint[]) returns void
+language sql volatile
+set search_path = public, pg_temp
+as $$
+  insert into reported
+    (org_id, account_number, cluster, notification_type, state, report, updated_at, notified_at, error_log, event_type_id)
+  select n.org_id, max(n.account_number), n.cluster, 1,
+    case when bool_or(n.state = 'sent') then 1 else 4 end,
+    coalesce(max(r.report), ''), n.updated_at, n.decided_at,
+    coalesce(string_agg(distinct n.last_error, '; ') filter (where n.state = 'dead'), ''), n.target_id
+  from (
+    select distinct e.org_id, e.cluster, e.decided_at, e.target_id
+    from notification e
+    where e.id = any (notification_ids)
+  ) decision
+  join notification n using (org_id, cluster, decided_at, target_id)
+  left join new_reports r
+    on r.org_id = n.org_id and r.cluster = n.cluster and r.updated_at = n.updated_at
+  where n.state <> 'pending'
+  group by n.org_id, n.cluster, n.updated_at, n.decided_at, n.target_id
+  order by n.org_id, n.cluster, n.decided_at, n.target_id
+  on conflict (org_id, cluster, notified_at, event_type_id) do update
+  set state = excluded.state, report = excluded.report, error_log = excluded.error_log;
+$$;
+
+comment on function record_reported(bigint[]) is
+  'Writes or renews the rows of reported for the decisions that these notifications (all ended) belong to.';

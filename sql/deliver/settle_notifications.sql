@@ -1,0 +1,69 @@
+-- Records how deliveries ended. A success counts whoever reports it (the message is out); a failure only from the
+-- worker that still holds the message. What cannot succeed any more is dead: then its issues do not count as told.
+--
+-- 22 hours: receivers remember message ids for a day, so a try after that could be taken for a new message.
+create or replace function settle_notifications(outcomes jsonb, at timestamptz default now())
+returns table (sent integer, retried integer, dead integer)
+language plpgsql volatile
+set search_path = public, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  ended bigint[];
+  waiting bigint[];
+begin
+  with outcome as (
+    select *
+    from jsonb_to_recordset(outcomes) as o (
+      id bigint, attempt integer, sent boolean, result jsonb,
+      failure text, error text, permanent boolean, retry_after_ms bigint)
+  ), settled as (
+    select n.id, o.result, o.failure, left(o.error, 1000) as error, retry.next_attempt_at,
+      case
+        when o.sent then 'sent'
+        when o.permanent or retry.next_attempt_at > n.decided_at + interval '22 hours' then 'dead'
+        else 'pending'
+      end as state
+    from notification n
+    join outcome o on o.id = n.id
+    cross join lateral (
+      select at + greatest(retry_delay(n.attempts), coalesce(o.retry_after_ms, 0) * interval '1 millisecond')
+        as next_attempt_at
+    ) retry
+    where (o.sent and n.state <> 'sent') or (n.state = 'pending' and n.attempts = o.attempt)
+    order by n.id
+    for update of n
+  ), updated as (
+    update notification n
+    set state = s.state,
+        ended_at = case when s.state <> 'pending' then at end,
+        next_attempt_at = case when s.state = 'pending' then s.next_attempt_at else n.next_attempt_at end,
+        failure = case when s.state = 'sent' then n.failure else s.failure end,
+        last_error = case when s.state = 'sent' then n.last_error else s.error end,
+        result = s.result
+    from settled s
+    where n.id = s.id
+    returning n.id, n.state
+  ), not_told as (
+    update notified_issue i
+    set live = false
+    from updated u
+    where i.notification_id = u.id and u.state = 'dead' and i.live
+  )
+  select count(*) filter (where state = 'sent'), count(*) filter (where state = 'pending'),
+    count(*) filter (where state = 'dead'), array_agg(id) filter (where state <> 'pending'),
+    array_agg(id) filter (where state = 'pending')
+  into sent, retried, dead, ended, waiting
+  from updated;
+
+  perform record_reported(ended);
+  perform wake_delivery(t.name, min(n.next_attempt_at))
+  from notification n
+  join event_targets t on t.id = n.target_id
+  where n.id = any (waiting)
+  group by t.name;
+  return next;
+end $$;
+
+comment on function settle_notifications(jsonb, timestamptz) is
+  'Records outcomes of deliveries: an array of {id, attempt, sent, result} or {id, attempt, sent: false, failure, error, permanent, retry_after_ms}. Returns how many are sent, to be retried, and dead.';

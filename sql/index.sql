@@ -1,0 +1,24 @@
+-- Every object that can be re-created, in the order in which they need each other. Running this file against a
+-- migrated database changes nothing (CI proves it).
+--!include content/rule_name.sql
+--!include decide/cooldown_end.sql
+--!include retain/ensure_partition.sql
+--!include retain/ensure_partitions.sql
+--!include deliver/wake_delivery.sql
+--!include decide/wake_decide.sql
+--!include issues/report_hits.sql
+--!include issues/tg_new_reports__issues.sql
+--!include ingest/ingest.sql
+--!include decide/decision.sql
+--!include decide/decide.sql
+--!include decide/decide_due.sql
+--!include decide/decide_again.sql
+--!include decide/explain_notification.sql
+--!include decide/new_issues.sql
+--!include decide/set_policy.sql
+--!include content/load_content.sql
+--!include deliver/retry_delay.sql
+--!include deliver/claim_notifications.sql
+--!include deliver/record_reported.sql
+--!include deliver/settle_notifications.sql
+--!include ops/sweep.sql

@@ -1,0 +1,98 @@
+import { Command } from "commander";
+import { type Config, describeConfig, loadConfig, requireKeys } from "./config.ts";
+import { loadContent } from "./content/load.ts";
+import { ContentError } from "./content/read.ts";
+import { asConfigurationError } from "./db/errors.ts";
+import { migrate } from "./db/migrate.ts";
+import { createPool } from "./db/pool.ts";
+import { ConfigurationError } from "./errors.ts";
+import { createLogger, type Logger } from "./log.ts";
+import { isStop, type Role, run, stopSignal } from "./run.ts";
+
+/**
+ * The command `ccx`: the table of contents of what it can do. Sets the exit code: 0 done, 1 something a person has to
+ * change (one line on stderr), 2 a fault of ours (with a stack trace).
+ */
+export async function main(argv: string[]): Promise<void> {
+  const program = new Command("ccx")
+    .description(
+      "Tells OpenShift customers about new issues of their clusters; every decision is made in PostgreSQL.",
+    )
+    .option("--config <file>", "file with KEY=value lines; the environment goes before it")
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "ccx: ")) })
+    .showHelpAfterError("(ccx --help lists the commands)");
+
+  const context = (): { config: Config; log: Logger } => {
+    const { config: file } = program.opts<{ config?: string }>();
+    const config = loadConfig({ env: process.env, file });
+    return { config, log: createLogger(config.logLevel) };
+  };
+
+  const service = (name: string, roles: Role[], description: string) =>
+    program
+      .command(name)
+      .description(description)
+      .action(async () => {
+        const { config, log } = context();
+        const signal = stopSignal(log);
+        await run(roles, config, log, signal).catch((error) => {
+          if (!isStop(error, signal)) throw error;
+        });
+      });
+  service("run", ["consume", "work"], "run everything in one process");
+  service("consume", ["consume"], "only take reports in");
+  service("work", ["work"], "only decide and deliver");
+
+  program
+    .command("migrate")
+    .description("bring the database up to date; waits while another one does")
+    .action(async () => {
+      const { config, log } = context();
+      requireKeys(config, ["databaseUrl"]);
+      await migrate(config.databaseUrl, log);
+    });
+
+  const content = program.command("content").description("what rules say");
+  content
+    .command("load")
+    .argument("<dir>", "folder in the layout of the content service")
+    .description("take over the rule content of a folder, all of it or, when a file is bad, nothing")
+    .action(async (directory: string) => {
+      const { config, log } = context();
+      requireKeys(config, ["databaseUrl"]);
+      const pool = createPool({ databaseUrl: config.databaseUrl, size: 1, name: "ccx content", log });
+      try {
+        const { added, changed, removed, unchanged } = await loadContent(pool, directory);
+        console.log(`${added} added, ${changed} changed, ${removed} removed, ${unchanged} unchanged`);
+      } finally {
+        await pool.end();
+      }
+    });
+
+  program
+    .command("config")
+    .description("print the configuration in force; secrets are left out")
+    .action(() => {
+      for (const line of describeConfig(context().config)) console.log(line);
+    });
+
+  try {
+    await program.parseAsync(argv);
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+}
+
+/** Says what went wrong on stderr; returns the exit code. */
+export function report(error: unknown): 1 | 2 {
+  const forPeople =
+    error instanceof ConfigurationError || error instanceof ContentError
+      ? error
+      : asConfigurationError(error);
+  if (!forPeople) {
+    console.error(error);
+    return 2;
+  }
+  for (const line of forPeople.message.split("\n")) console.error(`ccx: ${line}`);
+  return 1;
+}

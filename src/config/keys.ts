@@ -1,0 +1,191 @@
+import type { z } from "zod";
+import { brokers, count, flag, linkTemplate, postgresUrl, secureUrl, text, topic, word } from "./values.ts";
+
+/** One key of the configuration. */
+export interface Key<Schema extends z.ZodType = z.ZodType> {
+  /** Its name in the environment and in the file. */
+  key: string;
+  schema: Schema;
+  /** As one would write it; without one, the key is optional and its value may be undefined. */
+  default?: string;
+  /** Never shown; may also be given as the path of a file, in `<key>_FILE`. */
+  secret?: true;
+  /** One line of Markdown for docs/configuration.md. */
+  description: string;
+}
+
+const advisor = "https://console.redhat.com/openshift/insights/advisor";
+const sso = "https://sso.redhat.com/auth/realms/redhat-external/protocol/openid-connect/token";
+
+/** Every key there is. docs/configuration.md lists the same; a test compares them. */
+export const keys = {
+  databaseUrl: {
+    key: "DATABASE_URL",
+    schema: postgresUrl,
+    secret: true,
+    description: "The database: `postgres://user:password@host:5432/database`.",
+  },
+  databasePoolSize: {
+    key: "CCX_DATABASE_POOL_SIZE",
+    schema: count(1, 1_000),
+    default: "10",
+    description: "Most connections that one process keeps open to the database.",
+  },
+  kafkaBrokers: {
+    key: "KAFKA_BROKERS",
+    schema: brokers,
+    description: "Kafka brokers to start from: `host:port`, separated by commas.",
+  },
+  kafkaClientId: {
+    key: "CCX_KAFKA_CLIENT_ID",
+    schema: text,
+    default: "ccx-notifications",
+    description: "The name under which brokers see this process.",
+  },
+  kafkaTls: {
+    key: "CCX_KAFKA_TLS",
+    schema: flag,
+    default: "false",
+    description: "Whether to talk TLS to the brokers: `true` or `false`.",
+  },
+  kafkaCaFile: {
+    key: "CCX_KAFKA_CA_FILE",
+    schema: text,
+    description:
+      "File with the certificates (PEM) that vouch for the brokers, in place of the system's. Needs TLS.",
+  },
+  kafkaSaslMechanism: {
+    key: "CCX_KAFKA_SASL_MECHANISM",
+    schema: word(["plain", "scram-sha-256", "scram-sha-512"]),
+    description:
+      "How to log in to the brokers: `plain`, `scram-sha-256` or `scram-sha-512`. Unset: no login.",
+  },
+  kafkaSaslUsername: {
+    key: "CCX_KAFKA_SASL_USERNAME",
+    schema: text,
+    description: "The user name for the brokers. Required with a mechanism.",
+  },
+  kafkaSaslPassword: {
+    key: "CCX_KAFKA_SASL_PASSWORD",
+    schema: text,
+    secret: true,
+    description: "The password for the brokers. Required with a mechanism.",
+  },
+  resultsTopic: {
+    key: "CCX_RESULTS_TOPIC",
+    schema: topic,
+    default: "ccx.ocp.results",
+    description: "The topic that reports are read from.",
+  },
+  consumerGroup: {
+    key: "CCX_CONSUMER_GROUP",
+    schema: text,
+    default: "ccx_notifications",
+    description: "The consumer group that reads it.",
+  },
+  notificationsTopic: {
+    key: "CCX_NOTIFICATIONS_TOPIC",
+    schema: topic,
+    default: "platform.notifications.ingress",
+    description: "The topic that notifications are written to.",
+  },
+  clusterUrl: {
+    key: "CCX_CLUSTER_URL",
+    schema: linkTemplate("cluster_id"),
+    default: `${advisor}/clusters/{cluster_id}`,
+    description: "Link to a cluster, in notifications.",
+  },
+  ruleUrl: {
+    key: "CCX_RULE_URL",
+    schema: linkTemplate("cluster_id", "module", "error_key"),
+    default: `${advisor}/clusters/{cluster_id}?first={module}|{error_key}`,
+    description: "Link to an issue of a cluster, in notifications.",
+  },
+  serviceLogUrl: {
+    key: "CCX_SERVICE_LOG_URL",
+    schema: secureUrl,
+    description: "Where Service Log takes entries. Unset: this process does not deliver to Service Log.",
+  },
+  serviceLogTokenUrl: {
+    key: "CCX_SERVICE_LOG_TOKEN_URL",
+    schema: secureUrl,
+    default: sso,
+    description: "Where to get an access token for Service Log.",
+  },
+  serviceLogClientId: {
+    key: "CCX_SERVICE_LOG_CLIENT_ID",
+    schema: text,
+    description: "The service account for the token. Required with `CCX_SERVICE_LOG_URL`.",
+  },
+  serviceLogClientSecret: {
+    key: "CCX_SERVICE_LOG_CLIENT_SECRET",
+    schema: text,
+    secret: true,
+    description: "The secret of that account. Required with `CCX_SERVICE_LOG_URL`.",
+  },
+  serviceLogCreatedBy: {
+    key: "CCX_SERVICE_LOG_CREATED_BY",
+    schema: text,
+    default: "service-account-ccx-notification-service",
+    description: "`created_by` of an entry.",
+  },
+  serviceLogUsername: {
+    key: "CCX_SERVICE_LOG_USERNAME",
+    schema: text,
+    default: "insights-advisor",
+    description: "`username` of an entry.",
+  },
+  serviceLogRuleUrl: {
+    key: "CCX_SERVICE_LOG_RULE_URL",
+    schema: linkTemplate("cluster_id", "module", "error_key"),
+    default: `${advisor}/recommendations/{module}|{error_key}`,
+    description: "Link to a rule, in Service Log entries.",
+  },
+  serviceLogConnectTimeoutMs: {
+    key: "CCX_SERVICE_LOG_CONNECT_TIMEOUT_MS",
+    schema: count(1, 600_000, "milliseconds"),
+    default: "3000",
+    description: "Longest wait for a connection to Service Log, in milliseconds.",
+  },
+  serviceLogTimeoutMs: {
+    key: "CCX_SERVICE_LOG_TIMEOUT_MS",
+    schema: count(1, 600_000, "milliseconds"),
+    default: "15000",
+    description: "Longest wait for a whole answer of Service Log, in milliseconds.",
+  },
+  serviceLogMaxResponseBytes: {
+    key: "CCX_SERVICE_LOG_MAX_RESPONSE_BYTES",
+    schema: count(1, 100_000_000, "bytes"),
+    default: "65536",
+    description: "Largest answer of Service Log that is read, in bytes.",
+  },
+  serviceLogConcurrency: {
+    key: "CCX_SERVICE_LOG_CONCURRENCY",
+    schema: count(1, 1_000),
+    default: "8",
+    description: "Most requests to Service Log at the same time.",
+  },
+  workerConcurrency: {
+    key: "CCX_WORKER_CONCURRENCY",
+    schema: count(1, 1_000),
+    default: "4",
+    description: "Most jobs that one process works on at the same time.",
+  },
+  batchSize: {
+    key: "CCX_BATCH_SIZE",
+    schema: count(1, 100_000, "messages"),
+    default: "1000",
+    description: "Most messages that go into the database in one call.",
+  },
+  logLevel: {
+    key: "CCX_LOG_LEVEL",
+    schema: word(["trace", "debug", "info", "warn", "error", "fatal", "silent"]),
+    default: "info",
+    description: "How much is logged: `trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`.",
+  },
+} as const satisfies Record<string, Key>;
+
+export type ConfigName = keyof typeof keys;
+
+/** The keys under their property names, without the literal types. */
+export const keyList = Object.entries(keys) as [ConfigName, Key][];

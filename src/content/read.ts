@@ -1,0 +1,174 @@
+import { readdir } from "node:fs/promises";
+import { ContentError } from "./error.ts";
+import { codeOf, type Folder, listFolder, TextReader } from "./files.ts";
+import { checked, configShape, metadataShape, nameShape, parseYaml, pluginShape } from "./shapes.ts";
+
+export { ContentError } from "./error.ts";
+
+/**
+ * What one error key of one rule says, as SQL's `load_content(jsonb)` takes it (member = column).
+ * `impact` and `likelihood` are 1 to 4; `publish_date` is ISO 8601 in UTC with `Z`; the texts are
+ * Markdown, possibly doT templates, exactly as in the files.
+ */
+export type RuleContent = {
+  rule_name: string;
+  python_module: string;
+  error_key: string;
+  description: string;
+  generic: string;
+  summary: string;
+  reason: string;
+  resolution: string;
+  more_info: string;
+  impact: number;
+  likelihood: number;
+  status: "active" | "inactive";
+  publish_date: string | null;
+  tags: string[];
+};
+
+const textNames = ["generic", "summary", "reason", "resolution", "more_info"] as const;
+const mandatoryTexts = new Set<string>(["generic", "reason"]);
+
+type Texts = Partial<Record<(typeof textNames)[number], { path: string; text: string }>>;
+type Rule = { folder: Folder; pythonModule: string };
+
+/**
+ * Reads a tree of rule content in the layout of the Insights content service: `config.yaml`, and below
+ * `external/` and `internal/`, at any depth, rule folders (`plugin.yaml`) with error key folders
+ * (`metadata.yaml`); a text that an error key does not have is the rule's.
+ *
+ * Returns one entry per rule and error key, sorted by both. All or nothing: the first thing wrong, in
+ * order of paths, throws a ContentError whose one-line message names the path and the problem.
+ */
+export async function readContent(directory: string): Promise<RuleContent[]> {
+  const trees = await listTrees(directory);
+  const reader = new TextReader(directory);
+  const config = parseYaml("config.yaml", await reader.text("config.yaml"), configShape);
+  const impacts = new Map(Object.entries(config.impact));
+
+  const content: RuleContent[] = [];
+  for (const rule of await readRules(trees, reader))
+    content.push(...(await readErrorKeys(rule, reader, impacts)));
+  return content;
+}
+
+async function listTrees(directory: string): Promise<Folder[]> {
+  const entries = await readdir(directory, { withFileTypes: true }).catch((cause) => {
+    const code = codeOf(cause);
+    const known: Record<string, string> = { ENOENT: "does not exist", ENOTDIR: "is not a folder" };
+    throw new ContentError(`content folder ${directory}`, known[code] ?? `cannot be read (${code})`, {
+      cause,
+    });
+  });
+  const trees: Folder[] = [];
+  for (const name of ["external", "internal"]) {
+    const entry = entries.find((candidate) => candidate.name === name);
+    if (entry && !entry.isDirectory())
+      throw new ContentError(name, "is not a folder (symbolic links are not followed)");
+    if (entry) trees.push(await listFolder(directory, name));
+  }
+  return trees;
+}
+
+/** All rules, sorted by name; a name is used once in both trees together, as reports name rules without the tree. */
+async function readRules(trees: Folder[], reader: TextReader): Promise<Rule[]> {
+  const rules = new Map<string, Rule>();
+  for (const folder of trees.flatMap((tree) => findRules(tree))) {
+    const plugin = await readPlugin(folder, reader);
+    const twin = rules.get(folder.name);
+    if (twin) throw new ContentError(folder.path, `rule ${folder.name} is already in ${twin.folder.path}`);
+    rules.set(folder.name, { folder, pythonModule: plugin.python_module });
+  }
+  if (rules.size === 0)
+    throw new ContentError("external, internal", "hold no rule (a folder with a plugin.yaml)");
+  return [...rules.values()].sort((a, b) => (a.folder.name < b.folder.name ? -1 : 1));
+}
+
+/** The rule folders at or below a folder. A file in the wrong place is an error, as it would silently not count. */
+function findRules(folder: Folder, parent?: Folder, enclosingRule?: Folder): Folder[] {
+  const isRule = folder.files.has("plugin.yaml");
+  const isErrorKey = folder.files.has("metadata.yaml");
+  if (isRule && isErrorKey)
+    throw new ContentError(folder.path, "has both a plugin.yaml (rule) and a metadata.yaml (error key)");
+  if (isRule && enclosingRule)
+    throw new ContentError(folder.path, `is a rule inside the rule ${enclosingRule.path}`);
+  if (isErrorKey && !parent?.files.has("plugin.yaml"))
+    throw new ContentError(
+      parent?.path ?? ".",
+      `has no plugin.yaml, but its folder ${folder.name} has a metadata.yaml`,
+    );
+  const inner = folder.folders.flatMap((child) => findRules(child, folder, isRule ? folder : enclosingRule));
+  return isRule ? [folder] : inner;
+}
+
+async function readPlugin(folder: Folder, reader: TextReader): Promise<{ python_module: string }> {
+  checked(folder.path, folder.name, nameShape);
+  const path = `${folder.path}/plugin.yaml`;
+  const plugin = parseYaml(path, await reader.text(path), pluginShape);
+  const last = plugin.python_module.split(".").at(-1);
+  if (last !== folder.name)
+    throw new ContentError(path, `python_module ends in ${last}, but the rule's folder is ${folder.name}`);
+  return plugin;
+}
+
+async function readErrorKeys(
+  rule: Rule,
+  reader: TextReader,
+  impacts: Map<string, number>,
+): Promise<RuleContent[]> {
+  const ruleTexts = await readTexts(rule.folder, reader);
+  const content: RuleContent[] = [];
+  for (const folder of rule.folder.folders) {
+    if (!folder.files.has("metadata.yaml")) {
+      // pictures and the like may lie there; a text without metadata is an error key forgotten half-way
+      const orphan = textNames.find((name) => folder.files.has(`${name}.md`));
+      if (orphan) throw new ContentError(folder.path, `has ${orphan}.md, but no metadata.yaml`);
+      continue;
+    }
+    checked(folder.path, folder.name, nameShape);
+    const path = `${folder.path}/metadata.yaml`;
+    const metadata = parseYaml(path, await reader.text(path), metadataShape);
+    const impact = impacts.get(metadata.impact);
+    if (impact === undefined)
+      throw new ContentError(path, `impact "${metadata.impact}" is not in config.yaml`);
+
+    content.push({
+      rule_name: rule.folder.name,
+      python_module: rule.pythonModule,
+      error_key: folder.name,
+      description: metadata.description,
+      ...resolveTexts(folder, { ...ruleTexts, ...(await readTexts(folder, reader)) }),
+      impact,
+      likelihood: metadata.likelihood,
+      status: metadata.status,
+      publish_date: metadata.publish_date,
+      tags: metadata.tags,
+    });
+  }
+  if (content.length === 0)
+    throw new ContentError(rule.folder.path, "is a rule without error keys (folders with metadata.yaml)");
+  return content;
+}
+
+async function readTexts(folder: Folder, reader: TextReader): Promise<Texts> {
+  const texts: Texts = {};
+  for (const name of textNames) {
+    const path = `${folder.path}/${name}.md`;
+    if (folder.files.has(`${name}.md`)) texts[name] = { path, text: await reader.text(path) };
+  }
+  return texts;
+}
+
+function resolveTexts(folder: Folder, texts: Texts): Record<(typeof textNames)[number], string> {
+  const textOf = (name: (typeof textNames)[number]): string => {
+    const found = texts[name];
+    if (mandatoryTexts.has(name)) {
+      if (!found) throw new ContentError(folder.path, `has no ${name}.md, and neither has its rule`);
+      if (found.text.trim() === "") throw new ContentError(found.path, "is empty");
+    }
+    return found?.text ?? "";
+  };
+  const [generic, summary, reason] = [textOf("generic"), textOf("summary"), textOf("reason")];
+  return { generic, summary, reason, resolution: textOf("resolution"), more_info: textOf("more_info") };
+}

@@ -1,0 +1,70 @@
+import { ConfigurationError, messageOf } from "../errors.ts";
+
+const unavailable = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "25006", // read-only: a stand-by that is about to take over
+  "40001", // serialization failure
+  "40P01", // deadlock
+  "53100", // disk full
+  "53200", // out of memory
+  "53300", // too many connections
+  "55P03", // lock timeout
+  "57014", // statement timeout, cancelled by an administrator
+  "57P01", // shutting down
+  "57P02", // crashed
+  "57P03", // starting up
+  "58030", // I/O error
+]);
+
+/** The SQLSTATE or system error code of whatever `pg` threw. */
+export function codeOf(error: unknown): string | undefined {
+  if (error instanceof AggregateError) return codeOf(error.errors[0]);
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" ? code : undefined;
+}
+
+/** True when the database is away or overloaded, so that the same call may succeed later. */
+export function isDatabaseUnavailable(error: unknown): boolean {
+  const code = codeOf(error);
+  if (code !== undefined) return unavailable.has(code) || code.startsWith("08");
+  return (
+    error instanceof Error && /^(Connection terminated|timeout e|Client has encountered)/i.test(error.message)
+  );
+}
+
+/** True when PostgreSQL cannot hold one of the values given (SQLSTATE classes 22 and 54): trying again cannot help. */
+export function isUnstorable(error: unknown): boolean {
+  const code = codeOf(error);
+  return code !== undefined && (code.startsWith("22") || code.startsWith("54"));
+}
+
+/** What a person has to change, if that is what the error says; undefined otherwise. */
+export function asConfigurationError(error: unknown): ConfigurationError | undefined {
+  const advice = adviceFor(codeOf(error));
+  return advice ? new ConfigurationError(`${advice} (${messageOf(error)})`, { cause: error }) : undefined;
+}
+
+function adviceFor(code: string | undefined): string | undefined {
+  switch (code) {
+    case "28P01":
+    case "28000":
+      return "The database refused the user or password of DATABASE_URL.";
+    case "3D000":
+      return "The database named in DATABASE_URL does not exist: create it, or correct the URL.";
+    case "42P01":
+    case "42883":
+    case "3F000":
+      return "The database has not been migrated to this version: run `ccx migrate`.";
+    case "42501":
+      return "The user of DATABASE_URL lacks a privilege.";
+    default:
+      return undefined;
+  }
+}

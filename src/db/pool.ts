@@ -1,0 +1,43 @@
+import pg from "pg";
+import type { Logger } from "pino";
+import { messageOf } from "../errors.ts";
+
+const timestamptz = 1184;
+
+/**
+ * Connections to the database. Times come back as ISO 8601 text in UTC with microseconds, since a JavaScript Date
+ * would cut them to milliseconds; bigint comes back as text.
+ */
+export function createPool(options: {
+  databaseUrl: string;
+  size: number;
+  name: string;
+  log: Logger;
+}): pg.Pool {
+  const types = {
+    getTypeParser(oid: number, format?: "text" | "binary") {
+      return oid === timestamptz && format !== "binary"
+        ? isoUtc
+        : pg.types.getTypeParser(oid, format as "text");
+    },
+  };
+  const pool = new pg.Pool({
+    connectionString: options.databaseUrl,
+    max: options.size,
+    application_name: options.name,
+    connectionTimeoutMillis: 10_000,
+    idle_in_transaction_session_timeout: 60_000,
+    keepAlive: true,
+    options: "-c timezone=UTC -c datestyle=ISO",
+    types: types as never,
+  });
+  // An idle connection that breaks is not an error of ours: the next query gets a new one, or fails and says why.
+  const note = (error: unknown) => options.log.debug({ error: messageOf(error) }, "database connection lost");
+  pool.on("error", note);
+  pool.on("connect", (client) => client.on("error", note));
+  return pool;
+}
+
+function isoUtc(text: string): string {
+  return text.replace(" ", "T").replace("+00", "Z");
+}

@@ -1,0 +1,31 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Pool } from "pg";
+import type { Logger } from "pino";
+import { messageOf } from "../errors.ts";
+import { asConfigurationError, isDatabaseUnavailable } from "./errors.ts";
+
+/** Waits between tries: 0.25 s, 0.5 s, 1 s … up to 15 s. */
+export function backoffMs(attempt: number): number {
+  return Math.min(250 * 2 ** (attempt - 1), 15_000);
+}
+
+/**
+ * Waits until the database answers. Throws ConfigurationError when waiting cannot help (credentials, name,
+ * migrations), and the signal's reason when it is aborted.
+ */
+export async function waitForDatabase(pool: Pool, log: Logger, signal?: AbortSignal): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await pool.query("select 1");
+      if (attempt > 1) log.info("database is there");
+      return;
+    } catch (error) {
+      const wrong = asConfigurationError(error);
+      if (wrong) throw wrong;
+      if (!isDatabaseUnavailable(error)) throw error;
+      const waitMs = backoffMs(attempt);
+      log.warn({ error: messageOf(error), waitMs }, "database is away, trying again");
+      await sleep(waitMs, undefined, signal ? { signal } : {});
+    }
+  }
+}

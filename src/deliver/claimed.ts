@@ -1,0 +1,39 @@
+import { z } from "zod";
+
+/** The one form of time the receivers accept: UTC, `T` and `Z`, at most nanoseconds (anchors §2.2). */
+export const utcTimestamp = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/;
+
+const timestamp = z.string().regex(utcTimestamp);
+const digits = z.string().regex(/^\d+$/);
+
+const claimedIssueSchema = z.object({
+  /** Full component, with its trailing `.report`. */
+  component: z.string(),
+  error_key: z.string(),
+  total_risk: z.number().int().nullable(),
+  /** Rendered text; may be empty when the content has none. */
+  description: z.string(),
+  reason: z.string(),
+});
+
+/** A row of SQL's `claim_notifications(...)`, as `pg` hands it over: bigint as string, json parsed. */
+export const claimedNotificationSchema = z.object({
+  id: digits,
+  /** The same on every try of one notification: what receivers recognise a repetition by. */
+  message_id: z.uuidv4(),
+  /** Counts from 1. */
+  attempt: z.number().int().positive(),
+  org_id: digits,
+  /** "0" when unknown. */
+  account_number: digits,
+  /** Any UUID-shaped id: clusters do not promise a version. */
+  cluster: z.guid(),
+  /** Time of the report. */
+  updated_at: timestamp,
+  /** Time of the decision; never moves, because the receiver forgets an id one day after it. */
+  decided_at: timestamp,
+  issues: z.array(claimedIssueSchema).min(1),
+});
+
+export type ClaimedNotification = z.infer<typeof claimedNotificationSchema>;
+export type ClaimedIssue = z.infer<typeof claimedIssueSchema>;

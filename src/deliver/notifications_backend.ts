@@ -1,0 +1,53 @@
+import type { MessageProducer } from "../kafka/producer.ts";
+import type { ClaimedNotification } from "./claimed.ts";
+import { sendNotifications } from "./kafka_sender.ts";
+import {
+  buildNotificationMessage,
+  type NotificationMessage,
+  type NotificationUrls,
+} from "./notification_message.ts";
+import { failure, type Outcome, success } from "./outbox.ts";
+import type { Target } from "./target.ts";
+
+/** Topic platform.notifications.ingress: one message for a cluster, one event for an issue. */
+export class NotificationsBackend implements Target {
+  readonly name = "notifications backend";
+  readonly batchSize = 500;
+  readonly leaseMs = 120_000;
+  readonly #producer: MessageProducer;
+  readonly #topic: string;
+  readonly #urls: NotificationUrls;
+
+  constructor(producer: MessageProducer, topic: string, urls: NotificationUrls) {
+    this.#producer = producer;
+    this.#topic = topic;
+    this.#urls = urls;
+  }
+
+  async *send(rows: ClaimedNotification[]): AsyncGenerator<Outcome[]> {
+    const outcomes: Outcome[] = [];
+    const messages = new Map<string, NotificationMessage>();
+    for (const row of rows) {
+      try {
+        messages.set(row.id, buildNotificationMessage(row, this.#urls));
+      } catch (error) {
+        outcomes.push(failure(row, error));
+      }
+    }
+    const results = await sendNotifications(this.#producer, this.#topic, messages);
+    for (const row of rows) {
+      const result = results.get(row.id);
+      if (!result) continue;
+      outcomes.push(
+        result.ok
+          ? success(row, { topic: this.#topic, partition: result.partition, offset: result.offset })
+          : failure(row, result.error),
+      );
+    }
+    yield outcomes;
+  }
+
+  close(): Promise<void> {
+    return this.#producer.disconnect();
+  }
+}

@@ -1,0 +1,81 @@
+import type { Pool } from "pg";
+import { z } from "zod";
+import { DeliveryError, type FailureReason, messageOf } from "../errors.ts";
+import { type ClaimedNotification, claimedNotificationSchema } from "./claimed.ts";
+
+/** The targets, by their name in event_targets. */
+export type TargetName = "notifications backend" | "service log";
+
+/** How one delivery ended, as SQL settle_notifications() takes it. */
+export type Outcome =
+  | { id: string; attempt: number; sent: true; result: Record<string, unknown> }
+  | {
+      id: string;
+      attempt: number;
+      sent: false;
+      failure: FailureReason;
+      error: string;
+      permanent: boolean;
+      retry_after_ms: number | null;
+    };
+
+export type Settled = { sent: number; retried: number; dead: number };
+
+const settledSchema = z.object({ sent: z.number(), retried: z.number(), dead: z.number() });
+const identitySchema = z.object({ id: z.string(), attempt: z.number() });
+
+/**
+ * Takes messages that are due; for the length of the lease nobody else gets them. A row that cannot be understood
+ * comes back as the outcome "schema", so that it does not stand in the way of the others.
+ */
+export async function claim(
+  pool: Pool,
+  target: TargetName,
+  batchSize: number,
+  leaseMs: number,
+): Promise<{ rows: ClaimedNotification[]; failed: Outcome[] }> {
+  const { rows } = await pool.query({
+    name: "claim_notifications",
+    text: "select * from claim_notifications($1, $2, $3 * interval '1 millisecond')",
+    values: [target, batchSize, leaseMs],
+  });
+  const claimed = { rows: [] as ClaimedNotification[], failed: [] as Outcome[] };
+  for (const row of rows) {
+    const parsed = claimedNotificationSchema.safeParse(row);
+    if (parsed.success) claimed.rows.push(parsed.data);
+    else {
+      const error = new DeliveryError("schema", z.prettifyError(parsed.error), { permanent: true });
+      claimed.failed.push(failure(identitySchema.parse(row), error));
+    }
+  }
+  return claimed;
+}
+
+/** Records how deliveries ended. */
+export async function settle(pool: Pool, outcomes: Outcome[]): Promise<Settled> {
+  const { rows } = await pool.query({
+    name: "settle_notifications",
+    text: "select sent, retried, dead from settle_notifications($1::jsonb)",
+    values: [JSON.stringify(outcomes)],
+  });
+  return settledSchema.parse(rows[0]);
+}
+
+/** The outcome of a delivery that is out. */
+export function success(row: { id: string; attempt: number }, result: Record<string, unknown>): Outcome {
+  return { id: row.id, attempt: row.attempt, sent: true, result };
+}
+
+/** The outcome of a delivery that failed; what is not a DeliveryError is a fault of ours and is tried again. */
+export function failure(row: { id: string; attempt: number }, error: unknown): Outcome {
+  const known = error instanceof DeliveryError ? error : undefined;
+  return {
+    id: row.id,
+    attempt: row.attempt,
+    sent: false,
+    failure: known?.reason ?? "client",
+    error: messageOf(error).replaceAll("\0", "\ufffd").toWellFormed(),
+    permanent: known?.permanent ?? false,
+    retry_after_ms: known?.retryAfterMs ?? null,
+  };
+}

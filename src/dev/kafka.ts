@@ -1,0 +1,59 @@
+import { cp, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { Kafka, logLevel } from "kafkajs";
+import { type Guard, startServer } from "./guard.ts";
+import { jarsOf, type KafkaInstallation } from "./kafka/install.ts";
+import { jvmOptions, serverProperties } from "./kafka/settings.ts";
+
+export type RunningKafka = { brokers: string; pid: number; stop(): Promise<void> };
+
+/**
+ * Starts a Kafka 4.1 broker, which is its own controller, on loopback without authentication.
+ * Topics have to be created; messages up to 20 MiB are accepted; nothing expires.
+ * @param directory an empty folder for its data and its log; it stays behind when the broker stops
+ * @throws Error with the end of its log if it does not start
+ */
+export async function startKafka(
+  directory: string,
+  { java, folder }: KafkaInstallation,
+  guard: Guard,
+): Promise<RunningKafka> {
+  const logFile = path.join(directory, "kafka.log");
+  const data = path.join(directory, "data");
+  const classPath = await jarsOf(folder);
+  const { process: broker, answer: brokers } = await startServer(
+    "Kafka",
+    logFile,
+    async (ports) => {
+      await rm(data, { recursive: true, force: true });
+      await cp(path.join(folder, "formatted"), data, { recursive: true });
+      const configuration = path.join(directory, "server.properties");
+      await writeFile(configuration, serverProperties(data, ports));
+      return guard.spawn(java, [...jvmOptions(directory), "-cp", classPath, "kafka.Kafka", configuration], {
+        logFile,
+        cwd: directory,
+        signal: "SIGKILL", // its data is thrown away: nothing to save
+      });
+    },
+    async ([port]) => {
+      const brokers = `127.0.0.1:${port}`;
+      const admin = new Kafka({
+        brokers: [brokers],
+        logLevel: logLevel.NOTHING,
+        connectionTimeout: 2_000,
+        requestTimeout: 5_000,
+        retry: { retries: 0 },
+      }).admin();
+      try {
+        await admin.connect();
+        // It answers before it has joined itself: until then the cluster is empty.
+        if ((await admin.describeCluster()).brokers.length === 0)
+          throw new Error("the broker is not registered yet");
+      } finally {
+        await admin.disconnect();
+      }
+      return brokers;
+    },
+  );
+  return { brokers, pid: broker.pid, stop: broker.stop };
+}

@@ -1,0 +1,142 @@
+import { z } from "zod";
+import type { RejectReason } from "./parse_message.ts";
+
+/** What the checks below have established about a parsed message. */
+export interface Message {
+  OrgID: number;
+  AccountNumber?: number | null;
+  ClusterName: string;
+  Report: object;
+  LastChecked: string;
+  Version?: number | null;
+}
+
+export interface FieldProblem {
+  reason: RejectReason;
+  text: string;
+}
+
+const isPresent = (value: unknown): boolean => value !== undefined && value !== null;
+/** Characters as PostgreSQL counts them: a pair of surrogates is one. */
+const isName = (text: string): boolean =>
+  text.length > 0 && (text.length <= 255 || (text.length <= 510 && [...text].length <= 255));
+
+const nameRule = "has to be a text of 1 to 255 characters";
+const name = z.string(nameRule).refine(isName, nameRule);
+const hit = z.object({ component: name, key: name }, "has to be an object");
+
+/** Checks hit by hit up to the first bad one, so that a message with a million of them costs one issue, not a million. */
+const hits = z
+  .custom<unknown[]>(Array.isArray, { error: "has to be an array", abort: true })
+  .check(({ value, issues }) => {
+    for (const [index, candidate] of value.entries()) {
+      const checked = hit.safeParse(candidate);
+      const issue = checked.error?.issues[0];
+      if (issue === undefined) continue;
+      issues.push({ code: "custom", message: issue.message, path: [index, ...issue.path], input: value });
+      return;
+    }
+  });
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const orgRule = "has to be a positive whole number";
+const accountRule = "has to be a whole number, 0 or more";
+const clusterRule = "has to be a UUID such as 5d5892d3-1f74-4ccf-91af-548dfc9767aa";
+const versionRule = "has to be a whole number from 0 to 255";
+
+/** In the order in which problems are reported. Only validates: nothing uses its output, so unknown keys stay unread. */
+const beforeTime = z.object({
+  OrgID: z.int(orgRule).positive(orgRule),
+  AccountNumber: z.int(accountRule).min(0, accountRule).nullish(),
+  ClusterName: z.string(clusterRule).regex(uuid, clusterRule),
+  Report: z.object(
+    {
+      system: z.unknown().refine(isPresent, "is missing"),
+      fingerprints: z.unknown().refine(isPresent, "is missing"),
+      reports: hits,
+    },
+    "has to be an object",
+  ),
+  LastChecked: z.string("has to be a time such as 2026-01-31T23:59:59.123456Z"),
+});
+const version = z.object({ Version: z.int(versionRule).min(0, versionRule).max(255, versionRule).nullish() });
+
+type Field = keyof Message;
+const invalid = {
+  OrgID: "invalid_org_id",
+  AccountNumber: "invalid_account_number",
+  ClusterName: "invalid_cluster_name",
+  Report: "invalid_report",
+  LastChecked: "invalid_last_checked",
+  Version: "invalid_version",
+} as const satisfies Record<Field, RejectReason>;
+const missing: Partial<Record<Field, RejectReason>> = {
+  OrgID: "missing_org_id",
+  ClusterName: "missing_cluster_name",
+  Report: "missing_report",
+  LastChecked: "missing_last_checked",
+};
+
+/**
+ * The first problem of OrgID, AccountNumber, ClusterName, Report, or LastChecked (only that it is a text).
+ * `fractional` names the fields whose number was written as 1.0 or 1e3: equal to a whole number, but not one.
+ */
+export function checkBeforeTime(
+  message: object,
+  fractional: ReadonlySet<string> | undefined,
+): FieldProblem | undefined {
+  const issue = beforeTime.safeParse(message).error?.issues[0];
+  if (fractional?.has("OrgID") && (issue === undefined || issue.path[0] !== "OrgID")) {
+    return {
+      reason: "invalid_org_id",
+      text: `OrgID ${orgRule}, but was written with a fraction or exponent.`,
+    };
+  }
+  if (fractional?.has("AccountNumber") && issue?.path[0] !== "OrgID" && issue?.path[0] !== "AccountNumber") {
+    return {
+      reason: "invalid_account_number",
+      text: `AccountNumber ${accountRule}, but was written with a fraction or exponent.`,
+    };
+  }
+  return issue && problemOf(message, issue);
+}
+
+/** The problem of Version, the last field to be looked at. */
+export function checkVersion(
+  message: Message,
+  fractional: ReadonlySet<string> | undefined,
+): FieldProblem | undefined {
+  const issue = version.safeParse(message).error?.issues[0];
+  if (issue !== undefined) return problemOf(message, issue);
+  if (!fractional?.has("Version")) return undefined;
+  return {
+    reason: "invalid_version",
+    text: `Version ${versionRule}, but was written with a fraction or exponent.`,
+  };
+}
+
+function problemOf(message: object, issue: z.core.$ZodIssue): FieldProblem {
+  const field = issue.path[0] as Field;
+  let value: unknown = message;
+  let place = "";
+  for (const step of issue.path) {
+    value = (value as Record<PropertyKey, unknown>)[step];
+    place += typeof step === "number" ? `[${step}]` : `${place && "."}${String(step)}`;
+  }
+  const isMissing = !isPresent(value);
+  return {
+    reason: (isMissing && issue.path.length === 1 && missing[field]) || invalid[field],
+    text: isMissing ? `${place} is missing.` : `${place} ${issue.message}, but is ${describe(value)}.`,
+  };
+}
+
+function describe(value: unknown): string {
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "object") return "an object";
+  if (value === "") return "an empty text";
+  if (typeof value !== "string") return String(value);
+  // stringify escapes what a cut through a surrogate pair leaves
+  return value.length > 40
+    ? `${JSON.stringify(value.slice(0, 40))}… (${value.length} characters)`
+    : JSON.stringify(value);
+}

@@ -1,0 +1,166 @@
+import { isUtf8 } from "node:buffer";
+import { gunzipSync } from "node:zlib";
+import { checkBeforeTime, checkVersion, type FieldProblem, type Message } from "./message_fields.ts";
+import { parseReportTime } from "./report_time.ts";
+import { maxDepth, type ScanProblem, scanJson } from "./scan_json.ts";
+
+/** Why a message of topic ccx.ocp.results was not taken; stored in `rejected_message` and counted in metrics. */
+export const rejectReasons = [
+  "tombstone",
+  "empty",
+  "too_large",
+  "bad_compression",
+  "invalid_utf8",
+  "nul_character",
+  "invalid_surrogate",
+  "too_deep",
+  "invalid_number",
+  "not_json",
+  "not_object",
+  "missing_org_id",
+  "invalid_org_id",
+  "invalid_account_number",
+  "missing_cluster_name",
+  "invalid_cluster_name",
+  "missing_report",
+  "invalid_report",
+  "missing_last_checked",
+  "invalid_last_checked",
+  "future_last_checked",
+  "invalid_version",
+] as const;
+export type RejectReason = (typeof rejectReasons)[number];
+
+export type ParsedMessage =
+  | {
+      kind: "report";
+      orgId: number;
+      /** 0 when the message has none. */
+      accountNumber: number;
+      /** A UUID in lower case. */
+      cluster: string;
+      /** LastChecked as RFC 3339 in UTC, cut to microseconds. */
+      updatedAt: string;
+      /** The whole message, decompressed, otherwise as received: one JSON object, safe inside a larger JSON text. */
+      json: string;
+    }
+  | {
+      kind: "rejected";
+      reason: RejectReason;
+      /** One sentence that names the field. */
+      text: string;
+    };
+
+export const defaultMaxBytes = 10 * 1024 * 1024;
+const toleratedFutureMs = 5 * 60_000;
+
+/**
+ * Reads one message of topic ccx.ocp.results; the only place that says what a valid message is.
+ *
+ * @param value the Kafka message's value, plain or gzip; null is a tombstone
+ * @param now the clock, against which LastChecked must not be more than 5 minutes ahead
+ * @param limits `maxBytes`: the largest value taken, before and after decompression
+ * @returns the report, or why there is none. Never throws, whatever the bytes.
+ */
+export function parseMessage(
+  value: Buffer | null,
+  now: Date,
+  limits: { maxBytes: number } = { maxBytes: defaultMaxBytes },
+): ParsedMessage {
+  if (value === null) return rejected("tombstone", "The message has no value.");
+  if (value.length > limits.maxBytes) return tooLarge(value.length, limits.maxBytes);
+  const bytes = decompress(value, limits.maxBytes);
+  if (!Buffer.isBuffer(bytes)) return bytes;
+  if (bytes.length === 0) return rejected("empty", "The message is empty.");
+  if (!isUtf8(bytes)) return rejected("invalid_utf8", "The message is not valid UTF-8.");
+  const nul = bytes.indexOf(0);
+  if (nul >= 0) return unstorable({ reason: "nul_character", offset: nul });
+  const scan = scanJson(bytes);
+  if (scan.problem !== undefined) return unstorable(scan.problem);
+
+  const json = bytes.toString("utf8");
+  let message: unknown;
+  try {
+    message = JSON.parse(json);
+  } catch (error) {
+    return notJson(json, error);
+  }
+  if (typeof message !== "object" || message === null || Array.isArray(message)) {
+    return rejected("not_object", "The message is JSON, but not an object.");
+  }
+
+  const problem = checkBeforeTime(message, scan.fractional);
+  if (problem !== undefined) return refused(problem);
+  const { OrgID, AccountNumber, ClusterName, LastChecked } = message as Message;
+  const time = parseReportTime(LastChecked);
+  if (time === undefined) {
+    return rejected(
+      "invalid_last_checked",
+      `LastChecked has to be a time such as 2026-01-31T23:59:59.123456Z, but is ${JSON.stringify(LastChecked.slice(0, 40))}.`,
+    );
+  }
+  const latestMs = now.getTime() + toleratedFutureMs;
+  if (time.epochMs > latestMs || (time.epochMs === latestMs && time.microseconds > 0)) {
+    return rejected("future_last_checked", `LastChecked is more than 5 minutes in the future: ${time.text}.`);
+  }
+  const versionProblem = checkVersion(message as Message, scan.fractional);
+  if (versionProblem !== undefined) return refused(versionProblem);
+
+  return {
+    kind: "report",
+    orgId: OrgID,
+    accountNumber: AccountNumber || 0, // also turns -0 into 0
+    cluster: ClusterName.toLowerCase(),
+    updatedAt: time.text,
+    json,
+  };
+}
+
+/** The message's own bytes, inflated where they are gzip, without the byte order mark that JSON does not allow. */
+function decompress(value: Buffer, maxBytes: number): Buffer | ParsedMessage {
+  let bytes = value;
+  if (value[0] === 0x1f && value[1] === 0x8b) {
+    try {
+      bytes = gunzipSync(value, { maxOutputLength: maxBytes });
+    } catch (error) {
+      if (error instanceof RangeError) return tooLarge(undefined, maxBytes); // ERR_BUFFER_TOO_LARGE
+      return rejected("bad_compression", "The message starts as gzip data, but is damaged or cut off.");
+    }
+  }
+  const hasMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+  return hasMark ? bytes.subarray(3) : bytes;
+}
+
+function rejected(reason: RejectReason, text: string): ParsedMessage {
+  return { kind: "rejected", reason, text };
+}
+
+function refused({ reason, text }: FieldProblem): ParsedMessage {
+  return rejected(reason, text);
+}
+
+function tooLarge(size: number | undefined, maxBytes: number): ParsedMessage {
+  const subject = size === undefined ? "The message, decompressed," : `The message with its ${size} bytes`;
+  return rejected("too_large", `${subject} is larger than the ${maxBytes} bytes allowed.`);
+}
+
+function unstorable({ reason, offset }: ScanProblem): ParsedMessage {
+  const what = {
+    nul_character: "contains the character U+0000, which PostgreSQL cannot store",
+    invalid_surrogate: "contains half of a surrogate pair (\\ud800 to \\udfff)",
+    too_deep: `nests deeper than ${maxDepth} levels`,
+    invalid_number: "contains a number that PostgreSQL cannot store",
+  }[reason];
+  return rejected(reason, `The message ${what}, at byte ${offset}.`);
+}
+
+function notJson(json: string, error: unknown): ParsedMessage {
+  if (json.trim() === "") return rejected("empty", "The message is blank.");
+  const said = error instanceof Error ? error.message : "";
+  const place = /line (\d+) column (\d+)/.exec(said);
+  if (place !== null) {
+    return rejected("not_json", `The message is not valid JSON: line ${place[1]}, column ${place[2]}.`);
+  }
+  const cut = said.includes("end of JSON input") ? ": it ends too early" : "";
+  return rejected("not_json", `The message is not valid JSON${cut}.`);
+}

@@ -1,0 +1,82 @@
+import { ConfigurationError, messageOf } from "../errors.ts";
+
+/** An error and what caused it, outermost first: kafkajs wraps what it gives up. */
+function* causes(error: unknown): Generator<Error> {
+  for (let depth = 0; error instanceof Error && depth < 10; depth++) {
+    yield error;
+    error = error.cause;
+  }
+}
+
+function textOf(error: Error, property: "type" | "code"): string {
+  return property in error ? String((error as unknown as Record<string, unknown>)[property]) : "";
+}
+
+/**
+ * What a person has to change so that Kafka lets us in, as one line; undefined when that is not the trouble.
+ * Covers a refused login, missing permissions, and TLS that the two sides do not agree on.
+ */
+export function kafkaConfigurationError(error: unknown): ConfigurationError | undefined {
+  for (const cause of causes(error)) {
+    const told = `(${messageOf(cause)})`;
+    const type = textOf(cause, "type");
+    const code = textOf(cause, "code");
+    let problem: string | undefined;
+    if (cause.name === "KafkaJSSASLAuthenticationError" || type === "SASL_AUTHENTICATION_FAILED") {
+      problem = `Kafka refuses the login: check CCX_KAFKA_SASL_USERNAME and CCX_KAFKA_SASL_PASSWORD ${told}.`;
+    } else if (type === "UNSUPPORTED_SASL_MECHANISM") {
+      problem = `Kafka does not offer this way to log in: check CCX_KAFKA_SASL_MECHANISM ${told}.`;
+    } else if (type.endsWith("_AUTHORIZATION_FAILED")) {
+      problem = `Kafka does not permit this: the user needs more rights, or the name is wrong ${told}.`;
+    } else if (/^(ERR_TLS_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_(GET|VERIFY)_)/.test(code)) {
+      problem = `The brokers' certificate is not trusted: check CCX_KAFKA_CA_FILE and KAFKA_BROKERS ${told}.`;
+    } else if (/^(EPROTO|ERR_SSL_)/.test(code)) {
+      problem = `The brokers do not answer with TLS: check CCX_KAFKA_TLS and the ports in KAFKA_BROKERS ${told}.`;
+    }
+    if (problem !== undefined) return new ConfigurationError(problem, { cause: error });
+  }
+  return undefined;
+}
+
+/** Broker answers about the request itself: the same request will get the same answer. */
+const permanentTypes = new Set([
+  ...[
+    "MESSAGE_TOO_LARGE",
+    "RECORD_LIST_TOO_LARGE",
+    "INVALID_RECORD",
+    "INVALID_TIMESTAMP",
+    "INVALID_TOPIC_EXCEPTION",
+  ],
+  ...[
+    "INVALID_REQUIRED_ACKS",
+    "INVALID_REQUEST",
+    "INVALID_CONFIG",
+    "POLICY_VIOLATION",
+    "UNSUPPORTED_VERSION",
+  ],
+  ...[
+    "UNSUPPORTED_FOR_MESSAGE_FORMAT",
+    "UNSUPPORTED_COMPRESSION_TYPE",
+    "INVALID_PARTITIONS",
+    "INVALID_GROUP_ID",
+  ],
+]);
+const permanentNames = new Set(["KafkaJSNotImplemented", "KafkaJSServerDoesNotSupportApiKey"]);
+const programmingErrors = new Set(["TypeError", "RangeError", "ReferenceError", "SyntaxError"]);
+
+/**
+ * Whether the same request may succeed later without anybody changing anything.
+ * kafkajs' own `retriable` says only whether it would go on itself; a broker that is gone for a minute makes it
+ * give up, and we may still try again. When this is false and `kafkaConfigurationError` has nothing to say,
+ * the fault is in what was sent.
+ */
+export function isRetryableKafkaError(error: unknown): boolean {
+  if (!(error instanceof Error) || kafkaConfigurationError(error) !== undefined) return false;
+  for (const cause of causes(error)) {
+    if (permanentTypes.has(textOf(cause, "type"))) return false;
+    if (permanentNames.has(cause.name) || programmingErrors.has(cause.name)) return false;
+    // Without a cause it is kafkajs itself that refuses what it was given.
+    if (cause.name === "KafkaJSNonRetriableError" && cause.cause === undefined) return false;
+  }
+  return true;
+}

@@ -1,0 +1,72 @@
+import kafkajs, { type Kafka, type Producer } from "kafkajs";
+
+/** What we use of kafkajs' producer. The caller says `acks` with each send; -1 (all) is the only one Kafka takes here. */
+export type MessageProducer = Pick<Producer, "connect" | "disconnect" | "send" | "sendBatch">;
+
+/**
+ * An idempotent producer that may be shared: sends wait for each other, so put many messages into one.
+ *
+ * kafkajs numbers messages so that the broker can drop a repetition, but takes the number back when a send
+ * fails, even if the broker did store it. The next message, from the next or a concurrent send, would get
+ * that number and be dropped as a repetition, reported as sent. Hence one send at a time, and a new producer,
+ * with numbers of its own, after each failure. What failed may be stored twice: receivers know it by its id.
+ *
+ * A send that cannot reach a broker gives up after about ten seconds, and the waiting ones get their turn;
+ * `isRetryableKafkaError` tells whether to send again. `disconnect` lets the sends that wait finish first;
+ * later ones are refused until `connect` is called again.
+ */
+export function createProducer(kafka: Kafka): MessageProducer {
+  let current: Promise<Producer> | undefined;
+  let turn: Promise<unknown> = Promise.resolve();
+  let isClosed = false;
+
+  const open = async (): Promise<Producer> => {
+    const producer = kafka.producer({
+      idempotent: true,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+      retry: { retries: 5, initialRetryTime: 200, maxRetryTime: 5_000 },
+    });
+    try {
+      await producer.connect();
+    } catch (error) {
+      await producer.disconnect().catch(() => undefined);
+      throw error;
+    }
+    return producer;
+  };
+  const discard = async (): Promise<void> => {
+    const old = current;
+    current = undefined;
+    await old?.then((producer) => producer.disconnect()).catch(() => undefined);
+  };
+  const inTurn = <Result>(work: (producer: Producer) => Promise<Result>): Promise<Result> => {
+    if (isClosed) return Promise.reject(new Error("The producer is disconnected."));
+    const result = turn.then(async () => {
+      current ??= open();
+      try {
+        return await work(await current);
+      } catch (error) {
+        await discard();
+        throw error;
+      }
+    });
+    turn = result.catch(() => undefined);
+    return result;
+  };
+
+  return {
+    connect: () => {
+      isClosed = false;
+      return inTurn(async () => undefined);
+    },
+    send: (record) => inTurn((producer) => producer.send(record)),
+    sendBatch: (batch) => inTurn((producer) => producer.sendBatch(batch)),
+    disconnect: async () => {
+      isClosed = true;
+      turn = turn.then(discard);
+      await turn;
+    },
+  };
+}

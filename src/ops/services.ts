@@ -1,0 +1,25 @@
+import type { Pool } from "pg";
+import type { Logger } from "pino";
+import type { Target } from "../deliver/target.ts";
+
+/** What the tasks work with. */
+export type Services = {
+  pool: Pool;
+  log: Logger;
+  notificationsBackend: Target;
+  /** Undefined where this process is not configured for it: its notifications wait for one that is. */
+  serviceLog: Target | undefined;
+};
+
+let current: Services | undefined;
+
+/** graphile-worker calls a task with nothing of ours, so the process keeps its services here while the worker runs. */
+export function setServices(services: Services | undefined): void {
+  current = services;
+}
+
+/** @throws Error when no worker runs in this process. */
+export function services(): Services {
+  if (!current) throw new Error("a task was called outside of a running worker");
+  return current;
+}

@@ -1,0 +1,146 @@
+import type { Logger } from "pino";
+import { type Config, requireKeys } from "./config.ts";
+import { createPool } from "./db/pool.ts";
+import { waitForDatabase } from "./db/wait.ts";
+import { AccessTokenSource } from "./deliver/access_token.ts";
+import { NotificationsBackend } from "./deliver/notifications_backend.ts";
+import { ServiceLogClient } from "./deliver/service_log.ts";
+import { ServiceLogTarget } from "./deliver/service_log_target.ts";
+import { messageOf } from "./errors.ts";
+import { ResultsConsumer } from "./ingest/consumer.ts";
+import { createKafka } from "./kafka/client.ts";
+import { createProducer } from "./kafka/producer.ts";
+import { setServices } from "./ops/services.ts";
+import { startWorker } from "./ops/worker.ts";
+
+/** What a process does: take reports in, decide and deliver, or both. */
+export type Role = "consume" | "work";
+
+/**
+ * Runs the service until the signal is aborted, then finishes what is in hand and resolves.
+ * Rejects when it cannot go on: ConfigurationError for what a person has to change.
+ *
+ * The wiring plan: consumer → database ← worker → targets. The parts know nothing of each other; what connects them
+ * is in the database.
+ */
+export async function run(
+  roles: readonly Role[],
+  config: Config,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  requireKeys(config, ["databaseUrl", "kafkaBrokers"]);
+  await using stack = new AsyncDisposableStack();
+
+  const pool = createPool({
+    databaseUrl: config.databaseUrl,
+    size: config.databasePoolSize,
+    name: `ccx ${roles.join("+")}`,
+    log,
+  });
+  stack.defer(() => pool.end());
+  await waitForDatabase(pool, log, signal);
+  await pool.query("select from consumer_offset limit 0"); // says at once when nobody migrated
+
+  const kafka = createKafka(config, log);
+  const failures: Promise<never>[] = [];
+
+  if (roles.includes("work")) {
+    const notificationsBackend = new NotificationsBackend(
+      createProducer(kafka),
+      config.notificationsTopic,
+      config,
+    );
+    stack.defer(() => notificationsBackend.close());
+    const serviceLog = createServiceLog(config);
+    if (serviceLog) stack.defer(() => serviceLog.close());
+    else
+      log.warn(
+        "CCX_SERVICE_LOG_URL is not set: notifications for the service log wait for a process that has it",
+      );
+    setServices({ pool, log, notificationsBackend, serviceLog });
+    stack.defer(() => setServices(undefined));
+
+    const worker = await startWorker({ pool, log, concurrency: config.workerConcurrency });
+    stack.defer(() => worker.stop());
+    failures.push(worker.failed);
+  }
+
+  if (roles.includes("consume")) {
+    const consumer = new ResultsConsumer({
+      kafka,
+      pool,
+      log,
+      topic: config.resultsTopic,
+      group: config.consumerGroup,
+      batchSize: config.batchSize,
+    });
+    stack.defer(() => consumer.stop());
+    await consumer.start(signal);
+    failures.push(consumer.failed);
+  }
+
+  log.info({ roles }, "running");
+  await Promise.race([aborted(signal), ...failures]);
+  log.info("stopping, finishing what is in hand");
+}
+
+function createServiceLog(config: Config): ServiceLogTarget | undefined {
+  if (config.serviceLogUrl === undefined) return undefined;
+  requireKeys(config, ["serviceLogClientId", "serviceLogClientSecret"]);
+  const limits = {
+    connectTimeoutMs: config.serviceLogConnectTimeoutMs,
+    timeoutMs: config.serviceLogTimeoutMs,
+    maxResponseBytes: config.serviceLogMaxResponseBytes,
+  };
+  const tokens = new AccessTokenSource({
+    ...limits,
+    tokenUrl: config.serviceLogTokenUrl,
+    clientId: config.serviceLogClientId,
+    clientSecret: config.serviceLogClientSecret,
+  });
+  return new ServiceLogTarget({
+    client: new ServiceLogClient({ ...limits, url: config.serviceLogUrl, tokens }),
+    tokens,
+    entry: {
+      ruleUrl: config.serviceLogRuleUrl,
+      createdBy: config.serviceLogCreatedBy,
+      username: config.serviceLogUsername,
+    },
+    concurrency: config.serviceLogConcurrency,
+    timeoutMs: config.serviceLogTimeoutMs,
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+/** A signal that is aborted by SIGTERM, SIGINT or SIGHUP; a second one ends the process at once. */
+export function stopSignal(log: Logger): AbortSignal {
+  const stop = new AbortController();
+  const names = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+  for (const name of names) {
+    process.on(name, () => {
+      if (stop.signal.aborted) process.exit(1);
+      log.info({ signal: name }, "asked to stop");
+      stop.abort(new Error(`stopped by ${name}`));
+    });
+  }
+  return stop.signal;
+}
+
+/** True for what a stop in the middle of starting throws. */
+export function isStop(error: unknown, signal: AbortSignal): boolean {
+  return (
+    signal.aborted &&
+    (error === signal.reason || messageOf(error) === messageOf(signal.reason) || isAbort(error))
+  );
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === "AbortError";
+}

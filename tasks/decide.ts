@@ -1,0 +1,11 @@
+import type { Task } from "graphile-worker";
+import { decideWaiting } from "../src/decide/decide_waiting.ts";
+import { services } from "../src/ops/services.ts";
+
+/** Decides for every cluster that waits. Payload: none. */
+const decide: Task = async (_payload, { abortSignal }) => {
+  const { pool, log } = services();
+  await decideWaiting(pool, log, abortSignal);
+};
+
+export default decide;

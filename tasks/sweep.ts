@@ -1,0 +1,11 @@
+import type { Task } from "graphile-worker";
+import { services } from "../src/ops/services.ts";
+import { sweep } from "../src/ops/sweep.ts";
+
+/** Picks up what a lost wake-up left behind. Payload: none that matters (cron). */
+const runSweep: Task = async () => {
+  const { pool, log } = services();
+  await sweep(pool, log);
+};
+
+export default runSweep;

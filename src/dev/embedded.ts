@@ -62,19 +62,25 @@ export async function prepareDatabase(databaseUrl: string, log: Logger): Promise
   }
 }
 
-/** Creates topics with one partition; those that exist are left as they are. */
-export async function createTopics(brokers: string, topics: string[]): Promise<void> {
+/** Creates topics with one partition; those that exist are left as they are. `drop` removes all of them. */
+export async function createTopics(brokers: string, topics: string[]): Promise<{ drop(): Promise<void> }> {
   const kafka = new kafkajs.Kafka({ brokers: brokers.split(","), logLevel: kafkajs.logLevel.NOTHING });
-  const admin = kafka.admin();
-  await admin.connect();
-  try {
-    await admin.createTopics({
+  const asAdmin = async (work: (admin: kafkajs.Admin) => Promise<unknown>) => {
+    const admin = kafka.admin();
+    await admin.connect();
+    try {
+      await work(admin);
+    } finally {
+      await admin.disconnect();
+    }
+  };
+  await asAdmin((admin) =>
+    admin.createTopics({
       topics: topics.map((topic) => ({ topic, numPartitions: 1 })),
       waitForLeaders: true,
-    });
-  } finally {
-    await admin.disconnect();
-  }
+    }),
+  );
+  return { drop: () => asAdmin((admin) => admin.deleteTopics({ topics })) };
 }
 
 /** A database of its own on a server that is not ours to change; the name begins with ccx_demo. */

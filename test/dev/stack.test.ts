@@ -6,6 +6,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -55,7 +56,7 @@ for (const [how, code, end] of [
   ["throws", "setTimeout(() => { throw new Error('on purpose') })", () => {}],
   ["ends without stopping it", "", () => {}],
 ] as const)
-  test(`a process that ${how} leaves nothing of its stack`, async () => {
+  test(`a process that ${how} leaves nothing of its stack`, async (t) => {
     const script = `
       import { startStack } from ${JSON.stringify(stackFile)};
       const { stop, ...stack } = await startStack();
@@ -63,6 +64,7 @@ for (const [how, code, end] of [
     const child = spawn(process.execPath, ["--input-type=module", "--eval", script], {
       stdio: ["ignore", "pipe", "ignore"],
     });
+    t.after(() => child.kill("SIGKILL"));
     const [line] = await once(child.stdout.setEncoding("utf8"), "data");
     const stack: Stack = JSON.parse(line);
     end(child);
@@ -70,12 +72,17 @@ for (const [how, code, end] of [
     await until(() => child.exitCode !== null || child.signalCode !== null, 1_000);
   });
 
-test("npm run stack tells where it is and ends with Ctrl-C", async () => {
+test("npm run stack tells where it is and ends with Ctrl-C", async (t) => {
   const child = spawn(process.execPath, [stackFile], {
     stdio: ["ignore", "pipe", "pipe"],
     env: environment(),
   });
-  const [output] = await once(child.stdout.setEncoding("utf8"), "data");
+  t.after(() => child.kill("SIGKILL"));
+  let output = "";
+  for await (const line of createInterface({ input: child.stdout })) {
+    output += `${line}\n`;
+    if (line.startsWith("psql ")) break;
+  }
   const [, port] = /^DATABASE_URL=postgres:\/\/ccx@127\.0\.0\.1:(\d+)\/ccx$/m.exec(output) ?? [];
   assert.ok(port, output);
   assert.match(output, /^KAFKA_BROKERS=127\.0\.0\.1:\d+$/m);

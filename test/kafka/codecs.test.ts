@@ -55,7 +55,7 @@ for (const name of names) {
 describe("data of other producers", () => {
   it("are snappy in the blocks of the Java client", async () => {
     const header = Buffer.from([0x82, ...Buffer.from("SNAPPY"), 0, 0, 0, 0, 1, 0, 0, 0, 1]);
-    const parts = [header];
+    const parts: Buffer[] = [header];
     const sample = samples["a text"];
     for (let start = 0; start < sample.length; start += 32_768) {
       const block = await codecs.snappy.compress({ buffer: sample.subarray(start, start + 32_768) });

@@ -10,8 +10,8 @@ import { createLogger, type Logger } from "./log.ts";
 import { isStop, type Role, run, stopSignal } from "./run.ts";
 
 /**
- * The command `ccx`: the table of contents of what it can do. Sets the exit code: 0 done, 1 something a person has to
- * change (one line on stderr), 2 a fault of ours (with a stack trace).
+ * The command `ccx`: the table of contents of what it can do. Sets the exit code: 0 done, 1 not done. What a person
+ * has to change is one line on stderr; only a fault of ours comes with a stack trace.
  */
 export async function main(argv: string[]): Promise<void> {
   const program = new Command("ccx")
@@ -84,14 +84,14 @@ export async function main(argv: string[]): Promise<void> {
 }
 
 /** Says what went wrong on stderr; returns the exit code. */
-export function report(error: unknown): 1 | 2 {
+export function report(error: unknown): 1 {
   const forPeople =
     error instanceof ConfigurationError || error instanceof ContentError
       ? error
       : asConfigurationError(error);
   if (!forPeople) {
     console.error(error);
-    return 2;
+    return 1;
   }
   for (const line of forPeople.message.split("\n")) console.error(`ccx: ${line}`);
   return 1;

@@ -76,7 +76,8 @@ export async function run(
       batchSize: config.batchSize,
     });
     stack.defer(() => consumer.stop());
-    await consumer.start(signal);
+    // kafkajs does not hear the signal while it connects
+    await Promise.race([consumer.start(signal), aborted(signal), ...failures]);
     failures.push(consumer.failed);
   }
 

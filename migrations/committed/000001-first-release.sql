@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:b06dbee5517ea83b1fb2ec698ef895d030341595
+--! Hash: sha1:cc669cbae9cb49d2c03eaa09bb1c79f7622ff10d
 --! Message: first release
 
 -- The tables of the first release. Functions, views and triggers come from sql/ (see the end of this file).
@@ -642,7 +642,9 @@ begin
       and i.org_id = first_without.org_id
       and i.cluster = first_without.cluster
       and i.closed_at is null
-      and not exists (select from seen s where s.issue_id = i.id)
+      -- `not in` is always hashed; `not exists` became a nested loop, since the planner expects one row of seen:
+      -- 327 ms of the 372 ms that a batch of 1,000 reports took
+      and i.id not in (select s.issue_id from seen s where s.issue_id is not null)
   )
   insert into decision_due as d (org_id, cluster, by_report)
   select org_id, cluster, true
@@ -1234,6 +1236,9 @@ comment on function retry_delay(integer) is 'How long to wait after this many fa
 -- Hands out messages that are due. The lease is next_attempt_at itself: a worker that dies simply lets it pass.
 -- `skip locked` lets any number of workers claim at once; ordering by due time keeps a message that fails again and
 -- again from standing in front of the others.
+--
+-- Always a few rows found by index, whatever the statistics say: on tables that were not analyzed yet the planner read
+-- all of issue once for every message (0.25 ms instead of 0.01 ms each with 3,000 issues, and growing with them).
 create or replace function claim_notifications(
   target text, batch_size integer, lease interval default '2 minutes', at timestamptz default now()
 ) returns table (
@@ -1242,6 +1247,7 @@ create or replace function claim_notifications(
 )
 language sql volatile
 set search_path = public, pg_temp
+set enable_seqscan = off
 begin atomic
   with due as (
     select n.id

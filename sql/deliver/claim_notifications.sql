@@ -1,6 +1,9 @@
 -- Hands out messages that are due. The lease is next_attempt_at itself: a worker that dies simply lets it pass.
 -- `skip locked` lets any number of workers claim at once; ordering by due time keeps a message that fails again and
 -- again from standing in front of the others.
+--
+-- Always a few rows found by index, whatever the statistics say: on tables that were not analyzed yet the planner read
+-- all of issue once for every message (0.25 ms instead of 0.01 ms each with 3,000 issues, and growing with them).
 create or replace function claim_notifications(
   target text, batch_size integer, lease interval default '2 minutes', at timestamptz default now()
 ) returns table (
@@ -9,6 +12,7 @@ create or replace function claim_notifications(
 )
 language sql volatile
 set search_path = public, pg_temp
+set enable_seqscan = off
 begin atomic
   with due as (
     select n.id

@@ -123,7 +123,9 @@ begin
       and i.org_id = first_without.org_id
       and i.cluster = first_without.cluster
       and i.closed_at is null
-      and not exists (select from seen s where s.issue_id = i.id)
+      -- `not in` is always hashed; `not exists` became a nested loop, since the planner expects one row of seen:
+      -- 327 ms of the 372 ms that a batch of 1,000 reports took
+      and i.id not in (select s.issue_id from seen s where s.issue_id is not null)
   )
   insert into decision_due as d (org_id, cluster, by_report)
   select org_id, cluster, true

@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { ConfigurationError } from "../errors.ts";
@@ -58,6 +58,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       await kafka?.stop();
       await postgres?.stop();
       await guard.end();
+      // Already done, unless somebody has killed the guard.
+      await rm(directory, { recursive: true, force: true });
     };
     let stopped: Promise<void> | undefined;
     return {

@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import { asConfigurationError, codeOf, isDatabaseUnavailable } from "../db/errors.ts";
 import { backoffMs } from "../db/wait.ts";
 import { ConfigurationError, messageOf } from "../errors.ts";
+import { kafkaConfigurationError } from "../kafka/kafka_errors.ts";
 import { ingestBatch, topicRecreated } from "./ingest_batch.ts";
 
 const heartbeatMs = 3_000;
@@ -41,11 +42,11 @@ export class ResultsConsumer {
       minBytes: 1,
       maxWaitTimeInMs: 500,
       allowAutoTopicCreation: false,
-      retry: { retries: Number.MAX_SAFE_INTEGER, initialRetryTime: 300, maxRetryTime: 10_000 },
+      retry: { retries: 5, initialRetryTime: 300, maxRetryTime: 10_000 },
     });
     this.#consumer.on("consumer.crash", ({ payload }) => {
       // kafkajs restarts by itself after what it takes for passing; otherwise it would sit there doing nothing
-      if (!payload.restart) this.#failed.reject(payload.error);
+      if (!payload.restart) this.#failed.reject(kafkaConfigurationError(payload.error) ?? payload.error);
     });
     this.#failed.promise.catch(() => undefined);
   }
@@ -64,7 +65,8 @@ export class ResultsConsumer {
         await this.#consumer.subscribe({ topic, fromBeginning: true });
         break;
       } catch (error) {
-        if (error instanceof ConfigurationError || signal.aborted) throw error;
+        const wrong = kafkaConfigurationError(error);
+        if (wrong || signal.aborted) throw wrong ?? error;
         log.warn({ topic, error: messageOf(error) }, "results cannot be consumed yet, trying again");
         await sleep(backoffMs(attempt), undefined, { signal });
       }

@@ -1,9 +1,10 @@
 import { cp, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Kafka, logLevel } from "kafkajs";
-import { type Guard, startServer } from "./guard.ts";
+import type { Guard } from "./guard.ts";
 import { jarsOf, type KafkaInstallation } from "./kafka/install.ts";
 import { jvmOptions, serverProperties } from "./kafka/settings.ts";
+import { startServer } from "./server.ts";
 
 export type RunningKafka = { brokers: string; pid: number; stop(): Promise<void> };
 

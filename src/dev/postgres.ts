@@ -3,7 +3,8 @@ import { chown, mkdir } from "node:fs/promises";
 import path from "node:path";
 import pg from "pg";
 import { ConfigurationError } from "../errors.ts";
-import { endOfLog, type Guard, startServer } from "./guard.ts";
+import type { Guard } from "./guard.ts";
+import { endOfLog, startServer } from "./server.ts";
 
 export type RunningPostgres = { url: string; pid: number; stop(): Promise<void> };
 

@@ -1,4 +1,6 @@
 import { gzipSync } from "node:zlib";
+import { below, hex, mulberry32, pick, type Random, shuffle } from "./random.ts";
+import { type Details, rules, type SampleRule } from "./sample_rules.ts";
 
 /** One Kafka message, and what consuming it must lead to. */
 export type SampleMessage = {
@@ -10,9 +12,6 @@ export type SampleMessage = {
   expect: "stored" | "unchanged" | "replaced" | "rejected";
 };
 
-type Random = () => number;
-type Details = Record<string, unknown>;
-type SampleRule = { module: string; key: string; details?: (random: Random) => Details };
 /** A cluster as it goes through its reports: hits it has now (with their details), and hits it once had. */
 type Cluster = {
   org: number;
@@ -28,67 +27,6 @@ const maxHits = 5;
 /** With 2 h ± 5 min between them, and the last one in the last 2 h, no more fit into a day. */
 const maxReportsPerCluster = 11;
 const invalidKinds = ["bad json", "no org", "wrong cluster", "future", "empty"] as const;
-
-/** The rules of samples/content, and `unlisted_rule`, which has no content there. */
-const rules: SampleRule[] = [
-  { module: "ccx_rules_ocp.external.rules.tutorial_rule", key: "TUTORIAL_ERROR" },
-  { module: "ccx_rules_ocp.external.rules.unlisted_rule", key: "UNLISTED" },
-  { module: "ccx_rules_ocp.external.bug_rules.bug_1766907", key: "BUGZILLA_BUG_1766907" },
-  {
-    module: "ocp.rules.version_check",
-    key: "CLUSTER_VERSION_DESIRED",
-    details: (random) => ({ current: "4.16.3", desired: `4.16.${4 + below(random, 20)}` }),
-  },
-  {
-    module: "ccx_rules_ocp.external.rules.nodes_requirements_check",
-    key: "NODES_MINIMUM_REQUIREMENTS_NOT_MET",
-    details: (random) => ({
-      nodes: nodes(random, () => ({ memory: Number((6 + random() * 4).toFixed(2)), memory_req: 16 })),
-    }),
-  },
-  {
-    module: "ccx_rules_ocp.external.rules.nodes_kubelet_version_check",
-    key: "NODE_KUBELET_VERSION",
-    details: (random) => ({
-      nodes_with_different_version: nodes(random, () => ({
-        "Kubelet Version": `v1.29.${below(random, 12)}`,
-      })),
-    }),
-  },
-  {
-    module: "ccx_rules_ocp.external.rules.cluster_wide_proxy_auth_check",
-    key: "AUTH_OPERATOR_PROXY_ERROR",
-    details: (random) => ({
-      op: {
-        name: "authentication",
-        available: { message: null, reason: "NoData", status: null },
-        degraded: { message: `GET https://10.0.0.${below(random, 256)}:6443: “Forbidden”`, status: true },
-      },
-    }),
-  },
-  {
-    module: "ccx_rules_ocp.external.rules.samples_op_failed_image_import_check",
-    key: "SAMPLES_FAILED_IMAGE_IMPORT_ERR",
-    details: (random) => ({
-      info: {
-        condition: "Degraded",
-        message: `failed: ${["perl", "go", "ruby"].slice(below(random, 3)).join(" ")}`,
-      },
-    }),
-  },
-  ...[
-    "external.rules.image_registry_pv_no_access",
-    "external.rules.image_registry_pv_low_capacity",
-    "external.rules.image_registry_no_volume_set_check",
-    "external.bug_rules.bug_1801300",
-    "external.bug_rules.bug_1802248",
-    "ocs.operator_phase_check",
-    "ocs.pvc_phase_check",
-    "ocs.ceph_check_mon_clock_skew",
-    "ocs.check_pods_scc",
-    "ocs.check_ocs_version",
-  ].map((module) => ({ module: `ccx_rules_ocp.${module}`, key: "ERROR_KEY" })),
-];
 
 /**
  * `reports` messages of topic `ccx.ocp.results`, oldest first, made up but shaped like the real producer's
@@ -264,44 +202,4 @@ function makeInvalid(random: Random, report: Details, nth: number, now: Date): B
 function encode(random: Random, message: Details): Buffer {
   const body = Buffer.from(`${JSON.stringify(message)}\n`);
   return random() < 0.1 ? gzipSync(body) : body;
-}
-
-function nodes(random: Random, details: () => Details): Details[] {
-  return Array.from({ length: 1 + below(random, 3) }, (_, nth) => ({
-    name: `node-${nth}`,
-    role: nth === 0 ? "master" : "worker",
-    ...details(),
-  }));
-}
-
-/** Numbers from 0 to 1, the same for the same seed (mulberry32, public domain, by Tommy Ettinger). */
-function mulberry32(seed: number): Random {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** A whole number from 0 to below `limit`. */
-function below(random: Random, limit: number): number {
-  return Math.floor(random() * limit);
-}
-
-function hex(random: Random, digits: number): string {
-  return Array.from({ length: digits }, () => below(random, 16).toString(16)).join("");
-}
-
-function pick<T>(random: Random, from: readonly T[]): T {
-  return from[below(random, from.length)] as T;
-}
-
-function shuffle<T>(random: Random, items: T[]): T[] {
-  for (let last = items.length - 1; last > 0; last--) {
-    const other = below(random, last + 1);
-    [items[last], items[other]] = [items[other] as T, items[last] as T];
-  }
-  return items;
 }

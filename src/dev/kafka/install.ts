@@ -6,7 +6,8 @@ import { homedir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import { ConfigurationError } from "../../errors.ts";
-import { endOfLog, type Guard } from "../guard.ts";
+import type { Guard } from "../guard.ts";
+import { endOfLog } from "../server.ts";
 import { jvmOptions, serverProperties } from "./settings.ts";
 
 /** What a broker needs on this machine: a Java, and the folder with the jars and an empty formatted storage. */

@@ -1,0 +1,58 @@
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { GuardedProcess } from "./guard.ts";
+
+/**
+ * Starts a server on free ports of the loopback interface and waits until it answers.
+ * @param name how messages call it
+ * @param start starts it on these ports; called again with others if somebody else was faster to take one
+ * @param answers asks it something; rejects for as long as it is not ready
+ * @returns the process, and what `answers` resolved to
+ * @throws Error with the end of its log if it ends or does not answer within 60 s; then it does not run any more
+ */
+export async function startServer<T>(
+  name: string,
+  logFile: string,
+  start: (ports: [number, number]) => Promise<GuardedProcess>,
+  answers: (ports: [number, number]) => Promise<T>,
+): Promise<{ process: GuardedProcess; answer: T }> {
+  for (let attempt = 1; ; attempt++) {
+    const ports = await freePorts();
+    const server = await start(ports);
+    let lastError: unknown;
+    for (const limit = Date.now() + 60_000; Date.now() < limit && server.result() === undefined; ) {
+      try {
+        return { process: server, answer: await answers(ports) };
+      } catch (error) {
+        lastError = error;
+        await sleep(25);
+      }
+    }
+    const what = server.result() === undefined ? "does not answer" : `ended with ${server.result()}`;
+    await server.stop();
+    const log = endOfLog(logFile);
+    if (attempt < 3 && /address already in use/i.test(log)) continue;
+    throw new Error(`${name} ${what}. The end of its log:\n${log}`, { cause: lastError });
+  }
+}
+
+/** The last lines of a log file, for messages. */
+export function endOfLog(path: string): string {
+  return readFileSync(path, "utf8").trimEnd().split("\n").slice(-15).join("\n");
+}
+
+/** Held open together, so that they differ. */
+async function freePorts(): Promise<[number, number]> {
+  const holders = [createServer(), createServer()] as const;
+  const [first, second] = await Promise.all(
+    holders.map(async (holder) => {
+      await once(holder.listen(0, "127.0.0.1"), "listening");
+      const address = holder.address();
+      return typeof address === "object" && address ? address.port : 0;
+    }),
+  );
+  await Promise.all(holders.map((holder) => once(holder.close(), "close")));
+  return [first ?? 0, second ?? 0];
+}

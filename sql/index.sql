@@ -2,6 +2,7 @@
 -- migrated database changes nothing (CI proves it).
 --!include content/rule_name.sql
 --!include decide/cooldown_end.sql
+--!include ops/announce.sql
 --!include retain/ensure_partition.sql
 --!include retain/ensure_partitions.sql
 --!include deliver/wake_delivery.sql

@@ -7,6 +7,7 @@ import { migrate } from "./db/migrate.ts";
 import { createPool } from "./db/pool.ts";
 import { ConfigurationError } from "./errors.ts";
 import { createLogger, type Logger } from "./log.ts";
+import { tail } from "./ops/tail.ts";
 import { isStop, type Role, run, stopSignal } from "./run.ts";
 
 /**
@@ -67,6 +68,15 @@ export async function main(argv: string[]): Promise<void> {
       } finally {
         await pool.end();
       }
+    });
+
+  program
+    .command("tail")
+    .description("print a line for each batch as it is ingested, decided and delivered; Ctrl-C ends it")
+    .action(async () => {
+      const { config, log } = context();
+      requireKeys(config, ["databaseUrl"]);
+      await tail(config.databaseUrl, console.log, stopSignal(log));
     });
 
   program

@@ -127,7 +127,7 @@ export function stopSignal(log: Logger): AbortSignal {
   for (const name of names) {
     process.on(name, () => {
       if (stop.signal.aborted) process.exit(1);
-      log.info({ signal: name }, "asked to stop");
+      log.debug({ signal: name }, "asked to stop");
       stop.abort(new Error(`stopped by ${name}`));
     });
   }

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:cc669cbae9cb49d2c03eaa09bb1c79f7622ff10d
+--! Hash: sha1:c4d87b554fc5f79a6b1feabd63d8dc6a06d4e4b1
 --! Message: first release
 
 -- The tables of the first release. Functions, views and triggers come from sql/ (see the end of this file).
@@ -418,6 +418,19 @@ return (told_at at time zone 'UTC' + cooldown) at time zone 'UTC';
 comment on function cooldown_end(timestamptz, interval) is
   'When an issue told at told_at may be told again under this cooldown; days and months are counted in UTC.';
 --! EndIncluded decide/cooldown_end.sql
+--! Included ops/announce.sql
+-- Live and not durable: for people who watch (`ccx tail`), never for work. One channel; NOTIFY at commit costs nothing
+-- extra here, since these transactions notify the job queue anyway.
+create or replace function announce(event text, details jsonb) returns void
+language sql volatile
+set search_path = public, pg_temp
+as $$
+  select pg_notify('ccx_events', jsonb_build_object('event', event, 'at', clock_timestamp(), 'details', details)::text);
+$$;
+
+comment on function announce(text, jsonb) is
+  'Sends {event, at, details} to whoever listens on the channel ccx_events, when the transaction commits.';
+--! EndIncluded ops/announce.sql
 --! Included retain/ensure_partition.sql
 -- Makes room for one day. Rows of that day that already went to the default partition are moved along, so a
 -- partition can be added late. Days are UTC days.
@@ -715,7 +728,6 @@ begin
   where to_regclass('new_reports_' || to_char(day, 'YYYYMMDD')) is null
   order by day;
 
-  return query
   with message as materialized (
     select *
     from jsonb_to_recordset(batch) as m (
@@ -769,7 +781,13 @@ begin
     (select count(*) from message m where m.reason is not null and m.kafka_offset >= first_offset)::integer,
     (select count(*) from message m where m.kafka_offset < first_offset)::integer,
     (select moved.next_offset from moved)
+  into stored, replaced, unchanged, rejected, skipped, next_offset
   from versioned v;
+
+  perform announce('ingested', jsonb_build_object(
+    'topic', ingest.topic, 'partition', ingest.partition, 'stored', stored, 'replaced', replaced,
+    'unchanged', unchanged, 'rejected', rejected, 'skipped', skipped));
+  return next;
 end $$;
 
 comment on function ingest(text, integer, jsonb, bigint, timestamptz) is
@@ -1004,6 +1022,9 @@ begin
   group by d.org_id, d.cluster, d.target_id, l.account_number, l.updated_at
   having bool_and(d.decision = 'hold' and 'target_disabled' <> all (d.reasons))
   on conflict do nothing;
+
+  perform announce('decided', jsonb_build_object(
+    'clusters', clusters, 'notifications', notifications, 'told', told, 'held', held));
 
   -- The last statement, since the job's row stays locked until we commit.
   for target in
@@ -1379,6 +1400,14 @@ begin
   from updated;
 
   perform record_reported(ended);
+  perform announce('delivered', jsonb_build_object(
+    'target', (
+      select t.name
+      from notification n
+      join event_targets t on t.id = n.target_id
+      where n.id = any (ended || waiting)
+      limit 1),
+    'sent', sent, 'retried', retried, 'dead', dead));
   perform wake_delivery(t.name, min(n.next_attempt_at))
   from notification n
   join event_targets t on t.id = n.target_id

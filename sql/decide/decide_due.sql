@@ -122,6 +122,9 @@ begin
   having bool_and(d.decision = 'hold' and 'target_disabled' <> all (d.reasons))
   on conflict do nothing;
 
+  perform announce('decided', jsonb_build_object(
+    'clusters', clusters, 'notifications', notifications, 'told', told, 'held', held));
+
   -- The last statement, since the job's row stays locked until we commit.
   for target in
     select distinct t.name

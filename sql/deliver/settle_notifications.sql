@@ -57,6 +57,14 @@ begin
   from updated;
 
   perform record_reported(ended);
+  perform announce('delivered', jsonb_build_object(
+    'target', (
+      select t.name
+      from notification n
+      join event_targets t on t.id = n.target_id
+      where n.id = any (ended || waiting)
+      limit 1),
+    'sent', sent, 'retried', retried, 'dead', dead));
   perform wake_delivery(t.name, min(n.next_attempt_at))
   from notification n
   join event_targets t on t.id = n.target_id

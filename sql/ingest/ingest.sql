@@ -44,7 +44,6 @@ begin
   where to_regclass('new_reports_' || to_char(day, 'YYYYMMDD')) is null
   order by day;
 
-  return query
   with message as materialized (
     select *
     from jsonb_to_recordset(batch) as m (
@@ -98,7 +97,13 @@ begin
     (select count(*) from message m where m.reason is not null and m.kafka_offset >= first_offset)::integer,
     (select count(*) from message m where m.kafka_offset < first_offset)::integer,
     (select moved.next_offset from moved)
+  into stored, replaced, unchanged, rejected, skipped, next_offset
   from versioned v;
+
+  perform announce('ingested', jsonb_build_object(
+    'topic', ingest.topic, 'partition', ingest.partition, 'stored', stored, 'replaced', replaced,
+    'unchanged', unchanged, 'rejected', rejected, 'skipped', skipped));
+  return next;
 end $$;
 
 comment on function ingest(text, integer, jsonb, bigint, timestamptz) is

@@ -9,6 +9,7 @@ import { ServiceLogTarget } from "./deliver/service_log_target.ts";
 import { messageOf } from "./errors.ts";
 import { ResultsConsumer } from "./ingest/consumer.ts";
 import { createKafka } from "./kafka/client.ts";
+import { registerCodecs } from "./kafka/codecs.ts";
 import { createProducer } from "./kafka/producer.ts";
 import { setServices } from "./ops/services.ts";
 import { startWorker } from "./ops/worker.ts";
@@ -42,6 +43,7 @@ export async function run(
   await waitForDatabase(pool, log, signal);
   await pool.query("select from consumer_offset limit 0"); // says at once when nobody migrated
 
+  registerCodecs();
   const kafka = createKafka(config, log);
   const failures: Promise<never>[] = [];
 

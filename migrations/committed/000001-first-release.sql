@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:c4d87b554fc5f79a6b1feabd63d8dc6a06d4e4b1
+--! Hash: sha1:271a0bbee468ef1217c12234a8e190b6ead05818
 --! Message: first release
 
 -- The tables of the first release. Functions, views and triggers come from sql/ (see the end of this file).
@@ -961,7 +961,7 @@ begin
     and n.cooldown_period @> at
     and cooldown_end(n.told_at, p.cooldown) <= at;
 
-  with telling as materialized (
+  with telling as (
     -- one message holds at most max_events issues of one cluster
     select d.target_id, d.org_id, d.cluster, d.issue_id, d.occurrence, d.content_id, d.policy_id, d.last_seen,
       p.cooldown,
@@ -972,11 +972,14 @@ begin
     join policy p on p.id = d.policy_id
     where d.decision = 'notify'
   ), message as materialized (
+    -- the issues travel along as arrays: joined back to their message, the planner, which expects one row of each,
+    -- compared all with all (300 ms for the 2,000 issues of 1,000 clusters)
     select nextval(pg_get_serial_sequence('notification', 'id')) as id, m.*
     from (
-      select t.target_id, t.org_id, t.cluster, t.message, t.policy_id, t.last_seen
+      select t.target_id, t.org_id, t.cluster, t.message, t.policy_id, t.last_seen, t.cooldown,
+        array_agg(t.issue_id) as issue_ids, array_agg(t.occurrence) as occurrences, array_agg(t.content_id) as content_ids
       from telling t
-      group by t.target_id, t.org_id, t.cluster, t.message, t.policy_id, t.last_seen
+      group by t.target_id, t.org_id, t.cluster, t.message, t.policy_id, t.last_seen, t.cooldown
       order by t.target_id, t.org_id, t.cluster, t.message
     ) m
   ), sent_to_outbox as (
@@ -988,11 +991,10 @@ begin
   ), ledger as (
     insert into notified_issue
       (notification_id, issue_id, target_id, told_at, cooldown_period, occurrence, content_id)
-    select m.id, t.issue_id, t.target_id, at, tstzrange(at, cooldown_end(at, t.cooldown)), t.occurrence, t.content_id
-    from telling t
-    join message m
-      on m.target_id = t.target_id and m.org_id = t.org_id and m.cluster = t.cluster and m.message = t.message
-    order by t.issue_id, t.target_id
+    select m.id, i.issue_id, m.target_id, at, tstzrange(at, cooldown_end(at, m.cooldown)), i.occurrence, i.content_id
+    from message m
+    cross join lateral unnest(m.issue_ids, m.occurrences, m.content_ids) as i (issue_id, occurrence, content_id)
+    order by i.issue_id, m.target_id
     -- somebody else wrote to the ledger since we decided: the constraint is right
     on conflict do nothing
     returning notification_id

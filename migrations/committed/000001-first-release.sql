@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:271a0bbee468ef1217c12234a8e190b6ead05818
+--! Hash: sha1:7c4bed7df65f4d628fac454d30da4c5ae1ba4e93
 --! Message: first release
 
 -- The tables of the first release. Functions, views and triggers come from sql/ (see the end of this file).
@@ -246,7 +246,7 @@ create table policy (
   enabled boolean not null default true,
   total_risk_threshold smallint not null default 0 check (total_risk_threshold between 0 and 4),
   required_tags text[] not null default '{}' check (array_position(required_tags, null) is null),
-  cooldown interval not null check (cooldown >= interval '0'),
+  cooldown interval not null check (cooldown between interval '0' and interval '100 years'),
   max_events integer not null default 100 check (max_events between 1 and 1000),
   validity tstzrange not null check (not isempty(validity)),
   changed_by text not null default session_user,
@@ -452,9 +452,10 @@ begin
     raise exception 'table % is not partitioned by day', parent using errcode = 'invalid_parameter_value';
   end if;
 
-  -- two callers at once: the second waits, then finds it done
+  -- two callers at once: the second waits, then finds it done (not by to_regclass(), which may answer from a cache
+  -- that a wait for an advisory lock does not renew)
   perform pg_advisory_xact_lock(hashtextextended('ensure_partition ' || parent, 0));
-  if to_regclass(quote_ident(name)) is not null then
+  if exists (select from pg_class c where c.relname = name and c.relnamespace = 'public'::regnamespace) then
     return false;
   end if;
   execute format('create table %I (like %I including all)', name, parent);
@@ -991,7 +992,9 @@ begin
   ), ledger as (
     insert into notified_issue
       (notification_id, issue_id, target_id, told_at, cooldown_period, occurrence, content_id)
-    select m.id, i.issue_id, m.target_id, at, tstzrange(at, cooldown_end(at, m.cooldown)), i.occurrence, i.content_id
+    -- "1 month -30 days" is not negative, yet ends before it begins in February
+    select m.id, i.issue_id, m.target_id, at, tstzrange(at, greatest(cooldown_end(at, m.cooldown), at)),
+      i.occurrence, i.content_id
     from message m
     cross join lateral unnest(m.issue_ids, m.occurrences, m.content_ids) as i (issue_id, occurrence, content_id)
     order by i.issue_id, m.target_id
@@ -1286,7 +1289,7 @@ begin atomic
     set attempts = n.attempts + 1, next_attempt_at = at + lease
     from due
     where n.id = due.id
-    returning n.*
+    returning n.id, n.message_id, n.attempts, n.org_id, n.account_number, n.cluster, n.updated_at, n.decided_at
   )
   select c.id, c.message_id, c.attempts, c.org_id, c.account_number, c.cluster, c.updated_at, c.decided_at, said.issues
   from claimed c

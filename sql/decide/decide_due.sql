@@ -90,7 +90,9 @@ begin
   ), ledger as (
     insert into notified_issue
       (notification_id, issue_id, target_id, told_at, cooldown_period, occurrence, content_id)
-    select m.id, i.issue_id, m.target_id, at, tstzrange(at, cooldown_end(at, m.cooldown)), i.occurrence, i.content_id
+    -- "1 month -30 days" is not negative, yet ends before it begins in February
+    select m.id, i.issue_id, m.target_id, at, tstzrange(at, greatest(cooldown_end(at, m.cooldown), at)),
+      i.occurrence, i.content_id
     from message m
     cross join lateral unnest(m.issue_ids, m.occurrences, m.content_ids) as i (issue_id, occurrence, content_id)
     order by i.issue_id, m.target_id

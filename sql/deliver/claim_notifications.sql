@@ -28,7 +28,7 @@ begin atomic
     set attempts = n.attempts + 1, next_attempt_at = at + lease
     from due
     where n.id = due.id
-    returning n.*
+    returning n.id, n.message_id, n.attempts, n.org_id, n.account_number, n.cluster, n.updated_at, n.decided_at
   )
   select c.id, c.message_id, c.attempts, c.org_id, c.account_number, c.cluster, c.updated_at, c.decided_at, said.issues
   from claimed c

@@ -18,9 +18,10 @@ begin
     raise exception 'table % is not partitioned by day', parent using errcode = 'invalid_parameter_value';
   end if;
 
-  -- two callers at once: the second waits, then finds it done
+  -- two callers at once: the second waits, then finds it done (not by to_regclass(), which may answer from a cache
+  -- that a wait for an advisory lock does not renew)
   perform pg_advisory_xact_lock(hashtextextended('ensure_partition ' || parent, 0));
-  if to_regclass(quote_ident(name)) is not null then
+  if exists (select from pg_class c where c.relname = name and c.relnamespace = 'public'::regnamespace) then
     return false;
   end if;
   execute format('create table %I (like %I including all)', name, parent);

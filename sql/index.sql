@@ -16,10 +16,13 @@
 --!include decide/decide_again.sql
 --!include decide/explain_notification.sql
 --!include decide/new_issues.sql
+--!include decide/renew_cooldowns.sql
 --!include decide/set_policy.sql
 --!include content/load_content.sql
 --!include deliver/retry_delay.sql
+--!include deliver/retry_horizon.sql
 --!include deliver/claim_notifications.sql
 --!include deliver/record_reported.sql
 --!include deliver/settle_notifications.sql
+--!include deliver/give_up_expired.sql
 --!include ops/sweep.sql

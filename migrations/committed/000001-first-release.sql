@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:7c4bed7df65f4d628fac454d30da4c5ae1ba4e93
+--! Hash: sha1:82ee06234044e9c16c2ef3fdb849298e2e67868a
 --! Message: first release
 
 -- The tables of the first release. Functions, views and triggers come from sql/ (see the end of this file).
@@ -158,7 +158,7 @@ comment on table latest_report is 'the newest readable report of each cluster; a
 comment on column latest_report.org_id is 'organization that owns the cluster';
 comment on column latest_report.cluster is 'the cluster';
 comment on column latest_report.updated_at is 'time of its newest report';
-comment on column latest_report.previous_at is 'time of the newest report before that one';
+comment on column latest_report.previous_at is 'time of the newest report known before that one arrived';
 comment on column latest_report.account_number is 'account number in the newest report';
 comment on column latest_report.received_at is 'when the newest report arrived';
 
@@ -384,6 +384,21 @@ comment on column sweep_mark.only_row is 'keeps this table at one row';
 comment on column sweep_mark.cooldowns_until is 'cooldowns that ended before this have been asked again';
 insert into sweep_mark (cooldowns_until) values ('-infinity');
 
+-- the default partitions say of their columns what the tables say
+do $$
+declare
+  comment record;
+begin
+  for comment in
+    select p.relname || '_default' as partition, a.attname as column_name, col_description(p.oid, a.attnum) as text
+    from pg_class p
+    join pg_attribute a on a.attrelid = p.oid and a.attnum > 0
+    where p.oid in ('new_reports'::regclass, 'reported'::regclass)
+  loop
+    execute format('comment on column %I.%I is %L', comment.partition, comment.column_name, comment.text);
+  end loop;
+end $$;
+
 -- lz4 is several times quicker than the default where the server was built with it
 do $$
 begin
@@ -536,6 +551,9 @@ comment on function report_hits(jsonb) is
 --
 -- Several reports of one cluster in one statement are taken in the order of their own time, so an issue that goes
 -- and comes back inside one batch counts as two occurrences, as if they had arrived one by one.
+-- A replaced newest report (the same upload run again) counts like one more report: what is open is right, but an issue
+-- that only the replaced version had, or lacked, has one occurrence more than the stored rows show.
+--
 -- The row lock on latest_report makes concurrent statements take turns per cluster.
 create or replace function tg_new_reports__issues() returns trigger
 language plpgsql volatile
@@ -918,6 +936,11 @@ declare
   decided decision[];
   target text;
 begin
+  -- first, since the sweep takes the lock of it before rows of decision_due, too
+  perform ensure_partition('reported', (at at time zone 'UTC')::date);
+  -- set_policy() waits for us before it renews the ledger, and we for it: no row is written by the policy before
+  perform from policy p where upper_inf(p.validity) for share;
+
   with due as (
     select d.org_id, d.cluster
     from decision_due d
@@ -949,18 +972,6 @@ begin
   cross join unnest(orgs, names) as due (org_id, cluster)
   cross join lateral decide(t.id, at) d
   where d.org_id = due.org_id and d.cluster = due.cluster;
-
-  -- A cooldown that became shorter since: the ledger's longer period must not refuse what the policy in force allows.
-  update notified_issue n
-  set cooldown_period = tstzrange(lower(n.cooldown_period), greatest(cooldown_end(n.told_at, p.cooldown), n.told_at))
-  from unnest(decided) d
-  join policy p on p.id = d.policy_id
-  where d.decision = 'notify'
-    and n.issue_id = d.issue_id
-    and n.target_id = d.target_id
-    and n.live
-    and n.cooldown_period @> at
-    and cooldown_end(n.told_at, p.cooldown) <= at;
 
   with telling as (
     -- one message holds at most max_events issues of one cluster
@@ -1014,7 +1025,6 @@ begin
   end if;
 
   -- Reports that nobody is told about are recorded at once, the others when their delivery has ended.
-  perform ensure_partition('reported', (at at time zone 'UTC')::date);
   insert into reported
     (org_id, account_number, cluster, notification_type, state, report, updated_at, notified_at, error_log, event_type_id)
   select d.org_id, l.account_number, d.cluster, 1,
@@ -1135,6 +1145,36 @@ comment on column new_issues.last_seen is 'time of the newest report that has it
 comment on column new_issues.last_told_at is 'when it was last told to this target';
 comment on column new_issues.issue_id is 'the issue';
 --! EndIncluded decide/new_issues.sql
+--! Included decide/renew_cooldowns.sql
+-- decide() counts a cooldown from told_at by the policy in force now; the ledger's constraint and the sweep go by the
+-- period written with the row. After a change of policy the newest row of each issue follows it, longer or shorter.
+create or replace function renew_cooldowns(target_id integer, at timestamptz) returns integer
+language plpgsql volatile
+set search_path = public, pg_temp
+as $$
+declare
+  renewed integer;
+begin
+  update notified_issue n
+  set cooldown_period = tstzrange(n.told_at, greatest(cooldown_end(n.told_at, p.cooldown), n.told_at))
+  from policy p
+  where p.target_id = renew_cooldowns.target_id
+    and p.validity @> renew_cooldowns.at
+    and n.target_id = p.target_id
+    and n.live
+    and upper(n.cooldown_period) is distinct from cooldown_end(n.told_at, p.cooldown)
+    and (n.cooldown_period @> renew_cooldowns.at or cooldown_end(n.told_at, p.cooldown) > renew_cooldowns.at)
+    and not exists (
+      select from notified_issue later
+      where later.issue_id = n.issue_id and later.target_id = n.target_id and later.live
+        and later.told_at > n.told_at);
+  get diagnostics renewed = row_count;
+  return renewed;
+end $$;
+
+comment on function renew_cooldowns(integer, timestamptz) is
+  'Makes the ledger of a target follow the cooldown of its policy in force; returns how many rows changed.';
+--! EndIncluded decide/renew_cooldowns.sql
 --! Included decide/set_policy.sql
 -- A change is an insert: the version in force ends where the new one begins, and the past keeps its answer.
 create or replace function set_policy(target text, change jsonb, reason text, at timestamptz default now())
@@ -1174,6 +1214,7 @@ begin
   values (present.target_id, successor.enabled, successor.total_risk_threshold, successor.required_tags, successor.cooldown,
     successor.max_events, tstzrange(set_policy.at, null), set_policy.reason)
   returning * into successor;
+  perform renew_cooldowns(successor.target_id, set_policy.at);
   perform decide_again(at := set_policy.at);
   return successor;
 end $$;
@@ -1196,11 +1237,7 @@ begin
   lock table rule_content in share row exclusive mode;
 
   with incoming as materialized (
-    select *
-    from jsonb_to_recordset(content) as c (
-      rule_name text, python_module text, error_key text, description text, generic text, summary text, reason text,
-      resolution text, more_info text, impact smallint, likelihood smallint, status text, publish_date timestamptz,
-      tags text[])
+    select * from jsonb_populate_recordset(null::rule_content, content)
   ), compared as materialized (
     select i.*, c.id as present_id, i.rule_name is null as is_gone, c.rule_name as present_rule_name,
       c.id is not null and i.rule_name is not null and
@@ -1232,10 +1269,7 @@ begin
       likelihood, status, publish_date, tags, validity)
   select i.rule_name, i.python_module, i.error_key, i.description, i.generic, i.summary, i.reason, i.resolution,
     i.more_info, i.impact, i.likelihood, i.status, i.publish_date, i.tags, tstzrange(load_content.at, null)
-  from jsonb_to_recordset(content) as i (
-    rule_name text, python_module text, error_key text, description text, generic text, summary text, reason text,
-    resolution text, more_info text, impact smallint, likelihood smallint, status text, publish_date timestamptz,
-    tags text[])
+  from jsonb_populate_recordset(null::rule_content, content) i
   where not exists (
     select from rule_content c
     where c.rule_name = i.rule_name and c.error_key = i.error_key and upper_inf(c.validity));
@@ -1258,6 +1292,14 @@ return least(interval '2 seconds' * 2 ^ least(attempts - 1, 20), interval '15 mi
 
 comment on function retry_delay(integer) is 'How long to wait after this many failed attempts, with jitter.';
 --! EndIncluded deliver/retry_delay.sql
+--! Included deliver/retry_horizon.sql
+-- Receivers remember message ids for a day; a try after that could be taken for a new message.
+create or replace function retry_horizon() returns interval
+language sql immutable parallel safe
+return interval '22 hours';
+
+comment on function retry_horizon() is 'How long after its decision a message may be tried again.';
+--! EndIncluded deliver/retry_horizon.sql
 --! Included deliver/claim_notifications.sql
 -- Hands out messages that are due. The lease is next_attempt_at itself: a worker that dies simply lets it pass.
 -- `skip locked` lets any number of workers claim at once; ordering by due time keeps a message that fails again and
@@ -1281,6 +1323,8 @@ begin atomic
     where n.target_id = (select t.id from event_targets t where t.name = target)
       and n.state = 'pending'
       and n.next_attempt_at <= at
+      -- a try of which nobody said how it ended; too late for another one (sweep gives it up)
+      and (n.attempts = 0 or n.decided_at > at - retry_horizon())
     order by n.next_attempt_at, n.id
     limit batch_size
     for update skip locked
@@ -1348,8 +1392,6 @@ comment on function record_reported(bigint[]) is
 --! Included deliver/settle_notifications.sql
 -- Records how deliveries ended. A success counts whoever reports it (the message is out); a failure only from the
 -- worker that still holds the message. What cannot succeed any more is dead: then its issues do not count as told.
---
--- 22 hours: receivers remember message ids for a day, so a try after that could be taken for a new message.
 create or replace function settle_notifications(outcomes jsonb, at timestamptz default now())
 returns table (sent integer, retried integer, dead integer)
 language plpgsql volatile
@@ -1369,7 +1411,7 @@ begin
     select n.id, o.result, o.failure, left(o.error, 1000) as error, retry.next_attempt_at,
       case
         when o.sent then 'sent'
-        when o.permanent or retry.next_attempt_at > n.decided_at + interval '22 hours' then 'dead'
+        when o.permanent or retry.next_attempt_at > n.decided_at + retry_horizon() then 'dead'
         else 'pending'
       end as state
     from notification n
@@ -1397,6 +1439,18 @@ begin
     set live = false
     from updated u
     where i.notification_id = u.id and u.state = 'dead' and i.live
+  ), told_after_all as (
+    -- given up by one worker, got through by another; it may have been told again in between
+    update notified_issue i
+    set live = true
+    from updated u
+    where i.notification_id = u.id and u.state = 'sent' and not i.live
+      and not exists (
+        select from notified_issue other
+        where other.live
+          and other.target_id = i.target_id
+          and other.issue_id = i.issue_id
+          and other.cooldown_period && i.cooldown_period)
   )
   select count(*) filter (where state = 'sent'), count(*) filter (where state = 'pending'),
     count(*) filter (where state = 'dead'), array_agg(id) filter (where state <> 'pending'),
@@ -1413,20 +1467,45 @@ begin
       where n.id = any (ended || waiting)
       limit 1),
     'sent', sent, 'retried', retried, 'dead', dead));
-  perform wake_delivery(t.name, min(n.next_attempt_at))
-  from notification n
-  join event_targets t on t.id = n.target_id
-  where n.id = any (waiting)
-  group by t.name;
+  -- for the earliest of all that wait: the wake-up replaces the one for another's retry
+  perform wake_delivery(t.name, (
+    select min(n.next_attempt_at) from notification n where n.target_id = t.id and n.state = 'pending'))
+  from event_targets t
+  where t.id in (select n.target_id from notification n where n.id = any (waiting));
   return next;
 end $$;
 
 comment on function settle_notifications(jsonb, timestamptz) is
   'Records outcomes of deliveries: an array of {id, attempt, sent, result} or {id, attempt, sent: false, failure, error, permanent, retry_after_ms}. Returns how many are sent, to be retried, and dead.';
 --! EndIncluded deliver/settle_notifications.sql
+--! Included deliver/give_up_expired.sql
+-- A worker that dies between sending and settling leaves a try behind of which nobody knows how it ended. It is tried
+-- again, but not for ever: settle_notifications() never hears of it, so the horizon is kept here, too.
+create or replace function give_up_expired(at timestamptz default now()) returns integer
+language sql volatile
+set search_path = public, pg_temp
+as $$
+  select coalesce(sum(s.dead), 0)::integer
+  from (
+    select jsonb_agg(jsonb_build_object(
+      'id', n.id, 'attempt', n.attempts, 'sent', false, 'permanent', true, 'failure', 'timeout',
+      'error', format('given up: %s tries, and it is not known how the last one ended', n.attempts))) as outcomes
+    from notification n
+    where n.state = 'pending'
+      and n.attempts > 0
+      and n.next_attempt_at <= at
+      and n.decided_at <= at - retry_horizon()
+  ) expired
+  cross join lateral settle_notifications(expired.outcomes, at) s
+  where expired.outcomes is not null;
+$$;
+
+comment on function give_up_expired(timestamptz) is
+  'Gives up messages that were tried, were never settled, and are too old to be tried again; returns how many.';
+--! EndIncluded deliver/give_up_expired.sql
 --! Included ops/sweep.sql
--- Runs every minute: whatever a lost wake-up left is picked up, cooldowns that ended are asked again, and tomorrow has
--- its partitions.
+-- Runs every minute: whatever a lost wake-up left is picked up, cooldowns that ended are asked again, messages too old to
+-- be tried again are given up, and tomorrow has its partitions.
 create or replace function sweep(at timestamptz default now()) returns table (cooldowns_ended integer, woken text[])
 language plpgsql volatile
 set search_path = public, pg_temp
@@ -1437,6 +1516,10 @@ declare
   target text;
 begin
   perform ensure_partitions(sweep.at);
+  perform give_up_expired(sweep.at);
+  -- graphile-worker leaves a dead row when a task fails while the next wake-up for it is queued; we wake tasks anyway
+  perform graphile_worker.complete_jobs(array(
+    select j.id from graphile_worker.jobs j where j.attempts >= j.max_attempts and j.locked_at is null));
 
   select m.cooldowns_until into swept_until from sweep_mark m for update;
   insert into decision_due (org_id, cluster)

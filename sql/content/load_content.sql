@@ -12,11 +12,7 @@ begin
   lock table rule_content in share row exclusive mode;
 
   with incoming as materialized (
-    select *
-    from jsonb_to_recordset(content) as c (
-      rule_name text, python_module text, error_key text, description text, generic text, summary text, reason text,
-      resolution text, more_info text, impact smallint, likelihood smallint, status text, publish_date timestamptz,
-      tags text[])
+    select * from jsonb_populate_recordset(null::rule_content, content)
   ), compared as materialized (
     select i.*, c.id as present_id, i.rule_name is null as is_gone, c.rule_name as present_rule_name,
       c.id is not null and i.rule_name is not null and
@@ -48,10 +44,7 @@ begin
       likelihood, status, publish_date, tags, validity)
   select i.rule_name, i.python_module, i.error_key, i.description, i.generic, i.summary, i.reason, i.resolution,
     i.more_info, i.impact, i.likelihood, i.status, i.publish_date, i.tags, tstzrange(load_content.at, null)
-  from jsonb_to_recordset(content) as i (
-    rule_name text, python_module text, error_key text, description text, generic text, summary text, reason text,
-    resolution text, more_info text, impact smallint, likelihood smallint, status text, publish_date timestamptz,
-    tags text[])
+  from jsonb_populate_recordset(null::rule_content, content) i
   where not exists (
     select from rule_content c
     where c.rule_name = i.rule_name and c.error_key = i.error_key and upper_inf(c.validity));

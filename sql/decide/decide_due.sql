@@ -16,6 +16,11 @@ declare
   decided decision[];
   target text;
 begin
+  -- first, since the sweep takes the lock of it before rows of decision_due, too
+  perform ensure_partition('reported', (at at time zone 'UTC')::date);
+  -- set_policy() waits for us before it renews the ledger, and we for it: no row is written by the policy before
+  perform from policy p where upper_inf(p.validity) for share;
+
   with due as (
     select d.org_id, d.cluster
     from decision_due d
@@ -47,18 +52,6 @@ begin
   cross join unnest(orgs, names) as due (org_id, cluster)
   cross join lateral decide(t.id, at) d
   where d.org_id = due.org_id and d.cluster = due.cluster;
-
-  -- A cooldown that became shorter since: the ledger's longer period must not refuse what the policy in force allows.
-  update notified_issue n
-  set cooldown_period = tstzrange(lower(n.cooldown_period), greatest(cooldown_end(n.told_at, p.cooldown), n.told_at))
-  from unnest(decided) d
-  join policy p on p.id = d.policy_id
-  where d.decision = 'notify'
-    and n.issue_id = d.issue_id
-    and n.target_id = d.target_id
-    and n.live
-    and n.cooldown_period @> at
-    and cooldown_end(n.told_at, p.cooldown) <= at;
 
   with telling as (
     -- one message holds at most max_events issues of one cluster
@@ -112,7 +105,6 @@ begin
   end if;
 
   -- Reports that nobody is told about are recorded at once, the others when their delivery has ended.
-  perform ensure_partition('reported', (at at time zone 'UTC')::date);
   insert into reported
     (org_id, account_number, cluster, notification_type, state, report, updated_at, notified_at, error_log, event_type_id)
   select d.org_id, l.account_number, d.cluster, 1,

@@ -36,6 +36,7 @@ begin
   values (present.target_id, successor.enabled, successor.total_risk_threshold, successor.required_tags, successor.cooldown,
     successor.max_events, tstzrange(set_policy.at, null), set_policy.reason)
   returning * into successor;
+  perform renew_cooldowns(successor.target_id, set_policy.at);
   perform decide_again(at := set_policy.at);
   return successor;
 end $$;

@@ -20,6 +20,8 @@ begin atomic
     where n.target_id = (select t.id from event_targets t where t.name = target)
       and n.state = 'pending'
       and n.next_attempt_at <= at
+      -- a try of which nobody said how it ended; too late for another one (sweep gives it up)
+      and (n.attempts = 0 or n.decided_at > at - retry_horizon())
     order by n.next_attempt_at, n.id
     limit batch_size
     for update skip locked

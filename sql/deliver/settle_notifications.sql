@@ -1,7 +1,5 @@
 -- Records how deliveries ended. A success counts whoever reports it (the message is out); a failure only from the
 -- worker that still holds the message. What cannot succeed any more is dead: then its issues do not count as told.
---
--- 22 hours: receivers remember message ids for a day, so a try after that could be taken for a new message.
 create or replace function settle_notifications(outcomes jsonb, at timestamptz default now())
 returns table (sent integer, retried integer, dead integer)
 language plpgsql volatile
@@ -21,7 +19,7 @@ begin
     select n.id, o.result, o.failure, left(o.error, 1000) as error, retry.next_attempt_at,
       case
         when o.sent then 'sent'
-        when o.permanent or retry.next_attempt_at > n.decided_at + interval '22 hours' then 'dead'
+        when o.permanent or retry.next_attempt_at > n.decided_at + retry_horizon() then 'dead'
         else 'pending'
       end as state
     from notification n
@@ -49,6 +47,18 @@ begin
     set live = false
     from updated u
     where i.notification_id = u.id and u.state = 'dead' and i.live
+  ), told_after_all as (
+    -- given up by one worker, got through by another; it may have been told again in between
+    update notified_issue i
+    set live = true
+    from updated u
+    where i.notification_id = u.id and u.state = 'sent' and not i.live
+      and not exists (
+        select from notified_issue other
+        where other.live
+          and other.target_id = i.target_id
+          and other.issue_id = i.issue_id
+          and other.cooldown_period && i.cooldown_period)
   )
   select count(*) filter (where state = 'sent'), count(*) filter (where state = 'pending'),
     count(*) filter (where state = 'dead'), array_agg(id) filter (where state <> 'pending'),
@@ -65,11 +75,11 @@ begin
       where n.id = any (ended || waiting)
       limit 1),
     'sent', sent, 'retried', retried, 'dead', dead));
-  perform wake_delivery(t.name, min(n.next_attempt_at))
-  from notification n
-  join event_targets t on t.id = n.target_id
-  where n.id = any (waiting)
-  group by t.name;
+  -- for the earliest of all that wait: the wake-up replaces the one for another's retry
+  perform wake_delivery(t.name, (
+    select min(n.next_attempt_at) from notification n where n.target_id = t.id and n.state = 'pending'))
+  from event_targets t
+  where t.id in (select n.target_id from notification n where n.id = any (waiting));
   return next;
 end $$;
 

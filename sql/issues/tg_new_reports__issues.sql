@@ -3,6 +3,9 @@
 --
 -- Several reports of one cluster in one statement are taken in the order of their own time, so an issue that goes
 -- and comes back inside one batch counts as two occurrences, as if they had arrived one by one.
+-- A replaced newest report (the same upload run again) counts like one more report: what is open is right, but an issue
+-- that only the replaced version had, or lacked, has one occurrence more than the stored rows show.
+--
 -- The row lock on latest_report makes concurrent statements take turns per cluster.
 create or replace function tg_new_reports__issues() returns trigger
 language plpgsql volatile

@@ -1,5 +1,5 @@
--- Runs every minute: whatever a lost wake-up left is picked up, cooldowns that ended are asked again, and tomorrow has
--- its partitions.
+-- Runs every minute: whatever a lost wake-up left is picked up, cooldowns that ended are asked again, messages too old to
+-- be tried again are given up, and tomorrow has its partitions.
 create or replace function sweep(at timestamptz default now()) returns table (cooldowns_ended integer, woken text[])
 language plpgsql volatile
 set search_path = public, pg_temp
@@ -10,6 +10,10 @@ declare
   target text;
 begin
   perform ensure_partitions(sweep.at);
+  perform give_up_expired(sweep.at);
+  -- graphile-worker leaves a dead row when a task fails while the next wake-up for it is queued; we wake tasks anyway
+  perform graphile_worker.complete_jobs(array(
+    select j.id from graphile_worker.jobs j where j.attempts >= j.max_attempts and j.locked_at is null));
 
   select m.cooldowns_until into swept_until from sweep_mark m for update;
   insert into decision_due (org_id, cluster)

@@ -31,7 +31,7 @@ async function demo(): Promise<void> {
   await using owned = new AsyncDisposableStack();
   progress.say("starting PostgreSQL and Kafka");
   const embedded = owned.use(
-    await embed(await demoEnvironment(owned, log), log, (line) => progress.note(line)),
+    await embed(await demoEnvironment(owned, log), log, (line) => progress.note(line), { serviceLog: true }),
   );
   const config = loadConfig({ env: embedded.env });
   const messages = sampleMessages({ reports: options.reports, seed: options.seed, now: new Date() });
@@ -107,7 +107,8 @@ async function demoEnvironment(owned: AsyncDisposableStack, log: Logger) {
       env.CCX_RESULTS_TOPIC,
       env.CCX_NOTIFICATIONS_TOPIC,
     ]);
-    owned.defer(topics.drop);
+    const group = env.CCX_CONSUMER_GROUP;
+    owned.defer(() => topics.drop([group, `${group}.demo-${process.pid}`]));
   }
   return env;
 }

@@ -13,10 +13,15 @@ type Variables = Record<string, string | undefined>;
 
 /**
  * Completes an environment for the service with what it lacks: PostgreSQL (migrated, with the sample content, both
- * targets on), Kafka (with the topics), and a stand-in for the Service Log. A server that the environment names is
- * used as it is. Disposing stops what was started.
+ * targets on), Kafka (with the topics), and a stand-in for the Service Log, unless the database is somebody's. A server
+ * that the environment names is used as it is. Disposing stops what was started.
  */
-export async function embed(env: Variables, log: Logger, say: (line: string) => void) {
+export async function embed(
+  env: Variables,
+  log: Logger,
+  say: (line: string) => void,
+  { serviceLog = !env.DATABASE_URL } = {},
+) {
   await using started = new AsyncDisposableStack();
   const stack = await startStack({
     databaseUrl: env.DATABASE_URL,
@@ -27,7 +32,7 @@ export async function embed(env: Variables, log: Logger, say: (line: string) => 
   const complete: Variables = { ...env, DATABASE_URL: stack.databaseUrl, KAFKA_BROKERS: stack.kafkaBrokers };
 
   let receiver: Awaited<ReturnType<typeof startServiceLogReceiver>> | undefined;
-  if (!env.DATABASE_URL && !env.CCX_SERVICE_LOG_URL) {
+  if (serviceLog && !env.CCX_SERVICE_LOG_URL) {
     const clientId = "ccx-demo";
     const clientSecret = "only-for-the-stand-in";
     receiver = await startServiceLogReceiver({ clientId, clientSecret });
@@ -62,8 +67,14 @@ export async function prepareDatabase(databaseUrl: string, log: Logger): Promise
   }
 }
 
-/** Creates topics with one partition; those that exist are left as they are. `drop` removes all of them. */
-export async function createTopics(brokers: string, topics: string[]): Promise<{ drop(): Promise<void> }> {
+/**
+ * Creates topics with one partition; those that exist are left as they are. `drop` removes all of them, and consumer
+ * groups, if there are such.
+ */
+export async function createTopics(
+  brokers: string,
+  topics: string[],
+): Promise<{ drop(groups?: string[]): Promise<void> }> {
   const kafka = new kafkajs.Kafka({ brokers: brokers.split(","), logLevel: kafkajs.logLevel.NOTHING });
   const asAdmin = async (work: (admin: kafkajs.Admin) => Promise<unknown>) => {
     const admin = kafka.admin();
@@ -80,7 +91,13 @@ export async function createTopics(brokers: string, topics: string[]): Promise<{
       waitForLeaders: true,
     }),
   );
-  return { drop: () => asAdmin((admin) => admin.deleteTopics({ topics })) };
+  return {
+    drop: (groups = []) =>
+      asAdmin(async (admin) => {
+        await admin.deleteTopics({ topics });
+        for (const group of groups) await admin.deleteGroups([group]).catch(() => undefined);
+      }),
+  };
 }
 
 /** A database of its own on a server that is not ours to change; the name begins with ccx_demo. */

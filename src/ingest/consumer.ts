@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from "kafkajs";
-import type { Pool } from "pg";
+import type { DatabaseError, Pool } from "pg";
 import type { Logger } from "pino";
 import { asConfigurationError, codeOf, isDatabaseUnavailable } from "../db/errors.ts";
 import { backoffMs } from "../db/wait.ts";
@@ -30,6 +30,7 @@ export class ResultsConsumer {
   readonly #options: ResultsConsumerOptions;
   readonly #consumer: Consumer;
   readonly #failed = Promise.withResolvers<never>();
+  #starting: Promise<void> | undefined;
   #stopping = false;
 
   constructor(options: ResultsConsumerOptions) {
@@ -42,7 +43,13 @@ export class ResultsConsumer {
       minBytes: 1,
       maxWaitTimeInMs: 500,
       allowAutoTopicCreation: false,
-      retry: { retries: 5, initialRetryTime: 300, maxRetryTime: 10_000 },
+      retry: {
+        retries: 5,
+        initialRetryTime: 300,
+        maxRetryTime: 10_000,
+        // a join that our stop cut off fails like any other: kafkajs would begin anew
+        restartOnFailure: async () => !this.#stopping,
+      },
     });
     this.#consumer.on("consumer.crash", ({ payload }) => {
       // kafkajs restarts by itself after what it takes for passing; otherwise it would sit there doing nothing
@@ -58,6 +65,13 @@ export class ResultsConsumer {
 
   /** Resolves once it consumes. A topic that does not exist yet, or brokers that are away, are waited for. */
   async start(signal: AbortSignal): Promise<void> {
+    this.#starting = this.#start(signal).finally(() => {
+      this.#starting = undefined;
+    });
+    await this.#starting;
+  }
+
+  async #start(signal: AbortSignal): Promise<void> {
     const { topic, log } = this.#options;
     for (let attempt = 1; ; attempt++) {
       try {
@@ -71,6 +85,7 @@ export class ResultsConsumer {
         await sleep(backoffMs(attempt), undefined, { signal });
       }
     }
+    if (this.#stopping) return;
     await this.#consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
@@ -82,7 +97,13 @@ export class ResultsConsumer {
   /** Finishes the call that is under way and leaves the group. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    await this.#consumer.disconnect();
+    for (;;) {
+      const starting = this.#starting;
+      await this.#consumer.disconnect();
+      if (!starting) return;
+      // kafkajs goes on with connecting and joining, on new connections: cut off those as well, until it gives up
+      await Promise.race([starting.catch(() => undefined), sleep(100)]);
+    }
   }
 
   async #consume(payload: EachBatchPayload): Promise<void> {
@@ -116,8 +137,10 @@ export class ResultsConsumer {
         log.info({ ...position, ...counts, ms: Math.round(performance.now() - start) }, "ingested");
         return true;
       } catch (error) {
-        if (codeOf(error) === topicRecreated)
-          this.#giveUp(new ConfigurationError(messageOf(error), { cause: error }));
+        if (codeOf(error) === topicRecreated) {
+          const { hint } = error as DatabaseError;
+          this.#giveUp(new ConfigurationError(`${messageOf(error)}; ${hint}`, { cause: error }));
+        }
         const wrong = asConfigurationError(error);
         if (wrong) this.#giveUp(wrong);
         if (!isDatabaseUnavailable(error)) throw error;

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { parseCronItems, run, Logger as WorkerLogger } from "graphile-worker";
-import type { Pool } from "pg";
+import type { Pool, PoolClient } from "pg";
 import type { Logger } from "pino";
+import { isDatabaseUnavailable } from "../db/errors.ts";
 
 const taskDirectory = join(import.meta.dirname, "../../tasks");
 
@@ -30,7 +31,7 @@ export async function startWorker(options: {
 }): Promise<Worker> {
   const { pool, log, concurrency } = options;
   const runner = await run({
-    pgPool: pool,
+    pgPool: retrying(pool),
     taskDirectory,
     parsedCronItems: cronItems,
     concurrency,
@@ -56,4 +57,37 @@ export async function startWorker(options: {
       await runner.stop();
     },
   };
+}
+
+/**
+ * The pool as graphile-worker needs it. When the write that ends a job fails, it tries again for a few error codes only;
+ * for any other, the process ends by an unhandled rejection. So an outage gets a code that it knows: 57P03.
+ */
+function retrying(pool: Pool): Pool {
+  const rethrow = (error: unknown): never => {
+    throw isDatabaseUnavailable(error) ? Object.assign(error as Error, { code: "57P03" }) : error;
+  };
+  const connect = async (): Promise<PoolClient> => {
+    // too late, and no harm: a job is only a wake-up
+    if (pool.ending) return new Promise(() => undefined);
+    const client = await pool.connect().catch(rethrow);
+    const query = async (...args: Parameters<PoolClient["query"]>) => {
+      try {
+        return await client.query(...args);
+      } catch (error) {
+        return rethrow(error);
+      }
+    };
+    return Object.create(client, { query: { value: query } });
+  };
+  return new Proxy(pool, {
+    get(target, name) {
+      // with a callback: for LISTEN, which comes back by itself
+      if (name === "connect")
+        return (callback?: Parameters<Pool["connect"]>[0]) =>
+          callback ? target.connect(callback) : connect();
+      const value = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 }

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { aCluster, aReport } from "../support/reports.ts";
+import { scenario } from "../support/scene.ts";
+import { startTcpProxy } from "../support/tcp_proxy.ts";
+import { until } from "../support/until.ts";
+
+const stored =
+  "select count(*)::integer as rows, count(distinct cluster)::integer as clusters, max(kafka_offset)::integer as last from new_reports";
+
+scenario(
+  "a service that is stopped in the middle finishes what is in hand and goes on later",
+  {},
+  async (scene) => {
+    const count = 400;
+    const clusters = Array.from({ length: count }, aCluster);
+    await scene.topics.produce(clusters.map((cluster) => aReport(cluster, ["bug"])));
+    const first = scene.start("run", { env: { CCX_BATCH_SIZE: "5" } });
+    await first.says("ingested", 3);
+    await first.stop();
+    const next = Number(await scene.value("select next_offset::integer from consumer_offset"));
+    assert.ok(next < count, `it was in the middle: ${next}`);
+    assert.equal(await scene.topics.committed(), next, "Kafka knows exactly how far it came");
+    assert.deepEqual(await scene.rows(stored), [{ rows: next, clusters: next, last: next - 1 }]);
+    const cutShort = "select count(*)::integer from notification where state = 'pending' and attempts > 0";
+    assert.equal(await scene.value(cutShort), 0, "no notification is left without an outcome");
+
+    const second = scene.start("run");
+    await scene.consumed(count);
+    await scene.quiet();
+    await second.stop();
+    assert.equal(second.ingested().skipped, 0);
+    assert.equal(first.ingested().stored + second.ingested().stored, count);
+    assert.deepEqual(await scene.rows(stored), [{ rows: count, clusters: count, last: count - 1 }]);
+    const told = await scene.topics.received.take(count);
+    assert.deepEqual(new Set(told.map(({ cluster }) => cluster)), new Set(clusters));
+  },
+);
+
+scenario(
+  "a worker that is stopped in the middle finishes what is in hand and goes on later",
+  { serviceLog: true },
+  async (scene) => {
+    const count = 200;
+    const clusters = Array.from({ length: count }, aCluster);
+    await scene.topics.produce(clusters.map((cluster) => aReport(cluster, ["bug"])));
+    const consumer = scene.start("consume");
+    await scene.consumed(count);
+    await consumer.stop();
+
+    // All of it through a line so slow would take ten seconds.
+    const url = new URL(scene.receiver.url);
+    await using line = await startTcpProxy({ host: url.hostname, port: Number(url.port) }, { delayMs: 50 });
+    url.port = String(line.port);
+    const first = scene.start("work", {
+      env: { CCX_SERVICE_LOG_URL: url.href, CCX_SERVICE_LOG_CONCURRENCY: "2" },
+    });
+    await until("a few entries are posted", () => scene.receiver.entries.length >= 4);
+    await first.stop();
+    const posted = scene.receiver.entries.length;
+    const sent = "select count(*)::integer from notification where target_id = 2 and state = 'sent'";
+    assert.equal(await scene.value(sent), posted, "every post under way is settled");
+    assert.ok(posted < count, `it was in the middle: ${posted}`);
+
+    const second = scene.start("work");
+    await second.says("running");
+    await scene.pool.query("select sweep()"); // not to wait for the minute
+    await scene.quiet();
+    await second.stop();
+    assert.deepEqual(scene.receiver.entries.map(({ body }) => body.cluster_uuid).sort(), clusters.sort());
+    assert.equal(await scene.value("select max(attempts) from notification"), 1);
+    const told = await scene.topics.received.take(count);
+    assert.deepEqual(new Set(told.map(({ cluster }) => cluster)), new Set(clusters));
+  },
+);

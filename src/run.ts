@@ -63,7 +63,7 @@ export async function run(
     setServices({ pool, log, notificationsBackend, serviceLog });
     stack.defer(() => setServices(undefined));
 
-    const worker = await startWorker({ pool, log, concurrency: config.workerConcurrency });
+    const worker = await startWorker({ pool, log, without: serviceLog ? [] : ["deliver_service_log"] });
     stack.defer(() => worker.stop());
     failures.push(worker.failed);
   }

@@ -1,12 +1,13 @@
 import type { Task } from "graphile-worker";
 import { deliverDue } from "../src/deliver/target.ts";
+import { oneAtATime } from "../src/ops/one_at_a_time.ts";
 import { services } from "../src/ops/services.ts";
 
-/** Posts what is due to the Service Log. Payload: none. */
+/** Posts what is due to the Service Log. Payload: none. Only processes that are configured for it take this task. */
 const deliverServiceLog: Task = async (_payload, { abortSignal }) => {
   const { serviceLog, pool, log } = services();
-  if (serviceLog) await deliverDue(serviceLog, pool, log, abortSignal);
-  else log.warn("notifications for the service log wait: CCX_SERVICE_LOG_URL is not set in this process");
+  if (!serviceLog) throw new Error("the Service Log is not configured in this process");
+  await oneAtATime("deliver_service_log", () => deliverDue(serviceLog, pool, log, abortSignal));
 };
 
 export default deliverServiceLog;

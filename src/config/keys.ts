@@ -27,9 +27,10 @@ export const keys = {
   },
   databasePoolSize: {
     key: "CCX_DATABASE_POOL_SIZE",
-    schema: count(1, 1_000),
+    // one listens, one for each of the four tasks, two for the consumer's partitions, one to spare
+    schema: count(8, 1_000),
     default: "10",
-    description: "Most connections that one process keeps open to the database.",
+    description: "Most connections that one process keeps open to the database; 8 at least.",
   },
   kafkaBrokers: {
     key: "KAFKA_BROKERS",
@@ -164,12 +165,6 @@ export const keys = {
     schema: count(1, 1_000),
     default: "8",
     description: "Most requests to Service Log at the same time.",
-  },
-  workerConcurrency: {
-    key: "CCX_WORKER_CONCURRENCY",
-    schema: count(1, 1_000),
-    default: "4",
-    description: "Most jobs that one process works on at the same time.",
   },
   batchSize: {
     key: "CCX_BATCH_SIZE",

@@ -39,15 +39,25 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   );
 }
 
-/** True when PostgreSQL cannot hold one of the values given (SQLSTATE classes 22 and 54): trying again cannot help. */
+/**
+ * True when the database refuses one of the values given, so that trying again cannot help: it cannot hold it (SQLSTATE
+ * classes 22 and 54), or somebody's constraint or trigger does not want it (23, P0).
+ */
 export function isUnstorable(error: unknown): boolean {
-  const code = codeOf(error);
-  return code !== undefined && (code.startsWith("22") || code.startsWith("54"));
+  return ["22", "23", "54", "P0"].includes(codeOf(error)?.slice(0, 2) ?? "");
 }
 
-/** What a person has to change, if that is what the error says; undefined otherwise. */
-export function asConfigurationError(error: unknown): ConfigurationError | undefined {
-  const advice = adviceFor(codeOf(error));
+/**
+ * What a person has to change, if that is what the error says; undefined otherwise. `atOnce`: the command does not wait
+ * for a database that is away, so that counts as well.
+ */
+export function asConfigurationError(error: unknown, atOnce = false): ConfigurationError | undefined {
+  const advice =
+    adviceFor(codeOf(error)) ??
+    (error instanceof Error && /SSL|certificate/i.test(error.message)
+      ? "The database and DATABASE_URL do not agree on TLS: check sslmode."
+      : undefined) ??
+    (atOnce && isDatabaseUnavailable(error) ? "The database of DATABASE_URL does not answer." : undefined);
   return advice ? new ConfigurationError(`${advice} (${messageOf(error)})`, { cause: error }) : undefined;
 }
 

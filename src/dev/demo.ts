@@ -19,14 +19,14 @@ const help = `npm run demo -- [--reports N] [--seed N] [--json] [--keep]
   --keep        leave the stack running until Ctrl-C, to look around in psql
 `;
 
+const stop = new AbortController();
+
 /** The main job from end to end: produce sample results, run the service, wait, and tell what came of it. */
 async function demo(): Promise<void> {
   const options = readOptions();
   if (!options) return;
   const log = createLogger(options.json ? "warn" : "error", pino.destination(2));
   const progress = new Progress(options.json);
-  const stop = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stop.abort(new Error(name)));
 
   await using owned = new AsyncDisposableStack();
   progress.say("starting PostgreSQL and Kafka");
@@ -41,6 +41,13 @@ async function demo(): Promise<void> {
   progress.say(`producing ${messages.length} results`);
   await books.produce();
   const service = run(["consume", "work"], config, log, stop.signal);
+  // before its database and topics go away, however this ends
+  await using _ = {
+    async [Symbol.asyncDispose]() {
+      stop.abort(new Error("done"));
+      await service.catch(() => undefined); // what went wrong with it was told by the race below
+    },
+  };
   const result = await Promise.race([
     books.finished((line) => progress.say(line), stop.signal),
     service.then(() => Promise.reject(new Error("the service ended before everything was done"))),
@@ -56,10 +63,6 @@ async function demo(): Promise<void> {
     while (!stop.signal.aborted)
       await sleep(60_000, undefined, { signal: stop.signal }).catch(() => undefined);
   }
-  stop.abort(new Error("done"));
-  await service.catch((error) => {
-    if (!isStop(error, stop.signal)) throw error;
-  });
 }
 
 function readOptions(): { reports: number; seed: number; json: boolean; keep: boolean } | undefined {
@@ -84,14 +87,17 @@ function readOptions(): { reports: number; seed: number; json: boolean; keep: bo
     }
     return { ...values, reports: number("reports", values.reports), seed: number("seed", values.seed) };
   } catch (error) {
-    if (error instanceof TypeError) throw new ConfigurationError(`${error.message}\n${help}`);
-    throw error;
+    if (!(error instanceof TypeError)) throw error;
+    console.error(help);
+    throw new ConfigurationError(error.message);
   }
 }
 
 /** On servers that are not ours the demo keeps to a database and topics of its own, and removes them. */
 async function demoEnvironment(owned: AsyncDisposableStack, log: Logger) {
-  const env: Record<string, string | undefined> = { ...process.env };
+  // made-up entries belong into the stand-in, never into a real Service Log
+  const mine = Object.entries(process.env).filter(([key]) => !key.startsWith("CCX_SERVICE_LOG_"));
+  const env: Record<string, string | undefined> = Object.fromEntries(mine);
   const suffix = `.demo-${process.pid}-${Date.now().toString(36)}`;
   if (env.DATABASE_URL) {
     const database = await createDatabase(env.DATABASE_URL);
@@ -133,6 +139,7 @@ class Progress {
   }
 }
 
+for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stop.abort(new Error(name)));
 await demo().catch((error) => {
-  process.exitCode = report(error);
+  process.exitCode = isStop(error, stop.signal) ? 1 : report(error);
 });

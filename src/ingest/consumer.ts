@@ -1,16 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from "kafkajs";
+import type { Consumer, EachBatchPayload, Kafka } from "kafkajs";
 import type { DatabaseError, Pool } from "pg";
 import type { Logger } from "pino";
 import { asConfigurationError, codeOf, isDatabaseUnavailable } from "../db/errors.ts";
 import { backoffMs } from "../db/wait.ts";
 import { ConfigurationError, messageOf } from "../errors.ts";
 import { kafkaConfigurationError } from "../kafka/kafka_errors.ts";
-import { ingestBatch, topicRecreated } from "./ingest_batch.ts";
+import { type Ingested, ingestBatch, topicRecreated } from "./ingest_batch.ts";
+import { type Entry, portionsOf } from "./portions.ts";
 
 const heartbeatMs = 3_000;
-/** One call carries at most this much, so that memory stays flat whatever the broker hands over. */
-const mostBytes = 8 * 1024 * 1024;
 
 export type ResultsConsumerOptions = {
   kafka: Kafka;
@@ -24,14 +23,17 @@ export type ResultsConsumerOptions = {
 
 /**
  * Consumes results into the database. The database says how far we are (consumer_offset); what is committed to Kafka
- * follows it and is only where a newcomer of the group begins to read.
+ * follows it. Where Kafka leads all the same (the database was restored, or is another one), the database's offset
+ * counts: the first batch of a partition is checked, and the partition is read again from there.
  */
 export class ResultsConsumer {
   readonly #options: ResultsConsumerOptions;
   readonly #consumer: Consumer;
   readonly #failed = Promise.withResolvers<never>();
   #starting: Promise<void> | undefined;
-  #stopping = false;
+  readonly #stopping = new AbortController();
+  /** The partitions of this membership that were checked; "sought" until the batch after the seek has come. */
+  readonly #positions = new Map<number, "sought" | "checked">();
 
   constructor(options: ResultsConsumerOptions) {
     this.#options = options;
@@ -48,13 +50,14 @@ export class ResultsConsumer {
         initialRetryTime: 300,
         maxRetryTime: 10_000,
         // a join that our stop cut off fails like any other: kafkajs would begin anew
-        restartOnFailure: async () => !this.#stopping,
+        restartOnFailure: async () => !this.#stopping.signal.aborted,
       },
     });
     this.#consumer.on("consumer.crash", ({ payload }) => {
       // kafkajs restarts by itself after what it takes for passing; otherwise it would sit there doing nothing
       if (!payload.restart) this.#failed.reject(kafkaConfigurationError(payload.error) ?? payload.error);
     });
+    this.#consumer.on("consumer.group_join", () => this.#positions.clear());
     this.#failed.promise.catch(() => undefined);
   }
 
@@ -85,7 +88,7 @@ export class ResultsConsumer {
         await sleep(backoffMs(attempt), undefined, { signal });
       }
     }
-    if (this.#stopping) return;
+    if (this.#stopping.signal.aborted) return;
     await this.#consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
@@ -96,7 +99,7 @@ export class ResultsConsumer {
 
   /** Finishes the call that is under way and leaves the group. */
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#stopping.abort();
     for (;;) {
       const starting = this.#starting;
       await this.#consumer.disconnect();
@@ -108,11 +111,10 @@ export class ResultsConsumer {
 
   async #consume(payload: EachBatchPayload): Promise<void> {
     const { batch } = payload;
-    for (const messages of this.#portions(batch.messages)) {
-      if (!payload.isRunning() || payload.isStale() || this.#stopping) return;
-      const stored = await this.#store(payload, messages);
-      if (!stored) return;
-      const last = messages.at(-1)?.offset ?? batch.lastOffset();
+    if (!(await this.#inPosition(payload))) return;
+    for (const entries of portionsOf(batch.messages, this.#options.batchSize, () => new Date())) {
+      const last = entries.at(-1)?.message.offset;
+      if (last === undefined || !this.#owns(payload) || !(await this.#store(payload, entries))) return;
       payload.resolveOffset(last);
       const next = (BigInt(last) + 1n).toString();
       await payload.commitOffsetsIfNecessary({
@@ -122,35 +124,109 @@ export class ResultsConsumer {
     }
   }
 
+  #owns(payload: EachBatchPayload): boolean {
+    return payload.isRunning() && !payload.isStale() && !this.#stopping.signal.aborted;
+  }
+
+  /** False when the partition has to be read again from an earlier offset first, or is not ours any more. */
+  async #inPosition(payload: EachBatchPayload): Promise<boolean> {
+    const { topic, partition } = payload.batch;
+    if (this.#positions.get(partition) === "checked") return true;
+    const expected = await this.#persist(payload, { topic, partition }, () =>
+      this.#nextOffset(topic, partition),
+    );
+    if (expected === undefined) return false;
+    const first = BigInt(payload.batch.firstOffset() ?? 0);
+    if (first > expected && this.#positions.get(partition) !== "sought") {
+      this.#positions.set(partition, "sought");
+      this.#options.log.warn(
+        { topic, partition, first: `${first}`, expected: `${expected}` },
+        "Kafka is ahead of the database, reading again from where the database is",
+      );
+      this.#consumer.seek({ topic, partition, offset: `${expected}` });
+      return false;
+    }
+    if (first > expected && expected > 0n) {
+      this.#options.log.error(
+        { topic, partition, first: `${first}`, expected: `${expected}` },
+        "messages that the database does not have are gone from Kafka",
+      );
+    }
+    this.#positions.set(partition, "checked");
+    return true;
+  }
+
+  async #nextOffset(topic: string, partition: number): Promise<bigint> {
+    const { rows } = await this.#options.pool.query(
+      "select next_offset from consumer_offset where topic = $1 and partition = $2",
+      [topic, partition],
+    );
+    return BigInt(rows[0]?.next_offset ?? 0);
+  }
+
   /** Tries until the messages are stored; false when we lost the partition or are to stop before that. */
-  async #store(payload: EachBatchPayload, messages: KafkaMessage[]): Promise<boolean> {
+  async #store(payload: EachBatchPayload, entries: Entry[]): Promise<boolean> {
     const { pool, log } = this.#options;
     const { topic, partition, highWatermark } = payload.batch;
-    const position = { topic, partition, first: messages[0]?.offset, last: messages.at(-1)?.offset };
-    for (let attempt = 1; ; attempt++) {
+    const [first, last] = [entries[0]?.message.offset, entries.at(-1)?.message.offset];
+    const position = { topic, partition, first, last };
+    const counts = await this.#persist(payload, position, async () => {
       const start = performance.now();
       try {
-        const counts = await this.#alive(
-          payload,
-          ingestBatch(pool, { topic, partition, highWatermark, messages }),
-        );
-        log.info({ ...position, ...counts, ms: Math.round(performance.now() - start) }, "ingested");
-        return true;
+        const counts = await ingestBatch(pool, { topic, partition, highWatermark }, entries);
+        return { ...counts, ms: Math.round(performance.now() - start) };
       } catch (error) {
+        if (codeOf(error) !== topicRecreated) throw error;
+        // what the broker told with the batch may be old by now, when another consumer has gone on since
+        return { ...(await this.#ingestAgain(payload, entries)), ms: Math.round(performance.now() - start) };
+      }
+    });
+    if (counts) log.info({ ...position, ...counts }, "ingested");
+    return counts !== undefined;
+  }
+
+  async #ingestAgain(payload: EachBatchPayload, entries: Entry[]): Promise<Ingested> {
+    const { topic, partition } = payload.batch;
+    const admin = this.#options.kafka.admin();
+    await admin.connect();
+    const ends = await admin.fetchTopicOffsets(topic).finally(() => admin.disconnect());
+    const highWatermark = ends.find((end) => end.partition === partition)?.high ?? "0";
+    return ingestBatch(this.#options.pool, { topic, partition, highWatermark }, entries);
+  }
+
+  /** Repeats `work` while the database cannot do it; undefined when we lost the partition or are to stop before that. */
+  async #persist<T>(
+    payload: EachBatchPayload,
+    position: object,
+    work: () => Promise<T>,
+  ): Promise<T | undefined> {
+    const { log } = this.#options;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#alive(payload, work());
+      } catch (error) {
+        // of a rebalance kafkajs has to hear
+        if (error instanceof Error && error.name.startsWith("KafkaJS")) throw error;
         if (codeOf(error) === topicRecreated) {
           const { hint } = error as DatabaseError;
           this.#giveUp(new ConfigurationError(`${messageOf(error)}; ${hint}`, { cause: error }));
         }
         const wrong = asConfigurationError(error);
         if (wrong) this.#giveUp(wrong);
-        if (!isDatabaseUnavailable(error)) throw error;
         const waitMs = backoffMs(attempt);
-        log.warn(
-          { ...position, error: messageOf(error), waitMs },
-          "database is away, nothing is lost, trying again",
+        const told = { ...position, error: messageOf(error), waitMs };
+        if (isDatabaseUnavailable(error)) log.warn(told, "database is away, nothing is lost, trying again");
+        else
+          log.error(
+            { ...told, code: codeOf(error) },
+            "messages cannot be stored, nothing is lost, trying again",
+          );
+        await this.#alive(payload, sleep(waitMs, undefined, { signal: this.#stopping.signal })).catch(
+          (cause) => {
+            if (!this.#stopping.signal.aborted) throw cause;
+          },
         );
-        await this.#alive(payload, sleep(waitMs));
-        if (!payload.isRunning() || payload.isStale() || this.#stopping) return false;
+        if (!this.#owns(payload)) return undefined;
       }
     }
   }
@@ -178,21 +254,5 @@ export class ResultsConsumer {
     } finally {
       done.abort();
     }
-  }
-
-  *#portions(messages: KafkaMessage[]): Generator<KafkaMessage[]> {
-    let portion: KafkaMessage[] = [];
-    let bytes = 0;
-    for (const message of messages) {
-      const size = message.value?.length ?? 0;
-      if (portion.length > 0 && (portion.length >= this.#options.batchSize || bytes + size > mostBytes)) {
-        yield portion;
-        portion = [];
-        bytes = 0;
-      }
-      portion.push(message);
-      bytes += size;
-    }
-    if (portion.length > 0) yield portion;
   }
 }

@@ -1,10 +1,20 @@
-import { join } from "node:path";
-import { parseCronItems, run, Logger as WorkerLogger } from "graphile-worker";
+import { parseCronItems, run, type TaskList, Logger as WorkerLogger } from "graphile-worker";
 import type { Pool, PoolClient } from "pg";
 import type { Logger } from "pino";
+import decide from "../../tasks/decide.ts";
+import deliverNotificationsBackend from "../../tasks/deliver_notifications_backend.ts";
+import deliverServiceLog from "../../tasks/deliver_service_log.ts";
+import sweep from "../../tasks/sweep.ts";
 import { isDatabaseUnavailable } from "../db/errors.ts";
 
-const taskDirectory = join(import.meta.dirname, "../../tasks");
+const tasks: TaskList = {
+  decide,
+  deliver_notifications_backend: deliverNotificationsBackend,
+  deliver_service_log: deliverServiceLog,
+  sweep,
+};
+/** Every task runs once at a time in a process, so with this many none has to wait for another. */
+export const taskCount = Object.keys(tasks).length;
 
 const cronItems = parseCronItems([
   {
@@ -23,18 +33,21 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
-/** Starts graphile-worker on the tasks folder. */
+/**
+ * Starts graphile-worker on the tasks. A task that this process is not configured for (`without`) stays in the queue for
+ * a process that is.
+ */
 export async function startWorker(options: {
   pool: Pool;
   log: Logger;
-  concurrency: number;
+  without: readonly string[];
 }): Promise<Worker> {
-  const { pool, log, concurrency } = options;
+  const { pool, log, without } = options;
   const runner = await run({
     pgPool: retrying(pool),
-    taskDirectory,
+    taskList: Object.fromEntries(Object.entries(tasks).filter(([name]) => !without.includes(name))),
     parsedCronItems: cronItems,
-    concurrency,
+    concurrency: taskCount,
     pollInterval: 1_000,
     noHandleSignals: true,
     logger: new WorkerLogger((scope) => (level, message) => {

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:82ee06234044e9c16c2ef3fdb849298e2e67868a
+--! Hash: sha1:633d5ebfdbdd482e82c444baf96a8a59daed2522
 --! Message: first release
 
 -- The tables of the first release. Functions, views and triggers come from sql/ (see the end of this file).
@@ -1188,6 +1188,8 @@ declare
   present policy;
   successor policy;
 begin
+  -- of two changes at once the second waits here, in a statement before the one that is to see what the first made
+  perform from event_targets t where t.name = set_policy.target for no key update;
   select p.* into present
   from policy p
   join event_targets t on t.id = p.target_id

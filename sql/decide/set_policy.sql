@@ -10,6 +10,8 @@ declare
   present policy;
   successor policy;
 begin
+  -- of two changes at once the second waits here, in a statement before the one that is to see what the first made
+  perform from event_targets t where t.name = set_policy.target for no key update;
   select p.* into present
   from policy p
   join event_targets t on t.id = p.target_id

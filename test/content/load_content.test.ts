@@ -1,0 +1,201 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { PoolClient } from "pg";
+import {
+  aCluster,
+  addReport,
+  addReports,
+  decideDue,
+  jobs,
+  loadContent,
+  type Row,
+  refused,
+  rows,
+  someContent,
+  twoSessions,
+  value,
+  waitsForLock,
+} from "../support/builders.ts";
+import { rolledBack, testDatabase } from "../support/database.ts";
+
+const database = testDatabase();
+const [t1, t2, t3] = ["2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z", "2026-03-03T00:00:00Z"];
+const nothing = { added: 0, changed: 0, removed: 0, unchanged: 0 };
+
+const versions = (db: PoolClient) =>
+  rows(
+    db,
+    `select rule_name || '|' || error_key as rule, total_risk as risk, lower(validity) as begins, upper(validity) as ends
+     from rule_content order by 1, 3`,
+  );
+
+test("content is added whole, every column of it", () =>
+  rolledBack(database.pool, async (db) => {
+    const texts = Object.fromEntries(
+      ["description", "generic", "summary", "reason", "resolution", "more_info"].map((name) => [
+        name,
+        `the ${name}`,
+      ]),
+    );
+    const given = {
+      ...someContent("disk|FULL"),
+      ...texts,
+      impact: 4,
+      likelihood: 1,
+      status: "inactive",
+      publish_date: "2020-05-06T07:08:09Z",
+      tags: ["a", "b"],
+    };
+    assert.deepEqual(await loadContent(db, [given], t1), { ...nothing, added: 1 });
+    const [stored = {}] = await rows(db, "select * from rule_content");
+    const { id: _, validity: __, total_risk, ...rest } = stored;
+    assert.deepEqual(rest, given);
+    assert.equal(total_risk, 2);
+  }));
+
+test("the same content again changes nothing", () =>
+  rolledBack(database.pool, async (db) => {
+    const content = [
+      "disk|A",
+      "disk|B",
+      someContent("net", { publish_date: "2020-05-06T07:08:09Z", tags: ["a"] }),
+    ];
+    await loadContent(db, content, t1);
+    const before = await rows(db, "select *, xmin::text, ctid::text from rule_content order by id");
+    await db.query("savepoint another");
+    assert.deepEqual(await loadContent(db, content, t2), { ...nothing, unchanged: 3 });
+    assert.deepEqual(
+      await rows(db, "select *, xmin::text, ctid::text from rule_content order by id"),
+      before,
+    );
+  }));
+
+test("what changed gets a new version, what is gone ends, what is new begins, the rest stays", () =>
+  rolledBack(database.pool, async (db) => {
+    await loadContent(db, ["changed", "gone", "same"], t1);
+    const next = [someContent("changed", { impact: 4, likelihood: 4 }), "new", "same"];
+    assert.deepEqual(await loadContent(db, next, t2), { added: 1, changed: 1, removed: 1, unchanged: 1 });
+    assert.deepEqual(await versions(db), [
+      { rule: "changed|KEY", risk: 3, begins: t1, ends: t2 },
+      { rule: "changed|KEY", risk: 4, begins: t2, ends: null },
+      { rule: "gone|KEY", risk: 3, begins: t1, ends: t2 },
+      { rule: "new|KEY", risk: 3, begins: t2, ends: null },
+      { rule: "same|KEY", risk: 3, begins: t1, ends: null },
+    ]);
+  }));
+
+test("a change of any column is a change", () =>
+  rolledBack(database.pool, async (db) => {
+    const changes: Row[] = [
+      { python_module: "elsewhere.disk" },
+      { description: "other" },
+      { generic: "other" },
+      { summary: "other" },
+      { reason: "other" },
+      { resolution: "other" },
+      { more_info: "other" },
+      { impact: 1 },
+      { likelihood: 1 },
+      { status: "inactive" },
+      { publish_date: "2020-05-06T07:08:09Z" },
+      { tags: ["x"] },
+    ];
+    await loadContent(db, ["disk"], t1);
+    for (const change of changes) {
+      await db.query("savepoint before");
+      const loaded = await loadContent(db, [someContent("disk", change)], t2);
+      assert.deepEqual(loaded, { ...nothing, changed: 1 }, JSON.stringify(change));
+      await db.query("rollback to savepoint before");
+    }
+  }));
+
+test("error keys of a rule have content of their own", () =>
+  rolledBack(database.pool, async (db) => {
+    await loadContent(db, ["disk|A", "disk|B"], t1);
+    assert.deepEqual(await loadContent(db, ["disk|A", "disk|C"], t2), {
+      added: 1,
+      changed: 0,
+      removed: 1,
+      unchanged: 1,
+    });
+    assert.deepEqual(
+      (await versions(db)).filter(({ ends }) => ends === null).map(({ rule }) => rule),
+      ["disk|A", "disk|C"],
+    );
+  }));
+
+test("content that was gone and is back begins anew, and the time between stays without", () =>
+  rolledBack(database.pool, async (db) => {
+    await loadContent(db, ["disk"], t1);
+    await loadContent(db, [], t2);
+    assert.deepEqual(await loadContent(db, ["disk"], t3), { ...nothing, added: 1 });
+    assert.deepEqual(await versions(db), [
+      { rule: "disk|KEY", risk: 3, begins: t1, ends: t2 },
+      { rule: "disk|KEY", risk: 3, begins: t3, ends: null },
+    ]);
+  }));
+
+test("clusters with an open issue of a rule that changed are asked again, if they reported within a day", () =>
+  rolledBack(database.pool, async (db) => {
+    await loadContent(db, ["changed|A", "gone", "same"], "2026-02-01");
+    const asked = { changed: aCluster(), otherKey: aCluster(), gone: aCluster(), added: aCluster() };
+    const [same, silent, healed] = [aCluster(), aCluster(), aCluster()];
+    await addReports(db, [
+      { cluster: asked.changed, at: "2026-02-28T12:00:01Z", hits: ["changed|A"] },
+      { cluster: asked.otherKey, at: t1, hits: ["changed|B"] }, // a rule is asked as a whole
+      { cluster: asked.gone, at: t1, hits: ["gone", "same"] },
+      { cluster: asked.added, at: t1, hits: ["added"] },
+      { cluster: same, at: t1, hits: ["same"] },
+      { cluster: silent, at: "2026-02-28T12:00:00Z", hits: ["changed|A"] },
+      { cluster: healed, at: t1, hits: ["changed|A"] },
+    ]);
+    await addReport(db, healed, "2026-03-01T01:00:00Z", []);
+    await decideDue(db, "2026-03-01T02:00:00Z");
+    await db.query("delete from graphile_worker._private_jobs");
+    const next = [someContent("changed|A", { description: "other" }), "added", "same"];
+    await loadContent(db, next, "2026-03-01T12:00:00Z");
+    const due = await rows(db, "select cluster, by_report from decision_due order by cluster");
+    assert.deepEqual(
+      due,
+      Object.values(asked).map((cluster) => ({ cluster, by_report: false })),
+    );
+    assert.deepEqual(Object.keys(await jobs(db)), ["decide"]);
+  }));
+
+test("content that stays the same asks nobody", () =>
+  rolledBack(database.pool, async (db) => {
+    await loadContent(db, ["disk"], t1);
+    await addReport(db, aCluster(), t1, ["disk"]);
+    await db.query("delete from decision_due; delete from graphile_worker._private_jobs");
+    await loadContent(db, ["disk"], "2026-03-01T01:00:00Z");
+    assert.deepEqual(await rows(db, "select * from decision_due"), []);
+    assert.deepEqual(await jobs(db), {});
+  }));
+
+test("content with one part that cannot be stored is refused whole", () =>
+  rolledBack(database.pool, async (db) => {
+    await loadContent(db, ["disk"], t1);
+    const before = await rows(db, "select * from rule_content");
+    const load = (...more: (Row | string)[]) => loadContent(db, ["new", ...more], t2);
+    await refused(db, /impact_check/, () => load(someContent("bad", { impact: 5 })));
+    await refused(db, /likelihood_check/, () => load(someContent("bad", { likelihood: 0 })));
+    await refused(db, /status_check/, () => load(someContent("bad", { status: "retired" })));
+    await refused(db, /null value in column "description"/, () =>
+      load(someContent("bad", { description: null })),
+    );
+    await refused(db, /conflicting key value/, () => load("twice", "twice"));
+    assert.deepEqual(await rows(db, "select * from rule_content"), before);
+  }));
+
+test("two loads at once take turns, and the later one is what is in force", () =>
+  twoSessions(database.pool, async (first, second) => {
+    await loadContent(first, ["disk", "net"], t1);
+    const loaded = loadContent(second, ["disk", "cpu"], t2);
+    await waitsForLock(database.pool, second, loaded);
+    await first.query("commit");
+    assert.deepEqual(await loaded, { added: 1, changed: 0, removed: 1, unchanged: 1 });
+    assert.equal(
+      await value(second, "select count(*)::integer from rule_content where upper_inf(validity)"),
+      2,
+    );
+  }));

@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { glob, readFile } from "node:fs/promises";
+import path from "node:path";
+import { test } from "node:test";
+import { rows } from "../support/builders.ts";
+import { testDatabase } from "../support/database.ts";
+
+const database = testDatabase();
+const sql = path.join(import.meta.dirname, "../../sql");
+
+/** Not of an extension, no partition. */
+const ours = (catalog: string, oid: string) => `not exists (
+  select from pg_depend where classid = '${catalog}'::regclass and objid = ${oid} and deptype = 'e')`;
+
+const names = async (query: string) => (await rows(database.pool, query)).map(({ name }) => name);
+
+test("every table, view and type has a comment", async () => {
+  const bare = `select c.oid::regclass as name from pg_class c
+    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'c', 'f')
+      and not (c.relispartition and c.relname ~ '_[0-9]{8}$') and ${ours("pg_class", "c.oid")}
+      and coalesce(obj_description(case c.relkind when 'c' then c.reltype else c.oid end,
+        case c.relkind when 'c' then 'pg_type' else 'pg_class' end), '') = ''`;
+  assert.deepEqual(await names(bare), []);
+});
+
+test("every column of a table, view or type has a comment", async () => {
+  const bare = `select c.relname || '.' || a.attname as name from pg_class c
+    join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'c', 'f')
+      and not c.relispartition and ${ours("pg_class", "c.oid")}
+      and coalesce(col_description(c.oid, a.attnum), '') = ''
+    order by 1`;
+  assert.deepEqual(await names(bare), []);
+});
+
+const functions = `from pg_proc p join pg_language l on l.oid = p.prolang
+  where p.pronamespace = 'public'::regnamespace and ${ours("pg_proc", "p.oid")}`;
+
+test("every function has a comment", async () => {
+  assert.deepEqual(
+    await names(
+      `select p.oid::regprocedure as name ${functions} and coalesce(obj_description(p.oid, 'pg_proc'), '') = ''`,
+    ),
+    [],
+  );
+});
+
+test("no function depends on the caller's search path", async () => {
+  // what is parsed when it is created (return …, begin atomic) names its objects once and for all
+  const dependent = `select p.oid::regprocedure as name ${functions} and p.prosqlbody is null
+    and not coalesce(p.proconfig::text, '') like '%search_path=public, pg_temp%'`;
+  assert.deepEqual(await names(dependent), []);
+});
+
+test("every function says how volatile it is", async () => {
+  for await (const file of glob("*/**/*.sql", { cwd: sql })) {
+    const text = await readFile(path.join(sql, file), "utf8");
+    const headers = text.matchAll(/^create or replace function .*?^(?:as \$\$|begin atomic|return )/gms);
+    for (const [header] of headers)
+      assert.match(header, /^language .*\b(immutable|stable|volatile)\b/m, file);
+  }
+});
+
+test("what writes or sees the clock is volatile, what reads tables is not immutable", async () => {
+  const unsteady = `select p.proname as name ${functions} and p.provolatile <> 'v'
+    and pg_get_functiondef(p.oid) ~* '\\m(insert|update|delete|now|random|clock_timestamp|nextval|current_timestamp)\\M'`;
+  assert.deepEqual(await names(unsteady), []);
+  const readers = `select distinct p.proname as name ${functions} and p.provolatile = 'i' and exists (
+    select from pg_depend d join pg_class c on c.oid = d.refobjid and c.relkind in ('r', 'p', 'v')
+    where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.refclassid = 'pg_class'::regclass)`;
+  assert.deepEqual(await names(readers), []);
+});
+
+test("no function runs with the rights of its owner, and no view either", async () => {
+  assert.deepEqual(await names(`select p.proname as name ${functions} and p.prosecdef`), []);
+  const views = `select c.relname as name from pg_class c
+    where c.relnamespace = 'public'::regnamespace and c.relkind = 'v' and ${ours("pg_class", "c.oid")}
+      and not coalesce('security_invoker=true' = any (c.reloptions), false)`;
+  assert.deepEqual(await names(views), []);
+});
+
+test("index.sql names every file of sql/ exactly once", async () => {
+  const index = await readFile(path.join(sql, "index.sql"), "utf8");
+  const included = [...index.matchAll(/^--!include (\S+)$/gm)].map(([, file]) => file);
+  const files = await Array.fromAsync(glob("*/**/*.sql", { cwd: sql }));
+  assert.deepEqual(included.toSorted(), files.map((file) => file.replaceAll(path.sep, "/")).toSorted());
+});
+
+test("a file of sql/ is called after the one object it creates", async () => {
+  const creates =
+    /^ *create (?:or replace )?(?:function|procedure|view|materialized view|type|role|aggregate) (?:if not exists )?(\w+)/gim;
+  for await (const file of glob("*/**/*.sql", { cwd: sql })) {
+    const text = await readFile(path.join(sql, file), "utf8");
+    const created = new Set([...text.matchAll(creates)].map(([, name]) => name));
+    assert.deepEqual([...created], [path.basename(file, ".sql")], file);
+  }
+});
+
+test("every foreign key says what happens when its row goes", async () => {
+  const texts = await Array.fromAsync(
+    glob("*.sql", { cwd: path.join(import.meta.dirname, "../../migrations/committed") }),
+    (file) => readFile(path.join(import.meta.dirname, "../../migrations/committed", file), "utf8"),
+  );
+  const silent = texts
+    .flatMap((text) => text.split("\n"))
+    .filter((line) => /\breferences \w+(?!.*on delete)/.test(line));
+  assert.deepEqual(silent, []);
+});

@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import type { PoolClient } from "pg";
+import {
+  aCluster,
+  addReport,
+  addReports,
+  decideDue,
+  loadContent,
+  rows,
+  told,
+  twoSessions,
+  value,
+  waitsForLock,
+} from "../support/builders.ts";
+import { testDatabase } from "../support/database.ts";
+
+const database = testDatabase();
+const at = "2026-03-01T12:00:00Z";
+
+beforeEach(async () => {
+  await database.pool.query(
+    `truncate new_reports, latest_report, issue, decision_due, notification, notified_issue, reported;
+     delete from graphile_worker._private_jobs;
+     select ensure_partition('reported', '2026-03-01')`,
+  );
+  await loadContent(database.pool, ["disk", "net"]);
+});
+
+test("a decider passes over the clusters that another one holds, without waiting", () =>
+  twoSessions(database.pool, async (first, second) => {
+    const clusters = [aCluster(), aCluster(), aCluster()];
+    await addReports(
+      database.pool,
+      clusters.map((cluster) => ({ cluster, at, hits: ["without_content"] })),
+    );
+    assert.equal((await decideDue(first, at, 2)).clusters, 2);
+    await second.query("set local lock_timeout = '2s'");
+    assert.equal((await decideDue(second, at)).clusters, 1);
+    await first.query("commit");
+    assert.equal((await decideDue(second, at)).clusters, 0);
+  }));
+
+test("two deciders at once tell everything, and nothing twice", () =>
+  twoSessions(database.pool, async (first, second) => {
+    const clusters = [aCluster(), aCluster(), aCluster()];
+    await addReports(
+      database.pool,
+      clusters.map((cluster) => ({ cluster, at, hits: ["disk"] })),
+    );
+    await decideDue(first, at, 2);
+    const decided = decideDue(second, at);
+    await waitsForLock(database.pool, second, decided); // at its end, for the job of the same delivery
+    await first.query("commit");
+    assert.deepEqual(await decided, { clusters: 1, notifications: 1, told: 1, held: 1 });
+    await second.query("commit");
+    for (const cluster of clusters) assert.deepEqual(await told(database.pool, cluster), [["disk|KEY"]]);
+  }));
+
+test("a cluster whose decision was rolled back is decided again", () =>
+  twoSessions(database.pool, async (first, second) => {
+    const cluster = aCluster();
+    await addReport(database.pool, cluster, at, ["disk"]);
+    assert.equal((await decideDue(first, at)).told, 1);
+    await first.query("rollback");
+    assert.equal((await decideDue(second, at)).told, 1);
+    assert.deepEqual(await told(second, cluster), [["disk|KEY"]]);
+  }));
+
+test("an issue that somebody else told meanwhile is left out of the message", () =>
+  twoSessions(database.pool, async (somebody, decider) => {
+    const cluster = aCluster();
+    await addReport(database.pool, cluster, at, ["disk", "net"]);
+    await tellByHand(somebody, cluster, "disk");
+    const decided = decideDue(decider, at);
+    await waitsForLock(database.pool, decider, decided);
+    await somebody.query("commit");
+    assert.deepEqual(await decided, { clusters: 1, notifications: 1, told: 1, held: 2 });
+    assert.deepEqual(await told(decider, cluster), [["disk|KEY"], ["net|KEY"]]);
+  }));
+
+test("a message of which nothing is left is not sent", () =>
+  twoSessions(database.pool, async (somebody, decider) => {
+    const [cluster, other] = [aCluster(), aCluster()];
+    await addReport(database.pool, cluster, at, ["disk"]);
+    await addReport(database.pool, other, at, ["disk"]);
+    await tellByHand(somebody, cluster, "disk");
+    const decided = decideDue(decider, at);
+    await waitsForLock(database.pool, decider, decided);
+    await somebody.query("commit");
+    assert.deepEqual(await decided, { clusters: 2, notifications: 1, told: 1, held: 2 });
+    assert.deepEqual(await told(decider, cluster), [["disk|KEY"]]);
+    assert.deepEqual(await told(decider, other), [["disk|KEY"]]);
+    const states = await rows(decider, "select state from notification where cluster = $1", [cluster]);
+    assert.deepEqual(states, [{ state: "sent" }], "only the one that was told by hand");
+  }));
+
+/** Writes message and ledger as a person at psql would. */
+async function tellByHand(db: PoolClient, cluster: string, rule: string): Promise<void> {
+  const id = await value(
+    db,
+    `insert into notification
+       (target_id, org_id, account_number, cluster, updated_at, decided_at, policy_id, state, next_attempt_at, ended_at)
+     values (1, 1, 0, $1, $2, $2, (select id from policy where target_id = 1), 'sent', $2, $2)
+     returning id`,
+    [cluster, at],
+  );
+  await db.query(
+    `insert into notified_issue (notification_id, issue_id, target_id, told_at, cooldown_period, occurrence, content_id)
+     select $1, i.id, 1, $3, tstzrange($3, $3::timestamptz + interval '1 day'), 1, c.id
+     from issue i join rule r on r.id = i.rule_id join rule_content c on c.rule_name = r.rule_name
+     where i.cluster = $2 and r.rule_name = $4`,
+    [id, cluster, at, rule],
+  );
+}

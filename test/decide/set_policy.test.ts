@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  aCluster,
+  addReport,
+  decideDue,
+  jobs,
+  notificationsBackend,
+  refused,
+  rows,
+  serviceLog,
+  setPolicy,
+} from "../support/builders.ts";
+import { rolledBack, testDatabase } from "../support/database.ts";
+
+const database = testDatabase();
+
+const versions = `select enabled, total_risk_threshold as risk, required_tags as tags, cooldown::text,
+    max_events, lower(validity) as begins, upper(validity) as ends, reason, changed_by = session_user as mine
+  from policy where target_id = 1 order by lower(validity)`;
+
+test("a change is a new version; what was not named stays, the earlier version keeps its time", () =>
+  rolledBack(database.pool, async (db) => {
+    const changed = await setPolicy(
+      db,
+      notificationsBackend,
+      { cooldown: "1 month", required_tags: ["a", "b"] },
+      "2026-03-01T00:00:00Z",
+      "calmer",
+    );
+    assert.equal(changed?.target_id, 1);
+    const [before, after, ...more] = await rows(db, versions);
+    assert.deepEqual(more, []);
+    assert.equal(before?.ends, "2026-03-01T00:00:00Z");
+    assert.equal(before?.cooldown, "7 days");
+    assert.deepEqual(after, {
+      enabled: true,
+      risk: 2,
+      tags: ["a", "b"],
+      cooldown: "1 mon",
+      max_events: 100,
+      begins: "2026-03-01T00:00:00Z",
+      ends: null,
+      reason: "calmer",
+      mine: true,
+    });
+  }));
+
+test("every setting can be changed", () =>
+  rolledBack(database.pool, async (db) => {
+    const change = {
+      enabled: false,
+      total_risk_threshold: 4,
+      required_tags: ["x"],
+      cooldown: "0",
+      max_events: 7,
+    };
+    await setPolicy(db, notificationsBackend, change, "2026-03-01");
+    const [, after] = await rows(db, versions);
+    assert.partialDeepStrictEqual(after, {
+      enabled: false,
+      risk: 4,
+      tags: ["x"],
+      cooldown: "00:00:00",
+      max_events: 7,
+    });
+  }));
+
+test("a policy changes for its target only", () =>
+  rolledBack(database.pool, async (db) => {
+    await setPolicy(db, serviceLog, { enabled: true }, "2026-03-01");
+    assert.equal((await rows(db, versions)).length, 1);
+    assert.deepEqual(
+      await rows(db, "select enabled, max_events from policy where target_id = 2 and upper_inf(validity)"),
+      [{ enabled: true, max_events: 1 }],
+    );
+  }));
+
+test("a change asks again for the clusters that reported within a day, not for the others", () =>
+  rolledBack(database.pool, async (db) => {
+    const [recent, silent, healthy] = [aCluster(), aCluster(), aCluster()];
+    await addReport(db, recent, "2026-03-01T00:00:01Z", ["disk"]);
+    await addReport(db, silent, "2026-03-01T00:00:00Z", ["disk"]);
+    await addReport(db, healthy, "2026-03-01T12:00:00Z", ["disk"]);
+    await addReport(db, healthy, "2026-03-01T13:00:00Z", []);
+    await decideDue(db, "2026-03-01T14:00:00Z");
+    await db.query("delete from graphile_worker._private_jobs");
+    await setPolicy(db, notificationsBackend, { cooldown: "1 day" }, "2026-03-02T00:00:00Z");
+    assert.deepEqual(await rows(db, "select cluster, by_report from decision_due"), [
+      { cluster: recent, by_report: false },
+    ]);
+    assert.deepEqual(Object.keys(await jobs(db)), ["decide"]);
+  }));
+
+test("a cluster that waits with a new report stays one that has a new report", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await addReport(db, cluster, "2026-03-01T12:00:00Z", ["disk"]);
+    const waiting = await rows(db, "select * from decision_due");
+    await setPolicy(db, notificationsBackend, { cooldown: "1 day" }, "2026-03-01T13:00:00Z");
+    assert.deepEqual(await rows(db, "select * from decision_due"), waiting);
+    assert.equal(waiting[0]?.by_report, true);
+  }));
+
+test("what cannot be is refused with a sentence and changes nothing", () =>
+  rolledBack(database.pool, async (db) => {
+    await setPolicy(db, notificationsBackend, {}, "2026-02-01", "the present one");
+    const before = await rows(db, versions);
+    const when = "2026-03-01";
+    const refuse = async (
+      message: RegExp,
+      change: object,
+      target = notificationsBackend,
+      at = when,
+      why?: string,
+    ) => refused(db, message, () => setPolicy(db, target, { ...change }, at, why));
+    await refuse(
+      /there is no target "pager"; the targets are: notifications backend, service log/,
+      { enabled: true },
+      "pager",
+    );
+    await refuse(/a policy has no setting "colour"; the settings are: enabled, .*, max_events/, {
+      colour: 1,
+    });
+    await refuse(/a policy has no setting "id"/, { id: 9 });
+    await refuse(/policy_cooldown_check/, { cooldown: "-1 day" });
+    await refuse(/invalid input syntax for type interval: "soon"/, { cooldown: "soon" });
+    await refuse(/total_risk_threshold_check/, { total_risk_threshold: 5 });
+    await refuse(/total_risk_threshold_check/, { total_risk_threshold: -1 });
+    await refuse(/max_events_check/, { max_events: 0 });
+    await refuse(/max_events_check/, { max_events: 1001 });
+    await refuse(/required_tags_check/, { required_tags: [null] });
+    await refuse(/null value in column "enabled"/, { enabled: null });
+    await refuse(/reason_check/, { enabled: false }, notificationsBackend, when, "why  ");
+    await refuse(
+      /in force began at .* has to begin later/,
+      { enabled: false },
+      notificationsBackend,
+      "2026-02-01",
+    );
+    assert.deepEqual(await rows(db, versions), before);
+  }));
+
+test("a cooldown that leads out of the calendar is refused: it would stop every decision", () =>
+  rolledBack(database.pool, async (db) => {
+    await refused(db, /policy_cooldown_check/, () =>
+      setPolicy(db, notificationsBackend, { cooldown: "290000 years" }, "2026-03-01"),
+    );
+  }));

@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { PoolClient } from "pg";
+import {
+  type Claimed,
+  claim,
+  claimOne,
+  decisions,
+  delivered,
+  failed,
+  jobs,
+  reportAndDecide,
+  rows,
+  settle,
+  someMessages,
+  value,
+} from "../support/builders.ts";
+import { rolledBack, testDatabase } from "../support/database.ts";
+
+const database = testDatabase();
+const at = "2026-03-01T12:00:00Z";
+const nothing = { sent: 0, retried: 0, dead: 0 };
+
+/** Seconds from `since` until the message may be tried again. */
+async function delayS(db: PoolClient, since: string): Promise<number> {
+  const sql = "select extract(epoch from next_attempt_at - $1::timestamptz)::float8 from notification";
+  return Number(await value(db, sql, [since]));
+}
+
+test("back-off doubles from two seconds to a quarter of an hour, spread by a quarter either way", async () => {
+  const seconds = [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900];
+  for (const [i, expected] of [...seconds.entries(), [99, 900], [2_000_000, 900]] as [number, number][]) {
+    const [bounds] = await rows(
+      database.pool,
+      `select min(d)::float8 as least, max(d)::float8 as most, count(distinct d)::integer as values
+       from (select extract(epoch from retry_delay($1)) as d from generate_series(1, 300)) tries`,
+      [i + 1],
+    );
+    const { least, most, values } = bounds as { least: number; most: number; values: number };
+    assert.ok(least >= expected * 0.75 && least < expected * 0.85, `${i + 1} attempts: at least ${least} s`);
+    assert.ok(most <= expected * 1.25 && most > expected * 1.15, `${i + 1} attempts: at most ${most} s`);
+    assert.ok(values > 100, "messages that failed together do not come back together");
+  }
+});
+
+test("a failed message waits, longer each time, and keeps what went wrong", () =>
+  rolledBack(database.pool, async (db) => {
+    await someMessages(db, at);
+    const first = await claimOne(db, at);
+    assert.deepEqual(await settle(db, [failed(first)], at), { ...nothing, retried: 1 });
+    const [message] = await rows(
+      db,
+      "select state, attempts, failure, last_error, ended_at from notification",
+    );
+    assert.deepEqual(message, {
+      state: "pending",
+      attempts: 1,
+      failure: "server",
+      last_error: "it answered 503",
+      ended_at: null,
+    });
+    const delay = await delayS(db, at);
+    assert.ok(delay >= 1.5 && delay <= 2.5, `${delay} s`);
+    const later = "2026-03-01T12:10:00Z";
+    await db.query("update notification set attempts = 6");
+    await settle(db, [failed(await claimOne(db, later))], later);
+    const longer = await delayS(db, later);
+    assert.ok(longer >= 96 && longer <= 160, `${longer} s after 7 attempts`);
+    assert.equal(
+      await value(db, "select live from notified_issue"),
+      true,
+      "a pending message counts as told",
+    );
+    assert.deepEqual(await rows(db, "select * from reported"), [], "it has not ended");
+  }));
+
+test("the retry is woken when the first message is due, under a key of its own", () =>
+  rolledBack(database.pool, async (db) => {
+    await someMessages(db, at, 3);
+    const claims = (await claim(db, at)) as Claimed[];
+    const waits = [600_000, 60_000, 700_000];
+    await settle(
+      db,
+      claims.map((claimed, i) => failed(claimed, { retry_after_ms: waits[i] })),
+      at,
+    );
+    const [job] = await rows(db, "select key, task_identifier from graphile_worker.jobs");
+    assert.deepEqual(job, {
+      key: "retry notifications backend",
+      task_identifier: "deliver_notifications_backend",
+    });
+    assert.equal((await jobs(db))["retry notifications backend"], "2026-03-01T12:01:00Z");
+  }));
+
+test("a receiver that asks for time gets it, but never less than the back-off", () =>
+  rolledBack(database.pool, async (db) => {
+    await someMessages(db, at);
+    await settle(
+      db,
+      [failed(await claimOne(db, at), { failure: "rate_limited", retry_after_ms: 3_600_000 })],
+      at,
+    );
+    assert.equal(await delayS(db, at), 3600);
+    const later = "2026-03-01T13:00:00Z";
+    await db.query("update notification set attempts = 9");
+    await settle(db, [failed(await claimOne(db, later), { retry_after_ms: 1 })], later);
+    assert.ok((await delayS(db, later)) >= 675);
+  }));
+
+test("a permanent failure is dead at once: its issues do not count as told, and are told again", () =>
+  rolledBack(database.pool, async (db) => {
+    const [cluster = ""] = await someMessages(db, at);
+    const outcome = failed(await claimOne(db, at), {
+      failure: "client",
+      permanent: true,
+      error: "e".repeat(2000),
+    });
+    assert.deepEqual(await settle(db, [outcome], "2026-03-01T12:00:05Z"), { ...nothing, dead: 1 });
+    const [message] = await rows(
+      db,
+      "select state, failure, length(last_error) as length, ended_at, next_attempt_at > $1 as leased from notification",
+      [at],
+    );
+    assert.deepEqual(message, {
+      state: "dead",
+      failure: "client",
+      length: 1000,
+      ended_at: "2026-03-01T12:00:05Z",
+      leased: true,
+    });
+    assert.deepEqual(await jobs(db), {});
+    assert.deepEqual(await decisions(db, cluster, "2026-03-01T12:00:06Z"), { "disk|KEY": "notify" });
+    assert.equal((await reportAndDecide(db, cluster, "2026-03-01T13:00:00Z", ["disk"])).told, 1);
+  }));
+
+test("a message is given up rather than tried later than 22 hours after its decision", () =>
+  rolledBack(database.pool, async (db) => {
+    await someMessages(db, at, 1);
+    const claimed = await claimOne(db, at);
+    const limit = (22 * 60 + 0) * 60_000;
+    await db.query("savepoint before");
+    assert.equal((await settle(db, [failed(claimed, { retry_after_ms: limit })], at)).retried, 1);
+    await db.query("rollback to savepoint before");
+    assert.equal((await settle(db, [failed(claimed, { retry_after_ms: limit + 1 })], at)).dead, 1);
+    assert.equal(await value(db, "select live from notified_issue"), false);
+  }));
+
+test("the 22 hours count from the decision, not from the try", () =>
+  rolledBack(database.pool, async (db) => {
+    await someMessages(db, at);
+    const late = "2026-03-02T09:59:59Z";
+    assert.equal((await settle(db, [failed(await claimOne(db, late))], late)).dead, 1);
+  }));
+
+test("a dead message can be redriven: it is then sent under the same id", () =>
+  rolledBack(database.pool, async (db) => {
+    await someMessages(db, at);
+    const id = await value(db, "select message_id from notification");
+    await settle(db, [failed(await claimOne(db, at), { permanent: true })], at);
+    await db.query("update notification set state = 'pending', ended_at = null");
+    await settle(db, [delivered(await claimOne(db, "2026-03-01T12:05:00Z"))], at);
+    assert.deepEqual(await rows(db, "select state, message_id from notification"), [
+      { state: "sent", message_id: id },
+    ]);
+    assert.equal(await value(db, "select live from notified_issue"), true);
+  }));
+
+test("several outcomes are settled together", () =>
+  rolledBack(database.pool, async (db) => {
+    await someMessages(db, at, 3);
+    const [a, b, c] = (await claim(db, at)) as [Claimed, Claimed, Claimed];
+    const outcomes = [delivered(a), failed(b), failed(c, { permanent: true })];
+    assert.deepEqual(await settle(db, outcomes, at), { sent: 1, retried: 1, dead: 1 });
+  }));

@@ -1,0 +1,240 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  aCluster,
+  aMessage,
+  aRejected,
+  aReport,
+  ingest,
+  openIssues,
+  refused,
+  rows,
+  value,
+} from "../support/builders.ts";
+import { rolledBack, testDatabase } from "../support/database.ts";
+
+const database = testDatabase();
+const at = "2026-03-01T12:00:00Z";
+const nothing = { stored: 0, replaced: 0, unchanged: 0, rejected: 0, skipped: 0 };
+
+test("a batch is stored, its offset moves, and the issues follow", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    const message = aMessage(41, cluster, at, ["disk"], { org_id: 77, account_number: 42 });
+    assert.deepEqual(await ingest(db, [message], { at }), { ...nothing, stored: 1, next_offset: "42" });
+    assert.deepEqual(await rows(db, "select * from new_reports"), [
+      {
+        org_id: "77",
+        account_number: "42",
+        cluster,
+        report: await value(db, "select $1::jsonb::text", [aReport("disk")]),
+        updated_at: at,
+        kafka_offset: "41",
+        received_at: at,
+      },
+    ]);
+    assert.deepEqual(await openIssues(db, cluster), ["disk|KEY"]);
+    assert.deepEqual(await rows(db, "select * from consumer_offset"), [
+      { topic: "results", partition: 0, next_offset: "42", updated_at: at },
+    ]);
+  }));
+
+test("a stored report lacks what nobody needs and keeps everything else, numbers to the digit", () =>
+  rolledBack(database.pool, async (db) => {
+    const left = { system: {}, fingerprints: [1], skips: [1], info: [1], pass: [1], analysis_metadata: {} };
+    const kept = `"reports":[{"system":1}],"other":{"info":2},"big":12345678901234567890123,"fine":0.1000,"none":[]`;
+    const [message] = [aMessage(0, aCluster(), at, [])];
+    const json = JSON.stringify([{ ...message, message: { Report: left } }]).replace(
+      '"Report":{',
+      `"Report":{${kept},`,
+    );
+    await ingest(db, json, { at });
+    const stored = String(await value(db, "select report from new_reports"));
+    assert.deepEqual(Object.keys(JSON.parse(stored)).sort(), ["big", "fine", "none", "other", "reports"]);
+    assert.ok(stored.includes("12345678901234567890123") && stored.includes("0.1000"), stored);
+    assert.ok(stored.includes(`[{"system": 1}]`) && stored.includes(`{"info": 2}`), "only at the top");
+  }));
+
+test("the same upload run again replaces the report; the same content again changes nothing", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await ingest(db, [aMessage(0, cluster, at, ["disk"], { account_number: 1 })], { at });
+    assert.deepEqual(await ingest(db, [aMessage(1, cluster, at, ["disk"], { account_number: 2 })], { at }), {
+      ...nothing,
+      unchanged: 1,
+      next_offset: "2",
+    });
+    const stored = "select account_number, kafka_offset, received_at from new_reports";
+    assert.deepEqual(await rows(db, stored), [{ account_number: "1", kafka_offset: "0", received_at: at }]);
+    const later = "2026-03-01T12:30:00Z";
+    const changed = aMessage(2, cluster, at, ["net"], { account_number: 3 });
+    assert.deepEqual(await ingest(db, [changed], { at: later }), {
+      ...nothing,
+      replaced: 1,
+      next_offset: "3",
+    });
+    assert.deepEqual(await rows(db, stored), [
+      { account_number: "3", kafka_offset: "2", received_at: later },
+    ]);
+    assert.deepEqual(await openIssues(db, cluster), ["net|KEY"]);
+  }));
+
+test("of one report several times in a batch the last one counts", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    const hits = [["a"], ["a"], ["b"], ["c"]];
+    const batch = hits.map((hit, offset) => aMessage(offset, cluster, at, hit));
+    const expected = { ...nothing, stored: 1, unchanged: 1, replaced: 2, next_offset: "4" };
+    assert.deepEqual(await ingest(db, batch.toReversed(), { at }), expected, "by offset, not by place");
+    assert.deepEqual(await openIssues(db, cluster), ["c|KEY"]);
+    const again = [aMessage(4, cluster, at, ["c"]), aMessage(5, cluster, at, ["d"])];
+    assert.deepEqual(await ingest(db, again, { at }), {
+      ...nothing,
+      unchanged: 1,
+      replaced: 1,
+      next_offset: "6",
+    });
+    assert.deepEqual(await openIssues(db, cluster), ["d|KEY"]);
+    const there = [aMessage(6, cluster, at, ["e"]), aMessage(7, cluster, at, ["d"])];
+    const back = await ingest(db, there, { at });
+    assert.deepEqual(
+      back,
+      { ...nothing, replaced: 2, next_offset: "8" },
+      "each counts against the one before",
+    );
+    assert.deepEqual(await openIssues(db, cluster), ["d|KEY"]);
+  }));
+
+test("the same time in another cluster or organization is another report", () =>
+  rolledBack(database.pool, async (db) => {
+    const [one, other] = [aCluster(), aCluster()];
+    const batch = [
+      aMessage(0, one, at, ["a"]),
+      aMessage(1, other, at, ["b"]),
+      aMessage(2, one, at, ["c"], { org_id: 2 }),
+    ];
+    assert.equal((await ingest(db, batch, { at })).stored, 3);
+    const more = [aMessage(3, one, at, ["d"], { org_id: 3 }), aMessage(4, aCluster(), at, ["a"])];
+    assert.deepEqual(await ingest(db, more, { at }), { ...nothing, stored: 2, next_offset: "5" });
+  }));
+
+test("an older report that arrives after a newer one is stored and changes no issue", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await ingest(db, [aMessage(0, cluster, "2026-03-01T11:00:00Z", ["new"])], { at });
+    const late = aMessage(1, cluster, "2026-03-01T10:00:00Z", ["old"]);
+    assert.equal((await ingest(db, [late], { at })).stored, 1);
+    assert.deepEqual(await openIssues(db, cluster), ["new|KEY"]);
+  }));
+
+test("what has been consumed is skipped: all of it, or the part that overlaps", () =>
+  rolledBack(database.pool, async (db) => {
+    const batch = [0, 1, 2].map((offset) => aMessage(offset, aCluster(), at, ["disk"]));
+    const rejected = [aRejected(3, "empty")];
+    await ingest(db, [...batch.slice(0, 2), ...rejected], { at });
+    await db.query("delete from rejected_message"); // somebody dealt with it
+    assert.deepEqual(await ingest(db, [...batch, ...rejected], { at }), {
+      ...nothing,
+      skipped: 4,
+      next_offset: "4",
+    });
+    const further = [...rejected, aMessage(4, aCluster(), at, []), aRejected(5, "empty")];
+    assert.deepEqual(await ingest(db, further, { at }), {
+      ...nothing,
+      stored: 1,
+      rejected: 1,
+      skipped: 1,
+      next_offset: "6",
+    });
+    assert.equal(await value(db, "select count(*)::integer from new_reports"), 3);
+    assert.deepEqual(await rows(db, "select kafka_offset from rejected_message"), [{ kafka_offset: "5" }]);
+  }));
+
+test("partitions and topics have offsets of their own, offsets may have gaps", () =>
+  rolledBack(database.pool, async (db) => {
+    const message = (offset: number) => [aMessage(offset, aCluster(), at, [])];
+    assert.equal((await ingest(db, message(7), { at })).next_offset, "8");
+    assert.equal((await ingest(db, message(0), { at, partition: 1 })).stored, 1);
+    assert.equal((await ingest(db, message(0), { at, topic: "other" })).stored, 1);
+    assert.equal((await ingest(db, message(100), { at })).next_offset, "101");
+  }));
+
+test("an empty batch moves nothing", () =>
+  rolledBack(database.pool, async (db) => {
+    await ingest(db, [aMessage(4, aCluster(), at, [])], { at });
+    assert.deepEqual(await ingest(db, [], { at }), { ...nothing, next_offset: "5" });
+  }));
+
+test("a topic that ends before the offset we expect was created anew: refused, nothing changes", () =>
+  rolledBack(database.pool, async (db) => {
+    await ingest(db, [aMessage(9, aCluster(), at, [])], { at });
+    const message = /topic results partition 0 ends at offset 9, but offset 10 is expected next/;
+    const batch = [aMessage(3, aCluster(), at, ["disk"])];
+    await refused(db, message, () => ingest(db, batch, { at, highWatermark: 9 }));
+    await db.query("savepoint before");
+    const error = await ingest(db, batch, { at, highWatermark: 9 }).catch((error) => error);
+    assert.equal(error.code, "CX001");
+    assert.match(error.hint, /delete from consumer_offset where topic = 'results' and partition = 0/);
+    await db.query("rollback to savepoint before");
+    assert.equal(await value(db, "select count(*)::integer from new_reports"), 1);
+    assert.equal(
+      (await ingest(db, batch, { at, highWatermark: 10 })).skipped,
+      1,
+      "ending where we are is fine",
+    );
+  }));
+
+test("a rejected message keeps its bytes, key, headers and reason", () =>
+  rolledBack(database.pool, async (db) => {
+    const base64 = (bytes: number[]) => Buffer.from(bytes).toString("base64");
+    const full = {
+      kafka_offset: 5,
+      reason: "invalid_utf8",
+      detail: "the message is not UTF-8",
+      key: base64([1, 0, 255]),
+      value: base64([0, 254, 123]),
+      headers: { service: [base64([97])] },
+    };
+    const result = await ingest(db, [full, aRejected(6, "tombstone")], { at, partition: 2 });
+    assert.deepEqual(result, { ...nothing, rejected: 2, next_offset: "7" });
+    assert.deepEqual(await rows(db, "select * from rejected_message order by kafka_offset"), [
+      {
+        topic: "results",
+        partition: 2,
+        kafka_offset: "5",
+        reason: "invalid_utf8",
+        detail: "the message is not UTF-8",
+        key: Buffer.from([1, 0, 255]),
+        value: Buffer.from([0, 254, 123]),
+        headers: { service: ["YQ=="] },
+        received_at: at,
+      },
+      {
+        topic: "results",
+        partition: 2,
+        kafka_offset: "6",
+        reason: "tombstone",
+        detail: "it is",
+        key: null,
+        value: null,
+        headers: {},
+        received_at: at,
+      },
+    ]);
+  }));
+
+test("a batch of which one message cannot be stored leaves nothing", () =>
+  rolledBack(database.pool, async (db) => {
+    const batch = [
+      aMessage(0, aCluster(), at, ["disk"]),
+      aRejected(1, "empty"),
+      aMessage(2, aCluster(), at, ["disk"], { org_id: "9223372036854775808" }),
+    ];
+    await refused(db, /out of range for type bigint/, () => ingest(db, batch, { at }));
+    await refused(db, /rejected_message_reason_check/, () =>
+      ingest(db, [batch[0], aRejected(1, "no_idea")], { at }),
+    );
+    const left = `select (select count(*) from new_reports) + (select count(*) from consumer_offset)
+      + (select count(*) from issue) + (select count(*) from rejected_message) as count`;
+    assert.equal(await value(db, left), "0");
+  }));

@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { PoolClient } from "pg";
+import { addReports, aReport, type GivenReport, rows } from "../support/builders.ts";
+import { rolledBack, testDatabase } from "../support/database.ts";
+
+const database = testDatabase();
+const histories = 25;
+
+/** Numbers that look random and are the same for the same seed (mulberry32). */
+function randomNumbers(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t = (t + Math.imul(t ^ (t >>> 7), t | 61)) ^ t;
+    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * below);
+  };
+}
+
+const allHits = ["a", "b", "c", "d"];
+
+/** Reports of three clusters, each in the order of its time but for some that arrive late; a few cannot be read. */
+function aHistory(random: (below: number) => number): GivenReport[] {
+  const reports = Array.from({ length: 40 }, (_, minute): GivenReport & { arrives: number } => ({
+    org: 1 + random(2),
+    cluster: `cluster-${random(2)}`,
+    at: `2026-03-01T01:${String(minute).padStart(2, "0")}:00Z`,
+    hits: random(10) === 0 ? "" : allHits.filter(() => random(2) === 0),
+    arrives: minute + (random(6) === 0 ? random(15) : 0),
+  }));
+  return reports.toSorted((a, b) => a.arrives - b.arrives);
+}
+
+/** The history cut at random; within a batch the order is that of its times, since its arrival has none. */
+function inBatches(history: GivenReport[], random: (below: number) => number): GivenReport[][] {
+  const batches: GivenReport[][] = [];
+  for (let from = 0; from < history.length; ) {
+    const size = 1 + random(9);
+    batches.push(history.slice(from, from + size));
+    from += size;
+  }
+  return batches;
+}
+
+const issues = (db: PoolClient) =>
+  rows(
+    db,
+    `select i.cluster, i.org_id, r.rule_name, i.first_seen, i.opened_at, i.closed_at, i.occurrence
+     from issue i join rule r on r.id = i.rule_id order by 1, 2, 3`,
+  );
+
+async function after(batches: GivenReport[][]) {
+  return rolledBack(database.pool, async (db) => {
+    for (const batch of batches) await addReports(db, batch);
+    const latest = await rows(db, "select cluster, org_id, updated_at from latest_report order by 1, 2");
+    return { issues: await issues(db), latest };
+  });
+}
+
+const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
+
+test(`however reports are cut into batches, the issues are the same (SEED=${seed})`, async () => {
+  const random = randomNumbers(seed);
+  for (let n = 0; n < histories; n++) {
+    const history = aHistory(random);
+    const batches = inBatches(history, random);
+    const sorted = batches.flatMap((batch) => batch.toSorted((a, b) => (a.at < b.at ? -1 : 1)));
+    const oneByOne = await after(sorted.map((report) => [report]));
+    assert.deepEqual(await after(batches), oneByOne, `history ${n} of SEED=${seed}`);
+    assert.deepEqual(
+      oneByOne.issues.filter(({ closed_at }) => closed_at === null).map(open),
+      expectedOpen(history),
+      `history ${n} of SEED=${seed}`,
+    );
+  }
+});
+
+const open = ({ cluster, org_id, rule_name }: Record<string, unknown>) => `${cluster} ${org_id} ${rule_name}`;
+
+/** The hits of each cluster's newest readable report. */
+function expectedOpen(history: GivenReport[]): string[] {
+  const newest = new Map<string, GivenReport>();
+  for (const report of history.toSorted((a, b) => (a.at < b.at ? -1 : 1))) {
+    if (typeof report.hits !== "string") newest.set(`${report.cluster} ${report.org}`, report);
+  }
+  return [...newest].flatMap(([key, { hits }]) => [...hits].map((hit) => `${key} ${hit}`)).sort();
+}
+
+test(`however uploads are run again, the open issues are the hits of the newest report (SEED=${seed})`, async () => {
+  const random = randomNumbers(seed + 1);
+  for (let n = 0; n < histories; n++) {
+    const stored = new Map<string, string[]>();
+    await rolledBack(database.pool, async (db) => {
+      for (let step = 0; step < 30; step++) {
+        const at = `2026-03-01T01:0${random(6)}:00Z`;
+        const hits = allHits.filter(() => random(2) === 0);
+        stored.set(at, hits);
+        await db.query(
+          `insert into new_reports (org_id, cluster, updated_at, report) values (1, 'c', $1, $2)
+           on conflict (org_id, cluster, updated_at) do update set report = excluded.report`,
+          [at, aReport(...hits)],
+        );
+        const newest = [...stored.keys()].sort().at(-1) ?? "";
+        const found = (await issues(db)).filter(({ closed_at }) => closed_at === null);
+        assert.deepEqual(
+          found.map(({ rule_name }) => rule_name),
+          stored.get(newest),
+          `history ${n}, step ${step} of SEED=${seed}`,
+        );
+      }
+    });
+  }
+});

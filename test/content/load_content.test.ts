@@ -9,14 +9,12 @@ import {
   jobs,
   loadContent,
   type Row,
-  refused,
   rows,
   someContent,
-  twoSessions,
   value,
-  waitsForLock,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
+import { refused, twoSessions, waitsForLock } from "../support/sessions.ts";
 
 const database = testDatabase();
 const [t1, t2, t3] = ["2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z", "2026-03-03T00:00:00Z"];

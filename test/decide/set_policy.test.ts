@@ -6,12 +6,12 @@ import {
   decideDue,
   jobs,
   notificationsBackend,
-  refused,
   rows,
   serviceLog,
   setPolicy,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
+import { refused } from "../support/sessions.ts";
 
 const database = testDatabase();
 

@@ -8,11 +8,10 @@ import {
   rows,
   settle,
   someMessages,
-  twoSessions,
   value,
-  waitsForLock,
 } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
+import { twoSessions, waitsForLock } from "../support/sessions.ts";
 
 const database = testDatabase();
 const at = "2026-03-01T12:00:00Z";

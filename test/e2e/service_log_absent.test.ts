@@ -7,7 +7,9 @@ const only = { serviceLog: true };
 
 /** Reports of new clusters, one after the other: each is decided and on the Kafka topic before the next comes in. */
 async function oneAfterTheOther(scene: Scene, count: number): Promise<void> {
-  const before = Number(await scene.value("select coalesce(sum(next_offset), 0)::integer from consumer_offset"));
+  const before = Number(
+    await scene.value("select coalesce(sum(next_offset), 0)::integer from consumer_offset"),
+  );
   for (let nth = 1; nth <= count; nth++) {
     const cluster = aCluster();
     await scene.topics.produce([aReport(cluster, ["bug"])]);
@@ -38,21 +40,18 @@ scenario(
   },
 );
 
-scenario(
-  "a worker without a Service Log leaves its job to a worker that has one",
-  only,
-  async (scene) => {
-    const job = "select attempts, locked_at from graphile_worker.jobs where task_identifier = 'deliver_service_log'";
-    const without = scene.start("run", { env: { CCX_SERVICE_LOG_URL: "" } });
-    await oneAfterTheOther(scene, 3);
-    assert.deepEqual(await scene.rows(job), [{ attempts: 0, locked_at: null }]);
-    assert.equal(without.lines.filter(({ level }) => level === "error").length, 0);
-    assert.equal(scene.receiver.requests.posts, 0);
+scenario("a worker without a Service Log leaves its job to a worker that has one", only, async (scene) => {
+  const job =
+    "select attempts, locked_at from graphile_worker.jobs where task_identifier = 'deliver_service_log'";
+  const without = scene.start("run", { env: { CCX_SERVICE_LOG_URL: "" } });
+  await oneAfterTheOther(scene, 3);
+  assert.deepEqual(await scene.rows(job), [{ attempts: 0, locked_at: null }]);
+  assert.equal(without.lines.filter(({ level }) => level === "error").length, 0);
+  assert.equal(scene.receiver.requests.posts, 0);
 
-    const having = scene.start("work");
-    await scene.quiet();
-    await until("the job is done", async () => (await scene.rows(job)).length === 0);
-    assert.equal(scene.receiver.entries.length, 3);
-    await Promise.all([without.stop(), having.stop()]);
-  },
-);
+  const having = scene.start("work");
+  await scene.quiet();
+  await until("the job is done", async () => (await scene.rows(job)).length === 0);
+  assert.equal(scene.receiver.entries.length, 3);
+  await Promise.all([without.stop(), having.stop()]);
+});

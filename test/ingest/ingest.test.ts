@@ -7,11 +7,11 @@ import {
   aReport,
   ingest,
   openIssues,
-  refused,
   rows,
   value,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
+import { refused } from "../support/sessions.ts";
 
 const database = testDatabase();
 const at = "2026-03-01T12:00:00Z";

@@ -1,16 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import {
-  aCluster,
-  aMessage,
-  aRejected,
-  ingest,
-  rows,
-  twoSessions,
-  value,
-  waitsForLock,
-} from "../support/builders.ts";
+import { aCluster, aMessage, aRejected, ingest, rows, value } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
+import { twoSessions, waitsForLock } from "../support/sessions.ts";
 
 const database = testDatabase();
 const at = "2026-03-01T12:00:00Z";

@@ -33,7 +33,10 @@ const lengths = (found: Entry[][]) =>
   found.map((portion) => portion.reduce((sum, { json }) => sum + json.length, 0));
 
 test("a portion has as many messages as one call may take", () => {
-  const found = portions(Array.from({ length: 10 }, () => aResult()), 4);
+  const found = portions(
+    Array.from({ length: 10 }, () => aResult()),
+    4,
+  );
   assert.deepEqual(offsets(found), [
     [0, 1, 2, 3],
     [4, 5, 6, 7],
@@ -44,7 +47,10 @@ test("a portion has as many messages as one call may take", () => {
 
 test("what counts is the text after inflating", () => {
   const values = Array.from({ length: 20 }, () => gzipSync(aResult(mebibyte)));
-  assert.ok(values.reduce((sum, { length }) => sum + length, 0) < mebibyte, "all of it is little on the wire");
+  assert.ok(
+    values.reduce((sum, { length }) => sum + length, 0) < mebibyte,
+    "all of it is little on the wire",
+  );
   const found = portions(values);
   assert.deepEqual(
     offsets(found).map(({ length }) => length),

@@ -1,15 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import {
-  aCluster,
-  addReport,
-  decideDue,
-  openIssues,
-  rows,
-  twoSessions,
-  waitsForLock,
-} from "../support/builders.ts";
+import { aCluster, addReport, decideDue, openIssues, rows } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
+import { twoSessions, waitsForLock } from "../support/sessions.ts";
 
 const database = testDatabase();
 const [t1, t2, t3] = ["2026-03-01T01:00:00Z", "2026-03-01T02:00:00Z", "2026-03-01T03:00:00Z"];

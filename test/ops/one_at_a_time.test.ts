@@ -6,7 +6,9 @@ import { oneAtATime } from "../../src/ops/one_at_a_time.ts";
 function stepwise() {
   const runs: { end(): void; fail(error: Error): void }[] = [];
   const work = () =>
-    new Promise<void>((resolve, reject) => runs.push({ end: () => resolve(), fail: (error) => reject(error) }));
+    new Promise<void>((resolve, reject) =>
+      runs.push({ end: () => resolve(), fail: (error) => reject(error) }),
+    );
   return { runs, work };
 }
 

@@ -1,16 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PoolClient } from "pg";
-import {
-  aCluster,
-  addReport,
-  openIssues,
-  rows,
-  twoSessions,
-  value,
-  waitsForLock,
-} from "../support/builders.ts";
+import { aCluster, addReport, openIssues, rows, value } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
+import { twoSessions, waitsForLock } from "../support/sessions.ts";
 
 const database = testDatabase();
 

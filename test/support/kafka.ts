@@ -63,6 +63,14 @@ export async function openTopics(partitions = 1) {
       await create(results, partitions);
     },
 
+    /** Drops the messages before this offset of partition 0, as retention does. */
+    async dropBefore(offset: number): Promise<void> {
+      await admin.deleteTopicRecords({
+        topic: results,
+        partitions: [{ partition: 0, offset: String(offset) }],
+      });
+    },
+
     /** How many partitions each member of the group has. */
     async members(): Promise<number[]> {
       const { groups } = await admin.describeGroups([group]);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { until } from "./until.ts";
 
@@ -47,6 +48,12 @@ export class Service {
         resolve({ code, signal });
       });
     });
+  }
+
+  /** The most memory that it has had resident so far, in bytes (Linux). */
+  async peakMemory(): Promise<number> {
+    const status = await readFile(`/proc/${this.#child.pid}/status`, "utf8");
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
   }
 
   /** The lines with this message so far. */

@@ -63,7 +63,9 @@ export async function main(argv: string[]): Promise<void> {
       requireKeys(config, ["databaseUrl"]);
       const pool = createPool({ databaseUrl: config.databaseUrl, size: 1, name: "ccx content", log });
       try {
-        const { added, changed, removed, unchanged } = await loadContent(pool, directory);
+        const { added, changed, removed, unchanged } = await loadContent(pool, directory).catch(
+          withoutWaiting,
+        );
         console.log(`${added} added, ${changed} changed, ${removed} removed, ${unchanged} unchanged`);
       } finally {
         await pool.end();
@@ -76,7 +78,7 @@ export async function main(argv: string[]): Promise<void> {
     .action(async () => {
       const { config, log } = context();
       requireKeys(config, ["databaseUrl"]);
-      await tail(config.databaseUrl, console.log, stopSignal(log));
+      await tail(config.databaseUrl, console.log, stopSignal(log)).catch(withoutWaiting);
     });
 
   program
@@ -91,6 +93,11 @@ export async function main(argv: string[]): Promise<void> {
   } catch (error) {
     process.exitCode = report(error);
   }
+}
+
+/** For what does not wait for a database that is away. */
+function withoutWaiting(error: unknown): never {
+  throw asConfigurationError(error, true) ?? error;
 }
 
 /** Says what went wrong on stderr; returns the exit code. */

@@ -88,8 +88,7 @@ function readOptions(): { reports: number; seed: number; json: boolean; keep: bo
     return { ...values, reports: number("reports", values.reports), seed: number("seed", values.seed) };
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    console.error(help);
-    throw new ConfigurationError(error.message);
+    throw new ConfigurationError(`${error.message}. npm run demo -- --help lists the options.`);
   }
 }
 

@@ -8,6 +8,7 @@ import { ConfigurationError, messageOf } from "../errors.ts";
 import { kafkaConfigurationError } from "../kafka/kafka_errors.ts";
 import { type Ingested, ingestBatch, topicRecreated } from "./ingest_batch.ts";
 import { type Entry, portionsOf } from "./portions.ts";
+import { Positions } from "./positions.ts";
 
 const heartbeatMs = 3_000;
 
@@ -32,8 +33,7 @@ export class ResultsConsumer {
   readonly #failed = Promise.withResolvers<never>();
   #starting: Promise<void> | undefined;
   readonly #stopping = new AbortController();
-  /** The partitions of this membership that were checked; "sought" until the batch after the seek has come. */
-  readonly #positions = new Map<number, "sought" | "checked">();
+  readonly #positions: Positions;
 
   constructor(options: ResultsConsumerOptions) {
     this.#options = options;
@@ -57,7 +57,16 @@ export class ResultsConsumer {
       // kafkajs restarts by itself after what it takes for passing; otherwise it would sit there doing nothing
       if (!payload.restart) this.#failed.reject(kafkaConfigurationError(payload.error) ?? payload.error);
     });
-    this.#consumer.on("consumer.group_join", () => this.#positions.clear());
+    this.#positions = new Positions({
+      ...options,
+      seek: (partition, offset) => {
+        if (this.#stopping.signal.aborted) return;
+        this.#consumer.seek({ topic: options.topic, partition, offset: `${offset}` });
+      },
+    });
+    this.#consumer.on("consumer.group_join", ({ payload }) => {
+      void this.#positions.joined(payload.memberAssignment[options.topic] ?? []);
+    });
     this.#failed.promise.catch(() => undefined);
   }
 
@@ -131,37 +140,11 @@ export class ResultsConsumer {
   /** False when the partition has to be read again from an earlier offset first, or is not ours any more. */
   async #inPosition(payload: EachBatchPayload): Promise<boolean> {
     const { topic, partition } = payload.batch;
-    if (this.#positions.get(partition) === "checked") return true;
-    const expected = await this.#persist(payload, { topic, partition }, () =>
-      this.#nextOffset(topic, partition),
-    );
-    if (expected === undefined) return false;
     const first = BigInt(payload.batch.firstOffset() ?? 0);
-    if (first > expected && this.#positions.get(partition) !== "sought") {
-      this.#positions.set(partition, "sought");
-      this.#options.log.warn(
-        { topic, partition, first: `${first}`, expected: `${expected}` },
-        "Kafka is ahead of the database, reading again from where the database is",
-      );
-      this.#consumer.seek({ topic, partition, offset: `${expected}` });
-      return false;
-    }
-    if (first > expected && expected > 0n) {
-      this.#options.log.error(
-        { topic, partition, first: `${first}`, expected: `${expected}` },
-        "messages that the database does not have are gone from Kafka",
-      );
-    }
-    this.#positions.set(partition, "checked");
-    return true;
-  }
-
-  async #nextOffset(topic: string, partition: number): Promise<bigint> {
-    const { rows } = await this.#options.pool.query(
-      "select next_offset from consumer_offset where topic = $1 and partition = $2",
-      [topic, partition],
+    const found = await this.#persist(payload, { topic, partition }, () =>
+      this.#positions.check(partition, first),
     );
-    return BigInt(rows[0]?.next_offset ?? 0);
+    return found === true;
   }
 
   /** Tries until the messages are stored; false when we lost the partition or are to stop before that. */

@@ -1,0 +1,97 @@
+import type { Kafka } from "kafkajs";
+import type { Pool } from "pg";
+import type { Logger } from "pino";
+import { messageOf } from "../errors.ts";
+
+export type PositionsOptions = {
+  kafka: Kafka;
+  pool: Pool;
+  log: Logger;
+  topic: string;
+  group: string;
+  /** Makes the consumer go on from there. */
+  seek(partition: number, offset: bigint): void;
+};
+
+/**
+ * Compares where Kafka hands over with where the database is. Usually Kafka lags, and what is handed over again is
+ * skipped by its offset. It leads when the database was restored or is another one; then the partition is read again
+ * from the database's offset, once for each membership of the group.
+ */
+export class Positions {
+  readonly #options: PositionsOptions;
+  /** "sought" until the batch after the seek has come. */
+  readonly #partitions = new Map<number, "sought" | "checked">();
+
+  constructor(options: PositionsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * To be called when partitions are assigned. Where Kafka believes that we have everything it hands over no batch, so a
+   * check of the first one would never come. What this misses (the database or Kafka is away now) check() finds with the
+   * next message. Never rejects.
+   */
+  async joined(partitions: readonly number[]): Promise<void> {
+    const { kafka, topic, group, log } = this.#options;
+    this.#partitions.clear();
+    const admin = kafka.admin();
+    try {
+      await admin.connect();
+      const [committed] = await admin.fetchOffsets({ groupId: group, topics: [topic] });
+      for (const { partition, offset } of committed?.partitions ?? []) {
+        if (!partitions.includes(partition)) continue;
+        const expected = await this.#nextOffset(partition);
+        if (BigInt(offset) > expected) this.#seek(partition, BigInt(offset), expected);
+      }
+    } catch (error) {
+      log.debug(
+        { topic, error: messageOf(error) },
+        "Kafka's offsets were not compared with the database's yet",
+      );
+    } finally {
+      await admin.disconnect();
+    }
+  }
+
+  /**
+   * To be called with the first offset of a batch before any of it is stored. False when the partition is read again from
+   * an earlier offset: the batch must be left alone. Rejects with what `pg` throws.
+   */
+  async check(partition: number, first: bigint): Promise<boolean> {
+    const state = this.#partitions.get(partition);
+    if (state === "checked") return true;
+    const expected = await this.#nextOffset(partition);
+    if (first > expected && state !== "sought") {
+      this.#partitions.set(partition, "sought");
+      this.#seek(partition, first, expected);
+      return false;
+    }
+    if (first > expected && expected > 0n) {
+      const { log, topic } = this.#options;
+      log.error(
+        { topic, partition, first: `${first}`, expected: `${expected}` },
+        "messages that the database does not have are gone from Kafka",
+      );
+    }
+    this.#partitions.set(partition, "checked");
+    return true;
+  }
+
+  #seek(partition: number, first: bigint, expected: bigint): void {
+    const { log, topic, seek } = this.#options;
+    log.warn(
+      { topic, partition, first: `${first}`, expected: `${expected}` },
+      "Kafka is ahead of the database, reading again from where the database is",
+    );
+    seek(partition, expected);
+  }
+
+  async #nextOffset(partition: number): Promise<bigint> {
+    const { rows } = await this.#options.pool.query(
+      "select next_offset from consumer_offset where topic = $1 and partition = $2",
+      [this.#options.topic, partition],
+    );
+    return BigInt(rows[0]?.next_offset ?? 0);
+  }
+}

@@ -5,7 +5,7 @@ import decide from "../../tasks/decide.ts";
 import deliverNotificationsBackend from "../../tasks/deliver_notifications_backend.ts";
 import deliverServiceLog from "../../tasks/deliver_service_log.ts";
 import sweep from "../../tasks/sweep.ts";
-import { isDatabaseUnavailable } from "../db/errors.ts";
+import { asConfigurationError, isDatabaseUnavailable } from "../db/errors.ts";
 
 const tasks: TaskList = {
   decide,
@@ -27,7 +27,7 @@ const cronItems = parseCronItems([
 
 /** The jobs of this process. A job is a wake-up only: its work is in tables, so a lost job delays, no more. */
 export interface Worker {
-  /** Rejects when the worker ended unasked. */
+  /** Rejects when the worker ended unasked, or with ConfigurationError when the database is not to be had any more. */
   readonly failed: Promise<never>;
   /** Waits for the tasks that are running. */
   stop(): Promise<void>;
@@ -43,8 +43,10 @@ export async function startWorker(options: {
   without: readonly string[];
 }): Promise<Worker> {
   const { pool, log, without } = options;
-  const runner = await run({
-    pgPool: retrying(pool),
+  const failed = Promise.withResolvers<never>();
+  failed.promise.catch(() => undefined);
+  const starting = run({
+    pgPool: retrying(pool, failed.reject),
     taskList: Object.fromEntries(Object.entries(tasks).filter(([name]) => !without.includes(name))),
     parsedCronItems: cronItems,
     concurrency: taskCount,
@@ -56,13 +58,12 @@ export async function startWorker(options: {
       log[ours[level as keyof typeof ours] ?? "debug"]({ scope: scope.label }, message);
     }),
   });
-  const failed = Promise.withResolvers<never>();
+  const runner = await Promise.race([starting, failed.promise]);
   let stopping = false;
   runner.promise.then(
     () => stopping || failed.reject(new Error("the worker ended unasked")),
     (error) => stopping || failed.reject(error),
   );
-  failed.promise.catch(() => undefined);
   return {
     failed: failed.promise,
     async stop() {
@@ -74,16 +75,23 @@ export async function startWorker(options: {
 
 /**
  * The pool as graphile-worker needs it. When the write that ends a job fails, it tries again for a few error codes only;
- * for any other, the process ends by an unhandled rejection. So an outage gets a code that it knows: 57P03.
+ * for any other, the process ends by an unhandled rejection. So an outage gets a code that it knows: 57P03. So does what
+ * a person has to change (the database was dropped, the password is another one), after `giveUp` has been told of it.
  */
-function retrying(pool: Pool): Pool {
+function retrying(pool: Pool, giveUp: (error: Error) => void): Pool {
   const rethrow = (error: unknown): never => {
-    throw isDatabaseUnavailable(error) ? Object.assign(error as Error, { code: "57P03" }) : error;
+    throw isDatabaseUnavailable(error) ? passing(error) : error;
+  };
+  const refused = (error: unknown): never => {
+    const wrong = asConfigurationError(error);
+    if (!wrong) return rethrow(error);
+    giveUp(wrong);
+    throw passing(error);
   };
   const connect = async (): Promise<PoolClient> => {
     // too late, and no harm: a job is only a wake-up
     if (pool.ending) return new Promise(() => undefined);
-    const client = await pool.connect().catch(rethrow);
+    const client = await pool.connect().catch(refused);
     const query = async (...args: Parameters<PoolClient["query"]>) => {
       try {
         return await client.query(...args);
@@ -103,4 +111,8 @@ function retrying(pool: Pool): Pool {
       return typeof value === "function" ? value.bind(target) : value;
     },
   });
+}
+
+function passing(error: unknown): Error {
+  return Object.assign(error as Error, { code: "57P03" });
 }

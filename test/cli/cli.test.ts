@@ -75,6 +75,24 @@ describe("what a person has to put right is told in one line, with exit code 1",
     }
   });
 
+  test("a database that does not answer, where the command does not wait for it", async () => {
+    const env = { DATABASE_URL: "postgres://ccx@127.0.0.1:1/ccx" };
+    for (const command of [["tail"], ["content", "load", sampleContent]])
+      assertGivesUp(
+        await runCcx(command, env),
+        /^ccx: The database of DATABASE_URL does not answer\. \(connect ECONNREFUSED 127\.0\.0\.1:1\)$/,
+      );
+  });
+
+  test("a database without TLS that is to have it", async () => {
+    const env = { DATABASE_URL: urlWith((url) => url.searchParams.set("sslmode", "require")) };
+    for (const command of [["tail"], ["content", "load", sampleContent]])
+      assertGivesUp(
+        await finished(["--no-warnings", ccx, ...command], env), // pg has a long one about sslmode
+        /^ccx: The database and DATABASE_URL do not agree on TLS: check sslmode\. \(.+\)$/,
+      );
+  });
+
   test("a malformed URL", async () => {
     for (const url of [
       "localhost/ccx",
@@ -129,6 +147,10 @@ describe("what a person has to put right is told in one line, with exit code 1",
       /^ccx: KAFKA_BROKERS has to be a list of host:port, .* but is "broker"\.$/,
       /^ccx: CCX_KAFKA_TLS has to be true or false, but is "maybe"\.$/,
       /^ccx: CCX_BATCH_SIZE has to be a whole number .*, but is "many"\.$/,
+    );
+    assertGivesUp(
+      await runCcx(["config"], { CCX_DATABASE_POOL_SIZE: "1" }),
+      /^ccx: CCX_DATABASE_POOL_SIZE has to be a whole number from 8 to 1000, but is "1"\.$/,
     );
   });
 

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { test } from "node:test";
 import kafkajs from "kafkajs";
 import pg from "pg";
-import { finished } from "../support/command.ts";
+import { assertGivesUp, finished } from "../support/command.ts";
+import { cleanEnvironment } from "../support/service.ts";
+import { until } from "../support/until.ts";
 
 const demo = new URL("../../src/dev/demo.ts", import.meta.url).pathname;
 const { TEST_DATABASE_URL: databaseUrl = "", TEST_KAFKA_BROKERS: brokers = "" } = process.env;
@@ -29,34 +32,67 @@ test("the demo adds up, and leaves nothing on servers that are not its own", asy
     );
   assert.ok(seconds > 0);
 
+  assert.deepEqual(await databasesOf(end.pid), []);
+  assert.deepEqual(await topicsAndGroupsOf(end.pid), []);
+});
+
+test("a wrong option of the demo is told in one line", async () => {
+  for (const [args, said] of [
+    [["--report", "1"], /^ccx: Unknown option '--report'.*--help lists the options\.$/],
+    [["--reports", "none"], /^ccx: --reports has to be a whole number from 1 on\.$/],
+  ] as const) {
+    const end = await finished([demo, ...args], env);
+    assertGivesUp(end, said);
+    assert.equal(end.stdout, "");
+  }
+});
+
+test("the demo tells its options", async () => {
+  const { code, stdout, stderr } = await finished([demo, "--help"], env);
+  assert.deepEqual([code, stderr], [0, ""]);
+  for (const option of ["--reports", "--seed", "--json", "--keep"]) assert.ok(stdout.includes(option));
+});
+
+test("the demo ends when its service cannot go on, and leaves nothing", async (t) => {
+  const child = spawn(process.execPath, [demo, "--reports", "20000"], {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: cleanEnvironment(env),
+  });
+  t.after(() => child.kill("SIGKILL"));
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (chunk) => {
+    said += chunk;
+  });
+  await until("it consumes", () => /^… [1-9]\d* of 20000 consumed/m.test(said));
+  for (const name of await databasesOf(child.pid)) await onServer(`drop database ${name} with (force)`);
+  await until("the demo ends", () => child.exitCode !== null || child.signalCode !== null);
+  assert.equal(child.exitCode, 1, said);
+  assert.deepEqual(await topicsAndGroupsOf(child.pid), [], said);
+  assert.match(said, /^ccx: The database named in DATABASE_URL does not exist/m);
+  assert.equal(said.match(/^ccx: /gm)?.length, 1, said);
+});
+
+/** What a query on the server gives. */
+async function onServer(sql: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
   const server = new pg.Client({ connectionString: databaseUrl });
   await server.connect();
-  const { rows } = await server.query("select datname from pg_database where datname like $1", [
-    `ccx\\_demo\\_${end.pid}\\_%`,
-  ]);
-  await server.end();
-  assert.deepEqual(rows, []);
+  const { rows } = await server.query(sql, values).finally(() => server.end());
+  return rows;
+}
+
+async function databasesOf(demoPid: number | undefined): Promise<unknown[]> {
+  const like = `ccx\\_demo\\_${demoPid}\\_%`;
+  const rows = await onServer("select datname from pg_database where datname like $1", [like]);
+  return rows.map(({ datname }) => datname);
+}
+
+async function topicsAndGroupsOf(demoPid: number | undefined): Promise<string[]> {
   const kafka = new kafkajs.Kafka({ brokers: brokers.split(","), logLevel: kafkajs.logLevel.NOTHING });
   const admin = kafka.admin();
   await admin.connect();
-  const topics = (await admin.listTopics()).filter((topic) => topic.includes(`.demo-${end.pid}`));
-  const groups = (await admin.listGroups()).groups.filter(({ groupId }) =>
-    groupId.includes(`.demo-${end.pid}`),
-  );
+  const topics = await admin.listTopics();
+  const { groups } = await admin.listGroups();
   await admin.disconnect();
-  assert.deepEqual(topics, []);
-  assert.deepEqual(groups, []);
-});
-
-test("a wrong option of the demo is told in a few lines", async () => {
-  for (const args of [
-    ["--reports", "none"],
-    ["--report", "1"],
-  ]) {
-    const end = await finished([demo, ...args], env);
-    assert.equal(end.code, 1);
-    assert.equal(end.stdout, "");
-    assert.match(end.stderr, /^ccx: .*--report/);
-    assert.doesNotMatch(end.stderr, /^ +at /m);
-  }
-});
+  const names = [...topics, ...groups.map(({ groupId }) => groupId)];
+  return names.filter((name) => name.includes(`.demo-${demoPid}`));
+}

@@ -9,7 +9,10 @@ const mebibyte = 1024 * 1024;
 /** What a real report is full of: many small objects. `info` is not stored, which keeps the database small. */
 function aLargeReport(cluster: string, bytes: number): string {
   const { Report } = JSON.parse(aReport(cluster, ["tutorial"]));
-  const element = { component: "ccx_rules_ocp.external.info", details: { nodes: [1, 2, 3], log: "x".repeat(400) } };
+  const element = {
+    component: "ccx_rules_ocp.external.info",
+    details: { nodes: [1, 2, 3], log: "x".repeat(400) },
+  };
   const count = Math.ceil(bytes / JSON.stringify(element).length);
   return aReport(cluster, [], { Report: { ...Report, info: Array(count).fill(element) } });
 }
@@ -28,7 +31,6 @@ scenario(
     await scene.consumed(60);
     const peak = await service.peakMemory();
     assert.ok(peak > 0 && peak < 500 * mebibyte, `${Math.round(peak / mebibyte)} MiB at its peak`);
-    console.error("PEAK", Math.round(peak / mebibyte), service.said("ingested").length, values[0]?.length);
     const stored = await scene.rows("select cluster from new_reports order by kafka_offset");
     assert.deepEqual(
       stored.map(({ cluster }) => cluster),

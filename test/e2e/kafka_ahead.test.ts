@@ -41,49 +41,53 @@ scenario("after the database was restored, what it lost is read again", {}, asyn
   assert.deepEqual(await stored(scene), [...before, ...behind]);
   assert.deepEqual(service.said(ahead).map(positions), [{ level: "warn", first: "10", expected: "4" }]);
   assert.deepEqual(service.said(gone), []);
-  assert.deepEqual(await service.ingestedAll(8), { stored: 8, replaced: 0, unchanged: 0, rejected: 0, skipped: 0 });
+  assert.deepEqual(await service.ingestedAll(8), {
+    stored: 8,
+    replaced: 0,
+    unchanged: 0,
+    rejected: 0,
+    skipped: 0,
+  });
   await service.stop();
   assert.equal(await scene.topics.committed(), 12);
 });
 
-scenario("what a restored database lost is read again although nothing new comes in", {}, async (scene) => {
-  const before = await consume(scene, 10);
-  await scene.pool.query("update consumer_offset set next_offset = 4");
-  await scene.pool.query("delete from new_reports where kafka_offset >= 4");
-  const service = scene.start("consume");
-  await scene.consumed(10);
-  assert.deepEqual(await stored(scene), before);
-  await service.stop();
-});
+scenario(
+  "a new database gets all there is, although its consumers' group had it before",
+  {},
+  async (scene) => {
+    const before = await consume(scene, 10);
+    await scene.pool.query("delete from consumer_offset");
+    await scene.pool.query("delete from new_reports");
 
-scenario("a new database gets all there is, although its consumers' group had it before", {}, async (scene) => {
-  const before = await consume(scene, 10);
-  await scene.pool.query("delete from consumer_offset");
-  await scene.pool.query("delete from new_reports");
+    const behind = await produce(scene, 1);
+    const service = scene.start("consume");
+    await scene.consumed(11);
+    assert.deepEqual(await stored(scene), [...before, ...behind]);
+    assert.deepEqual(service.said(ahead).map(positions), [{ level: "warn", first: "10", expected: "0" }]);
+    assert.deepEqual(service.said(gone), []);
+    await service.stop();
+  },
+);
 
-  const behind = await produce(scene, 1);
-  const service = scene.start("consume");
-  await scene.consumed(11);
-  assert.deepEqual(await stored(scene), [...before, ...behind]);
-  assert.deepEqual(service.said(ahead).map(positions), [{ level: "warn", first: "10", expected: "0" }]);
-  assert.deepEqual(service.said(gone), []);
-  await service.stop();
-});
+scenario(
+  "messages that Kafka has dropped are told as an error, and what is left is stored",
+  {},
+  async (scene) => {
+    const before = await consume(scene, 4);
+    const behind = await produce(scene, 6);
+    await scene.topics.dropBefore(7);
+    const service = scene.start("consume");
+    await scene.consumed(10);
+    assert.deepEqual(await stored(scene), [...before, ...behind.slice(3)]);
+    assert.deepEqual(service.said(gone).map(positions), [{ level: "error", first: "7", expected: "4" }]);
+    await service.stop();
 
-scenario("messages that Kafka has dropped are told as an error, and what is left is stored", {}, async (scene) => {
-  const before = await consume(scene, 4);
-  const behind = await produce(scene, 6);
-  await scene.topics.dropBefore(7);
-  const service = scene.start("consume");
-  await scene.consumed(10);
-  assert.deepEqual(await stored(scene), [...before, ...behind.slice(3)]);
-  assert.deepEqual(service.said(gone).map(positions), [{ level: "error", first: "7", expected: "4" }]);
-  await service.stop();
-
-  // Once is enough: what comes then is expected.
-  await produce(scene, 1);
-  const next = scene.start("consume");
-  await scene.consumed(11);
-  await next.stop();
-  assert.deepEqual([...next.said(ahead), ...next.said(gone)], []);
-});
+    // Once is enough: what comes then is expected.
+    await produce(scene, 1);
+    const next = scene.start("consume");
+    await scene.consumed(11);
+    await next.stop();
+    assert.deepEqual([...next.said(ahead), ...next.said(gone)], []);
+  },
+);

@@ -72,3 +72,22 @@ scenario(
     assert.deepEqual(new Set(told.map(({ cluster }) => cluster)), new Set(clusters));
   },
 );
+
+scenario("a service that waits for a database that is away stops at once all the same", {}, async (scene) => {
+  const url = new URL(scene.databaseUrl);
+  await using proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
+  url.port = String(proxy.port);
+  const env = { DATABASE_URL: url.href };
+  const consuming = scene.start("consume", { env });
+  await consuming.says("running");
+  await proxy.refuse();
+  const starting = scene.start("run", { env });
+  await scene.topics.produce([aReport(aCluster(), ["bug"])]);
+
+  // After the sixth try they wait for eight seconds.
+  await consuming.says("database is away, nothing is lost, trying again", 6);
+  await consuming.stop(5_000);
+  await starting.says("database is away, trying again", 6);
+  await starting.stop(5_000);
+  assert.equal(await scene.topics.committed(), 0);
+});

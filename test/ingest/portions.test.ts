@@ -17,6 +17,7 @@ function messages(values: (Buffer | string | null)[]): KafkaMessage[] {
     offset: String(offset),
     timestamp: "0",
     attributes: 0,
+    headers: {},
   }));
 }
 

@@ -19,7 +19,9 @@ begin
       last_told_at timestamptz,
       next_eligible_at timestamptz,
       policy_id bigint,
-      content_id bigint
+      content_id bigint,
+      silence_id bigint,
+      acknowledgement_id bigint
     );
   end if;
 end $$;
@@ -37,8 +39,10 @@ comment on column decision.last_seen is 'time of the newest report that has it';
 comment on column decision.total_risk is 'total risk of the rule, null without content';
 comment on column decision.decision is 'notify or hold';
 comment on column decision.reasons is 'every reason that holds it, empty for notify';
-comment on column decision.qualifies is 'the policy lets it through; what holds it, if anything, is the cooldown';
+comment on column decision.qualifies is 'the policy lets it through; what holds it, if anything, is a cooldown, a silence or an acknowledgement';
 comment on column decision.last_told_at is 'when it was last told to this target';
 comment on column decision.next_eligible_at is 'when its cooldown ends; null when it was never told';
 comment on column decision.policy_id is 'policy version that decided';
 comment on column decision.content_id is 'content version that decided';
+comment on column decision.silence_id is 'the silence that holds it';
+comment on column decision.acknowledgement_id is 'the acknowledgement that holds it';

@@ -15,7 +15,9 @@ select
   d.last_seen,
   d.issue_id,
   d.policy_id,
-  d.content_id
+  d.content_id,
+  d.silence_id,
+  d.acknowledgement_id
 from event_targets t
 cross join lateral decide(t.id, now()) d;
 
@@ -26,7 +28,7 @@ comment on column explain_notification.cluster is 'the cluster';
 comment on column explain_notification.component is 'the rule, as reports spell it';
 comment on column explain_notification.error_key is 'which of the rule''s problems';
 comment on column explain_notification.decision is 'notify or hold';
-comment on column explain_notification.reasons is 'every reason that holds it: target_disabled, no_content, inactive, below_threshold, missing_tag, cooldown';
+comment on column explain_notification.reasons is 'every reason that holds it: target_disabled, no_content, inactive, below_threshold, filtered, missing_tag, cluster_not_allowed, cluster_blocked, silenced, acked, disabled, cooldown, spacing';
 comment on column explain_notification.total_risk is '1 low to 4 critical; null without content';
 comment on column explain_notification.last_told_at is 'when it was last told to this target';
 comment on column explain_notification.next_eligible_at is 'when its cooldown ends';
@@ -36,3 +38,5 @@ comment on column explain_notification.last_seen is 'time of the newest report t
 comment on column explain_notification.issue_id is 'the issue';
 comment on column explain_notification.policy_id is 'policy version that decided';
 comment on column explain_notification.content_id is 'content version that decided';
+comment on column explain_notification.silence_id is 'the silence that holds it';
+comment on column explain_notification.acknowledgement_id is 'the acknowledgement that holds it';

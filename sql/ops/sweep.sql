@@ -29,6 +29,9 @@ begin
   order by i.org_id, i.cluster
   on conflict (org_id, cluster) do update set due_at = decision_due.due_at;
   get diagnostics cooldowns_ended = row_count;
+  perform decide_again_after_silence(s, sweep.at)
+  from silence s
+  where upper(s.in_force) > swept_until and upper(s.in_force) <= sweep.at;
   update sweep_mark set cooldowns_until = greatest(cooldowns_until, sweep.at);
 
   woken := '{}';

@@ -207,6 +207,8 @@ test("a decision names the issue, the versions that decided and when its cluster
       qualifies: true,
       last_told_at: null,
       next_eligible_at: null,
+      silence_id: null,
+      acknowledgement_id: null,
       ...ids[0],
     });
   }));

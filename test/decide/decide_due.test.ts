@@ -38,7 +38,8 @@ test("a decision commits the message, its ledger and the wake-up of the delivery
     const [message] = await rows(
       db,
       `select target_id, org_id, account_number, cluster, updated_at, decided_at, state, attempts, next_attempt_at,
-         policy_id = (select id from policy where target_id = 1) as by_policy
+         (select array_agg(distinct policy_id) from notified_issue)
+           = (select array_agg(id) from policy where target_id = 1) as by_policy
        from notification`,
     );
     assert.deepEqual(message, {
@@ -196,13 +197,15 @@ test("the ledger refuses an issue told twice to one target inside a cooldown, wh
     await loadContent(db, ["disk"]);
     await reportAndDecide(db, aCluster(), at, ["disk"]);
     await db.query(
-      `insert into notification (id, target_id, org_id, account_number, cluster, updated_at, decided_at, policy_id, next_attempt_at)
-       select 9000, 1, 1, 0, 'x', decided_at, decided_at, policy_id, decided_at from notification`,
+      `insert into notification (id, target_id, org_id, account_number, cluster, updated_at, decided_at, next_attempt_at)
+       select 9000, 1, 1, 0, 'x', decided_at, decided_at, decided_at from notification`,
     );
     await assert.rejects(
       db.query(
-        `insert into notified_issue (notification_id, issue_id, target_id, told_at, cooldown_period, occurrence, content_id)
-         select 9000, issue_id, 1, told_at, tstzrange(told_at + interval '6 days', told_at + interval '8 days'), 1, content_id
+        `insert into notified_issue
+           (notification_id, issue_id, target_id, told_at, cooldown_period, occurrence, content_id, policy_id)
+         select 9000, issue_id, 1, told_at, tstzrange(told_at + interval '6 days', told_at + interval '8 days'), 1,
+           content_id, policy_id
          from notified_issue`,
       ),
       /told_once_per_cooldown/,

@@ -99,14 +99,16 @@ async function tellByHand(db: PoolClient, cluster: string, rule: string): Promis
   const id = await value(
     db,
     `insert into notification
-       (target_id, org_id, account_number, cluster, updated_at, decided_at, policy_id, state, next_attempt_at, ended_at)
-     values (1, 1, 0, $1, $2, $2, (select id from policy where target_id = 1), 'sent', $2, $2)
+       (target_id, org_id, account_number, cluster, updated_at, decided_at, state, next_attempt_at, ended_at)
+     values (1, 1, 0, $1, $2, $2, 'sent', $2, $2)
      returning id`,
     [cluster, at],
   );
   await db.query(
-    `insert into notified_issue (notification_id, issue_id, target_id, told_at, cooldown_period, occurrence, content_id)
-     select $1, i.id, 1, $3, tstzrange($3, $3::timestamptz + interval '1 day'), 1, c.id
+    `insert into notified_issue
+       (notification_id, issue_id, target_id, told_at, cooldown_period, occurrence, content_id, policy_id)
+     select $1, i.id, 1, $3, tstzrange($3, $3::timestamptz + interval '1 day'), 1, c.id,
+       (select id from policy where target_id = 1)
      from issue i join rule r on r.id = i.rule_id join rule_content c on c.rule_name = r.rule_name
      where i.cluster = $2 and r.rule_name = $4`,
     [id, cluster, at, rule],

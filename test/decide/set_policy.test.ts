@@ -123,15 +123,15 @@ test("what cannot be is refused with a sentence and changes nothing", () =>
       colour: 1,
     });
     await refuse(/a policy has no setting "id"/, { id: 9 });
-    await refuse(/policy_cooldown_check/, { cooldown: "-1 day" });
+    await refuse(/a cooldown has to be between 0 and 100 years/, { cooldown: "-1 day" });
     await refuse(/invalid input syntax for type interval: "soon"/, { cooldown: "soon" });
-    await refuse(/total_risk_threshold_check/, { total_risk_threshold: 5 });
-    await refuse(/total_risk_threshold_check/, { total_risk_threshold: -1 });
-    await refuse(/max_events_check/, { max_events: 0 });
-    await refuse(/max_events_check/, { max_events: 1001 });
-    await refuse(/required_tags_check/, { required_tags: [null] });
-    await refuse(/null value in column "enabled"/, { enabled: null });
-    await refuse(/reason_check/, { enabled: false }, notificationsBackend, when, "why  ");
+    await refuse(/total_risk_threshold has to be between 0 and 4/, { total_risk_threshold: 5 });
+    await refuse(/total_risk_threshold has to be between 0 and 4/, { total_risk_threshold: -1 });
+    await refuse(/max_events has to be between 1 and 1000/, { max_events: 0 });
+    await refuse(/max_events has to be between 1 and 1000/, { max_events: 1001 });
+    await refuse(/required_tags cannot have an empty element/, { required_tags: [null] });
+    await refuse(/the setting enabled cannot be empty/, { enabled: null });
+    await refuse(/a change needs a reason/, { enabled: false }, notificationsBackend, when, "why  ");
     await refuse(
       /in force began at .* has to begin later/,
       { enabled: false },
@@ -143,7 +143,7 @@ test("what cannot be is refused with a sentence and changes nothing", () =>
 
 test("a cooldown that leads out of the calendar is refused: it would stop every decision", () =>
   rolledBack(database.pool, async (db) => {
-    await refused(db, /policy_cooldown_check/, () =>
+    await refused(db, /a cooldown has to be between 0 and 100 years/, () =>
       setPolicy(db, notificationsBackend, { cooldown: "290000 years" }, "2026-03-01"),
     );
   }));

@@ -29,7 +29,7 @@ const setCooldown = (db: Db, cooldown: string, when: string) =>
 
 beforeEach(async () => {
   await database.pool.query(
-    `truncate new_reports, latest_report, issue, decision_due, notification, notified_issue, reported, rule_content;
+    `truncate new_reports, latest_report, issue, decision_due, notification, notified_issue, reported, rule_content, filter_result;
      delete from graphile_worker._private_jobs;
      select ensure_partition('reported', '2026-03-01')`,
   );

@@ -1,0 +1,19 @@
+create or replace function tg_rule_content__filter_results() returns trigger
+language plpgsql volatile
+set search_path = public, pg_temp
+as $$
+begin
+  insert into filter_result (policy_id, content_id, passes, error)
+  select p.id, c.id, f.passes, f.error
+  from added c
+  join policy p on p.filter is not null and p.validity && c.validity
+  cross join lateral filter_passes(p, (select x from rule_content x where x.id = c.id)) f;
+  return null;
+end $$;
+
+comment on function tg_rule_content__filter_results() is
+  'Trigger of rule_content: evaluates the filters of all policies of its time for new content.';
+
+create or replace trigger _200_filter_results after insert on rule_content
+  referencing new table as added
+  for each statement execute function tg_rule_content__filter_results();

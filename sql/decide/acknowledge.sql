@@ -1,0 +1,49 @@
+create or replace function acknowledge(
+  org_id bigint, rule text, cluster text default null, error_key text default null, justification text default null
+) returns boolean
+language plpgsql volatile
+set search_path = public, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  key text := coalesce(acknowledge.error_key, split_part(acknowledge.rule, '|', 2));
+  module text := split_part(acknowledge.rule, '|', 1);
+begin
+  if acknowledge.org_id is null or coalesce(rule_name(acknowledge.rule), '') = '' then
+    raise exception 'an acknowledgement needs an organization and a rule' using errcode = 'invalid_parameter_value';
+  end if;
+  if acknowledge.cluster is null then
+    -- somebody may have spelled the rule another way
+    if exists (
+      select from rule_disable d
+      where d.org_id = acknowledge.org_id::text
+        and rule_name(d.rule_id) = rule_name(acknowledge.rule)
+        and coalesce(nullif(d.error_key, ''), split_part(d.rule_id, '|', 2)) = key)
+    then
+      return false;
+    end if;
+    insert into rule_disable (org_id, rule_id, error_key, justification)
+    values (acknowledge.org_id::text, module, key, acknowledge.justification)
+    on conflict do nothing;
+  else
+    if exists (
+      select from cluster_rule_toggle t
+      where lower(t.cluster_id) = lower(acknowledge.cluster)
+        and t.org_id in ('0', acknowledge.org_id::text)
+        and rule_name(t.rule_id) = rule_name(acknowledge.rule)
+        and coalesce(nullif(t.error_key, ''), split_part(t.rule_id, '|', 2)) = key
+        and t.disabled = 1)
+    then
+      return false;
+    end if;
+    insert into cluster_rule_toggle as t (cluster_id, rule_id, error_key, org_id, disabled, disabled_at, updated_at)
+    values (lower(acknowledge.cluster), module, key, acknowledge.org_id::text, 1, now(), now())
+    on conflict (cluster_id, rule_id, error_key) do update
+    set disabled = 1, disabled_at = excluded.disabled_at, updated_at = excluded.updated_at
+    where t.disabled = 0;
+  end if;
+  return found;
+end $$;
+
+comment on function acknowledge(bigint, text, text, text, text) is
+  'Stops telling an organization, or one of its clusters, about a rule (any spelling); false when it was so already.';

@@ -1,0 +1,52 @@
+create or replace function add_silence(
+  ends_at timestamptz,
+  reason text,
+  org_id bigint default null,
+  cluster text default null,
+  rule text default null,
+  error_key text default null,
+  tag text default null,
+  starts_at timestamptz default null,
+  everything boolean default false,
+  at timestamptz default now()
+) returns silence
+language plpgsql volatile
+set search_path = public, pg_temp
+as $$
+declare
+  added silence;
+begin
+  if ends_at is null or ends_at = 'infinity' then
+    raise exception 'a silence needs an end' using errcode = 'invalid_parameter_value';
+  end if;
+  if ends_at <= coalesce(starts_at, add_silence.at) or ends_at <= add_silence.at then
+    raise exception 'a silence that ends at % would never hold', ends_at using errcode = 'invalid_parameter_value';
+  end if;
+  if length(btrim(coalesce(add_silence.reason, ''))) < 5 then
+    raise exception 'a silence needs a reason that a colleague understands' using errcode = 'invalid_parameter_value';
+  end if;
+  if num_nonnulls(org_id, cluster, rule, error_key, tag) = 0 and not everything then
+    raise exception 'this silence would hold every notification; say so with everything => true'
+      using errcode = 'invalid_parameter_value';
+  end if;
+  if num_nonnulls(org_id, cluster, rule, error_key, tag) > 0 and everything then
+    raise exception 'a silence of everything cannot be narrowed at the same time'
+      using errcode = 'invalid_parameter_value';
+  end if;
+  if '' = any (array[cluster, rule_name(rule), error_key, tag]) then
+    raise exception 'a silence cannot be of an empty name' using errcode = 'invalid_parameter_value';
+  end if;
+  insert into silence (org_id, cluster, rule_name, error_key, tag, everything, period, reason, created_at)
+  values (add_silence.org_id, lower(add_silence.cluster), rule_name(add_silence.rule),
+    coalesce(add_silence.error_key, nullif(split_part(add_silence.rule, '|', 2), '')), add_silence.tag, everything,
+    tstzrange(coalesce(starts_at, add_silence.at), ends_at), add_silence.reason, add_silence.at)
+  returning * into added;
+  return added;
+exception
+  when exclusion_violation then
+    raise exception 'there is a silence of the same already in that time; end it first or choose another time'
+      using errcode = 'invalid_parameter_value';
+end $$;
+
+comment on function add_silence(timestamptz, text, bigint, text, text, text, text, timestamptz, boolean, timestamptz) is
+  'Holds notifications until ends_at: those of an organization, a cluster, a rule (any spelling), an error key, a tag, or a combination; everything => true for all. Preview it with preview_silence().';

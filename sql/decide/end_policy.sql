@@ -1,0 +1,40 @@
+create or replace function end_policy(
+  target text,
+  reason text,
+  at timestamptz default now(),
+  org_id bigint default null,
+  rule text default null
+) returns policy
+language plpgsql volatile
+set search_path = public, pg_temp
+as $$
+declare
+  scope_rule text := rule_name(end_policy.rule);
+  ended policy;
+begin
+  if num_nonnulls(org_id, scope_rule) = 0 then
+    raise exception 'the policy of a target cannot end, only change (set_policy); name an organization or a rule'
+      using errcode = 'invalid_parameter_value';
+  end if;
+  if length(btrim(coalesce(end_policy.reason, ''))) < 5 then
+    raise exception 'the end of a policy needs a reason that a colleague understands' using errcode = 'invalid_parameter_value';
+  end if;
+  update policy p
+  set validity = tstzrange(lower(p.validity), end_policy.at), ended_by = session_user, end_reason = end_policy.reason
+  where p.target_id = target_id(end_policy.target)
+    and upper_inf(p.validity)
+    and lower(p.validity) < end_policy.at
+    and p.org_id is not distinct from end_policy.org_id
+    and p.rule_name is not distinct from scope_rule
+  returning * into ended;
+  if not found then
+    raise exception 'there is no policy of its own for that organization or rule'
+      using errcode = 'invalid_parameter_value';
+  end if;
+  perform renew_cooldowns(ended.target_id, end_policy.at);
+  perform decide_again(case when scope_rule is not null then array[scope_rule] end, end_policy.at);
+  return ended;
+end $$;
+
+comment on function end_policy(text, text, timestamptz, bigint, text) is
+  'Ends the policy that an organization or a rule has of its own; the wider one counts again.';

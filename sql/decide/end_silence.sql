@@ -1,0 +1,21 @@
+create or replace function end_silence(id bigint, at timestamptz default now()) returns silence
+language plpgsql volatile
+set search_path = public, pg_temp
+as $$
+declare
+  ended silence;
+begin
+  update silence s
+  set ended_at = end_silence.at, ended_by = session_user
+  where s.id = end_silence.id and s.ended_at is null and upper(s.period) > end_silence.at
+  returning s.* into ended;
+  if not found then
+    raise exception 'there is no silence % that is still to come or in force', end_silence.id
+      using errcode = 'invalid_parameter_value';
+  end if;
+  perform decide_again_after_silence(ended, end_silence.at);
+  return ended;
+end $$;
+
+comment on function end_silence(bigint, timestamptz) is
+  'Ends a silence early; what it held is asked again. It stays on record.';

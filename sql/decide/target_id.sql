@@ -1,0 +1,16 @@
+create or replace function target_id(target text) returns integer
+language plpgsql stable
+set search_path = public, pg_temp
+as $$
+declare
+  id integer := (select t.id from event_targets t where t.name = target_id.target);
+begin
+  if id is null then
+    raise exception 'there is no target "%"; the targets are: %', target_id.target,
+      (select string_agg(t.name, ', ' order by t.id) from event_targets t)
+      using errcode = 'invalid_parameter_value';
+  end if;
+  return id;
+end $$;
+
+comment on function target_id(text) is 'The number of a target by its name; an error that lists the names when there is none.';

@@ -1,0 +1,45 @@
+-- A row stays when the rule is switched on again, so an update may begin an acknowledgement, end one, both (the row is now
+-- that of another rule) or neither.
+create or replace function tg_cluster_rule_toggle__acknowledgement() returns trigger
+language plpgsql volatile
+set search_path = public, pg_temp
+as $$
+declare
+  was_off boolean := tg_op <> 'INSERT' and old.disabled = 1;
+  is_off boolean := tg_op <> 'DELETE' and new.disabled = 1;
+  is_another boolean := tg_op = 'UPDATE'
+    and (old.cluster_id, old.rule_id, old.error_key, old.org_id) <> (new.cluster_id, new.rule_id, new.error_key, new.org_id);
+  changed_at timestamptz := now();
+  free_from timestamptz;
+begin
+  if was_off and (is_another or not is_off) then
+    if tg_op = 'UPDATE' and not is_off then
+      changed_at := coalesce(new.enabled_at, changed_at);
+    end if;
+    update acknowledgement a
+    set period = tstzrange(lower(a.period), greatest(changed_at, lower(a.period)))
+    where a.source = 'cluster_rule_toggle'
+      and a.source_key = concat_ws(' ', old.cluster_id, old.rule_id, old.error_key)
+      and upper_inf(a.period);
+    perform decide_again(array[rule_name(old.rule_id)], changed_at);
+  end if;
+  if is_off and (is_another or not was_off) then
+    -- a row that comes back with its old time, as when the table is copied anew, goes on where it ended
+    select max(upper(a.period)) into free_from
+    from acknowledgement a
+    where a.source = 'cluster_rule_toggle'
+      and a.source_key = concat_ws(' ', new.cluster_id, new.rule_id, new.error_key);
+    insert into acknowledgement (org_id, cluster, rule_name, error_key, period, source, source_key)
+    values (nullif(new.org_id, '0')::bigint, lower(new.cluster_id), rule_name(new.rule_id),
+      coalesce(nullif(new.error_key, ''), nullif(split_part(new.rule_id, '|', 2), '')),
+      tstzrange(greatest(case when was_off then changed_at else coalesce(new.disabled_at, changed_at) end, free_from), null),
+      'cluster_rule_toggle', concat_ws(' ', new.cluster_id, new.rule_id, new.error_key));
+  end if;
+  return null;
+end $$;
+
+comment on function tg_cluster_rule_toggle__acknowledgement() is
+  'Trigger of cluster_rule_toggle: keeps its history in acknowledgement; what is switched on again is asked again.';
+
+create or replace trigger _100_acknowledgement after insert or delete or update on cluster_rule_toggle
+  for each row execute function tg_cluster_rule_toggle__acknowledgement();

@@ -1,0 +1,20 @@
+create or replace function tg_policy__filter_results() returns trigger
+language plpgsql volatile
+set search_path = public, pg_temp
+as $$
+begin
+  insert into filter_result (policy_id, content_id, passes, error)
+  select p.id, c.id, f.passes, f.error
+  from added p
+  join rule_content c on c.validity && p.validity
+  cross join lateral filter_passes((select x from policy x where x.id = p.id), c) f
+  where p.filter is not null;
+  return null;
+end $$;
+
+comment on function tg_policy__filter_results() is
+  'Trigger of policy: evaluates the filter of a new policy for all content of its time.';
+
+create or replace trigger _200_filter_results after insert on policy
+  referencing new table as added
+  for each statement execute function tg_policy__filter_results();

@@ -1,0 +1,37 @@
+-- The aggregator's table holds only what is in force; the history that decide() reads is kept here.
+create or replace function tg_rule_disable__acknowledgement() returns trigger
+language plpgsql volatile
+set search_path = public, pg_temp
+as $$
+declare
+  changed_at timestamptz := now();
+  free_from timestamptz;
+begin
+  if tg_op <> 'INSERT' then
+    update acknowledgement a
+    set period = tstzrange(lower(a.period), greatest(changed_at, lower(a.period)))
+    where a.source = 'rule_disable'
+      and a.source_key = concat_ws(' ', old.org_id, old.rule_id, old.error_key)
+      and upper_inf(a.period);
+    perform decide_again(array[rule_name(old.rule_id)], changed_at);
+  end if;
+  if tg_op <> 'DELETE' then
+    -- a row that comes back with its old time, as when the table is copied anew, goes on where it ended
+    select max(upper(a.period)) into free_from
+    from acknowledgement a
+    where a.source = 'rule_disable'
+      and a.source_key = concat_ws(' ', new.org_id, new.rule_id, new.error_key);
+    insert into acknowledgement (org_id, rule_name, error_key, period, source, source_key)
+    values (new.org_id::bigint, rule_name(new.rule_id),
+      coalesce(nullif(new.error_key, ''), nullif(split_part(new.rule_id, '|', 2), '')),
+      tstzrange(greatest(case tg_op when 'INSERT' then new.created_at else changed_at end, free_from), null),
+      'rule_disable', concat_ws(' ', new.org_id, new.rule_id, new.error_key));
+  end if;
+  return null;
+end $$;
+
+comment on function tg_rule_disable__acknowledgement() is
+  'Trigger of rule_disable: keeps its history in acknowledgement; what is no longer disabled is asked again.';
+
+create or replace trigger _100_acknowledgement after insert or delete or update of org_id, rule_id, error_key on rule_disable
+  for each row execute function tg_rule_disable__acknowledgement();

@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { PoolClient } from "pg";
+import {
+  aCluster,
+  addReports,
+  decisions,
+  loadContent,
+  type Row,
+  reportAndDecide,
+  rows,
+} from "../support/builders.ts";
+import { rolledBack, testDatabase } from "../support/database.ts";
+import { disableRule, explainedAs, toggleRule } from "../support/policies.ts";
+
+const database = testDatabase();
+const at = "2026-03-01T12:00:00Z";
+const hits = ["disk|A", "disk|B", "net|A"];
+const spellings: [rule: string, key: string, held: string[]][] = [
+  ["disk", "A", ["disk|A"]],
+  ["ccx_rules_ocp.external.rules.disk", "B", ["disk|B"]],
+  ["ccx_rules_ocp.external.rules.disk.report", "A", ["disk|A"]],
+  ["disk|B", "B", ["disk|B"]],
+  ["disk|B", "", ["disk|B"]],
+  ["a.b.disk.report|A", "", ["disk|A"]],
+  ["disk.report", "", ["disk|A", "disk|B"]],
+  ["disk", "C", []],
+  ["disks", "", []],
+];
+
+/** Clusters of two organizations, and one that both have. */
+async function aFleet(db: PoolClient): Promise<{ mine: string; theirs: string; shared: string }> {
+  const fleet = { mine: aCluster(), theirs: aCluster(), shared: aCluster() };
+  await loadContent(db, hits);
+  await addReports(db, [
+    { org: 1, cluster: fleet.mine, at, hits },
+    { org: 2, cluster: fleet.theirs, at, hits },
+    { org: 1, cluster: fleet.shared, at, hits },
+    { org: 2, cluster: fleet.shared, at, hits },
+  ]);
+  return fleet;
+}
+
+/** What is held for this reason alone, as `org cluster rule|KEY`. */
+async function heldFor(db: PoolClient, reason: string, when = at): Promise<string[]> {
+  const held = await rows(
+    db,
+    `select org_id || ' ' || cluster || ' ' || rule_name(component) || '|' || error_key as issue, reasons,
+       acknowledgement_id as id, qualifies
+     from decide(1, $1) where decision = 'hold' order by 1`,
+    [when],
+  );
+  for (const { issue, reasons, id, qualifies } of held) {
+    assert.deepEqual(reasons, [reason], String(issue));
+    assert.ok(id, "the acknowledgement is named");
+    assert.ok(qualifies, "the policy lets it through");
+  }
+  return held.map(({ issue }) => String(issue));
+}
+
+const issues = (places: string[], names: string[]) =>
+  places.flatMap((place) => names.map((name) => `${place} ${name}`)).sort();
+
+test("a rule that an organization disabled is held for all its clusters and for nobody else, in any spelling", () =>
+  rolledBack(database.pool, async (db) => {
+    const { mine, shared } = await aFleet(db);
+    for (const [rule, key, held] of spellings) {
+      await db.query("savepoint before");
+      await disableRule(db, 1, rule, key);
+      assert.deepEqual(
+        await heldFor(db, "acked"),
+        issues([`1 ${mine}`, `1 ${shared}`], held),
+        `${rule} ${key}`,
+      );
+      await db.query("rollback to savepoint before");
+    }
+  }));
+
+test("a rule that is switched off for a cluster is held for it alone, in any spelling", () =>
+  rolledBack(database.pool, async (db) => {
+    const { shared } = await aFleet(db);
+    for (const [rule, key, held] of spellings) {
+      await db.query("savepoint before");
+      await toggleRule(db, shared.toUpperCase(), rule, key);
+      const everybody = issues([`1 ${shared}`, `2 ${shared}`], held);
+      assert.deepEqual(await heldFor(db, "disabled"), everybody, `${rule} ${key}`);
+      await db.query("rollback to savepoint before");
+      await toggleRule(db, shared, rule, key, { org_id: "2" });
+      assert.deepEqual(await heldFor(db, "disabled"), issues([`2 ${shared}`], held), `${rule} ${key}`);
+      await db.query("rollback to savepoint before");
+    }
+  }));
+
+test("what is both disabled and switched off is held for both reasons", () =>
+  rolledBack(database.pool, async (db) => {
+    const { mine } = await aFleet(db);
+    await toggleRule(db, mine, "disk", "A");
+    await disableRule(db, 1, "disk", "");
+    const both: Row = { "disk|A": ["acked", "disabled"], "disk|B": ["acked"], "net|A": "notify" };
+    assert.deepEqual(await decisions(db, mine, at), both);
+    const oldest = await rows(db, "select min(id) as id from acknowledgement");
+    assert.equal((await explainedAs(db, "acknowledgement_id", mine, at))["disk|A"], oldest[0]?.id);
+  }));
+
+test("an acknowledgement on top of a cooldown is one more reason", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, ["disk"]);
+    await reportAndDecide(db, cluster, at, ["disk"]);
+    await disableRule(db, 1, "disk", "");
+    assert.deepEqual(await decisions(db, cluster, at), { "disk|KEY": ["acked", "cooldown"] });
+  }));
+
+test("an acknowledgement holds from when it was made, and a report that it holds is recorded as same", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, ["disk", "net"]);
+    await disableRule(db, 1, "disk", "", "2026-03-01T12:00:00Z");
+    await toggleRule(db, cluster, "net", "", { disabled_at: "2026-03-01T13:00:00Z" });
+    await addReports(db, [{ cluster, at: "2026-03-01T10:00:00Z", hits: ["disk", "net"] }]);
+    for (const [when, disk, net] of [
+      ["2026-03-01T11:59:59.999999Z", "notify", "notify"],
+      ["2026-03-01T12:00:00Z", ["acked"], "notify"],
+      ["2026-03-01T12:59:59.999999Z", ["acked"], "notify"],
+      ["2026-03-01T13:00:00Z", ["acked"], ["disabled"]],
+    ] as const) {
+      assert.deepEqual(await decisions(db, cluster, when), { "disk|KEY": disk, "net|KEY": net }, when);
+    }
+    await reportAndDecide(db, cluster, "2026-03-01T14:00:00Z", ["disk", "net"]);
+    assert.deepEqual(await rows(db, "select state from reported"), [{ state: 2 }]);
+  }));
+
+test("a row of the aggregator that is not off holds nothing", () =>
+  rolledBack(database.pool, async (db) => {
+    const { mine } = await aFleet(db);
+    await toggleRule(db, mine, "disk", "", { disabled: 0, enabled_at: at });
+    assert.deepEqual(await heldFor(db, "disabled"), []);
+    assert.deepEqual(await rows(db, "select * from acknowledgement"), []);
+  }));

@@ -1,0 +1,182 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { aCluster, addReport, type Row, rows, value } from "../support/builders.ts";
+import { rolledBack, testDatabase } from "../support/database.ts";
+import {
+  endPolicy,
+  nobodyWaits,
+  type Scope,
+  setScopedPolicy,
+  waiting,
+  wholeTable,
+} from "../support/policies.ts";
+import { refused } from "../support/sessions.ts";
+
+const database = testDatabase();
+const at = "2026-03-01T12:00:00Z";
+
+/** What is refused, and the whole sentence (after "error: ") that says why. */
+const settings: [change: Row, why: RegExp][] = [
+  [{ cooldown: "-1 day" }, /a cooldown has to be between 0 and 100 years/],
+  [{ cooldown: "101 years" }, /a cooldown has to be between 0 and 100 years/],
+  [{ cooldown: "abc" }, /invalid input syntax for type interval: "abc"/],
+  [{ cooldown: null }, /the setting cooldown cannot be empty/],
+  [{ enabled: null }, /the setting enabled cannot be empty/],
+  [{ enabled: "perhaps" }, /invalid input syntax for type boolean: "perhaps"/],
+  [{ max_events: 0 }, /max_events has to be between 1 and 1000/],
+  [{ max_events: 1001 }, /max_events has to be between 1 and 1000/],
+  [{ required_tags: null }, /the setting required_tags cannot be empty/],
+  [{ required_tags: ["a", null] }, /required_tags cannot have an empty element/],
+  [{ allowed_clusters: [null] }, /allowed_clusters cannot have an empty element/],
+  [{ blocked_clusters: [null] }, /blocked_clusters cannot have an empty element/],
+  [{ blocked_clusters: null }, /the setting blocked_clusters cannot be empty/],
+  [{ spacing: "-1 second" }, /spacing has to be between 0 and 100 years/],
+  [{ spacing: "290000 years" }, /spacing has to be between 0 and 100 years/],
+  [{ spacing: null }, /the setting spacing cannot be empty/],
+  [{ colour: 1 }, /a policy has no setting "colour"; the settings are: enabled, .*filter.*, spacing/],
+  [{ id: 9 }, /a policy has no setting "id"; the settings are: .+/],
+  [{ org_id: 9 }, /a policy has no setting "org_id"; the settings are: .+/],
+  [{ compiled_filter: ["1"] }, /a policy has no setting "compiled_filter"; the settings are: .+/],
+];
+for (const threshold of ["total_risk", "likelihood", "impact", "severity"]) {
+  const name = `${threshold}_threshold`;
+  settings.push([{ [name]: -1 }, new RegExp(`${name} has to be between 0 and 4`)]);
+  settings.push([{ [name]: 5 }, new RegExp(`${name} has to be between 0 and 4`)]);
+  settings.push([{ [name]: null }, new RegExp(`the setting ${name} cannot be empty`)]);
+}
+
+const sentence = (why: RegExp) => new RegExp(`^error: (${why.source})$`);
+
+test("a setting that cannot be is refused with a sentence, for everybody and for one, and nothing changes", () =>
+  rolledBack(database.pool, async (db) => {
+    await addReport(db, aCluster(), at, ["disk"]);
+    await setScopedPolicy(db, { org: 1 }, { cooldown: "1 day" }, "2026-02-01");
+    await nobodyWaits(db);
+    const before = await wholeTable(db, "policy");
+    for (const scope of [{}, { org: 1 }, { org: 2, rule: "disk" }] satisfies Scope[]) {
+      for (const [change, why] of settings) {
+        await refused(db, sentence(why), () => setScopedPolicy(db, scope, change, at));
+      }
+    }
+    assert.deepEqual(await wholeTable(db, "policy"), before);
+    assert.deepEqual(await waiting(db), [], "nobody is asked again");
+  }));
+
+test("a policy for nobody, for no reason or for a time that is taken is refused with a sentence", () =>
+  rolledBack(database.pool, async (db) => {
+    await setScopedPolicy(db, { org: 1 }, {}, "2026-02-10");
+    await endPolicy(db, { org: 1 }, "2026-02-20");
+    const before = await wholeTable(db, "policy");
+    const refuse = (
+      why: RegExp,
+      scope: Scope,
+      change: Row | null = {},
+      when = at,
+      reason: string | null = "a good reason",
+    ) => refused(db, sentence(why), () => setScopedPolicy(db, scope, change, when, reason));
+    await refuse(/there is no target "pager"; the targets are: notifications backend, service log/, {
+      target: "pager",
+    });
+    await refuse(/an organization has a number from 1 on/, { org: 0 });
+    await refuse(/an organization has a number from 1 on/, { org: -1 });
+    for (const rule of ["", "a.b.", "|KEY"]) {
+      await refuse(/a policy for a rule needs the name of a rule/, { rule });
+    }
+    for (const reason of ["", "why", "why    ", "    why"]) {
+      await refuse(/a change needs a reason that a colleague understands/, {}, {}, at, reason);
+    }
+    await refuse(/the setting reason cannot be empty/, {}, {}, at, null);
+    await refuse(
+      /there is a policy of its own at that time already.*/,
+      { org: 1 },
+      {},
+      "2026-02-15T00:00:00Z",
+    );
+    assert.deepEqual(await wholeTable(db, "policy"), before);
+  }));
+
+test("what is in force cannot be changed for the time before it began", () =>
+  rolledBack(database.pool, async (db) => {
+    await setScopedPolicy(db, {}, {}, "2026-02-10T00:00:00Z");
+    await setScopedPolicy(db, { org: 1 }, {}, "2026-02-15T00:00:00Z");
+    const before = await wholeTable(db, "policy");
+    const later = sentence(/the policy in force began at .+, a new one has to begin later/);
+    await refused(db, later, () => setScopedPolicy(db, {}, {}, "2026-02-09T00:00:00Z"));
+    await refused(db, later, () => setScopedPolicy(db, {}, {}, "2026-02-10T00:00:00Z"));
+    await refused(db, later, () => setScopedPolicy(db, { org: 1 }, {}, "2026-02-15T00:00:00Z"));
+    await refused(db, later, () => setScopedPolicy(db, { rule: "disk" }, {}, "2026-02-09T23:59:59Z"));
+    assert.deepEqual(await wholeTable(db, "policy"), before);
+  }));
+
+test("the end of a policy that is not there, or for no reason, is refused with a sentence", () =>
+  rolledBack(database.pool, async (db) => {
+    await setScopedPolicy(db, { org: 1 }, {}, "2026-02-10T00:00:00Z");
+    const before = await wholeTable(db, "policy");
+    const refuse = (why: RegExp, scope: Scope, when = at, reason: string | null = "a good reason") =>
+      refused(db, sentence(why), () => endPolicy(db, scope, when, reason));
+    await refuse(
+      /the policy of a target cannot end, only change \(set_policy\); name an organization or a rule/,
+      {},
+    );
+    const none = /there is no policy of its own for that organization or rule/;
+    await refuse(none, { org: 2 });
+    await refuse(none, { rule: "disk" });
+    await refuse(none, { org: 1, rule: "disk" });
+    await refuse(none, { org: 1, target: "service log" });
+    await refuse(none, { org: 1 }, "2026-02-10T00:00:00Z");
+    await refuse(/there is no target "pager"; .+/, { org: 1, target: "pager" });
+    const why = /the end of a policy needs a reason that a colleague understands/;
+    for (const reason of [null, "", "why", "why    "]) await refuse(why, { org: 1 }, at, reason);
+    assert.deepEqual(await wholeTable(db, "policy"), before);
+    await endPolicy(db, { org: 1 }, at);
+    await refuse(none, { org: 1 }, "2026-03-02");
+  }));
+
+test("a cooldown of a month is allowed, and the bounds are", () =>
+  rolledBack(database.pool, async (db) => {
+    const allowed: Row[] = [
+      { cooldown: "1 month" },
+      { cooldown: "100 years", spacing: "1 month" },
+      { cooldown: "0", spacing: "100 years", max_events: 1 },
+      {
+        max_events: 1000,
+        total_risk_threshold: 4,
+        likelihood_threshold: 4,
+        impact_threshold: 4,
+        severity_threshold: 4,
+      },
+      { total_risk_threshold: 0, likelihood_threshold: 0, impact_threshold: 0, severity_threshold: 0 },
+    ];
+    for (const [nth, change] of allowed.entries()) {
+      const made = await setScopedPolicy(db, { org: 1 }, change, `2026-02-0${nth + 1}`);
+      for (const name of Object.keys(change).filter((key) => !/cooldown|spacing/.test(key))) {
+        assert.equal(made[name], change[name]);
+      }
+    }
+    assert.deepEqual(
+      await rows(
+        db,
+        "select cooldown::text, spacing::text from policy where org_id = 1 order by lower(validity) limit 3",
+      ),
+      [
+        { cooldown: "1 mon", spacing: "00:00:00" },
+        { cooldown: "100 years", spacing: "1 mon" },
+        { cooldown: "00:00:00", spacing: "100 years" },
+      ],
+    );
+  }));
+
+test("two policies of one scope at one time are refused by the table, whoever writes", () =>
+  rolledBack(database.pool, async (db) => {
+    for (const scope of [{}, { org: 1 }, { rule: "disk" }, { org: 1, rule: "disk" }] satisfies Scope[]) {
+      const { id } = await setScopedPolicy(db, scope, {}, "2026-02-10");
+      await refused(db, /policy_one_in_force/, () =>
+        db.query(
+          `insert into policy (target_id, org_id, rule_name, cooldown, validity, reason)
+           select target_id, org_id, rule_name, cooldown, '[2026-03-01,2026-03-02)', reason from policy where id = $1`,
+          [id],
+        ),
+      );
+    }
+    assert.equal(await value(db, "select count(*)::integer from policy where target_id = 1"), 5);
+  }));

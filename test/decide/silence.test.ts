@@ -1,0 +1,228 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { PoolClient } from "pg";
+import {
+  aCluster,
+  addReports,
+  decisions,
+  loadContent,
+  reportAndDecide,
+  rows,
+  serviceLog,
+  someContent,
+  told,
+} from "../support/builders.ts";
+import { rolledBack, testDatabase } from "../support/database.ts";
+import { addSilence, endSilence, explainedAs, type Matchers, setScopedPolicy } from "../support/policies.ts";
+
+const database = testDatabase();
+const at = "2026-03-01T12:00:00Z";
+
+/** Two organizations, each with a cluster; a third cluster has both. The rules disk|A, disk|B and net|A; net has a tag. */
+async function aFleet(db: PoolClient): Promise<Record<"one" | "two" | "shared", string>> {
+  const fleet = { one: aCluster(), two: aCluster(), shared: aCluster() };
+  await loadContent(db, ["disk|A", "disk|B", someContent("net|A", { tags: ["security", "osd_customer"] })]);
+  const hits = ["disk|A", "disk|B", "net|A"];
+  await addReports(db, [
+    { org: 1, cluster: fleet.one, at, hits },
+    { org: 2, cluster: fleet.two, at, hits },
+    { org: 1, cluster: fleet.shared, at, hits },
+    { org: 2, cluster: fleet.shared, at, hits },
+  ]);
+  return fleet;
+}
+
+/** What is silenced, as `cluster org rule|KEY` with the cluster's name in the fleet. */
+async function silenced(db: PoolClient, fleet: Record<string, string>, when = at): Promise<string[]> {
+  const held = await rows(
+    db,
+    `select cluster, org_id || ' ' || rule_name(component) || '|' || error_key as issue, reasons, silence_id
+     from decide(1, $1) where decision = 'hold'`,
+    [when],
+  );
+  return held
+    .map(({ cluster, issue, reasons, silence_id }) => {
+      assert.deepEqual(reasons, ["silenced"]);
+      assert.ok(silence_id, "the silence is named");
+      return `${Object.keys(fleet).find((name) => fleet[name] === cluster)} ${issue}`;
+    })
+    .sort();
+}
+
+const issues = (clusters: string[], hits: string[]) =>
+  clusters.flatMap((cluster) => hits.map((hit) => `${cluster} ${hit}`)).sort();
+const everywhere = ["one 1", "two 2", "shared 1", "shared 2"];
+const all = ["disk|A", "disk|B", "net|A"];
+
+test("a silence holds what it names, and nothing else", () =>
+  rolledBack(database.pool, async (db) => {
+    const fleet = await aFleet(db);
+    const disk = ["disk|A", "disk|B"];
+    const cases: [Matchers, string[]][] = [
+      [{ org_id: 1 }, issues(["one 1", "shared 1"], all)],
+      [{ cluster: fleet.shared }, issues(["shared 1", "shared 2"], all)],
+      [{ cluster: fleet.shared.toUpperCase() }, issues(["shared 1", "shared 2"], all)],
+      [{ error_key: "A" }, issues(everywhere, ["disk|A", "net|A"])],
+      [{ tag: "security" }, issues(everywhere, ["net|A"])],
+      [{ tag: "secur" }, []],
+      [{ rule: "disk" }, issues(everywhere, disk)],
+      [{ rule: "a.b.disk" }, issues(everywhere, disk)],
+      [{ rule: "ccx_rules_ocp.external.rules.disk.report" }, issues(everywhere, disk)],
+      [{ rule: "disk|B" }, issues(everywhere, ["disk|B"])],
+      [{ rule: "a.b.disk.report|B" }, issues(everywhere, ["disk|B"])],
+      [{ rule: "isk" }, []],
+      [{ org_id: 2, cluster: fleet.shared }, issues(["shared 2"], all)],
+      [{ org_id: 2, cluster: fleet.one }, []],
+      [{ rule: "disk", tag: "security" }, []],
+      [{ rule: "net", tag: "security", org_id: 1 }, issues(["one 1", "shared 1"], ["net|A"])],
+      [{ rule: "disk", error_key: "B", org_id: 2 }, issues(["two 2", "shared 2"], ["disk|B"])],
+      [{ cluster: fleet.two, tag: "osd_customer", error_key: "A" }, issues(["two 2"], ["net|A"])],
+      [
+        { org_id: 1, cluster: fleet.shared, rule: "net", error_key: "A", tag: "security" },
+        issues(["shared 1"], ["net|A"]),
+      ],
+      [{ org_id: 1, cluster: fleet.shared, rule: "net", error_key: "B", tag: "security" }, []],
+    ];
+    for (const [matchers, expected] of cases) {
+      await db.query("savepoint before");
+      await addSilence(db, matchers);
+      assert.deepEqual(await silenced(db, fleet), expected, JSON.stringify(matchers));
+      await db.query("rollback to savepoint before");
+    }
+    await addSilence(db, { everything: true });
+    assert.deepEqual(await silenced(db, fleet), issues(everywhere, all));
+  }));
+
+test("what has no content is held by a silence too, unless the silence is of a tag", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await addReports(db, [{ cluster, at, hits: ["unknown"] }]);
+    await addSilence(db, { tag: "security" });
+    assert.deepEqual(await decisions(db, cluster, at), { "unknown|KEY": ["no_content"] });
+    await addSilence(db, { rule: "unknown" });
+    assert.deepEqual(await decisions(db, cluster, at), { "unknown|KEY": ["no_content", "silenced"] });
+  }));
+
+test("the tags of the time of the decision count", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, [someContent("disk", { tags: ["old"] })]);
+    await loadContent(db, [someContent("disk", { tags: ["new"] })], "2026-03-02");
+    await addReports(db, [{ cluster, at, hits: ["disk"] }]);
+    await addSilence(db, { tag: "new" });
+    assert.deepEqual(await decisions(db, cluster, at), { "disk|KEY": "notify" });
+    assert.deepEqual(await decisions(db, cluster, "2026-03-02"), { "disk|KEY": ["silenced"] });
+  }));
+
+test("a silence holds from its beginning until exactly its end", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, ["disk"]);
+    await addReports(db, [{ cluster, at, hits: ["disk"] }]);
+    const period = { starts_at: "2026-03-03T00:00:00Z", ends_at: "2026-03-05T00:00:00Z" };
+    await addSilence(db, { cluster, ...period });
+    for (const [when, answer] of Object.entries({
+      "2026-03-02T23:59:59.999999Z": "notify",
+      "2026-03-03T00:00:00Z": ["silenced"],
+      "2026-03-04T23:59:59.999999Z": ["silenced"],
+      "2026-03-05T00:00:00Z": "notify",
+    })) {
+      assert.deepEqual(await decisions(db, cluster, when), { "disk|KEY": answer }, when);
+    }
+  }));
+
+test("a silence does not hold before it was asked for, though its period began earlier", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, ["disk"]);
+    await addReports(db, [{ cluster, at, hits: ["disk"] }]);
+    const asked = "2026-03-03T12:00:00Z";
+    await addSilence(db, { cluster, starts_at: "2026-03-02T00:00:00Z" }, asked);
+    for (const [when, answer] of Object.entries({
+      "2026-03-02T12:00:00Z": "notify",
+      "2026-03-03T11:59:59.999999Z": "notify",
+      "2026-03-03T12:00:00Z": ["silenced"],
+    })) {
+      assert.deepEqual(await decisions(db, cluster, when), { "disk|KEY": answer }, when);
+    }
+  }));
+
+test("a silence that was ended early holds until then, and the past keeps its answer", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, ["disk"]);
+    await addReports(db, [{ cluster, at, hits: ["disk"] }]);
+    const { id } = await addSilence(db, { cluster });
+    await endSilence(db, id, "2026-03-04T00:00:00Z");
+    for (const [when, answer] of Object.entries({
+      "2026-03-03T23:59:59.999999Z": ["silenced"],
+      "2026-03-04T00:00:00Z": "notify",
+      "2026-03-05T00:00:00Z": "notify",
+    })) {
+      assert.deepEqual(await decisions(db, cluster, when), { "disk|KEY": answer }, when);
+    }
+  }));
+
+test("a silence that was ended before it began never holds", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, ["disk"]);
+    await addReports(db, [{ cluster, at, hits: ["disk"] }]);
+    const { id } = await addSilence(db, { cluster, starts_at: "2026-03-03" });
+    await endSilence(db, id, "2026-03-02");
+    assert.deepEqual(await decisions(db, cluster, "2026-03-04"), { "disk|KEY": "notify" });
+  }));
+
+test("explain names the oldest of the silences that hold an issue", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, ["disk"]);
+    await addReports(db, [{ cluster, at, hits: ["disk"] }]);
+    const first = await addSilence(db, { rule: "disk", ends_at: "2026-03-02" });
+    const second = await addSilence(db, { cluster });
+    assert.deepEqual(await explainedAs(db, "silence_id", cluster, at), { "disk|KEY": first.id });
+    assert.deepEqual(await explainedAs(db, "silence_id", cluster, "2026-03-02"), { "disk|KEY": second.id });
+    assert.deepEqual(await explainedAs(db, "silence_id", cluster, "2026-03-09"), { "disk|KEY": null });
+  }));
+
+test("a silence holds for all targets, and what it holds still qualifies", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, [someContent("disk", { tags: ["osd_customer"] })]);
+    await setScopedPolicy(db, { target: serviceLog }, { enabled: true }, "2026-02-01");
+    await addSilence(db, { cluster }, "2026-03-01");
+    await reportAndDecide(db, cluster, at, ["disk"]);
+    assert.deepEqual(await decisions(db, cluster, at, serviceLog), { "disk|KEY": ["silenced"] });
+    assert.deepEqual(await rows(db, "select event_type_id, state from reported order by 1"), [
+      { event_type_id: 1, state: 2 },
+      { event_type_id: 2, state: 2 },
+    ]);
+  }));
+
+test("what was silenced was not told: it is told after the silence, and its cooldown begins then", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, ["disk", someContent("low", { impact: 1, likelihood: 1 })]);
+    await addSilence(db, { cluster });
+    await reportAndDecide(db, cluster, "2026-03-02", ["disk", "low"]);
+    assert.deepEqual(await told(db, cluster), []);
+    assert.deepEqual(await explainedAs(db, "last_told_at", cluster, "2026-03-08"), {
+      "disk|KEY": null,
+      "low|KEY": null,
+    });
+    await reportAndDecide(db, cluster, "2026-03-08", ["disk", "low"]);
+    assert.deepEqual(await told(db, cluster), [["disk|KEY"]]);
+    assert.deepEqual(
+      (await explainedAs(db, "next_eligible_at", cluster, "2026-03-09"))["disk|KEY"],
+      "2026-03-15T00:00:00Z",
+    );
+  }));
+
+test("a silence on top of a cooldown is one more reason", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, ["disk"]);
+    await reportAndDecide(db, cluster, at, ["disk"]);
+    await addSilence(db, { cluster });
+    assert.deepEqual(await decisions(db, cluster, "2026-03-02"), { "disk|KEY": ["silenced", "cooldown"] });
+  }));

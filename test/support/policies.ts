@@ -1,0 +1,156 @@
+import type { Pool, PoolClient } from "pg";
+import { notificationsBackend, type Row, rows } from "./builders.ts";
+
+type Db = Pool | PoolClient;
+
+/** Whom a policy is for: everybody of the target, unless an organization or a rule is named. */
+export type Scope = { target?: string; org?: number; rule?: string };
+
+/** Sets the policy of a scope; returns the new version. */
+export async function setScopedPolicy(
+  db: Db,
+  { target = notificationsBackend, org, rule }: Scope,
+  change: Row | null,
+  at: string | null,
+  reason: string | null = "for the test",
+): Promise<Row> {
+  const sql = "select * from set_policy($1, $2, $3, $4, org_id => $5, rule => $6)";
+  return (await rows(db, sql, [target, change, reason, at, org ?? null, rule ?? null]))[0] as Row;
+}
+
+export async function endPolicy(
+  db: Db,
+  { target = notificationsBackend, org, rule }: Scope,
+  at: string,
+  reason: string | null = "no longer needed",
+): Promise<Row> {
+  const sql = "select * from end_policy($1, $2, $3, $4, $5)";
+  return (await rows(db, sql, [target, reason, at, org ?? null, rule ?? null]))[0] as Row;
+}
+
+/** What a silence is about. */
+export type Matchers = {
+  org_id?: number;
+  cluster?: string;
+  rule?: string;
+  error_key?: string;
+  tag?: string;
+};
+
+export type GivenSilence = Matchers & {
+  ends_at?: string | null;
+  starts_at?: string | null;
+  reason?: string | null;
+  everything?: boolean;
+};
+
+const named = (values: object) =>
+  Object.keys(values)
+    .map((name, nth) => `${name} => $${nth + 1}`)
+    .join(", ");
+
+/** Adds a silence until 8 March 2026 unless said otherwise; `at` is when it is asked for. */
+export async function addSilence(db: Db, silence: GivenSilence, at = "2026-03-01T00:00:00Z"): Promise<Row> {
+  const given = { ends_at: "2026-03-08T00:00:00Z", reason: "for the test", at, ...silence };
+  return (await rows(db, `select * from add_silence(${named(given)})`, Object.values(given)))[0] as Row;
+}
+
+export async function endSilence(db: Db, id: unknown, at: string): Promise<Row> {
+  return (await rows(db, "select * from end_silence($1, $2)", [id, at]))[0] as Row;
+}
+
+/** The issues that such a silence would hold, as `org cluster rule|KEY`. */
+export async function previewSilence(db: Db, matchers: Matchers, at: string): Promise<string[]> {
+  const given = { ...matchers, at };
+  const found = await rows(
+    db,
+    `select org_id || ' ' || cluster || ' ' || rule_name(component) || '|' || error_key as issue
+     from preview_silence(${named(given)}) order by 1`,
+    Object.values(given),
+  );
+  return found.map(({ issue }) => String(issue));
+}
+
+/** What decide() says of a cluster's issues, all of it, by `rule|KEY`. */
+export async function explained(
+  db: Db,
+  cluster: string,
+  at: string,
+  target = notificationsBackend,
+): Promise<Record<string, Row | undefined>> {
+  const answers = await rows(
+    db,
+    `select rule_name(component) || '|' || error_key as issue, d.*
+     from decide((select id from event_targets where name = $3), $2, array[$1]) d`,
+    [cluster, at, target],
+  );
+  return Object.fromEntries(answers.map(({ issue, ...answer }) => [String(issue), answer]));
+}
+
+/** One column of that, by `rule|KEY`. */
+export async function explainedAs(
+  db: Db,
+  column: string,
+  cluster: string,
+  at: string,
+  target = notificationsBackend,
+): Promise<Row> {
+  const answers = Object.entries(await explained(db, cluster, at, target));
+  return Object.fromEntries(answers.map(([issue, answer]) => [issue, answer?.[column]]));
+}
+
+/** The clusters that wait for a decision, in order. */
+export async function waiting(db: Db): Promise<string[]> {
+  return (await rows(db, "select cluster from decision_due order by cluster")).map(({ cluster }) =>
+    String(cluster),
+  );
+}
+
+/** Nobody waits any more, and nothing was decided. */
+export async function nobodyWaits(db: Db): Promise<void> {
+  await db.query("delete from decision_due");
+  await db.query("delete from graphile_worker._private_jobs");
+}
+
+/** Rows of a table before and after, to say that nothing changed. */
+export async function wholeTable(db: Db, table: "policy" | "silence" | "acknowledgement"): Promise<Row[]> {
+  return rows(db, `select * from ${table} order by id`);
+}
+
+/** A row of rule_disable, as the aggregator inserts it. */
+export async function disableRule(
+  db: Db,
+  org: number,
+  rule: string,
+  errorKey: string,
+  at = "2026-02-01T00:00:00Z",
+): Promise<void> {
+  await db.query(
+    `insert into rule_disable (org_id, rule_id, error_key, justification, created_at)
+     values ($1, $2, $3, 'known', $4)`,
+    [String(org), rule, errorKey, at],
+  );
+}
+
+/** A row of cluster_rule_toggle, as the aggregator inserts it: off unless changed. */
+export async function toggleRule(
+  db: Db,
+  cluster: string,
+  rule: string,
+  errorKey: string,
+  changes: Row = {},
+): Promise<void> {
+  const row = {
+    cluster_id: cluster,
+    rule_id: rule,
+    error_key: errorKey,
+    disabled: 1,
+    disabled_at: "2026-02-01T00:00:00Z",
+    ...changes,
+  };
+  const columns = Object.keys(row);
+  await db.query(
+    `insert into cluster_rule_toggle (${columns}) values (${columns.map((_, nth) => `$${nth + 1}`)})`,
+    Object.values(row),
+  );
+}

@@ -1,12 +1,15 @@
 import { Command } from "commander";
-import { type Config, describeConfig, loadConfig, requireKeys } from "./config.ts";
+import { addAcknowledgeCommand } from "./cli/acknowledge.ts";
+import { createContext, withoutWaiting } from "./cli/context.ts";
+import { addDecisionCommands } from "./cli/decisions.ts";
+import { addPolicyCommands } from "./cli/policy.ts";
+import { addSilenceCommands } from "./cli/silence.ts";
+import { describeConfig, requireKeys } from "./config.ts";
 import { loadContent } from "./content/load.ts";
 import { ContentError } from "./content/read.ts";
-import { asConfigurationError } from "./db/errors.ts";
+import { asConfigurationError, asRefusal } from "./db/errors.ts";
 import { migrate } from "./db/migrate.ts";
-import { createPool } from "./db/pool.ts";
 import { ConfigurationError } from "./errors.ts";
-import { createLogger, type Logger } from "./log.ts";
 import { tail } from "./ops/tail.ts";
 import { isStop, type Role, run, stopSignal } from "./run.ts";
 
@@ -23,18 +26,14 @@ export async function main(argv: string[]): Promise<void> {
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "ccx: ")) })
     .showHelpAfterError("(ccx --help lists the commands)");
 
-  const context = (): { config: Config; log: Logger } => {
-    const { config: file } = program.opts<{ config?: string }>();
-    const config = loadConfig({ env: process.env, file });
-    return { config, log: createLogger(config.logLevel) };
-  };
+  const context = createContext(() => program.opts<{ config?: string }>().config);
 
   const service = (name: string, roles: Role[], description: string) =>
     program
       .command(name)
       .description(description)
       .action(async () => {
-        const { config, log } = context();
+        const { config, log } = context.config();
         const signal = stopSignal(log);
         await run(roles, config, log, signal).catch((error) => {
           if (!isStop(error, signal)) throw error;
@@ -48,7 +47,7 @@ export async function main(argv: string[]): Promise<void> {
     .command("migrate")
     .description("bring the database up to date; waits while another one does")
     .action(async () => {
-      const { config, log } = context();
+      const { config, log } = context.config();
       requireKeys(config, ["databaseUrl"]);
       await migrate(config.databaseUrl, log);
     });
@@ -59,24 +58,21 @@ export async function main(argv: string[]): Promise<void> {
     .argument("<dir>", "folder in the layout of the content service")
     .description("take over the rule content of a folder, all of it or, when a file is bad, nothing")
     .action(async (directory: string) => {
-      const { config, log } = context();
-      requireKeys(config, ["databaseUrl"]);
-      const pool = createPool({ databaseUrl: config.databaseUrl, size: 1, name: "ccx content", log });
-      try {
-        const { added, changed, removed, unchanged } = await loadContent(pool, directory).catch(
-          withoutWaiting,
-        );
-        console.log(`${added} added, ${changed} changed, ${removed} removed, ${unchanged} unchanged`);
-      } finally {
-        await pool.end();
-      }
+      const loaded = await context.withDatabase((pool) => loadContent(pool, directory));
+      const { added, changed, removed, unchanged } = loaded;
+      console.log(`${added} added, ${changed} changed, ${removed} removed, ${unchanged} unchanged`);
     });
+
+  addDecisionCommands(program, context);
+  addSilenceCommands(program, context);
+  addAcknowledgeCommand(program, context);
+  addPolicyCommands(program, context);
 
   program
     .command("tail")
     .description("print a line for each batch as it is ingested, decided and delivered; Ctrl-C ends it")
     .action(async () => {
-      const { config, log } = context();
+      const { config, log } = context.config();
       requireKeys(config, ["databaseUrl"]);
       await tail(config.databaseUrl, console.log, stopSignal(log)).catch(withoutWaiting);
     });
@@ -85,7 +81,7 @@ export async function main(argv: string[]): Promise<void> {
     .command("config")
     .description("print the configuration in force; secrets are left out")
     .action(() => {
-      for (const line of describeConfig(context().config)) console.log(line);
+      for (const line of describeConfig(context.config().config)) console.log(line);
     });
 
   try {
@@ -95,17 +91,12 @@ export async function main(argv: string[]): Promise<void> {
   }
 }
 
-/** For what does not wait for a database that is away. */
-function withoutWaiting(error: unknown): never {
-  throw asConfigurationError(error, true) ?? error;
-}
-
 /** Says what went wrong on stderr; returns the exit code. */
 export function report(error: unknown): 1 {
   const forPeople =
     error instanceof ConfigurationError || error instanceof ContentError
       ? error
-      : asConfigurationError(error);
+      : (asConfigurationError(error) ?? asRefusal(error));
   if (!forPeople) {
     console.error(error);
     return 1;

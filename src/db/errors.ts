@@ -61,6 +61,16 @@ export function asConfigurationError(error: unknown, atOnce = false): Configurat
   return advice ? new ConfigurationError(`${advice} (${messageOf(error)})`, { cause: error }) : undefined;
 }
 
+/**
+ * What a person typed and the database refused (a value of the wrong form, a rule of ours), as one line; undefined
+ * for any other error.
+ */
+export function asRefusal(error: unknown): ConfigurationError | undefined {
+  const code = codeOf(error);
+  const refused = code !== undefined && (code.startsWith("22") || code.startsWith("23"));
+  return refused ? new ConfigurationError(messageOf(error), { cause: error }) : undefined;
+}
+
 function adviceFor(code: string | undefined): string | undefined {
   switch (code) {
     case "28P01":

@@ -79,7 +79,9 @@ scenario("a service that waits for a database that is away stops at once all the
   url.port = String(proxy.port);
   const env = { DATABASE_URL: url.href };
   const consuming = scene.start("consume", { env });
+  const working = scene.start("work", { env });
   await consuming.says("running");
+  await working.says("running");
   await proxy.refuse();
   const starting = scene.start("run", { env });
   await scene.topics.produce([aReport(aCluster(), ["bug"])]);
@@ -87,6 +89,7 @@ scenario("a service that waits for a database that is away stops at once all the
   // After the sixth try they wait for eight seconds.
   await consuming.says("database is away, nothing is lost, trying again", 6);
   await consuming.stop(5_000);
+  await working.stop(5_000);
   await starting.says("database is away, trying again", 6);
   await starting.stop(5_000);
   assert.equal(await scene.topics.committed(), 0);

@@ -1,0 +1,38 @@
+import type pg from "pg";
+import { type Config, loadConfig, requireKeys } from "../config.ts";
+import { asConfigurationError } from "../db/errors.ts";
+import { createPool } from "../db/pool.ts";
+import { createLogger, type Logger } from "../log.ts";
+
+/** What a command starts from. */
+export type Context = {
+  config(): { config: Config; log: Logger };
+  /** Calls `work` with a connection to the configured database, and closes it. */
+  withDatabase<T>(work: (pool: pg.Pool) => Promise<T>): Promise<T>;
+};
+
+/** `file`: what `--config` names, asked when a command runs. */
+export function createContext(file: () => string | undefined): Context {
+  const config = () => {
+    const loaded = loadConfig({ env: process.env, file: file() });
+    return { config: loaded, log: createLogger(loaded.logLevel) };
+  };
+  return {
+    config,
+    async withDatabase(work) {
+      const { config: loaded, log } = config();
+      requireKeys(loaded, ["databaseUrl"]);
+      const pool = createPool({ databaseUrl: loaded.databaseUrl, size: 1, name: "ccx", log });
+      try {
+        return await work(pool).catch(withoutWaiting);
+      } finally {
+        await pool.end();
+      }
+    },
+  };
+}
+
+/** For what does not wait for a database that is away. */
+export function withoutWaiting(error: unknown): never {
+  throw asConfigurationError(error, true) ?? error;
+}

@@ -1,0 +1,34 @@
+type Row = Record<string, unknown>;
+
+/** Prints rows as a table for people, or as one JSON array for programs. */
+export function printRows(rows: Row[], options: { json?: boolean | undefined; empty: string }): void {
+  if (options.json) console.log(JSON.stringify(rows));
+  else if (rows.length === 0) console.log(options.empty);
+  else console.log(table(rows));
+}
+
+/** Columns as wide as their widest value; the last one is not padded. */
+export function table(rows: Row[]): string {
+  const columns = Object.keys(rows[0] ?? {});
+  const lines = [
+    columns.map((name) => name.replaceAll("_", " ")),
+    ...rows.map((row) => columns.map((name) => cell(row[name]))),
+  ];
+  const widths = columns.map((_, nth) => Math.max(...lines.map((line) => line[nth]?.length ?? 0)));
+  return lines
+    .map((line) =>
+      line
+        .map((text, nth) => text.padEnd(widths[nth] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+function cell(value: unknown): string {
+  if (value === null || value === undefined) return "";
+  if (Array.isArray(value)) return value.join(", ");
+  if (typeof value === "object") return JSON.stringify(value);
+  // a time to the second is enough for people
+  return String(value).replace(/^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z$/, "$1Z");
+}

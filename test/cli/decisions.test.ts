@@ -1,0 +1,248 @@
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { loadContent, type Row, rows, someContent, value } from "../support/builders.ts";
+import { assertGivesUp, type Finished, runCcx } from "../support/command.ts";
+import { testDatabase } from "../support/database.ts";
+
+const database = testDatabase();
+const one = "11111111-1111-4111-8111-111111111111";
+const two = "22222222-2222-4222-8222-222222222222";
+
+const ccx = (...args: string[]): Promise<Finished> => runCcx(args, { DATABASE_URL: database.url });
+
+/** Runs it with --json; returns what it printed and the exit code. */
+async function json(...args: string[]): Promise<{ code: number | null; printed: Row[] }> {
+  const { code, stdout, stderr } = await ccx(...args, "--json");
+  assert.equal(stderr, "");
+  return { code, printed: JSON.parse(stdout) };
+}
+
+/** Fails unless the command did its work; returns the lines it printed. */
+async function lines(...args: string[]): Promise<string[]> {
+  const { code, stdout, stderr } = await ccx(...args);
+  assert.deepEqual([code, stderr], [0, ""], args.join(" "));
+  return stdout.replace(/\n$/, "").split("\n");
+}
+
+/** The cells of a line of a table: they are at least two blanks apart. */
+const cells = (line: string | undefined) => (line ?? "").split(/ {2,}/);
+
+describe("the decisions from the shell", () => {
+  before(async () => {
+    await loadContent(database.pool, [
+      "disk",
+      someContent("net", { tags: ["security"] }),
+      someContent("low", { impact: 1, likelihood: 1 }),
+    ]);
+    const report = (rules: string[]) =>
+      JSON.stringify({
+        reports: rules.map((rule) => ({ component: `a.${rule}.report`, key: "KEY" })),
+      });
+    await database.pool.query(
+      `insert into new_reports (org_id, cluster, updated_at, report)
+     values (1, $1, now() - interval '1 hour', $3), (2, $2, now() - interval '1 hour', $4)`,
+      [one, two, report(["disk", "net", "low"]), report(["disk"])],
+    );
+  });
+
+  describe("ccx explain", () => {
+    test("prints a table for people: a line for each issue and target, with every reason", async () => {
+      const [header, ...issues] = await lines("explain", one, "--target", "notifications backend");
+      assert.deepEqual(cells(header).slice(0, 7), [
+        ...["target", "org id", "cluster", "component", "error key", "decision", "reasons"],
+      ]);
+      assert.deepEqual(
+        issues.map((line) => cells(line).slice(0, 7)),
+        [
+          ["notifications backend", "1", one, "a.disk.report", "KEY", "notify", "3"],
+          ["notifications backend", "1", one, "a.low.report", "KEY", "hold", "below_threshold"],
+          ["notifications backend", "1", one, "a.net.report", "KEY", "notify", "3"],
+        ],
+      );
+      assert.match((await lines("explain", one)).join("\n"), /hold +target_disabled, missing_tag/);
+    });
+
+    test("prints one array for programs, which says what the view says", async () => {
+      const { code, printed } = await json("explain", one);
+      assert.equal(code, 0);
+      const shown = await rows(
+        database.pool,
+        `select target, org_id, cluster, component, error_key, decision, reasons, total_risk, last_told_at, next_eligible_at,
+         policy_id, silence_id, acknowledgement_id
+       from explain_notification where cluster = $1 order by component, target`,
+        [one],
+      );
+      assert.deepEqual(printed, shown);
+      assert.equal(printed.length, 6);
+    });
+
+    test("can be narrowed to an organization, a target and a rule in any spelling", async () => {
+      const found = async (...args: string[]) =>
+        (await json("explain", ...args)).printed.map(({ org_id, component }) => `${org_id} ${component}`);
+      const target = ["--target", "service log"];
+      assert.deepEqual(await found("--org", "2", ...target), ["2 a.disk.report"]);
+      assert.deepEqual(await found("--rule", "x.y.disk.report", ...target), [
+        "1 a.disk.report",
+        "2 a.disk.report",
+      ]);
+      assert.deepEqual(await found("--rule", "disk|KEY", "--org", "1", ...target), ["1 a.disk.report"]);
+    });
+
+    test("without an open issue ends with code 3", async () => {
+      const nowhere = "99999999-9999-4999-8999-999999999999";
+      const { code, stdout } = await ccx("explain", nowhere);
+      assert.deepEqual([code, stdout], [3, "No open issue.\n"]);
+      assert.deepEqual(await json("explain", nowhere), { code: 3, printed: [] });
+    });
+  });
+
+  describe("ccx new", () => {
+    test("lists what would be told, and ends with code 3 when that is nothing", async () => {
+      const { code, printed } = await json("new");
+      assert.equal(code, 0);
+      assert.deepEqual(
+        printed.map(({ target, cluster, component }) => `${target} ${cluster} ${component}`),
+        [
+          `notifications backend ${one} a.disk.report`,
+          `notifications backend ${one} a.net.report`,
+          `notifications backend ${two} a.disk.report`,
+        ],
+      );
+      assert.equal((await lines("new", "--org", "2")).length, 2, "a header and a line");
+      const { code: none, stdout } = await ccx("new", "--target", "service log");
+      assert.deepEqual([none, stdout], [3, "Nothing is new.\n"]);
+    });
+  });
+
+  describe("ccx silence", () => {
+    test("is previewed, added, listed and ended early; what it held is to be told again", async () => {
+      const matchers = ["--rule", "x.disk.report", "--org", "1"];
+      const preview = await json("silence", "preview", ...matchers);
+      assert.equal(preview.code, 0);
+      assert.partialDeepStrictEqual(preview.printed, [
+        { org_id: "1", cluster: one, component: "a.disk.report" },
+      ]);
+      assert.deepEqual(await json("silence", "preview", "--tag", "absent"), { code: 3, printed: [] });
+      assert.equal((await ccx("silence", "list")).code, 3);
+
+      const added = await json("silence", "add", ...matchers, "--for", "2 days", "--reason", "planned work");
+      assert.equal(added.code, 0);
+      const { id, starts_at, ends_at } = added.printed[0] as Row;
+      assert.equal(Date.parse(String(ends_at)) - Date.parse(String(starts_at)), 2 * 86_400_000);
+      const { printed } = await json("explain", one, "--rule", "disk", "--target", "notifications backend");
+      assert.partialDeepStrictEqual(printed, [{ decision: "hold", reasons: ["silenced"], silence_id: id }]);
+      const listed = await json("silence", "list");
+      assert.partialDeepStrictEqual(listed, {
+        code: 0,
+        printed: [{ id, state: "active", rule_name: "disk", org_id: "1", reason: "planned work" }],
+      });
+      assert.equal(cells((await lines("silence", "list"))[1])[1], "active");
+
+      await database.pool.query("delete from decision_due");
+      assert.deepEqual(await lines("silence", "expire", String(id)), [
+        `Silence ${id} has ended; what it held is asked again.`,
+      ]);
+      assert.deepEqual(await rows(database.pool, "select cluster from decision_due"), [{ cluster: one }]);
+      assert.deepEqual(await json("silence", "list"), { code: 3, printed: [] });
+      assert.partialDeepStrictEqual(await json("silence", "list", "--all"), {
+        code: 0,
+        printed: [{ id, state: "expired" }],
+      });
+      assertGivesUp(
+        await ccx("silence", "expire", String(id)),
+        /^ccx: there is no silence \d+ that is still to come/,
+      );
+    });
+
+    test("can begin later", async () => {
+      const tomorrow = new Date(Date.now() + 86_400_000).toISOString();
+      const added = await json(
+        ...["silence", "add", "--tag", "security", "--reason", "planned work"],
+        ...["--from", tomorrow, "--for", "1 hour"],
+      );
+      assert.equal(added.printed[0]?.starts_at, tomorrow);
+      assert.partialDeepStrictEqual((await json("silence", "list")).printed, [
+        { state: "pending", tag: "security" },
+      ]);
+      await database.pool.query("select end_silence($1)", [added.printed[0]?.id]);
+    });
+
+    test("of everything has to be said where nobody can be asked", async () => {
+      const period = ["--for", "1 day", "--reason", "planned work"];
+      assertGivesUp(
+        await ccx("silence", "add", ...period),
+        /^ccx: Nothing was silenced\. --everything says that all notifications are meant\.$/,
+      );
+      assert.equal(await value(database.pool, "select count(*)::integer from silence where everything"), 0);
+      const added = await json("silence", "add", ...period, "--everything");
+      assert.equal((await ccx("new")).code, 3);
+      await database.pool.query("select end_silence($1)", [added.printed[0]?.id]);
+      assert.equal((await ccx("new")).code, 0);
+    });
+
+    test("that cannot be is refused in one line, and nothing changes", async () => {
+      const silences = () => value(database.pool, "select count(*)::integer from silence");
+      const before = await silences();
+      const add = (...args: string[]) => ccx("silence", "add", "--org", "7", ...args);
+      const reason = ["--reason", "planned work"];
+      assertGivesUp(await add(...reason), /^ccx: A silence needs an end: --until TIME or --for INTERVAL\.$/);
+      assertGivesUp(
+        await add(...reason, "--for", "1 day", "--until", "2100-01-01"),
+        /^ccx: A silence needs an end/,
+      );
+      assertGivesUp(
+        await add(...reason, "--until", "2020-01-01"),
+        /^ccx: a silence that ends at .+ would never hold$/,
+      );
+      assertGivesUp(await add(...reason, "--until", "infinity"), /^ccx: a silence needs an end$/);
+      assertGivesUp(
+        await add(...reason, "--for", "abc"),
+        /^ccx: invalid input syntax for type interval: "abc"$/,
+      );
+      assertGivesUp(await add("--reason", "why", "--for", "1 day"), /^ccx: a silence needs a reason/);
+      assertGivesUp(
+        await add(...reason, "--for", "1 day", "--everything"),
+        /^ccx: a silence of everything cannot be narrowed/,
+      );
+      assertGivesUp(
+        await ccx("silence", "expire", "abc"),
+        /^ccx: invalid input syntax for type bigint: "abc"$/,
+      );
+      assert.equal(await silences(), before);
+    });
+  });
+
+  describe("ccx ack", () => {
+    test("holds a rule for an organization or a cluster until it is undone", async () => {
+      const rule = async () => {
+        const { printed } = await json("explain", one, "--rule", "net", "--target", "notifications backend");
+        return printed[0]?.reasons;
+      };
+      assert.deepEqual(await lines("ack", "x.net.report", "--org", "1", "--reason", "known"), [
+        "Acknowledged.",
+      ]);
+      assert.deepEqual(await lines("ack", "net", "--org", "1"), ["It was so already."]);
+      assert.deepEqual(await rule(), ["acked"]);
+      assert.deepEqual(await lines("ack", "net|KEY", "--org", "1", "--cluster", one), ["Acknowledged."]);
+      assert.deepEqual(await rule(), ["acked", "disabled"]);
+      assert.deepEqual(await lines("ack", "net", "--org", "1", "--undo"), ["Undone."]);
+      assert.deepEqual(await rule(), ["disabled"]);
+      const undo = ["ack", "net", "--error-key", "KEY", "--org", "1", "--cluster", one, "--undo"];
+      assert.deepEqual(await lines(...undo), ["Undone."]);
+      assert.deepEqual(await lines(...undo), ["It was so already."]);
+      assert.deepEqual(await rule(), []);
+    });
+
+    test("without a rule or an organization is refused", async () => {
+      assertGivesUp(
+        await ccx("ack", "", "--org", "1"),
+        /^ccx: an acknowledgement needs an organization and a rule$/,
+      );
+      assertGivesUp(
+        await ccx("ack", "net", "--org", "x"),
+        /^ccx: invalid input syntax for type bigint: "x"$/,
+      );
+      assertGivesUp(await ccx("ack", "net"), /required option '--org <id>' not specified/, /ccx --help/);
+    });
+  });
+});

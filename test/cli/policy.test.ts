@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Row, rows } from "../support/builders.ts";
+import { assertGivesUp, runCcx } from "../support/command.ts";
+import { testDatabase } from "../support/database.ts";
+import { wholeTable } from "../support/policies.ts";
+
+const database = testDatabase();
+const target = "notifications backend";
+const reason = ["--reason", "for the test"];
+
+const ccx = (...args: string[]) => runCcx(["policy", ...args], { DATABASE_URL: database.url });
+
+async function json(...args: string[]): Promise<Row[]> {
+  const { code, stdout, stderr } = await ccx(...args, "--json");
+  assert.deepEqual([code, stderr], [0, ""]);
+  return JSON.parse(stdout);
+}
+
+async function set(...args: string[]): Promise<void> {
+  const { code, stdout, stderr } = await ccx("set", target, ...args, ...reason);
+  assert.deepEqual([code, stderr], [0, ""]);
+  assert.match(stdout, /^The policy for notifications backend is changed/);
+}
+
+test("the policies in force are shown, the wider ones first", async () => {
+  const { code, stdout } = await ccx("show");
+  assert.equal(code, 0);
+  const [header, ...shown] = stdout.trimEnd().split("\n");
+  assert.match(header ?? "", /^target +org id +rule name +enabled +total risk threshold/);
+  assert.equal(shown.length, 2);
+  assert.match(shown[0] ?? "", /^notifications backend +true +2 +0 +0 +0 +7 days +100/);
+  await set("--rule", "x.disk.report|KEY", "enabled=false");
+  await set("--org", "7", "cooldown=1 month");
+  assert.deepEqual(
+    (await json("show", target)).map(({ org_id, rule_name, enabled, cooldown }) => [
+      ...[org_id, rule_name, enabled, cooldown],
+    ]),
+    [
+      [null, null, true, "7 days"],
+      [null, "disk", false, "7 days"],
+      ["7", null, true, "1 mon"],
+    ],
+  );
+});
+
+test("settings are texts, numbers and lists; an empty one is cleared where that is possible", async () => {
+  const shown = async () => (await json("show", target)).find(({ org_id }) => org_id === "8");
+  await set(
+    ...[
+      "--org",
+      "8",
+      "enabled=true",
+      "max_events=5",
+      "required_tags=a,b",
+      "filter=totalRisk > 2 && impact >= 1",
+    ],
+    ...["allowed_clusters=c,d", "blocked_clusters=e", "spacing=2 hours", "likelihood_threshold=1"],
+  );
+  assert.partialDeepStrictEqual(await shown(), {
+    max_events: 5,
+    required_tags: ["a", "b"],
+    filter: "totalRisk > 2 && impact >= 1",
+    allowed_clusters: ["c", "d"],
+    blocked_clusters: ["e"],
+    spacing: "02:00:00",
+    likelihood_threshold: 1,
+  });
+  await set("--org", "8", "required_tags=", "filter=", "allowed_clusters=", "blocked_clusters=");
+  assert.partialDeepStrictEqual(await shown(), {
+    max_events: 5,
+    required_tags: [],
+    filter: null,
+    allowed_clusters: null,
+    blocked_clusters: [],
+  });
+});
+
+test("the history has every version, with who made it and why", async () => {
+  await set("--org", "9", "max_events=3");
+  await set("--org", "9", "max_events=4");
+  const versions = (await json("history", target)).filter(({ org_id }) => org_id === "9");
+  const [{ me } = {}] = await rows(database.pool, "select session_user as me");
+  assert.deepEqual(
+    versions.map(({ max_events, reason: why, changed_by }) => [max_events, why, changed_by]),
+    [
+      [3, "for the test", me],
+      [4, "for the test", me],
+    ],
+  );
+  assert.equal(versions[0]?.until, versions[1]?.since);
+  assert.equal(versions[1]?.until, null);
+});
+
+test("what cannot be is refused in one line, and nothing changes", async () => {
+  const before = await wholeTable(database.pool, "policy");
+  const refuse = async (line: RegExp, ...args: string[]) => assertGivesUp(await ccx("set", ...args), line);
+  await refuse(/^ccx: there is no target "pager"; the targets are: .+$/, "pager", "enabled=true", ...reason);
+  await refuse(/^ccx: "enabled" is not of the form setting=value\.$/, target, "enabled", ...reason);
+  await refuse(
+    /^ccx: a policy has no setting "colour"; the settings are: .+$/,
+    target,
+    "colour=1",
+    ...reason,
+  );
+  await refuse(/^ccx: a cooldown has to be between 0 and 100 years$/, target, "cooldown=-1 day", ...reason);
+  await refuse(/^ccx: invalid input syntax for type interval: "abc"$/, target, "cooldown=abc", ...reason);
+  await refuse(/^ccx: the setting cooldown cannot be empty$/, target, "cooldown=", ...reason);
+  await refuse(/^ccx: the filter cannot be read at position 3: .+$/, target, "filter=1 &", ...reason);
+  await refuse(/^ccx: a change needs a reason .+$/, target, "enabled=false", "--reason", "why");
+  assertGivesUp(await ccx("set", target, "enabled=false"), /required option '--reason <text>'/, /--help/);
+  assert.deepEqual(await wholeTable(database.pool, "policy"), before);
+});

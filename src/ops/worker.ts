@@ -1,11 +1,11 @@
 import { parseCronItems, run, type TaskList, Logger as WorkerLogger } from "graphile-worker";
-import type { Pool, PoolClient } from "pg";
+import type { Pool } from "pg";
 import type { Logger } from "pino";
 import decide from "../../tasks/decide.ts";
 import deliverNotificationsBackend from "../../tasks/deliver_notifications_backend.ts";
 import deliverServiceLog from "../../tasks/deliver_service_log.ts";
 import sweep from "../../tasks/sweep.ts";
-import { asConfigurationError, isDatabaseUnavailable } from "../db/errors.ts";
+import { workerPool } from "./worker_pool.ts";
 
 const tasks: TaskList = {
   decide,
@@ -27,9 +27,9 @@ const cronItems = parseCronItems([
 
 /** The jobs of this process. A job is a wake-up only: its work is in tables, so a lost job delays, no more. */
 export interface Worker {
-  /** Rejects when the worker ended unasked, or with ConfigurationError when the database is not to be had any more. */
+  /** Rejects when the worker ended unasked; with ConfigurationError when a person has to make the database answer. */
   readonly failed: Promise<never>;
-  /** Waits for the tasks that are running. */
+  /** Waits for the tasks that are running, unless the database is away: then they cannot record anything. */
   stop(): Promise<void>;
 }
 
@@ -45,8 +45,16 @@ export async function startWorker(options: {
   const { pool, log, without } = options;
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => undefined);
+  const unreachable = Promise.withResolvers<void>();
+  const stopping = new AbortController();
+  let running = false;
   const starting = run({
-    pgPool: retrying(pool, failed.reject),
+    pgPool: workerPool(pool, {
+      giveUp: failed.reject,
+      isRunning: () => running,
+      stopping: stopping.signal,
+      onUnreachable: unreachable.resolve,
+    }),
     taskList: Object.fromEntries(Object.entries(tasks).filter(([name]) => !without.includes(name))),
     parsedCronItems: cronItems,
     concurrency: taskCount,
@@ -59,60 +67,16 @@ export async function startWorker(options: {
     }),
   });
   const runner = await Promise.race([starting, failed.promise]);
-  let stopping = false;
+  running = true;
   runner.promise.then(
-    () => stopping || failed.reject(new Error("the worker ended unasked")),
-    (error) => stopping || failed.reject(error),
+    () => stopping.signal.aborted || failed.reject(new Error("the worker ended unasked")),
+    (error) => stopping.signal.aborted || failed.reject(error),
   );
   return {
     failed: failed.promise,
     async stop() {
-      stopping = true;
-      await runner.stop();
+      stopping.abort();
+      await Promise.race([runner.stop(), unreachable.promise]);
     },
   };
-}
-
-/**
- * The pool as graphile-worker needs it. When the write that ends a job fails, it tries again for a few error codes only;
- * for any other, the process ends by an unhandled rejection. So an outage gets a code that it knows: 57P03. So does what
- * a person has to change (the database was dropped, the password is another one), after `giveUp` has been told of it.
- */
-function retrying(pool: Pool, giveUp: (error: Error) => void): Pool {
-  const rethrow = (error: unknown): never => {
-    throw isDatabaseUnavailable(error) ? passing(error) : error;
-  };
-  const refused = (error: unknown): never => {
-    const wrong = asConfigurationError(error);
-    if (!wrong) return rethrow(error);
-    giveUp(wrong);
-    throw passing(error);
-  };
-  const connect = async (): Promise<PoolClient> => {
-    // too late, and no harm: a job is only a wake-up
-    if (pool.ending) return new Promise(() => undefined);
-    const client = await pool.connect().catch(refused);
-    const query = async (...args: Parameters<PoolClient["query"]>) => {
-      try {
-        return await client.query(...args);
-      } catch (error) {
-        return rethrow(error);
-      }
-    };
-    return Object.create(client, { query: { value: query } });
-  };
-  return new Proxy(pool, {
-    get(target, name) {
-      // with a callback: for LISTEN, which comes back by itself
-      if (name === "connect")
-        return (callback?: Parameters<Pool["connect"]>[0]) =>
-          callback ? target.connect(callback) : connect();
-      const value = Reflect.get(target, name);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
-}
-
-function passing(error: unknown): Error {
-  return Object.assign(error as Error, { code: "57P03" });
 }

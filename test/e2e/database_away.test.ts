@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import pg from "pg";
 import { aCluster, aReport, issueOf } from "../support/reports.ts";
 import { type Scene, scenario } from "../support/scene.ts";
 import { startTcpProxy } from "../support/tcp_proxy.ts";
@@ -90,3 +91,28 @@ scenario("a database that goes away in the middle only delays", {}, async (scene
   assert.deepEqual(new Set(heard.values()), new Set(clusters));
   assert.deepEqual(told[0]?.issues, [issueOf("bug"), issueOf("proxy")]);
 });
+
+scenario(
+  "a service whose database was dropped ends with a line that says so, whatever it was doing",
+  { serviceLog: true },
+  async (scene) => {
+    scene.receiver.behave("hang", "hang");
+    await scene.topics.produce([aReport(aCluster(), ["bug"])]);
+    const service = scene.start("run", { env: { CCX_SERVICE_LOG_TIMEOUT_MS: "1000" } });
+    await scene.topics.received.take(1);
+    await until("a post is under way", () => scene.receiver.requests.posts === 1);
+
+    const server = new pg.Client({ connectionString: process.env.TEST_DATABASE_URL });
+    await server.connect();
+    const name = new URL(scene.databaseUrl).pathname.slice(1);
+    try {
+      await server.query(`drop database ${name} with (force)`);
+      assert.deepEqual(await service.ends(), { code: 1, signal: null }, service.stderr);
+      assert.match(service.stderr, /^ccx: The database named in DATABASE_URL does not exist: .*\n$/);
+      assert.equal(service.stderr.trim().split("\n").length, 1, service.stderr);
+    } finally {
+      await server.query(`create database ${name}`); // for the end of the scene
+      await server.end();
+    }
+  },
+);

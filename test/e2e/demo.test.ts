@@ -64,17 +64,26 @@ test("the demo ends when its service cannot go on, and leaves nothing", async (t
     said += chunk;
   });
   await until("it consumes", () => /^… [1-9]\d* of 20000 consumed/m.test(said));
-  for (const name of await databasesOf(child.pid)) await onServer(`drop database ${name} with (force)`);
+  const [name] = await databasesOf(child.pid);
+  const itsOwn = new URL(databaseUrl);
+  itsOwn.pathname = String(name);
+  // as after its topic was created anew: that takes a person
+  await onServer("update consumer_offset set next_offset = 1000000", [], itsOwn.href);
   await until("the demo ends", () => child.exitCode !== null || child.signalCode !== null);
   assert.equal(child.exitCode, 1, said);
-  assert.deepEqual(await topicsAndGroupsOf(child.pid), [], said);
-  assert.match(said, /^ccx: The database named in DATABASE_URL does not exist/m);
-  assert.equal(said.match(/^ccx: /gm)?.length, 1, said);
+  assert.deepEqual(said.match(/^(ccx: | +at ).*/gm)?.length, 1, said);
+  assert.match(said, /^ccx: topic .* was created anew/m);
+  assert.deepEqual(await databasesOf(child.pid), []);
+  assert.deepEqual(await topicsAndGroupsOf(child.pid), []);
 });
 
 /** What a query on the server gives. */
-async function onServer(sql: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
-  const server = new pg.Client({ connectionString: databaseUrl });
+async function onServer(
+  sql: string,
+  values: unknown[] = [],
+  url = databaseUrl,
+): Promise<Record<string, unknown>[]> {
+  const server = new pg.Client({ connectionString: url });
   await server.connect();
   const { rows } = await server.query(sql, values).finally(() => server.end());
   return rows;

@@ -1,5 +1,5 @@
 --! Previous: sha1:633d5ebfdbdd482e82c444baf96a8a59daed2522
---! Hash: sha1:2f657ffae58cf54aee76887b8538fd3428fdcc5c
+--! Hash: sha1:d99eff175055e34a0568964ed1cf0e505d3cec53
 --! Message: policies, silences, acknowledgements
 
 -- Policies narrowed to an organization or a rule, filters, silences and acknowledgements.
@@ -1688,11 +1688,10 @@ begin
     then
       return false;
     end if;
-    insert into cluster_rule_toggle as t (cluster_id, rule_id, error_key, org_id, disabled, disabled_at, updated_at)
+    insert into cluster_rule_toggle (cluster_id, rule_id, error_key, org_id, disabled, disabled_at, updated_at)
     values (lower(acknowledge.cluster), module, key, acknowledge.org_id::text, 1, now(), now())
     on conflict (cluster_id, rule_id, error_key) do update
-    set disabled = 1, disabled_at = excluded.disabled_at, updated_at = excluded.updated_at
-    where t.disabled = 0;
+    set org_id = excluded.org_id, disabled = 1, disabled_at = excluded.disabled_at, updated_at = excluded.updated_at;
   end if;
   return found;
 end $$;

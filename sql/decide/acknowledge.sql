@@ -36,11 +36,10 @@ begin
     then
       return false;
     end if;
-    insert into cluster_rule_toggle as t (cluster_id, rule_id, error_key, org_id, disabled, disabled_at, updated_at)
+    insert into cluster_rule_toggle (cluster_id, rule_id, error_key, org_id, disabled, disabled_at, updated_at)
     values (lower(acknowledge.cluster), module, key, acknowledge.org_id::text, 1, now(), now())
     on conflict (cluster_id, rule_id, error_key) do update
-    set disabled = 1, disabled_at = excluded.disabled_at, updated_at = excluded.updated_at
-    where t.disabled = 0;
+    set org_id = excluded.org_id, disabled = 1, disabled_at = excluded.disabled_at, updated_at = excluded.updated_at;
   end if;
   return found;
 end $$;

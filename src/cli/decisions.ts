@@ -8,7 +8,7 @@ type Scope = { org?: string; target?: string; rule?: string; json?: boolean };
 export function addDecisionCommands(program: Command, context: Context): void {
   program
     .command("explain")
-    .argument("[cluster]", "cluster; without it, say --org or --rule")
+    .argument("[cluster]", "only this cluster")
     .description("why (not): every open issue and target, with every reason; exit code 3 when there is none")
     .option("--org <id>", "only this organization")
     .option("--target <name>", "only this target")

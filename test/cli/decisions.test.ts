@@ -160,7 +160,7 @@ describe("the decisions from the shell", () => {
         ...["silence", "add", "--tag", "security", "--reason", "planned work"],
         ...["--from", tomorrow, "--for", "1 hour"],
       );
-      assert.equal(added.printed[0]?.starts_at, tomorrow);
+      assert.equal(Date.parse(String(added.printed[0]?.starts_at)), Date.parse(tomorrow));
       assert.partialDeepStrictEqual((await json("silence", "list")).printed, [
         { state: "pending", tag: "security" },
       ]);

@@ -11,7 +11,7 @@ import {
   rows,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
-import { disableRule, explainedAs, toggleRule } from "../support/policies.ts";
+import { aLetteredCluster, disableRule, explainedAs, toggleRule } from "../support/policies.ts";
 
 const database = testDatabase();
 const at = "2026-03-01T12:00:00Z";
@@ -30,7 +30,7 @@ const spellings: [rule: string, key: string, held: string[]][] = [
 
 /** Clusters of two organizations, and one that both have. */
 async function aFleet(db: PoolClient): Promise<{ mine: string; theirs: string; shared: string }> {
-  const fleet = { mine: aCluster(), theirs: aCluster(), shared: aCluster() };
+  const fleet = { mine: aCluster(), theirs: aCluster(), shared: aLetteredCluster() };
   await loadContent(db, hits);
   await addReports(db, [
     { org: 1, cluster: fleet.mine, at, hits },

@@ -1,9 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PoolClient } from "pg";
-import { aCluster, addReport, decisions, loadContent, rows, value } from "../support/builders.ts";
+import { addReport, decisions, loadContent, rows, value } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
-import { disableRule, nobodyWaits, toggleRule, waiting, wholeTable } from "../support/policies.ts";
+import {
+  aLetteredCluster,
+  disableRule,
+  nobodyWaits,
+  toggleRule,
+  waiting,
+  wholeTable,
+} from "../support/policies.ts";
 import { refused } from "../support/sessions.ts";
 
 const database = testDatabase();
@@ -30,7 +37,7 @@ async function held(db: PoolClient, cluster: string): Promise<string[]> {
 }
 
 async function aCase(db: PoolClient): Promise<string> {
-  const cluster = aCluster();
+  const cluster = aLetteredCluster();
   await loadContent(db, ["disk|A", "disk|B", "net|A"]);
   const lately = String(await value(db, "select now() - interval '1 hour'"));
   await addReport(db, cluster, lately, ["disk|A", "disk|B", "net|A"]);
@@ -105,6 +112,20 @@ test("undoing takes back what it names: that organization, cluster, rule and err
     assert.deepEqual(await held(db, cluster), ["disk|A acked,disabled", "disk|B acked"]);
     await unacknowledge(db, "disk|A", { cluster });
     assert.deepEqual(await held(db, cluster), ["disk|A acked", "disk|B acked"]);
+  }));
+
+test("the row of a cluster that belonged to another organization is taken over", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = await aCase(db);
+    for (const changes of [{}, { disabled: 0, enabled_at: "2026-02-02T00:00:00Z" }]) {
+      await db.query("savepoint before");
+      await toggleRule(db, cluster, "disk", "A", { org_id: "2", ...changes });
+      assert.deepEqual(await held(db, cluster), []);
+      assert.equal(await acknowledge(db, "disk|A", { cluster }), true);
+      assert.deepEqual(await held(db, cluster), ["disk|A disabled"]);
+      assert.equal(await acknowledge(db, "disk|A", { cluster }), false);
+      await db.query("rollback to savepoint before");
+    }
   }));
 
 test("what the aggregator wrote can be undone by hand, in whatever spelling it did", () =>

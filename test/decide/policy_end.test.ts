@@ -4,7 +4,9 @@ import {
   aCluster,
   addReport,
   jobs,
+  loadContent,
   notificationsBackend,
+  reportAndDecide,
   rows,
   serviceLog,
   value,
@@ -95,4 +97,19 @@ test("a policy for a rule, and its end, ask again for the clusters with that rul
     await nobodyWaits(db);
     await setScopedPolicy(db, { target: notificationsBackend }, { enabled: false }, when[2]);
     assert.deepEqual(await waiting(db), [disk, net].sort());
+  }));
+
+test("when a policy ends, the cooldown of the wider one counts for what was told, and the ledger takes it", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, ["disk"]);
+    await setScopedPolicy(db, { org: 1 }, { cooldown: "30 days" }, "2026-02-01");
+    await reportAndDecide(db, cluster, "2026-03-01", ["disk"]);
+    await endPolicy(db, { org: 1 }, "2026-03-02");
+    assert.equal(
+      await value(db, "select upper(cooldown_period) from notified_issue"),
+      "2026-03-08T00:00:00Z",
+      "7 days, as for everybody",
+    );
+    assert.equal((await reportAndDecide(db, cluster, "2026-03-08", ["disk"])).told, 1);
   }));

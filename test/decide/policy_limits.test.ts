@@ -119,6 +119,8 @@ test("what is held by spacing is told after it, and the next spacing counts from
     await reportAndDecide(db, cluster, "2026-03-02T00:00:00Z", ["disk", "net"]);
     await reportAndDecide(db, cluster, "2026-03-02T23:59:59Z", ["disk", "net", "cpu"]);
     assert.deepEqual(await told(db, cluster), [["disk|KEY"], ["net|KEY"]]);
+    const before = Object.values(await decisions(db, cluster, "2026-02-28T12:00:00Z"));
+    assert.deepEqual(before, ["notify", "notify", "notify"], "no message holds what was before it");
     assert.deepEqual(await decisions(db, cluster, "2026-03-01T23:00:00Z"), {
       "disk|KEY": ["cooldown", "spacing"],
       "net|KEY": ["spacing"],
@@ -186,4 +188,11 @@ test("issues of one cluster are held by the spacing of the policy that each foll
       "notify",
       "its own hour is over",
     );
+    await setScopedPolicy(db, { org: 1 }, { spacing: "2 hours" }, "2026-03-01T13:00:00Z");
+    assert.deepEqual(await decisions(db, cluster, "2026-03-01T13:59:59Z"), {
+      "disk|KEY": ["cooldown", "spacing"],
+      "net|KEY": ["spacing"],
+      "cpu|KEY": ["spacing"],
+    });
+    assert.equal((await decisions(db, cluster, "2026-03-01T14:00:00Z"))["net|KEY"], "notify");
   }));

@@ -41,6 +41,10 @@ test("the narrowest policy decides: organization and rule, organization, rule, t
       "disk|KEY": ids.both,
       "net|KEY": ids.organization,
     });
+    const elsewhere = aCluster();
+    await addReports(db, [{ org: 3, cluster: elsewhere, at, hits: ["disk"] }]);
+    const { id } = await setScopedPolicy(db, { org: 3 }, {}, "2026-02-05T00:00:00Z");
+    assert.deepEqual(await explainedAs(db, "policy_id", elsewhere, at), { "disk|KEY": id });
     assert.deepEqual(await explainedAs(db, "policy_id", theirs, at), {
       "disk|KEY": ids.rule,
       "net|KEY": ids.everybody,

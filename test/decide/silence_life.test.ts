@@ -15,6 +15,7 @@ import {
 import { rolledBack, testDatabase } from "../support/database.ts";
 import {
   addSilence,
+  aLetteredCluster,
   endSilence,
   explainedAs,
   type GivenSilence,
@@ -178,7 +179,7 @@ test("a silence that was ended makes room for a new one, and stays on record", (
 
 test("a preview lists open issues, from the tags of that time, and silences nothing", () =>
   rolledBack(database.pool, async (db) => {
-    const [cluster, healed] = [aCluster(), aCluster()];
+    const [cluster, healed] = [aLetteredCluster(), aCluster()];
     await loadContent(db, [someContent("disk", { tags: ["t"] })]);
     await loadContent(db, [someContent("net", { tags: ["t"] })], "2026-03-02");
     await addReport(db, cluster, at, ["disk", "net"]);
@@ -190,6 +191,7 @@ test("a preview lists open issues, from the tags of that time, and silences noth
     assert.deepEqual(await previewSilence(db, { tag: "t" }, "2026-03-02"), [`1 ${cluster} net|KEY`]);
     assert.deepEqual(await previewSilence(db, { rule: "x.net.report|KEY" }, at), [`1 ${cluster} net|KEY`]);
     assert.deepEqual(await previewSilence(db, { cluster: cluster.toUpperCase(), rule: "none" }, at), []);
+    assert.equal((await previewSilence(db, { cluster: cluster.toUpperCase() }, at)).length, 2);
     assert.equal((await previewSilence(db, {}, at)).length, 2, "no matcher: everything");
     assert.deepEqual(await wholeTable(db, "silence"), []);
   }));

@@ -3,6 +3,13 @@ import { notificationsBackend, type Row, rows } from "./builders.ts";
 
 type Db = Pool | PoolClient;
 
+let lettered = 0;
+
+/** A cluster that has another form in capitals. */
+export function aLetteredCluster(): string {
+  return `abcdefab-cdef-4abc-8def-${String(++lettered).padStart(12, "0")}`;
+}
+
 /** Whom a policy is for: everybody of the target, unless an organization or a rule is named. */
 export type Scope = { target?: string; org?: number; rule?: string };
 

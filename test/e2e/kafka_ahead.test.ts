@@ -27,7 +27,10 @@ async function stored(scene: Scene): Promise<unknown[]> {
   return rows.map(({ cluster }) => cluster);
 }
 
-/** What was told of positions: from where on the messages came, and from where on they were expected. */
+/**
+ * What was told of positions: from where on the messages came, and from where on they were expected. It may be told
+ * twice: when the partition is assigned, and with a batch that was on its way already.
+ */
 const positions = ({ level, first, expected }: Record<string, unknown>) => ({ level, first, expected });
 
 scenario("after the database was restored, what it lost is read again", {}, async (scene) => {
@@ -39,7 +42,7 @@ scenario("after the database was restored, what it lost is read again", {}, asyn
   const service = scene.start("consume");
   await scene.consumed(12);
   assert.deepEqual(await stored(scene), [...before, ...behind]);
-  assert.deepEqual(service.said(ahead).map(positions), [{ level: "warn", first: "10", expected: "4" }]);
+  assert.deepEqual(service.said(ahead).map(positions)[0], { level: "warn", first: "10", expected: "4" });
   assert.deepEqual(service.said(gone), []);
   assert.deepEqual(await service.ingestedAll(8), {
     stored: 8,
@@ -50,6 +53,17 @@ scenario("after the database was restored, what it lost is read again", {}, asyn
   });
   await service.stop();
   assert.equal(await scene.topics.committed(), 12);
+});
+
+scenario("what a restored database lost is read again although nothing new comes in", {}, async (scene) => {
+  const before = await consume(scene, 10);
+  await scene.pool.query("update consumer_offset set next_offset = 4");
+  await scene.pool.query("delete from new_reports where kafka_offset >= 4");
+  const service = scene.start("consume");
+  await scene.consumed(10);
+  assert.deepEqual(await stored(scene), before);
+  assert.deepEqual(service.said(ahead).map(positions)[0], { level: "warn", first: "10", expected: "4" });
+  await service.stop();
 });
 
 scenario(
@@ -64,7 +78,7 @@ scenario(
     const service = scene.start("consume");
     await scene.consumed(11);
     assert.deepEqual(await stored(scene), [...before, ...behind]);
-    assert.deepEqual(service.said(ahead).map(positions), [{ level: "warn", first: "10", expected: "0" }]);
+    assert.deepEqual(service.said(ahead).map(positions)[0], { level: "warn", first: "10", expected: "0" });
     assert.deepEqual(service.said(gone), []);
     await service.stop();
   },

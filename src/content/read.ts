@@ -1,37 +1,21 @@
 import { readdir } from "node:fs/promises";
 import { ContentError } from "./error.ts";
 import { codeOf, type Folder, listFolder, TextReader } from "./files.ts";
+import {
+  byName,
+  checkModule,
+  errorKeyContent,
+  type Rule,
+  type RuleContent,
+  type Texts,
+  textNames,
+} from "./rule_content.ts";
 import { checked, configShape, metadataShape, nameShape, parseYaml, pluginShape } from "./shapes.ts";
 
 export { ContentError } from "./error.ts";
+export type { RuleContent } from "./rule_content.ts";
 
-/**
- * What one error key of one rule says, as SQL's `load_content(jsonb)` takes it (member = column).
- * `impact` and `likelihood` are 1 to 4; `publish_date` is ISO 8601 in UTC with `Z`; the texts are
- * Markdown, possibly doT templates, exactly as in the files.
- */
-export type RuleContent = {
-  rule_name: string;
-  python_module: string;
-  error_key: string;
-  description: string;
-  generic: string;
-  summary: string;
-  reason: string;
-  resolution: string;
-  more_info: string;
-  impact: number;
-  likelihood: number;
-  status: "active" | "inactive";
-  publish_date: string | null;
-  tags: string[];
-};
-
-const textNames = ["generic", "summary", "reason", "resolution", "more_info"] as const;
-const mandatoryTexts = new Set<string>(["generic", "reason"]);
-
-type Texts = Partial<Record<(typeof textNames)[number], { path: string; text: string }>>;
-type Rule = { folder: Folder; pythonModule: string };
+type RuleFolder = Rule & { folder: Folder };
 
 /**
  * Reads a tree of rule content in the layout of the Insights content service: `config.yaml`, and below
@@ -72,17 +56,17 @@ async function listTrees(directory: string): Promise<Folder[]> {
 }
 
 /** All rules, sorted by name; a name is used once in both trees together, as reports name rules without the tree. */
-async function readRules(trees: Folder[], reader: TextReader): Promise<Rule[]> {
-  const rules = new Map<string, Rule>();
+async function readRules(trees: Folder[], reader: TextReader): Promise<RuleFolder[]> {
+  const rules = new Map<string, RuleFolder>();
   for (const folder of trees.flatMap((tree) => findRules(tree))) {
-    const plugin = await readPlugin(folder, reader);
+    const pythonModule = await readModule(folder, reader);
     const twin = rules.get(folder.name);
     if (twin) throw new ContentError(folder.path, `rule ${folder.name} is already in ${twin.folder.path}`);
-    rules.set(folder.name, { folder, pythonModule: plugin.python_module });
+    rules.set(folder.name, { folder, name: folder.name, pythonModule });
   }
   if (rules.size === 0)
     throw new ContentError("external, internal", "hold no rule (a folder with a plugin.yaml)");
-  return [...rules.values()].sort((a, b) => (a.folder.name < b.folder.name ? -1 : 1));
+  return [...rules].sort(byName).map(([, rule]) => rule);
 }
 
 /** The rule folders at or below a folder. A file in the wrong place is an error, as it would silently not count. */
@@ -102,18 +86,16 @@ function findRules(folder: Folder, parent?: Folder, enclosingRule?: Folder): Fol
   return isRule ? [folder] : inner;
 }
 
-async function readPlugin(folder: Folder, reader: TextReader): Promise<{ python_module: string }> {
+async function readModule(folder: Folder, reader: TextReader): Promise<string> {
   checked(folder.path, folder.name, nameShape);
   const path = `${folder.path}/plugin.yaml`;
-  const plugin = parseYaml(path, await reader.text(path), pluginShape);
-  const last = plugin.python_module.split(".").at(-1);
-  if (last !== folder.name)
-    throw new ContentError(path, `python_module ends in ${last}, but the rule's folder is ${folder.name}`);
-  return plugin;
+  const { python_module: pythonModule } = parseYaml(path, await reader.text(path), pluginShape);
+  checkModule({ name: folder.name, pythonModule }, path);
+  return pythonModule;
 }
 
 async function readErrorKeys(
-  rule: Rule,
+  rule: RuleFolder,
   reader: TextReader,
   impacts: Map<string, number>,
 ): Promise<RuleContent[]> {
@@ -127,24 +109,11 @@ async function readErrorKeys(
       continue;
     }
     checked(folder.path, folder.name, nameShape);
-    const path = `${folder.path}/metadata.yaml`;
-    const metadata = parseYaml(path, await reader.text(path), metadataShape);
-    const impact = impacts.get(metadata.impact);
-    if (impact === undefined)
-      throw new ContentError(path, `impact "${metadata.impact}" is not in config.yaml`);
-
-    content.push({
-      rule_name: rule.folder.name,
-      python_module: rule.pythonModule,
-      error_key: folder.name,
-      description: metadata.description,
-      ...resolveTexts(folder, { ...ruleTexts, ...(await readTexts(folder, reader)) }),
-      impact,
-      likelihood: metadata.likelihood,
-      status: metadata.status,
-      publish_date: metadata.publish_date,
-      tags: metadata.tags,
-    });
+    const metadataPath = `${folder.path}/metadata.yaml`;
+    const metadata = parseYaml(metadataPath, await reader.text(metadataPath), metadataShape);
+    const texts = { ...ruleTexts, ...(await readTexts(folder, reader)) };
+    const errorKey = { name: folder.name, path: folder.path, metadataPath };
+    content.push(errorKeyContent(rule, errorKey, metadata, impacts, texts));
   }
   if (content.length === 0)
     throw new ContentError(rule.folder.path, "is a rule without error keys (folders with metadata.yaml)");
@@ -158,17 +127,4 @@ async function readTexts(folder: Folder, reader: TextReader): Promise<Texts> {
     if (folder.files.has(`${name}.md`)) texts[name] = { path, text: await reader.text(path) };
   }
   return texts;
-}
-
-function resolveTexts(folder: Folder, texts: Texts): Record<(typeof textNames)[number], string> {
-  const textOf = (name: (typeof textNames)[number]): string => {
-    const found = texts[name];
-    if (mandatoryTexts.has(name)) {
-      if (!found) throw new ContentError(folder.path, `has no ${name}.md, and neither has its rule`);
-      if (found.text.trim() === "") throw new ContentError(found.path, "is empty");
-    }
-    return found?.text ?? "";
-  };
-  const [generic, summary, reason] = [textOf("generic"), textOf("summary"), textOf("reason")];
-  return { generic, summary, reason, resolution: textOf("resolution"), more_info: textOf("more_info") };
 }

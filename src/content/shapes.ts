@@ -4,7 +4,7 @@ import { messageOf } from "../errors.ts";
 import { ContentError } from "./error.ts";
 
 /** Text that PostgreSQL can store: YAML escapes can spell a NUL or half a surrogate pair. */
-const text = z
+export const text = z
   .string()
   .refine(
     (value) => value.isWellFormed() && !value.includes("\0"),
@@ -52,6 +52,7 @@ export const metadataShape = z.object({
     .nullish()
     .transform((value) => value ?? []),
 });
+export type Metadata = z.output<typeof metadataShape>;
 
 /** A folder's name as a rule name or an error key: column length, and `|` separates the two in rule ids. */
 export const nameShape = z

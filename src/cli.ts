@@ -1,11 +1,11 @@
 import { Command } from "commander";
 import { addAcknowledgeCommand } from "./cli/acknowledge.ts";
+import { addContentCommands } from "./cli/content.ts";
 import { createContext, withoutWaiting } from "./cli/context.ts";
 import { addDecisionCommands } from "./cli/decisions.ts";
 import { addPolicyCommands } from "./cli/policy.ts";
 import { addSilenceCommands } from "./cli/silence.ts";
 import { describeConfig, requireKeys } from "./config.ts";
-import { loadContent } from "./content/load.ts";
 import { ContentError } from "./content/read.ts";
 import { asConfigurationError, asRefusal } from "./db/errors.ts";
 import { migrate } from "./db/migrate.ts";
@@ -52,17 +52,7 @@ export async function main(argv: string[]): Promise<void> {
       await migrate(config.databaseUrl, log);
     });
 
-  const content = program.command("content").description("what rules say");
-  content
-    .command("load")
-    .argument("<dir>", "folder in the layout of the content service")
-    .description("take over the rule content of a folder, all of it or, when a file is bad, nothing")
-    .action(async (directory: string) => {
-      const loaded = await context.withDatabase((pool) => loadContent(pool, directory));
-      const { added, changed, removed, unchanged } = loaded;
-      console.log(`${added} added, ${changed} changed, ${removed} removed, ${unchanged} unchanged`);
-    });
-
+  addContentCommands(program, context);
   addDecisionCommands(program, context);
   addSilenceCommands(program, context);
   addAcknowledgeCommand(program, context);

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { type ConfigName, type Key, keyList, keys } from "./config/keys.ts";
 import { checkEnvironment, lookUp, readFile, type Variables } from "./config/sources.ts";
+import { secureUrl } from "./config/values.ts";
 import { ConfigurationError } from "./errors.ts";
 
 type Value<K> = K extends { schema: z.ZodType; default: string }
@@ -100,6 +101,12 @@ function contradictions(config: Config): string[] {
   }
   if (config.kafkaCaFile !== undefined && !config.kafkaTls) {
     problems.push("CCX_KAFKA_TLS has to be true, because CCX_KAFKA_CA_FILE is set.");
+  }
+  const isPlainHttp = config.contentUrl !== undefined && !secureUrl.safeParse(config.contentUrl).success;
+  if (isPlainHttp && !config.contentAllowHttp) {
+    problems.push(
+      "CCX_CONTENT_URL has to be an https:// URL (http:// only for this machine), or CCX_CONTENT_ALLOW_HTTP has to be true.",
+    );
   }
   return [...new Set(problems)];
 }

@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import { type Config, requireKeys } from "./config.ts";
+import { contentSourceOf } from "./content/fetch.ts";
 import { createPool } from "./db/pool.ts";
 import { waitForDatabase } from "./db/wait.ts";
 import { AccessTokenSource } from "./deliver/access_token.ts";
@@ -60,10 +61,15 @@ export async function run(
       log.warn(
         "CCX_SERVICE_LOG_URL is not set: notifications for the service log wait for a process that has it",
       );
-    setServices({ pool, log, notificationsBackend, serviceLog });
+    const contentSource = contentSourceOf(config);
+    setServices({ pool, log, notificationsBackend, serviceLog, contentSource });
     stack.defer(() => setServices(undefined));
 
-    const worker = await startWorker({ pool, log, without: serviceLog ? [] : ["deliver_service_log"] });
+    const without = [
+      ...(serviceLog ? [] : ["deliver_service_log"]),
+      ...(contentSource ? [] : ["fetch_content"]),
+    ];
+    const worker = await startWorker({ pool, log, without });
     stack.defer(() => worker.stop());
     failures.push(worker.failed);
   }

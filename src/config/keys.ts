@@ -1,5 +1,16 @@
 import type { z } from "zod";
-import { brokers, count, flag, linkTemplate, postgresUrl, secureUrl, text, topic, word } from "./values.ts";
+import {
+  brokers,
+  count,
+  flag,
+  linkTemplate,
+  postgresUrl,
+  secureUrl,
+  text,
+  topic,
+  webUrl,
+  word,
+} from "./values.ts";
 
 /** One key of the configuration. */
 export interface Key<Schema extends z.ZodType = z.ZodType> {
@@ -27,10 +38,10 @@ export const keys = {
   },
   databasePoolSize: {
     key: "CCX_DATABASE_POOL_SIZE",
-    // one listens, one for each of the four tasks, two for the consumer's partitions, one to spare
-    schema: count(8, 1_000),
+    // one listens, one for each of the five tasks, two for the consumer's partitions, one to spare
+    schema: count(9, 1_000),
     default: "10",
-    description: "Most connections that one process keeps open to the database; 8 at least.",
+    description: "Most connections that one process keeps open to the database; 9 at least.",
   },
   kafkaBrokers: {
     key: "KAFKA_BROKERS",
@@ -165,6 +176,24 @@ export const keys = {
     schema: count(1, 1_000),
     default: "8",
     description: "Most requests to Service Log at the same time.",
+  },
+  contentUrl: {
+    key: "CCX_CONTENT_URL",
+    schema: webUrl,
+    description:
+      "Where a content service gives out what rules say; a worker asks it every five minutes. Unset: only `ccx content load`.",
+  },
+  contentAllowHttp: {
+    key: "CCX_CONTENT_ALLOW_HTTP",
+    schema: flag,
+    default: "false",
+    description: "Whether that may be plain `http://` on another machine: `true` or `false`.",
+  },
+  contentTimeoutMs: {
+    key: "CCX_CONTENT_TIMEOUT_MS",
+    schema: count(1, 600_000, "milliseconds"),
+    default: "30000",
+    description: "Longest wait for the whole answer of the content service, in milliseconds.",
   },
   batchSize: {
     key: "CCX_BATCH_SIZE",

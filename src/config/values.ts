@@ -81,10 +81,21 @@ export const secureUrl = z
   );
 
 function isSecureUrl(value: string): boolean {
-  if (!/^https?:\/\//i.test(value) || !URL.canParse(value)) return false;
-  const { protocol, hostname, username, password } = new URL(value);
+  if (!isWebUrl(value)) return false;
+  const { protocol, hostname } = new URL(value);
   const isLoopback = hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname);
-  return (protocol === "https:" || isLoopback) && username === "" && password === "";
+  return protocol === "https:" || isLoopback;
+}
+
+/** An address that is read from and never sent a secret. */
+export const webUrl = z
+  .string()
+  .refine(isWebUrl, unlessFails("an http(s):// URL without user name and password"));
+
+function isWebUrl(value: string): boolean {
+  if (!/^https?:\/\//i.test(value) || !URL.canParse(value)) return false;
+  const { username, password } = new URL(value);
+  return username === "" && password === "";
 }
 
 /** A link for people, with places to fill in, each written as {name}. */

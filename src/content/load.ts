@@ -1,6 +1,9 @@
 import type { Pool } from "pg";
 import { z } from "zod";
+import { ContentError } from "./error.ts";
+import { maxTotalBytes } from "./files.ts";
 import { readContent } from "./read.ts";
+import type { RuleContent } from "./rule_content.ts";
 
 const loaded = z.object({
   added: z.number(),
@@ -12,15 +15,38 @@ const loaded = z.object({
 /** How many rule × error key contents a load added, changed, removed and left alone. */
 export type Loaded = z.infer<typeof loaded>;
 
-/**
- * Takes over a folder of rule content (SQL load_content): validated whole, then swapped in one transaction.
- * Throws ContentError that names the bad file; then nothing has changed.
- */
+/** Takes over a folder of rule content, as `storeContent` does. Throws ContentError that names the bad file. */
 export async function loadContent(pool: Pool, directory: string): Promise<Loaded> {
-  const content = await readContent(directory);
+  return storeContent(pool, await readContent(directory));
+}
+
+/**
+ * Takes over the whole rule content (SQL load_content) in one transaction; what did not change gets no new version.
+ * Throws ContentError when it is over 50 MiB; then nothing has changed.
+ */
+export async function storeContent(pool: Pool, content: readonly RuleContent[]): Promise<Loaded> {
   const { rows } = await pool.query(
     "select added, changed, removed, unchanged from load_content($1::jsonb)",
-    [JSON.stringify(content)],
+    [inJson(content)],
   );
   return loaded.parse(rows[0]);
+}
+
+/** A rule's text counts for each of its error keys: a few MB of files could become more than a string can hold. */
+function inJson(content: readonly RuleContent[]): string {
+  const parts: string[] = [];
+  let bytes = 0;
+  for (const entry of content) {
+    const part = JSON.stringify(entry);
+    bytes += Buffer.byteLength(part);
+    if (bytes > maxTotalBytes) {
+      const path = `rule ${entry.rule_name}, error key ${entry.error_key}`;
+      throw new ContentError(
+        path,
+        "with this the content is over 50 MiB, the rule's texts counted for each error key",
+      );
+    }
+    parts.push(part);
+  }
+  return `[${parts.join(",")}]`;
 }

@@ -1,14 +1,7 @@
 import { z } from "zod";
 import { DeliveryError } from "../errors.ts";
-import {
-  type Answer,
-  checkedUrl,
-  createAgent,
-  exchange,
-  type HttpLimits,
-  parsed,
-  retryAfterMs,
-} from "./http.ts";
+import { createAgent, type HttpLimits } from "../http.ts";
+import { type Answer, checkedUrl, exchange, parsed, retryAfterMs } from "./http.ts";
 
 export interface AccessTokenOptions extends HttpLimits {
   tokenUrl: string;

@@ -1,14 +1,6 @@
-import { Agent, request } from "undici";
+import type { Agent } from "undici";
 import { ConfigurationError, DeliveryError } from "../errors.ts";
-
-/** Bounds of one HTTP exchange. */
-export interface HttpLimits {
-  connectTimeoutMs: number;
-  /** From the start of the exchange to the last byte of the answer, connecting included. */
-  timeoutMs: number;
-  /** An answer longer than this is not read to its end. */
-  maxResponseBytes: number;
-}
+import { type HttpLimits, type HttpRequest, NoAnswer, send } from "../http.ts";
 
 export interface Answer {
   status: number;
@@ -17,24 +9,12 @@ export interface Answer {
   text: string | null;
 }
 
-export interface Exchange {
-  method: "GET" | "POST";
-  headers: Record<string, string>;
-  body?: string;
-}
-
 const timeoutCodes = new Set([
   "UND_ERR_CONNECT_TIMEOUT",
   "UND_ERR_HEADERS_TIMEOUT",
   "UND_ERR_BODY_TIMEOUT",
   "ETIMEDOUT",
 ]);
-
-/** Connections of one receiver; the caller closes it. */
-export function createAgent(limits: HttpLimits): Agent {
-  // The time of the whole exchange is bounded by its signal, in `exchange`.
-  return new Agent({ connect: { timeout: limits.connectTimeoutMs }, headersTimeout: 0, bodyTimeout: 0 });
-}
 
 /** @throws ConfigurationError when `url` is not an absolute http(s) URL. */
 export function checkedUrl(url: string, name: string): URL {
@@ -63,44 +43,22 @@ export function unanswered(name: string, error: unknown, timedOut = false): Deli
 export async function exchange(
   agent: Agent,
   url: URL,
-  what: Exchange,
+  what: HttpRequest,
   limits: HttpLimits,
   name: string,
 ): Promise<Answer> {
-  const signal = AbortSignal.timeout(limits.timeoutMs);
+  const headers = { accept: "application/json", ...what.headers };
   try {
-    const { statusCode, headers, body } = await request(url, {
-      dispatcher: agent,
-      signal,
-      method: what.method,
-      headers: { accept: "application/json", ...what.headers },
-      body: what.body ?? null,
-    });
-    const retryAfter = headers["retry-after"];
+    const answer = await send(agent, url, { ...what, headers }, limits);
+    const retryAfter = answer.headers["retry-after"];
     return {
-      status: statusCode,
+      status: answer.status,
       retryAfter: Array.isArray(retryAfter) ? retryAfter[0] : retryAfter,
-      text: await read(body, limits.maxResponseBytes),
+      text: typeof answer.body === "string" ? null : answer.body.toString("utf8"),
     };
   } catch (error) {
-    throw unanswered(name, error, signal.aborted);
+    throw error instanceof NoAnswer ? unanswered(name, error.cause, error.timedOut) : error;
   }
-}
-
-/** Reads to the end, or gives the connection up: either way nothing is left open. */
-async function read(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<string | null> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of body) {
-      size += chunk.byteLength;
-      if (size > maxBytes) return null;
-      chunks.push(chunk);
-    }
-  } catch {
-    return null;
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 /** Parses JSON; undefined when there is no text or it is not JSON. */

@@ -1,16 +1,8 @@
 import { z } from "zod";
 import { DeliveryError } from "../errors.ts";
+import { createAgent, type HttpLimits, type HttpRequest } from "../http.ts";
 import type { AccessTokenSource } from "./access_token.ts";
-import {
-  type Answer,
-  checkedUrl,
-  createAgent,
-  type Exchange,
-  exchange,
-  type HttpLimits,
-  parsed,
-  retryAfterMs,
-} from "./http.ts";
+import { type Answer, checkedUrl, exchange, parsed, retryAfterMs } from "./http.ts";
 import { quotable } from "./text.ts";
 
 export interface ServiceLogOptions extends HttpLimits {
@@ -87,14 +79,14 @@ export class ServiceLogClient {
   }
 
   /** One exchange; a refused token is replaced and the exchange repeated, once. */
-  async #authorized(url: URL, what: Exchange): Promise<{ answer: Answer; token: string }> {
+  async #authorized(url: URL, what: HttpRequest): Promise<{ answer: Answer; token: string }> {
     const first = await this.#exchange(url, what);
     if (first.answer.status !== 401) return first;
     this.#options.tokens.invalidate(first.token);
     return this.#exchange(url, what);
   }
 
-  async #exchange(url: URL, what: Exchange): Promise<{ answer: Answer; token: string }> {
+  async #exchange(url: URL, what: HttpRequest): Promise<{ answer: Answer; token: string }> {
     const token = await this.#options.tokens.get();
     const headers = { ...what.headers, authorization: `Bearer ${token}` };
     return { answer: await exchange(this.#agent, url, { ...what, headers }, this.#options, name), token };

@@ -1,5 +1,6 @@
 import type { Pool } from "pg";
 import type { Logger } from "pino";
+import type { ContentSource } from "../content/fetch.ts";
 import type { Target } from "../deliver/target.ts";
 
 /** What the tasks work with. */
@@ -9,6 +10,8 @@ export type Services = {
   notificationsBackend: Target;
   /** Undefined where this process is not configured for it: its notifications wait for one that is. */
   serviceLog: Target | undefined;
+  /** Undefined where this process is not configured for it: content is then loaded from folders, or by another process. */
+  contentSource: ContentSource | undefined;
 };
 
 let current: Services | undefined;

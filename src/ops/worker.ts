@@ -1,9 +1,10 @@
-import { parseCronItems, run, type TaskList, Logger as WorkerLogger } from "graphile-worker";
+import { type CronItem, parseCronItems, run, type TaskList, Logger as WorkerLogger } from "graphile-worker";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
 import decide from "../../tasks/decide.ts";
 import deliverNotificationsBackend from "../../tasks/deliver_notifications_backend.ts";
 import deliverServiceLog from "../../tasks/deliver_service_log.ts";
+import fetchContent from "../../tasks/fetch_content.ts";
 import sweep from "../../tasks/sweep.ts";
 import { workerPool } from "./worker_pool.ts";
 
@@ -11,19 +12,23 @@ const tasks: TaskList = {
   decide,
   deliver_notifications_backend: deliverNotificationsBackend,
   deliver_service_log: deliverServiceLog,
+  fetch_content: fetchContent,
   sweep,
 };
 /** Every task runs once at a time in a process, so with this many none has to wait for another. */
 export const taskCount = Object.keys(tasks).length;
 
-const cronItems = parseCronItems([
-  {
-    task: "sweep",
-    identifier: "sweep",
-    match: "* * * * *",
-    options: { jobKey: "sweep", jobKeyMode: "preserve_run_at", backfillPeriod: 0, maxAttempts: 1 },
-  },
-]);
+const everyMinute = "* * * * *";
+const everyFiveMinutes = "*/5 * * * *";
+
+/** A job that nobody has taken yet is not added again, and one that fails waits for its next time. */
+const cronItem = (task: string, match: string): CronItem => ({
+  task,
+  identifier: task,
+  match,
+  options: { jobKey: task, jobKeyMode: "preserve_run_at", backfillPeriod: 0, maxAttempts: 1 },
+});
+const crontab = [cronItem("sweep", everyMinute), cronItem("fetch_content", everyFiveMinutes)];
 
 /** The jobs of this process. A job is a wake-up only: its work is in tables, so a lost job delays, no more. */
 export interface Worker {
@@ -35,7 +40,7 @@ export interface Worker {
 
 /**
  * Starts graphile-worker on the tasks. A task that this process is not configured for (`without`) stays in the queue for
- * a process that is.
+ * a process that is, and is not put there by this one.
  */
 export async function startWorker(options: {
   pool: Pool;
@@ -56,7 +61,7 @@ export async function startWorker(options: {
       onUnreachable: unreachable.resolve,
     }),
     taskList: Object.fromEntries(Object.entries(tasks).filter(([name]) => !without.includes(name))),
-    parsedCronItems: cronItems,
+    parsedCronItems: parseCronItems(crontab.filter(({ task }) => !without.includes(task))),
     concurrency: taskCount,
     pollInterval: 1_000,
     noHandleSignals: true,

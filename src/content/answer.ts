@@ -25,6 +25,7 @@ const errorKeyShape = struct({
   metadata: struct({
     ...metadataShape.shape,
     impact: struct({ name: text.default(""), impact: z.number().default(0) }),
+    resolution_risk: z.unknown().optional(), // its number, where the file has its name
     publish_date: z.preprocess((date) => date || null, metadataShape.shape.publish_date),
   }),
   ...texts,

@@ -83,6 +83,12 @@ function findRules(folder: Folder, parent?: Folder, enclosingRule?: Folder): Fol
       `has no plugin.yaml, but its folder ${folder.name} has a metadata.yaml`,
     );
   const inner = folder.folders.flatMap((child) => findRules(child, folder, isRule ? folder : enclosingRule));
+  // pictures and the like may lie anywhere; a text that belongs to nothing is a rule or an error key forgotten half-way
+  const orphan = textNames.find((name) => folder.files.has(`${name}.md`));
+  if (orphan && !isRule && !isErrorKey) {
+    const missing = enclosingRule ? "metadata.yaml" : "plugin.yaml";
+    throw new ContentError(folder.path, `has ${orphan}.md, but no ${missing}`);
+  }
   return isRule ? [folder] : inner;
 }
 
@@ -102,12 +108,7 @@ async function readErrorKeys(
   const ruleTexts = await readTexts(rule.folder, reader);
   const content: RuleContent[] = [];
   for (const folder of rule.folder.folders) {
-    if (!folder.files.has("metadata.yaml")) {
-      // pictures and the like may lie there; a text without metadata is an error key forgotten half-way
-      const orphan = textNames.find((name) => folder.files.has(`${name}.md`));
-      if (orphan) throw new ContentError(folder.path, `has ${orphan}.md, but no metadata.yaml`);
-      continue;
-    }
+    if (!folder.files.has("metadata.yaml")) continue;
     checked(folder.path, folder.name, nameShape);
     const metadataPath = `${folder.path}/metadata.yaml`;
     const metadata = parseYaml(metadataPath, await reader.text(metadataPath), metadataShape);

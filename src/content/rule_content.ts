@@ -48,7 +48,7 @@ export function checkModule({ name, pythonModule }: Rule, path: string): void {
 export function errorKeyContent(
   rule: Rule,
   errorKey: { name: string; path: string; metadataPath: string },
-  metadata: Metadata,
+  metadata: Omit<Metadata, "resolution_risk">,
   impacts: ReadonlyMap<string, number>,
   texts: Texts,
 ): RuleContent {

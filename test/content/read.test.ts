@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { symlink } from "node:fs/promises";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { ContentError, readContent } from "../../src/content/read.ts";
-
-type Tree = Record<string, string | Buffer | undefined>;
+import { folderOf, type Tree } from "../support/content_folder.ts";
 
 const plugin = (name: string) =>
   `name: A rule\nnode_id: "1"\nproduct_code: OCP4\npython_module: pkg.rules.${name}\n`;
@@ -34,17 +32,6 @@ const valid: Tree = {
 const rule = "external/rules/disk_full";
 const key = `${rule}/DISK_FULL`;
 const meta = `${key}/metadata.yaml`;
-
-async function folderOf(t: TestContext, tree: Tree): Promise<string> {
-  const root = await mkdtemp(join(tmpdir(), "content-"));
-  t.after(() => rm(root, { recursive: true, force: true }));
-  for (const [path, text] of Object.entries(tree)) {
-    if (text === undefined) continue;
-    await mkdir(dirname(join(root, path)), { recursive: true });
-    await writeFile(join(root, path), text);
-  }
-  return root;
-}
 
 const read = async (t: TestContext, changes: Tree = {}) =>
   readContent(await folderOf(t, { ...valid, ...changes }));
@@ -216,6 +203,26 @@ const refused: [sentence: string, changes: Tree, message: string | RegExp][] = [
     "with texts of an error key that has no metadata",
     { [`${rule}/NEW/reason.md`]: "x" },
     `${rule}/NEW: has reason.md, but no metadata.yaml`,
+  ],
+  [
+    "with texts beside no plugin.yaml",
+    { "external/rules/forgotten/reason.md": "x" },
+    "external/rules/forgotten: has reason.md, but no plugin.yaml",
+  ],
+  [
+    "with texts in a tree itself",
+    { "internal/generic.md": "x" },
+    "internal: has generic.md, but no plugin.yaml",
+  ],
+  [
+    "with texts below an error key",
+    { [`${key}/old/summary.md`]: "x" },
+    `${key}/old: has summary.md, but no metadata.yaml`,
+  ],
+  [
+    "with a metadata.yaml in a tree itself",
+    { "external/metadata.yaml": metadata() },
+    /^\.: has no plugin\.yaml, but its folder external has a metadata\.yaml$/,
   ],
   [
     "with an unknown impact name",

@@ -255,6 +255,22 @@ describe("keys that belong together", () => {
     refused({ CCX_KAFKA_CA_FILE: "/ca.pem" }, /^CCX_KAFKA_TLS has to be true/);
   });
 
+  it("the content service is reached by https, unless it is on this machine or http is allowed", () => {
+    const far = "http://content.example/api/v1/content";
+    const refusal =
+      /^CCX_CONTENT_URL has to be an https:\/\/ URL .*, or CCX_CONTENT_ALLOW_HTTP has to be true\.$/;
+    for (const url of ["https://content.example/x", "http://127.0.0.1:1/x", "http://localhost/x"])
+      assert.equal(load({ CCX_CONTENT_URL: url }).contentUrl, url);
+    refused({ CCX_CONTENT_URL: far }, refusal);
+    refused({ CCX_CONTENT_URL: far, CCX_CONTENT_ALLOW_HTTP: "false" }, refusal);
+    assert.equal(load({ CCX_CONTENT_URL: far, CCX_CONTENT_ALLOW_HTTP: "true" }).contentUrl, far);
+    for (const url of ["ftp://h/x", "h", "https://u:hunter2@h/", "https://u@h/"]) {
+      const [line = ""] = problems({ CCX_CONTENT_URL: url, CCX_CONTENT_ALLOW_HTTP: "true" });
+      assert.match(line, /^CCX_CONTENT_URL has to be an http\(s\):\/\/ URL without user name and password/);
+      assert.doesNotMatch(line, /hunter2/);
+    }
+  });
+
   it("Service Log is reached by https, unless it is on this machine", () => {
     for (const url of ["https://h/x", "http://localhost:8000/x", "http://127.0.0.1:1/", "http://[::1]:80/"]) {
       assert.equal(load({ ...account, CCX_SERVICE_LOG_URL: url }).serviceLogUrl, url);

@@ -3,6 +3,7 @@ import { symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { loadContent } from "../../src/content/load.ts";
 import { ContentError, readContent } from "../../src/content/read.ts";
 import { folderOf, type Tree } from "../support/content_folder.ts";
 
@@ -434,4 +435,18 @@ test("a link is refused wherever it would be followed", async (t) => {
   const root = await folderOf(t, { ...valid, "config.yaml": undefined });
   await symlink(join(outside, "config.yaml"), join(root, "config.yaml"));
   await refuses(root, "config.yaml: is a symbolic link, which is not followed");
+});
+
+test("content that is over 50 MiB once a rule's text counts for each error key is refused", async (t) => {
+  const tree: Tree = { ...valid, [`${rule}/more_info.md`]: "x".repeat(1024 * 1024) };
+  for (let nth = 10; nth < 60; nth++) tree[`${rule}/KEY_${nth}/metadata.yaml`] = metadata();
+  const pool = { query: () => assert.fail("the database is not asked") } as never;
+  await assert.rejects(loadContent(pool, await folderOf(t, tree)), (error) => {
+    assert.ok(error instanceof ContentError, String(error));
+    assert.equal(
+      error.message,
+      "rule disk_full, error key KEY_58: with this the content is over 50 MiB, the rule's texts counted for each error key",
+    );
+    return true;
+  });
 });

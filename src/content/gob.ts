@@ -68,7 +68,8 @@ class Decoder {
 
   #define(id: number): void {
     const start = this.#reader.offset;
-    if (id < firstUserType || this.#types.has(id)) this.#reader.fail(`type ${id} is defined already`, start);
+    if (this.#types.has(id)) this.#reader.fail(`type ${id} is defined already`, start);
+    if (id < firstUserType) this.#reader.fail(`type ${id} is not for others to define`, start);
     const type = definedType(this.#value(definitionType, 1));
     this.#types.set(id, type ?? this.#reader.fail(`the definition of type ${id} makes no sense`, start));
   }

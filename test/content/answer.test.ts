@@ -63,6 +63,16 @@ test("what gob leaves out is empty, and an unknown member does no harm", () => {
   });
 });
 
+test("rules and error keys are sorted, in whatever order they come", () => {
+  const keys = { Z: errorKey(), A: errorKey() };
+  const plugin = { Name: "Another", PythonModule: "a" };
+  const content = readAnswer(answer({ disk: rule({ ErrorKeys: keys }), a: rule({ Plugin: plugin }) }));
+  assert.deepEqual(
+    content.map(({ rule_name, error_key }) => `${rule_name}|${error_key}`),
+    ["a|FULL", "disk|A", "disk|Z"],
+  );
+});
+
 test("a byte order mark before a text is not part of it, as in a file", () => {
   assert.equal(readAnswer(withKey({ Reason: "\uFEFFr" }))[0]?.reason, "r");
 });

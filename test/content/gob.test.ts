@@ -118,6 +118,11 @@ const refused: [what: string, stream: Uint8Array, message: string][] = [
     "byte 2: type 1 is defined already",
   ],
   [
+    "a definition of an id kept for gob",
+    stream(sliceOf(30, 1)),
+    "byte 2: type 30 is not for others to define",
+  ],
+  [
     "a definition of nothing",
     stream(message(int(-65), end)),
     "byte 3: the definition of type 65 makes no sense",

@@ -1,0 +1,109 @@
+/**
+ * The markup of a receiver: `html` for the notifications backend, which puts texts into the HTML of an e-mail, and
+ * `markdown` for the Service Log.
+ */
+export type Format = "html" | "markdown";
+
+/** The sandbox puts values between two Unicode noncharacters, which no other text holds. */
+const marked = /\uFDD0([^\uFDD0\uFDD1]*)\uFDD1?/g;
+const strayMark = /\uFDD1/g;
+
+const entities: Record<string, string> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+/**
+ * Turns what the sandbox rendered into the text for a receiver: values are escaped for the place they stand in, what
+ * the author of the rule wrote stays as it is. Takes time linear in the length, whatever the text.
+ */
+export function settleValues(rendered: string, format: Format): string {
+  const values: string[] = [];
+  const skeleton = rendered.toWellFormed().replaceAll(marked, (_, value: string) => {
+    if (value !== "") values.push(value);
+    return value === "" ? "" : "\uFDD0";
+  });
+  const text = skeleton.replaceAll(strayMark, "");
+  const places = format === "markdown" ? findPlaces(text) : [];
+  let next = 0;
+  return text.replaceAll("\uFDD0", () => {
+    const value = values[next] ?? "";
+    const place = places[next++];
+    if (place === undefined) return value.replaceAll(/[&<>"']/g, (sign) => entities[sign] ?? sign);
+    if (place === "block") return value.replaceAll(/^[ \t>]*(?=`{3}|~{3})/gm, "    ");
+    if (place === "span") return value.replaceAll("`", "'").replaceAll(/\s*\n\s*/g, " ");
+    return escapeMarkdown(value, place === "line start");
+  });
+}
+
+/** Where a value stands: in a code block, in a code span, at the start of a line, or within one. */
+type Place = "block" | "span" | "line start" | "line";
+
+const fenceLine = /^(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*(`{3,}|~{3,})(.*)$/;
+
+/** The places of all values, in order. Code shows backslashes, so it needs other care than running text. */
+function findPlaces(text: string): Place[] {
+  const places: Place[] = [];
+  let fence: string | undefined;
+  let paragraph: string[] = [];
+  for (const line of text.split("\n")) {
+    const before = fence;
+    fence = fenceAfter(line, fence);
+    if (before === undefined && fence === undefined && line.trim() !== "") {
+      paragraph.push(line);
+      continue;
+    }
+    places.push(...placesInParagraph(paragraph.join("\n")));
+    paragraph = [];
+    for (const _ of line.matchAll(/\uFDD0/g)) places.push(before === undefined ? "line" : "block");
+  }
+  places.push(...placesInParagraph(paragraph.join("\n")));
+  return places;
+}
+
+function fenceAfter(line: string, open: string | undefined): string | undefined {
+  const [, fence, info = ""] = fenceLine.exec(line) ?? [];
+  if (fence === undefined) return open;
+  if (open === undefined) return fence.startsWith("`") && info.includes("`") ? undefined : fence;
+  return fence.startsWith(open) && info.trim() === "" ? undefined : open;
+}
+
+/** A code span is what stands between two runs of backticks of the same length; a run without its like is text. */
+function placesInParagraph(paragraph: string): Place[] {
+  const signs = [...paragraph.matchAll(/\\[\\`]|`+|\n(?:[ \t>*+-]|\d+[.)][ \t])*|\uFDD0/g)];
+  const nextOfLength = new Map<number, number>();
+  const partner = signs.map(() => -1);
+  for (let at = signs.length - 1; at >= 0; at--) {
+    const sign = signs[at]?.[0] ?? "";
+    if (!sign.startsWith("`")) continue;
+    partner[at] = nextOfLength.get(sign.length) ?? -1;
+    nextOfLength.set(sign.length, at);
+  }
+  const places: Place[] = [];
+  let spanEnd = -1;
+  let lineStart = /^(?:[ \t>*+-]|\d+[.)][ \t])*/.exec(paragraph)?.[0].length ?? 0;
+  for (const [at, { 0: sign, index }] of signs.entries()) {
+    if (sign.startsWith("\n")) lineStart = index + sign.length;
+    else if (sign.startsWith("`") && at > spanEnd) spanEnd = partner[at] ?? -1;
+    else if (sign === "\uFDD0")
+      places.push(at < spanEnd ? "span" : index === lineStart ? "line start" : "line");
+  }
+  return places;
+}
+
+/** Every line of a value is kept, none of them can begin a block; underscores within words mean nothing anyway. */
+function escapeMarkdown(value: string, atLineStart: boolean): string {
+  return value
+    .replaceAll(/[\\`*[\]<>|&~!]|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, "\\$&")
+    .split(/\r\n?|\n/)
+    .map((line, at) => {
+      if (at === 0 && !atLineStart) return line;
+      return (at === 0 ? line : line.trimStart())
+        .replace(/^[#+=-]/, "\\$&")
+        .replace(/^(\d+)([.)])/, "$1\\$2");
+    })
+    .join("\n");
+}

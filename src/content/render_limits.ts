@@ -7,7 +7,10 @@ export interface RenderLimits {
    * interrupted, so a rendering found at work in two looks has its thread ended.
    */
   watchMs: number;
-  /** Heap of one content version, in bytes: the built-in objects take 0.1 MB. */
+  /**
+   * Most memory of the sandbox, all compiled contents together, in bytes; 16 MiB at least. The interpreter's own limit
+   * counts next to nothing in WebAssembly, so this is the size at which WebAssembly's memory stops to grow.
+   */
   memoryBytes: number;
   /** Stack of the interpreter, in bytes. */
   stackBytes: number;
@@ -15,7 +18,7 @@ export interface RenderLimits {
   textLength: number;
   /** Longest details, in code units of their JSON. */
   detailsLength: number;
-  /** How many content versions stay compiled. */
+  /** How many content versions stay compiled; each takes about 0.1 MB. */
   cachedContents: number;
 }
 
@@ -23,7 +26,7 @@ export interface RenderLimits {
 export const defaultRenderLimits: RenderLimits = {
   timeMs: 100,
   watchMs: 250,
-  memoryBytes: 16 * 1024 * 1024,
+  memoryBytes: 128 * 1024 * 1024,
   stackBytes: 256 * 1024,
   textLength: 64 * 1024,
   detailsLength: 1024 * 1024,

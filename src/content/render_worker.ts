@@ -1,6 +1,10 @@
 import { parentPort, workerData } from "node:worker_threads";
 import variant from "@jitl/quickjs-wasmfile-release-sync";
-import { newQuickJSWASMModuleFromVariant } from "quickjs-emscripten-core";
+import {
+  newQuickJSWASMModuleFromVariant,
+  newVariant,
+  type QuickJSSyncVariant,
+} from "quickjs-emscripten-core";
 import { messageOf } from "../errors.ts";
 import type { RenderLimits } from "./render_limits.ts";
 import { RenderingRealm } from "./rendering_realm.ts";
@@ -16,15 +20,30 @@ export type ToWorker =
     }
   | { forget: string };
 
-/** The answers, in the order of the work. `stopped`: a limit was hit. `broken`: this thread is of no further use. */
+/**
+ * The answers, in the order of the work. `stopped`: a limit was hit. `broken`: this thread is of no further use, which
+ * need not be the fault of the rendering that met it.
+ */
 export type FromWorker =
   | "ready"
   | { texts: Record<string, string> }
   | { error: string; stopped?: boolean; broken?: boolean };
 
+/** All we need of it; the types of Node do not have it. */
+declare const WebAssembly: { Memory: new (pages: { initial: number; maximum: number }) => object };
+
 const limits = workerData as RenderLimits;
-// the package is CommonJS to the compiler and a module to Node; both agree on this
-const quickjs = await newQuickJSWASMModuleFromVariant(Promise.resolve(variant));
+const pages = (bytes: number) => Math.ceil(bytes / 65_536);
+// the interpreter asks for no less to begin with
+const leastMemory = pages(16 * 1024 * 1024);
+const wasmMemory = new WebAssembly.Memory({
+  initial: leastMemory,
+  maximum: Math.max(leastMemory, pages(limits.memoryBytes)),
+});
+const quickjs = await newQuickJSWASMModuleFromVariant(
+  // the package is CommonJS to the compiler and a module to Node
+  newVariant(variant as unknown as QuickJSSyncVariant, { wasmMemory }),
+);
 const templates = new Map<string, Record<string, string>>();
 const realms = new Map<string, RenderingRealm>();
 
@@ -55,7 +74,8 @@ function render(work: Exclude<ToWorker, { forget: string }>): Exclude<FromWorker
   }
   const { spent, ...answer } = realm.render(names, details, timeMs);
   if (spent) drop(contentId);
-  return "error" in answer ? { ...answer, stopped: spent } : answer;
+  if (!("error" in answer)) return answer;
+  return { ...answer, stopped: spent, broken: /out of memory/.test(answer.error) };
 }
 
 function drop(contentId: string): void {

@@ -27,6 +27,8 @@ type Job = {
   templates: Readonly<Record<string, string>>;
   names: readonly string[];
   details: string;
+  /** Done again, as the thread it was in was of no use any more. */
+  repeated?: true;
   settle(answer: Answer): void;
 };
 
@@ -90,11 +92,10 @@ export class Renderer {
   /** Ends the thread; renderings under way get an error. */
   async dispose(): Promise<void> {
     this.#disposed = true;
-    const worker = this.#worker;
-    this.#discardWorker();
+    const ended = this.#discardWorker();
     for (const job of this.#jobs) job.settle({ error: "the renderer is closed" });
     this.#jobs.clear();
-    await worker?.terminate();
+    await ended;
   }
 
   #add(job: Job): void {
@@ -120,10 +121,11 @@ export class Renderer {
       if (answer === "ready") this.#startWatch();
       else this.#answered(answer);
     });
-    worker.once(
-      "error",
-      (error) => worker === this.#worker && this.#failed(`the sandbox failed (${error.message})`),
-    );
+    worker.once("error", (error) => {
+      if (worker !== this.#worker) return;
+      this.#discardWorker();
+      this.#answered({ error: `stopped: the sandbox failed (${error.message})`, broken: true });
+    });
     for (const job of this.#jobs) this.#post(job);
   }
 
@@ -148,43 +150,43 @@ export class Renderer {
   #answered(answer: Answer): void {
     const [job] = this.#jobs;
     if (!job) return;
+    const failed = "error" in answer;
+    if (failed && answer.broken) {
+      this.#discardWorker();
+      if (!job.repeated) {
+        job.repeated = true;
+        this.#startWorker();
+        return;
+      }
+    }
     this.#jobs.delete(job);
-    const stopped = "error" in answer && answer.stopped;
-    if (stopped) this.#stops.set(job.contentId, (this.#stops.get(job.contentId) ?? 0) + 1);
+    if (failed && (answer.stopped || answer.broken))
+      this.#stops.set(job.contentId, (this.#stops.get(job.contentId) ?? 0) + 1);
     else this.#stops.delete(job.contentId);
     job.settle(answer);
-    if ("error" in answer && answer.broken) this.#replaceWorker();
-    else if (this.#jobs.size === 0) this.#worker?.unref();
+    if (this.#jobs.size === 0) this.#worker?.unref();
+    else if (!this.#worker) this.#startWorker();
   }
 
-  /** The first job took the thread with it; the others go on in a new one. */
-  #failed(error: string): void {
-    const worker = this.#worker;
-    this.#discardWorker();
-    worker?.terminate();
-    this.#answered({ error: `stopped: ${error}`, stopped: true });
-    if (this.#jobs.size > 0 && !this.#worker) this.#startWorker();
-  }
-
-  #replaceWorker(): void {
-    const worker = this.#worker;
-    this.#discardWorker();
-    worker?.terminate();
-    if (this.#jobs.size > 0) this.#startWorker();
-  }
-
-  #discardWorker(): void {
+  #discardWorker(): Promise<unknown> | undefined {
     clearInterval(this.#watch);
+    const ended = this.#worker?.terminate();
     this.#worker = undefined;
     this.#known.clear();
     this.#seen = undefined;
+    return ended;
   }
 
   #startWatch(): void {
     this.#watch = setInterval(() => {
       const [first] = this.#jobs;
-      if (first && first === this.#seen) this.#failed(`did not answer within ${this.#limits.watchMs} ms`);
-      else this.#seen = first;
+      if (!first || first !== this.#seen) {
+        this.#seen = first;
+        return;
+      }
+      // it takes the thread with it; the others go on in a new one
+      this.#discardWorker();
+      this.#answered({ error: `stopped: did not answer within ${this.#limits.watchMs} ms`, stopped: true });
     }, this.#limits.watchMs);
     this.#watch.unref();
   }

@@ -28,18 +28,17 @@ export class RenderingRealm {
   readonly #runtime: QuickJSRuntime;
   readonly #context: QuickJSContext;
   readonly #limits: RenderLimits;
-  #render: QuickJSHandle | undefined;
-  #deadline = 0;
+  readonly #render: QuickJSHandle;
+  #deadline = Infinity;
 
+  /** Throws when not even this fits into the memory that is left. */
   constructor(quickjs: QuickJSWASMModule, templates: Record<string, string>, limits: RenderLimits) {
     this.#limits = limits;
     this.#runtime = quickjs.newRuntime({
-      memoryLimitBytes: limits.memoryBytes,
       maxStackSizeBytes: limits.stackBytes,
       interruptHandler: () => performance.now() > this.#deadline,
     });
     this.#context = this.#runtime.newContext({ intrinsics });
-    this.#startClock(limits.timeMs);
     this.#render = this.#prepare(templates);
   }
 
@@ -48,8 +47,7 @@ export class RenderingRealm {
    * what it throws is a fault of the interpreter, after which the whole WebAssembly instance is not to be trusted.
    */
   render(names: string[], details: string, timeMs: number): RealmAnswer {
-    if (!this.#render) return { error: "the sandbox could not be set up within its limits", spent: true };
-    this.#startClock(timeMs);
+    this.#deadline = performance.now() + timeMs;
     using list = this.#context.newString(JSON.stringify(names));
     using data = this.#context.newString(details);
     const result = this.#context.callFunction(this.#render, this.#context.undefined, list, data);
@@ -59,38 +57,29 @@ export class RenderingRealm {
     }
     using value = result.value;
     const { texts, error, clean } = JSON.parse(this.#context.getString(value));
-    // a job left behind would hold on to details, and a full heap would fail the next rendering
-    const spent = !clean || this.#runtime.hasPendingJob() || /out of memory/.test(error ?? "");
+    // a job left behind would hold on to details
+    const spent = !clean || this.#runtime.hasPendingJob();
     return error === undefined ? { texts, spent } : { error, spent };
   }
 
   dispose(): void {
-    this.#render?.dispose();
+    this.#render.dispose();
     this.#context.dispose();
     this.#runtime.dispose();
   }
 
-  #startClock(timeMs: number): void {
-    this.#deadline = performance.now() + timeMs;
-  }
-
-  #prepare(templates: Record<string, string>): QuickJSHandle | undefined {
+  /** No template runs here yet, so there is no limit on time. */
+  #prepare(templates: Record<string, string>): QuickJSHandle {
     const context = this.#context;
-    const compiler = context.evalCode(
+    const evaluated = (code: string, name: string) => context.unwrapResult(context.evalCode(code, name));
+    using doT = evaluated(
       `(function(module){${compilerSource};return module.exports})({exports:{}})`,
       "doT.js",
     );
-    const prepare = context.evalCode(realmSource, "render_realm.js");
-    const given = context.evalCode(`(${JSON.stringify(templates)})`);
+    using prepare = evaluated(realmSource, "render_realm.js");
+    using given = evaluated(`(${JSON.stringify(templates)})`, "templates");
     using length = context.newNumber(this.#limits.textLength);
-    const parts = [compiler, prepare, given];
-    const [doT, start, all] = parts.map((part) => (part.error ? undefined : part.value));
-    const ready = doT && start && all && context.callFunction(start, context.undefined, doT, all, length);
-    for (const part of parts) part.dispose();
-    if (!ready) return undefined;
-    if (!ready.error) return ready.value;
-    ready.dispose();
-    return undefined;
+    return context.unwrapResult(context.callFunction(prepare, context.undefined, doT, given, length));
   }
 
   /** Only what cannot be caught inside gets here: time is over, or there is no memory left even for an error. */

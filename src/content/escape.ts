@@ -4,9 +4,12 @@
  */
 export type Format = "html" | "markdown";
 
-/** The sandbox puts values between two Unicode noncharacters, which no other text holds. */
-const marked = /\uFDD0([^\uFDD0\uFDD1]*)\uFDD1?/g;
-const strayMark = /\uFDD1/g;
+/**
+ * The sandbox puts a Unicode noncharacter, which no other text holds, and its length in front of each value: what
+ * the value itself holds cannot end it.
+ */
+const mark = /\uFDD0(\d+):/g;
+const strayMark = /\uFDD0/g;
 
 const entities: Record<string, string> = {
   "&": "&amp;",
@@ -21,12 +24,7 @@ const entities: Record<string, string> = {
  * the author of the rule wrote stays as it is. Takes time linear in the length, whatever the text.
  */
 export function settleValues(rendered: string, format: Format): string {
-  const values: string[] = [];
-  const skeleton = rendered.toWellFormed().replaceAll(marked, (_, value: string) => {
-    if (value !== "") values.push(value);
-    return value === "" ? "" : "\uFDD0";
-  });
-  const text = skeleton.replaceAll(strayMark, "");
+  const { text, values } = takeApart(rendered.toWellFormed());
   const places = format === "markdown" ? findPlaces(text) : [];
   let next = 0;
   return text.replaceAll("\uFDD0", () => {
@@ -37,6 +35,26 @@ export function settleValues(rendered: string, format: Format): string {
     if (place === "span") return value.replaceAll("`", "'").replaceAll(/\s*\n\s*/g, " ");
     return escapeMarkdown(value, place === "line start");
   });
+}
+
+/** The author's text with a mark for each value that is not empty, and the values. */
+function takeApart(rendered: string): { text: string; values: string[] } {
+  const values: string[] = [];
+  let text = "";
+  let at = 0;
+  mark.lastIndex = 0;
+  for (let found = mark.exec(rendered); found; found = mark.exec(rendered)) {
+    text += rendered.slice(at, found.index).replaceAll(strayMark, "");
+    const start = mark.lastIndex;
+    at = Math.min(rendered.length, start + Number(found[1]));
+    const value = rendered.slice(start, at).replaceAll(strayMark, "");
+    if (value !== "") {
+      values.push(value);
+      text += "\uFDD0";
+    }
+    mark.lastIndex = at;
+  }
+  return { text: text + rendered.slice(at).replaceAll(strayMark, ""), values };
 }
 
 /** Where a value stands: in a code block, in a code span, at the start of a line, or within one. */
@@ -103,7 +121,7 @@ function escapeMarkdown(value: string, atLineStart: boolean): string {
       if (at === 0 && !atLineStart) return line;
       return (at === 0 ? line : line.trimStart())
         .replace(/^[#+=-]/, "\\$&")
-        .replace(/^(\d+)([.)])/, "$1\\$2");
+        .replace(/^(\d{1,9})([.)])(?!\S)/, "$1\\$2");
     })
     .join("\n");
 }

@@ -15,10 +15,12 @@
   const interpolate = /\{\{(=|!)([\s\S]+?)\}\}/g;
   const edges = /^ +| +$/g;
   const comments = /\/\*[\s\S]*?\*\//g;
-  const marks = /[\uFDD0\uFDD1]/g;
 
-  // Noncharacters tell the outside where a value begins and ends (escape.ts).
-  const value = (it) => `\uFDD0${apply(replace, marks, [`${it}`, ""])}\uFDD1`;
+  // A noncharacter and the length tell the outside what of a text is a value (escape.ts).
+  const value = (it) => {
+    const text = `${it}`;
+    return `\uFDD0${text.length}:${text}`;
+  };
   const encoded = (it) => (it ? value(it) : "");
 
   const compile = (name) => {

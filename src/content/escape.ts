@@ -1,3 +1,5 @@
+import { fenceAfter } from "./fence.ts";
+
 /**
  * The markup of a receiver: `html` for the notifications backend, which puts texts into the HTML of an e-mail, and
  * `markdown` for the Service Log.
@@ -60,8 +62,6 @@ function takeApart(rendered: string): { text: string; values: string[] } {
 /** Where a value stands: in a code block, in a code span, at the start of a line, or within one. */
 type Place = "block" | "span" | "line start" | "line";
 
-const fenceLine = /^(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*(`{3,}|~{3,})(.*)$/;
-
 /** The places of all values, in order. Code shows backslashes, so it needs other care than running text. */
 function findPlaces(text: string): Place[] {
   const places: Place[] = [];
@@ -80,13 +80,6 @@ function findPlaces(text: string): Place[] {
   }
   places.push(...placesInParagraph(paragraph.join("\n")));
   return places;
-}
-
-function fenceAfter(line: string, open: string | undefined): string | undefined {
-  const [, fence, info = ""] = fenceLine.exec(line) ?? [];
-  if (fence === undefined) return open;
-  if (open === undefined) return fence.startsWith("`") && info.includes("`") ? undefined : fence;
-  return fence.startsWith(open) && info.trim() === "" ? undefined : open;
 }
 
 /** A code span is what stands between two runs of backticks of the same length; a run without its like is text. */

@@ -88,6 +88,7 @@ test("a value in a code block stays in it, with its lines", () => {
   );
   assert.equal(settled("- ~~~\n  @\n  ~~~\n- @", "*x*"), "- ~~~\n  *x*\n  ~~~\n- \\*x\\*");
   assert.equal(settled("```not a fence` @", "*x*"), "```not a fence` \\*x\\*");
+  assert.equal(settled("```not a fence`\n@", "*x*"), "```not a fence`\n\\*x\\*");
 });
 
 test("marks that do not belong there do no harm, and none is left", () => {

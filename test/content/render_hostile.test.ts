@@ -257,3 +257,11 @@ test("a realm that cannot be cleaned is thrown away", async () => {
       assert.deepEqual(await render(`dirt ${at}`, template, { name }), { texts: { t: "undefined" } }, dirt);
   }
 });
+
+test("no global can be exchanged or removed for the next rendering", async () => {
+  const exchange =
+    "{{ var found = typeof escape + typeof Math + typeof parseInt; " +
+    "escape = pydata.name; globalThis.Math = pydata.name; delete globalThis.parseInt; }}{{=found}}";
+  for (const name of ["A", "B"])
+    assert.deepEqual(await render("globals", exchange, { name }), { texts: { t: "functionobjectfunction" } });
+});

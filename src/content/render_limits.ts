@@ -14,7 +14,10 @@ export interface RenderLimits {
   memoryBytes: number;
   /** Stack of the interpreter, in bytes. */
   stackBytes: number;
-  /** Longest text that is handed out, in UTF-16 code units; a longer one loses its end. Receivers take 4,000 at most. */
+  /**
+   * Longest text that leaves the sandbox, in UTF-16 code units, before escaping and with a few for each value; a longer
+   * one loses its end. Receivers take 4,000 characters at most.
+   */
   textLength: number;
   /** Longest details, in code units of their JSON. */
   detailsLength: number;

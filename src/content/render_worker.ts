@@ -6,28 +6,19 @@ import {
   type QuickJSSyncVariant,
 } from "quickjs-emscripten-core";
 import { messageOf } from "../errors.ts";
-import type { RenderLimits } from "./render_limits.ts";
+import { type RenderLimits, stopsUntilDistrust } from "./render_limits.ts";
 import { RenderingRealm } from "./rendering_realm.ts";
 
 /** What the renderer sends: work, or the id of a content to forget. Templates come with the first work of a content. */
 export type ToWorker =
-  | {
-      contentId: string;
-      templates?: Record<string, string>;
-      names: string[];
-      details: string;
-      timeMs: number;
-    }
+  | { contentId: string; templates?: Record<string, string>; names: string[]; details: string }
   | { forget: string };
 
 /**
- * The answers, in the order of the work. `stopped`: a limit was hit. `broken`: this thread is of no further use, which
- * need not be the fault of the rendering that met it.
+ * The answers, in the order of the work. `broken`: this thread is of no further use, which need not be the fault of
+ * the rendering that met it.
  */
-export type FromWorker =
-  | "ready"
-  | { texts: Record<string, string> }
-  | { error: string; stopped?: boolean; broken?: boolean };
+export type FromWorker = "ready" | { texts: Record<string, string> } | { error: string; broken?: boolean };
 
 /** All we need of it; the types of Node do not have it. */
 declare const WebAssembly: { Memory: new (pages: { initial: number; maximum: number }) => object };
@@ -46,10 +37,13 @@ const quickjs = await newQuickJSWASMModuleFromVariant(
 );
 const templates = new Map<string, Record<string, string>>();
 const realms = new Map<string, RenderingRealm>();
+/** How many times in a row a content was stopped. */
+const stops = new Map<string, number>();
 
 parentPort?.on("message", (message: ToWorker) => {
   if ("forget" in message) {
     templates.delete(message.forget);
+    stops.delete(message.forget);
     drop(message.forget);
     return;
   }
@@ -58,7 +52,7 @@ parentPort?.on("message", (message: ToWorker) => {
   try {
     answer = render(message);
   } catch (error) {
-    answer = { error: `stopped: the sandbox failed (${messageOf(error)})`, stopped: true, broken: true };
+    answer = { error: `stopped: the sandbox failed (${messageOf(error)})`, broken: true };
   }
   parentPort?.postMessage(answer);
 });
@@ -66,7 +60,9 @@ parentPort?.on("message", (message: ToWorker) => {
 parentPort?.postMessage("ready" satisfies FromWorker);
 
 function render(work: Exclude<ToWorker, { forget: string }>): Exclude<FromWorker, "ready"> {
-  const { contentId, names, details, timeMs } = work;
+  const { contentId, names, details } = work;
+  const stopped = stops.get(contentId) ?? 0;
+  const timeMs = stopped < stopsUntilDistrust ? limits.timeMs : limits.timeMs / 10;
   let realm = realms.get(contentId);
   if (!realm) {
     realm = new RenderingRealm(quickjs, templates.get(contentId) ?? {}, limits);
@@ -74,8 +70,9 @@ function render(work: Exclude<ToWorker, { forget: string }>): Exclude<FromWorker
   }
   const { spent, ...answer } = realm.render(names, details, timeMs);
   if (spent) drop(contentId);
-  if (!("error" in answer)) return answer;
-  return { ...answer, stopped: spent, broken: /out of memory/.test(answer.error) };
+  if (spent && "error" in answer) stops.set(contentId, stopped + 1);
+  else stops.delete(contentId);
+  return "error" in answer ? { ...answer, broken: /out of memory/.test(answer.error) } : answer;
 }
 
 function drop(contentId: string): void {

@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { quotable } from "../deliver/text.ts";
 import { type Format, settleValues } from "./escape.ts";
-import { defaultRenderLimits, type RenderLimits, stopsUntilDistrust } from "./render_limits.ts";
+import { defaultRenderLimits, type RenderLimits } from "./render_limits.ts";
 import type { FromWorker, ToWorker } from "./render_worker.ts";
 
 export interface RenderRequest<Name extends string> {
@@ -47,7 +47,6 @@ export class Renderer {
   readonly #jobs = new Set<Job>();
   /** Contents that the thread has, the least recently used first. */
   readonly #known = new Set<string>();
-  readonly #stops = new Map<string, number>();
   #worker: Worker | undefined;
   #watch: NodeJS.Timeout | undefined;
   #seen: Job | undefined;
@@ -83,10 +82,8 @@ export class Renderer {
 
   /** Forgets a content version, or all of them, as compiled. */
   forget(contentId?: string): void {
-    for (const id of contentId === undefined ? [...this.#known] : [contentId]) {
+    for (const id of contentId === undefined ? [...this.#known] : [contentId])
       if (this.#known.delete(id)) this.#send({ forget: id });
-      this.#stops.delete(id);
-    }
   }
 
   /** Ends the thread; renderings under way get an error. */
@@ -131,9 +128,7 @@ export class Renderer {
 
   #post(job: Job): void {
     const { contentId, names, details } = job;
-    const { timeMs } = this.#limits;
-    const distrusted = (this.#stops.get(contentId) ?? 0) >= stopsUntilDistrust;
-    const work = { contentId, names: [...names], details, timeMs: distrusted ? timeMs / 10 : timeMs };
+    const work = { contentId, names: [...names], details };
     this.#worker?.ref();
     this.#send(this.#known.delete(contentId) ? work : { ...work, templates: { ...job.templates } });
     this.#known.add(contentId);
@@ -150,8 +145,7 @@ export class Renderer {
   #answered(answer: Answer): void {
     const [job] = this.#jobs;
     if (!job) return;
-    const failed = "error" in answer;
-    if (failed && answer.broken) {
+    if ("error" in answer && answer.broken) {
       this.#discardWorker();
       if (!job.repeated) {
         job.repeated = true;
@@ -160,9 +154,6 @@ export class Renderer {
       }
     }
     this.#jobs.delete(job);
-    if (failed && (answer.stopped || answer.broken))
-      this.#stops.set(job.contentId, (this.#stops.get(job.contentId) ?? 0) + 1);
-    else this.#stops.delete(job.contentId);
     job.settle(answer);
     if (this.#jobs.size === 0) this.#worker?.unref();
     else if (!this.#worker) this.#startWorker();
@@ -186,7 +177,7 @@ export class Renderer {
       }
       // it takes the thread with it; the others go on in a new one
       this.#discardWorker();
-      this.#answered({ error: `stopped: did not answer within ${this.#limits.watchMs} ms`, stopped: true });
+      this.#answered({ error: `stopped: did not answer within ${this.#limits.watchMs} ms` });
     }, this.#limits.watchMs);
     this.#watch.unref();
   }

@@ -56,9 +56,9 @@ test("a short loop runs to its end, an endless one is stopped, and its content r
 
 test("a content that only ever hits its limit gets a tenth of the time, until it renders", async () => {
   const loop = "{{ for (var i = 0; i < pydata.n; i++); }}{{=i}}";
-  for (let stop = 0; stop < stopsUntilDistrust; stop++)
-    assert.equal(await rendered(loop, { n: 1e15 }, "often"), "ERROR stopped: took longer than 400 ms");
-  assert.equal(await rendered(loop, { n: 1e15 }, "often"), "ERROR stopped: took longer than 40 ms");
+  const answers = await Promise.all(Array.from({ length: 6 }, () => rendered(loop, { n: 1e15 }, "often")));
+  for (const [at, answer] of answers.entries())
+    assert.equal(answer, `ERROR stopped: took longer than ${at < stopsUntilDistrust ? 400 : 40} ms`);
   assert.equal(await rendered(loop, { n: 1 }, "often"), "1");
   assert.equal(await rendered(loop, { n: 1e15 }, "often"), "ERROR stopped: took longer than 400 ms");
 });

@@ -1,3 +1,4 @@
+import { openFence } from "../content/fence.ts";
 import { DeliveryError } from "../errors.ts";
 import type { ClaimedNotification } from "./claimed.ts";
 import { cleanText, codePoints, cutText, moduleOf, titleOf } from "./text.ts";
@@ -24,9 +25,12 @@ function describe(reason: string, url: string): string {
   if (room < 0) return cutText(reason, longestDescription);
   if (reason.trim() === "") return link;
   let text = cutText(reason, room);
-  if (text !== reason && (text.match(/^\s*```/gm)?.length ?? 0) % 2 === 1) {
-    // The cut fell into a code block: unless closed, it would swallow the link.
-    text = `${cutText(reason, Math.max(0, room - 4))}\n\`\`\``;
+  const fence = openFence(text);
+  if (fence !== undefined) {
+    // A code block that stays open, because of the cut or of its author, would swallow the link.
+    text = cutText(reason, Math.max(0, room - codePoints(fence) - 1));
+    const still = openFence(text);
+    if (still !== undefined) text += `\n${still}`;
   }
   return `${text}\n\n${link}`;
 }

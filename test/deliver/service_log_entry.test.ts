@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { openFence } from "../../src/content/fence.ts";
 import { acceptedEntrySchema } from "../../src/deliver/service_log_contract.ts";
 import { buildServiceLogEntry } from "../../src/deliver/service_log_entry.ts";
 import { codePoints, cutText, quotable } from "../../src/deliver/text.ts";
@@ -100,6 +101,25 @@ test("a cut inside a code block closes the block, so that the link stays a link"
   const { description } = built({ reason: `Logs:\n~\n\`\`\`\n${"line\n".repeat(2000)}\`\`\`\n` });
   assert.ok(description.endsWith(`\n\`\`\`\n\n${link}`));
   assert.ok(codePoints(description) <= 4000);
+});
+
+test("no code block swallows the link, whatever its fence, cut or never closed", () => {
+  for (const fence of ["```", "~~~", "~~~~~"]) {
+    for (const lines of [1, 2000]) {
+      const { description } = built({ reason: `Run:\n1. do\n   ${fence}sh\n${"line\n".repeat(lines)}` });
+      assert.ok(description.endsWith(`\n${fence}\n\n${link}`), description.slice(-200));
+      assert.equal(openFence(description), undefined);
+      assert.ok(codePoints(description) <= 4000);
+    }
+  }
+  for (let before = 3990 - link.length; before < 4001 - link.length; before++) {
+    const { description } = built({ reason: `${"x".repeat(before)}\n~~~\ncode\n~~~\n` });
+    assert.ok(description.endsWith(`\n\n${link}`));
+    assert.equal(openFence(description), undefined, description.slice(-200));
+    assert.ok(codePoints(description) <= 4000);
+  }
+  const closed = "a\n```\nb\n```";
+  assert.equal(built({ reason: closed }).description, `${closed}\n\n${link}`);
 });
 
 test("without a reason the link stands alone", () => {

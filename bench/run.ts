@@ -1,0 +1,48 @@
+import { readdir } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { machine, type Options, type Report, rounded, table } from "./report.ts";
+
+/**
+ * `npm run bench -- NAME [--scale N] [--json]`: runs bench/NAME.ts, a module that exports
+ * `run(options: Options): Promise<Report>`. With --json, one object:
+ * `{bench, machine, results: [{case, unit, median, min, max, runs}], ratios}`.
+ */
+const usage = "npm run bench -- NAME [--scale N] [--json]";
+const parts = new Set(["run.ts", "report.ts"]);
+
+try {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { scale: { type: "string", default: "1" }, json: { type: "boolean", default: false } },
+  });
+  const names = (await readdir(import.meta.dirname))
+    .filter((file) => file.endsWith(".ts") && !parts.has(file))
+    .map((file) => file.slice(0, -".ts".length))
+    .sort();
+  const [name, ...others] = positionals;
+  if (name === undefined || others.length > 0 || !names.includes(name))
+    throw new Error(`${usage}, where NAME is one of: ${names.join(", ")}`);
+  const scale = Number(values.scale);
+  if (!(scale > 0 && scale < Infinity)) throw new Error("--scale is a number greater than 0");
+
+  const { run } = (await import(`./${name}.ts`)) as { run(options: Options): Promise<Report> };
+  const { results, ratios } = await run({ scale });
+  const report = { bench: name, machine: machine(), results: results.map(short), ratios: roundedAll(ratios) };
+  if (values.json) console.log(JSON.stringify(report));
+  else {
+    console.log(Object.values(report.machine).join(", "));
+    console.log(table(report));
+  }
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}
+
+function short(result: Report["results"][number]): Report["results"][number] {
+  const { median, min, max } = result;
+  return { ...result, median: rounded(median), min: rounded(min), max: rounded(max) };
+}
+
+function roundedAll(ratios: Record<string, number>): Record<string, number> {
+  return Object.fromEntries(Object.entries(ratios).map(([name, ratio]) => [name, rounded(ratio)]));
+}

@@ -14,6 +14,8 @@ export interface Result {
 export interface Report {
   results: Result[];
   ratios: Record<string, number>;
+  /** what else the figures depend on: a server and its settings */
+  machine?: Record<string, string | number>;
 }
 
 /** What the command line hands to a benchmark. */

@@ -4,7 +4,7 @@ import { machine, type Options, type Report, rounded, table } from "./report.ts"
 
 /**
  * `npm run bench -- NAME [--scale N] [--json]`: runs bench/NAME.ts, a module that exports
- * `run(options: Options): Promise<Report>`. With --json, one object:
+ * `run(options: Options): Promise<Report>`; what several of them share is in bench/support/. With --json, one object:
  * `{bench, machine, results: [{case, unit, median, min, max, runs}], ratios}`.
  */
 const usage = "npm run bench -- NAME [--scale N] [--json]";
@@ -26,8 +26,13 @@ try {
   if (!(scale > 0 && scale < Infinity)) throw new Error("--scale is a number greater than 0");
 
   const { run } = (await import(`./${name}.ts`)) as { run(options: Options): Promise<Report> };
-  const { results, ratios } = await run({ scale });
-  const report = { bench: name, machine: machine(), results: results.map(short), ratios: roundedAll(ratios) };
+  const { results, ratios, machine: server } = await run({ scale });
+  const report = {
+    bench: name,
+    machine: { ...machine(), ...server },
+    results: results.map(short),
+    ratios: roundedAll(ratios),
+  };
   if (values.json) console.log(JSON.stringify(report));
   else {
     console.log(Object.values(report.machine).join(", "));

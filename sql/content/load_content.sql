@@ -3,6 +3,8 @@ create or replace function load_content(content jsonb, at timestamptz default no
 returns table (added integer, changed integer, removed integer, unchanged integer)
 language plpgsql volatile
 set search_path = public, pg_temp
+-- somebody may have loaded content in a transaction that is still open, to see what it would change
+set lock_timeout = '10s'
 as $$
 #variable_conflict use_column
 declare
@@ -50,7 +52,7 @@ begin
     where c.rule_name = i.rule_name and c.error_key = i.error_key and upper_inf(c.validity));
 
   if rule_names is not null then
-    perform decide_again(rule_names, load_content.at);
+    perform request_decisions('content changed', rule_names, at => load_content.at);
   end if;
   return next;
 end $$;

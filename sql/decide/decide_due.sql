@@ -2,8 +2,9 @@
 -- delivery commit together.
 --
 -- Taking the rows of decision_due is a statement of its own: only a later statement's snapshot is sure to see the
--- reports that were committed before we got the row lock.
-create or replace function decide_due(batch_size integer, at timestamptz default now())
+-- reports that were committed before we got the row lock. The clock is read after it, too: then the reports that this
+-- decision saw are exactly those that were known by its time, and decide(…, at) gives the same answer for ever.
+create or replace function decide_due(batch_size integer, at timestamptz default null)
 returns table (clusters integer, notifications integer, told integer, held integer)
 language plpgsql volatile
 set search_path = public, pg_temp
@@ -17,26 +18,25 @@ declare
   target text;
 begin
   -- first, since the sweep takes the lock of it before rows of decision_due, too
-  perform ensure_partition('reported', (at at time zone 'UTC')::date);
-  -- set_policy() waits for us before it renews the ledger, and we for it: no row is written by the policy before
-  perform from policy p where upper_inf(p.validity) for share;
+  perform ensure_partition('reported', (coalesce(at, clock_timestamp()) at time zone 'UTC')::date);
+  perform take_decision_request(batch_size, coalesce(at, clock_timestamp()));
 
-  with due as (
-    select d.org_id, d.cluster
-    from decision_due d
-    order by d.due_at
-    limit batch_size
-    for update skip locked
-  ), taken as (
+  -- by row address: joined by name, the planner compared all with all whenever statistics said that this queue is empty
+  with taken as (
     delete from decision_due d
-    using due
-    where d.org_id = due.org_id and d.cluster = due.cluster
+    where d.ctid = any (array(
+      select due.ctid
+      from decision_due due
+      order by due.due_at
+      limit batch_size
+      for update skip locked))
     returning d.org_id, d.cluster, d.by_report
   )
   select array_agg(t.org_id), array_agg(t.cluster), array_agg(t.by_report)
   into orgs, names, by_report
   from taken t;
 
+  at := coalesce(at, clock_timestamp());
   clusters := coalesce(cardinality(orgs), 0);
   notifications := 0;
   told := 0;
@@ -57,15 +57,28 @@ begin
   into decided, held
   using at, orgs, names;
 
+  -- The ledger's periods follow a cooldown that changed since (decide() counts by the policy in force, the constraint by
+  -- the period in the row).
+  update notified_issue n
+  set cooldown_period = cooldown_period(n.told_at, p.cooldown)
+  from unnest(decided) d
+  join policy p on p.id = d.policy_id
+  where n.issue_id = d.issue_id
+    and n.target_id = d.target_id
+    and n.told_at = d.last_told_at
+    and n.live
+    and not n.resolved
+    and n.cooldown_period <> cooldown_period(n.told_at, p.cooldown);
+
   with telling as (
-    -- one message holds at most max_events issues of one cluster; where its issues follow several policies, the
-    -- smallest max_events counts
+    -- one message holds at most max_events issues of one cluster, all of them open or all of them gone; where its
+    -- issues follow several policies, the smallest max_events counts
     select d.target_id, d.org_id, d.cluster, d.issue_id, d.occurrence, d.content_id, d.policy_id, d.last_seen,
-      p.cooldown,
+      p.cooldown, d.issue_state = 'resolved' as resolved,
       (row_number() over (
-        partition by d.target_id, d.org_id, d.cluster
+        partition by d.target_id, d.org_id, d.cluster, d.issue_state = 'resolved'
         order by d.total_risk desc, d.issue_id) - 1)
-      / min(p.max_events) over (partition by d.target_id, d.org_id, d.cluster) as message
+      / min(p.max_events) over (partition by d.target_id, d.org_id, d.cluster, d.issue_state = 'resolved') as message
     from unnest(decided) d
     join policy p on p.id = d.policy_id
     where d.decision = 'notify'
@@ -74,24 +87,24 @@ begin
     -- compared all with all (300 ms for the 2,000 issues of 1,000 clusters)
     select nextval(pg_get_serial_sequence('notification', 'id')) as id, m.*
     from (
-      select t.target_id, t.org_id, t.cluster, t.message, t.last_seen,
+      select t.target_id, t.org_id, t.cluster, t.resolved, t.message, t.last_seen,
         array_agg(t.issue_id) as issue_ids, array_agg(t.occurrence) as occurrences,
         array_agg(t.content_id) as content_ids, array_agg(t.policy_id) as policy_ids, array_agg(t.cooldown) as cooldowns
       from telling t
-      group by t.target_id, t.org_id, t.cluster, t.message, t.last_seen
-      order by t.target_id, t.org_id, t.cluster, t.message
+      group by t.target_id, t.org_id, t.cluster, t.resolved, t.message, t.last_seen
+      order by t.target_id, t.org_id, t.cluster, t.resolved, t.message
     ) m
   ), sent_to_outbox as (
-    insert into notification (id, target_id, org_id, account_number, cluster, updated_at, decided_at, next_attempt_at)
-    select m.id, m.target_id, m.org_id, l.account_number, m.cluster, m.last_seen, at, at
+    insert into notification
+      (id, target_id, org_id, account_number, cluster, updated_at, decided_at, next_attempt_at, resolved)
+    select m.id, m.target_id, m.org_id, l.account_number, m.cluster, coalesce(m.last_seen, l.updated_at), at, at, m.resolved
     from message m
     join latest_report l on l.org_id = m.org_id and l.cluster = m.cluster
   ), ledger as (
     insert into notified_issue
-      (notification_id, issue_id, target_id, told_at, cooldown_period, occurrence, content_id, policy_id)
-    -- "1 month -30 days" is not negative, yet ends before it begins in February
-    select m.id, i.issue_id, m.target_id, at, tstzrange(at, greatest(cooldown_end(at, i.cooldown), at)),
-      i.occurrence, i.content_id, i.policy_id
+      (notification_id, issue_id, target_id, told_at, cooldown_period, occurrence, content_id, policy_id, resolved)
+    select m.id, i.issue_id, m.target_id, at, cooldown_period(at, i.cooldown),
+      i.occurrence, i.content_id, i.policy_id, m.resolved
     from message m
     cross join lateral unnest(m.issue_ids, m.occurrences, m.content_ids, m.policy_ids, m.cooldowns)
       as i (issue_id, occurrence, content_id, policy_id, cooldown)
@@ -122,7 +135,7 @@ begin
     on due.org_id = d.org_id and due.cluster = d.cluster and due.by_report
   join latest_report l on l.org_id = d.org_id and l.cluster = d.cluster
   group by d.org_id, d.cluster, d.target_id, l.account_number, l.updated_at
-  having bool_and(d.decision = 'hold' and 'target_disabled' <> all (d.reasons))
+  having bool_and(d.decision = 'hold') and not bool_and('target_disabled' = any (d.reasons))
   on conflict do nothing;
 
   perform announce('decided', jsonb_build_object(

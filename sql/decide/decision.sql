@@ -10,6 +10,7 @@ begin
       component text,
       error_key text,
       occurrence integer,
+      issue_state text,
       first_seen timestamptz,
       last_seen timestamptz,
       total_risk smallint,
@@ -21,7 +22,8 @@ begin
       policy_id bigint,
       content_id bigint,
       silence_id bigint,
-      acknowledgement_id bigint
+      acknowledgement_id bigint,
+      render_error text
     );
   end if;
 end $$;
@@ -34,6 +36,7 @@ comment on column decision.issue_id is 'the issue';
 comment on column decision.component is 'its rule, as reports spell it';
 comment on column decision.error_key is 'which of the rule''s problems';
 comment on column decision.occurrence is '1 = new, more = gone and back';
+comment on column decision.issue_state is 'new, regressed (gone and back), flapping, or resolved (gone)';
 comment on column decision.first_seen is 'time of the first report that had it';
 comment on column decision.last_seen is 'time of the newest report that has it';
 comment on column decision.total_risk is 'total risk of the rule, null without content';
@@ -41,8 +44,9 @@ comment on column decision.decision is 'notify or hold';
 comment on column decision.reasons is 'every reason that holds it, empty for notify';
 comment on column decision.qualifies is 'the policy lets it through; what holds it, if anything, is a cooldown, a silence or an acknowledgement';
 comment on column decision.last_told_at is 'when it was last told to this target';
-comment on column decision.next_eligible_at is 'when its cooldown ends; null when it was never told';
+comment on column decision.next_eligible_at is 'when cooldown, spacing, damping and the wait after a failed rendering have ended; null when none of them ever held';
 comment on column decision.policy_id is 'policy version that decided';
 comment on column decision.content_id is 'content version that decided';
 comment on column decision.silence_id is 'the silence that holds it';
 comment on column decision.acknowledgement_id is 'the acknowledgement that holds it';
+comment on column decision.render_error is 'why its texts could not be rendered';

@@ -12,6 +12,9 @@ declare
   scope_rule text := rule_name(end_policy.rule);
   ended policy;
 begin
+  if end_policy.rule like '%|%' then
+    raise exception 'a policy is for a whole rule, not for one of its error keys' using errcode = 'invalid_parameter_value';
+  end if;
   if num_nonnulls(org_id, scope_rule) = 0 then
     raise exception 'the policy of a target cannot end, only change (set_policy); name an organization or a rule'
       using errcode = 'invalid_parameter_value';
@@ -19,6 +22,7 @@ begin
   if length(btrim(coalesce(end_policy.reason, ''))) < 5 then
     raise exception 'the end of a policy needs a reason that a colleague understands' using errcode = 'invalid_parameter_value';
   end if;
+  perform lock_policies(target_id(end_policy.target));
   update policy p
   set validity = tstzrange(lower(p.validity), end_policy.at), ended_by = session_user, end_reason = end_policy.reason
   where p.target_id = target_id(end_policy.target)
@@ -31,8 +35,8 @@ begin
     raise exception 'there is no policy of its own for that organization or rule'
       using errcode = 'invalid_parameter_value';
   end if;
-  perform renew_cooldowns(ended.target_id, end_policy.at);
-  perform decide_again(case when scope_rule is not null then array[scope_rule] end, end_policy.at);
+  perform request_decisions('policy ended',
+    case when scope_rule is not null then array[scope_rule] end, ended.org_id, at => end_policy.at);
   return ended;
 end $$;
 

@@ -13,7 +13,7 @@ begin
     raise exception 'there is no silence % that is still to come or in force', end_silence.id
       using errcode = 'invalid_parameter_value';
   end if;
-  perform decide_again_after_silence(ended, end_silence.at);
+  perform request_decisions('silence ended', silence_id => ended.id, at => end_silence.at);
   return ended;
 end $$;
 

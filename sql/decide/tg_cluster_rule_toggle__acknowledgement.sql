@@ -21,7 +21,7 @@ begin
     where a.source = 'cluster_rule_toggle'
       and a.source_key = concat_ws(' ', old.cluster_id, old.rule_id, old.error_key)
       and upper_inf(a.period);
-    perform decide_again(array[rule_name(old.rule_id)], changed_at);
+    perform request_decisions('acknowledgement ended', array[rule_name(old.rule_id)], cluster => lower(old.cluster_id), at => changed_at);
   end if;
   if is_off and (is_another or not was_off) then
     -- a row that comes back with its old time, as when the table is copied anew, goes on where it ended

@@ -8,7 +8,7 @@ create or replace function claim_notifications(
   target text, batch_size integer, lease interval default '2 minutes', at timestamptz default now()
 ) returns table (
   id bigint, message_id uuid, attempt integer, org_id bigint, account_number bigint, cluster text,
-  updated_at timestamptz, decided_at timestamptz, issues jsonb
+  updated_at timestamptz, decided_at timestamptz, resolved boolean, issues jsonb
 )
 language sql volatile
 set search_path = public, pg_temp
@@ -30,27 +30,47 @@ begin atomic
     set attempts = n.attempts + 1, next_attempt_at = at + lease
     from due
     where n.id = due.id
-    returning n.id, n.message_id, n.attempts, n.org_id, n.account_number, n.cluster, n.updated_at, n.decided_at
+    returning n.id, n.message_id, n.attempts, n.org_id, n.account_number, n.cluster, n.updated_at, n.decided_at, n.resolved
   )
-  select c.id, c.message_id, c.attempts, c.org_id, c.account_number, c.cluster, c.updated_at, c.decided_at, said.issues
+  select c.id, c.message_id, c.attempts, c.org_id, c.account_number, c.cluster, c.updated_at, c.decided_at, c.resolved,
+    said.issues
   from claimed c
+  left join new_reports r on r.org_id = c.org_id and r.cluster = c.cluster and r.updated_at = c.updated_at
+  -- each report is read once, however many issues it tells
+  cross join lateral (select readable_report(r.report) as report offset 0) current
   cross join lateral (
     select jsonb_agg(
       jsonb_build_object(
-        'component', r.component,
-        'error_key', r.error_key,
+        'issue_id', i.id::text,
+        'component', rule.component,
+        'error_key', rule.error_key,
         'total_risk', rc.total_risk,
-        'description', rc.description,
-        'reason', rc.reason)
+        'content_id', rc.id::text,
+        'details', coalesce(there.details, gone.details))
       order by rc.total_risk desc, i.id) as issues
     from notified_issue n
     join issue i on i.id = n.issue_id
-    join rule r on r.id = i.rule_id
+    join rule on rule.id = i.rule_id
     join rule_content rc on rc.id = n.content_id
+    left join hit_details(current.report) there
+      on there.component = rule.component and there.error_key = rule.error_key and not c.resolved
+    left join lateral (
+      -- the last report that still had it; one that came late, or was replaced, may lie between that and the one without it
+      select h.details
+      from occurrence o
+      join new_reports before
+        on before.org_id = c.org_id and before.cluster = c.cluster
+        and before.updated_at >= o.opened_at and before.updated_at < o.closed_at
+      cross join lateral hit_details(readable_report(before.report)) h
+      where c.resolved and o.issue_id = n.issue_id and o.occurrence = n.occurrence
+        and h.component = rule.component and h.error_key = rule.error_key
+      order by before.updated_at desc
+      limit 1
+    ) gone on true
     where n.notification_id = c.id
   ) said
   order by c.id;
 end;
 
 comment on function claim_notifications(text, integer, interval, timestamptz) is
-  'Takes up to batch_size messages that are due for this target for the length of the lease, with the issues to tell.';
+  'Takes up to batch_size messages that are due for this target for the length of the lease, with the issues to tell and the details of their hits.';

@@ -1,5 +1,8 @@
 -- Records how deliveries ended. A success counts whoever reports it (the message is out); a failure only from the
 -- worker that still holds the message. What cannot succeed any more is dead: then its issues do not count as told.
+--
+-- An outcome is {id, attempt, sent, result} or {id, attempt, sent: false, failure, error, permanent, retry_after_ms}, either with
+-- unrendered: [{issue_id, error}] for issues left out.
 create or replace function settle_notifications(outcomes jsonb, at timestamptz default now())
 returns table (sent integer, retried integer, dead integer)
 language plpgsql volatile
@@ -14,9 +17,9 @@ begin
     select *
     from jsonb_to_recordset(outcomes) as o (
       id bigint, attempt integer, sent boolean, result jsonb,
-      failure text, error text, permanent boolean, retry_after_ms bigint)
+      failure text, error text, permanent boolean, retry_after_ms bigint, unrendered jsonb)
   ), settled as (
-    select n.id, o.result, o.failure, left(o.error, 1000) as error, retry.next_attempt_at,
+    select n.id, o.unrendered, o.result, o.failure, left(o.error, 1000) as error, retry.next_attempt_at,
       case
         when o.sent then 'sent'
         when o.permanent or retry.next_attempt_at > n.decided_at + retry_horizon() then 'dead'
@@ -41,24 +44,40 @@ begin
         result = s.result
     from settled s
     where n.id = s.id
-    returning n.id, n.state
+    returning n.id, n.state, n.target_id, s.unrendered
+  ), unrendered as (
+    select u.id, u.state, u.target_id, i.issue_id, i.content_id, i.occurrence, left(f.error, 1000) as error
+    from updated u
+    cross join lateral jsonb_to_recordset(u.unrendered) as f (issue_id bigint, error text)
+    join notified_issue i on i.notification_id = u.id and i.issue_id = f.issue_id
+    where u.state <> 'pending'
+  ), recorded as (
+    -- without a cooldown, several messages may tell the same issue
+    insert into render_failure (issue_id, target_id, content_id, occurrence, failed_at, error)
+    select f.issue_id, f.target_id, f.content_id, f.occurrence, at, f.error
+    from unrendered f
+    on conflict do nothing
   ), not_told as (
     update notified_issue i
-    set live = false
+    set voided = i.voided + tstzmultirange(tstzrange(at, null))
     from updated u
-    where i.notification_id = u.id and u.state = 'dead' and i.live
+    where i.notification_id = u.id and i.live
+      and (u.state = 'dead' or i.issue_id in (select f.issue_id from unrendered f where f.id = u.id))
   ), told_after_all as (
     -- given up by one worker, got through by another; it may have been told again in between
     update notified_issue i
-    set live = true
+    set voided = i.voided - tstzmultirange(tstzrange(at, null))
     from updated u
     where i.notification_id = u.id and u.state = 'sent' and not i.live
+      and i.issue_id not in (select f.issue_id from unrendered f where f.id = u.id)
       and not exists (
         select from notified_issue other
         where other.live
           and other.target_id = i.target_id
           and other.issue_id = i.issue_id
-          and other.cooldown_period && i.cooldown_period)
+          and other.resolved = i.resolved
+          and case when i.resolved then other.occurrence = i.occurrence
+                   else other.cooldown_period && i.cooldown_period end)
   )
   select count(*) filter (where state = 'sent'), count(*) filter (where state = 'pending'),
     count(*) filter (where state = 'dead'), array_agg(id) filter (where state <> 'pending'),
@@ -84,4 +103,4 @@ begin
 end $$;
 
 comment on function settle_notifications(jsonb, timestamptz) is
-  'Records outcomes of deliveries: an array of {id, attempt, sent, result} or {id, attempt, sent: false, failure, error, permanent, retry_after_ms}. Returns how many are sent, to be retried, and dead.';
+  'Records how deliveries ended (an array of outcomes; their form stands in the file) and which issues could not be rendered. Returns how many are sent, to be retried, and dead.';

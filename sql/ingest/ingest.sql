@@ -2,7 +2,8 @@
 -- move together or not at all.
 --
 -- The reports arrive as they were on the wire: PostgreSQL parses them once and keeps numbers exactly, JavaScript would
--- round the large ones.
+-- round the large ones. An element of the batch is {kafka_offset, org_id, account_number, cluster, updated_at, message} or, for
+-- what was rejected, {kafka_offset, reason, detail, key, value, headers} (key, value and header values in base64).
 create or replace function ingest(
   topic text,
   partition integer,
@@ -107,4 +108,4 @@ begin
 end $$;
 
 comment on function ingest(text, integer, jsonb, bigint, timestamptz) is
-  'Stores one batch of one Kafka partition: an array of {kafka_offset, org_id, account_number, cluster, updated_at, message} or {kafka_offset, reason, detail, key, value, headers} (key, value and header values in base64). Messages already stored are skipped. Raises CX001 when the topic was created anew.';
+  'Stores one batch of one Kafka partition, reports and rejected messages, and moves its offset along; what was consumed before is skipped. Raises CX001 when the topic was created anew.';

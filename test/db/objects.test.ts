@@ -45,6 +45,23 @@ test("every function has a comment", async () => {
   );
 });
 
+test("a comment is one line, so that \\d+ and \\df+ can be read", async () => {
+  const long = `select name, length(comment) as length from (
+      select c.oid::regclass::text || coalesce('.' || a.attname, '') as name,
+        case when a.attnum is null then obj_description(c.oid, 'pg_class') else col_description(c.oid, a.attnum) end as comment
+      from pg_class c
+      left join lateral (
+        select attname, attnum from pg_attribute where attrelid = c.oid and attnum > 0
+        union all
+        select null, null) a on true
+      where c.relnamespace = 'public'::regnamespace
+      union all
+      select p.oid::regprocedure::text, obj_description(p.oid, 'pg_proc') ${functions}) commented
+    where comment ~ '\\n' or length(comment) > 250
+    order by 1`;
+  assert.deepEqual(await rows(database.pool, long), []);
+});
+
 test("no function depends on the caller's search path", async () => {
   // what is parsed when it is created (return …, begin atomic) names its objects once and for all
   const dependent = `select p.oid::regprocedure as name ${functions} and p.prosqlbody is null

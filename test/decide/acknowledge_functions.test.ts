@@ -18,8 +18,8 @@ const database = testDatabase();
 type Named = { cluster?: string; key?: string; org?: number | null };
 
 async function acknowledge(db: PoolClient, rule: string | null, { cluster, key, org = 1 }: Named = {}) {
-  const values = [org, rule, cluster ?? null, key ?? null];
-  return value(db, "select acknowledge($1, $2, $3, $4, 'known')", values);
+  const values = [org, rule, cluster ?? null, key ?? null, cluster === undefined ? "known" : null];
+  return value(db, "select acknowledge($1, $2, $3, $4, $5)", values);
 }
 
 async function unacknowledge(db: PoolClient, rule: string, { cluster, key, org = 1 }: Named = {}) {
@@ -152,3 +152,10 @@ test("an acknowledgement without an organization or a rule is refused with a sen
     for (const rule of ["", "a.", "|A", null]) await refused(db, why, () => acknowledge(db, rule));
     assert.deepEqual(await wholeTable(db, "acknowledgement"), []);
   }));
+
+test("a justification for one cluster is refused, since its table has no place for it", () =>
+  rolledBack(database.pool, (db) =>
+    refused(db, /^error: an acknowledgement for one cluster has no place for a justification$/, () =>
+      db.query("select acknowledge(1, 'disk', 'c1', null, 'known')"),
+    ),
+  ));

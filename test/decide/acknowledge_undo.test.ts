@@ -11,12 +11,13 @@ const database = testDatabase();
 // The triggers take the time of a change from the database's clock, which stands still within a transaction: so these
 // tests speak of times before and after now().
 
-/** A cluster that has disk and net, and reported an hour ago; nobody waits. */
+/** A cluster that has had disk and net for long, and reported an hour ago; nobody waits. */
 async function aCase(db: PoolClient): Promise<{ cluster: string; hour: (hours: number) => Promise<string> }> {
   const cluster = aCluster();
   await loadContent(db, ["disk", "net"]);
   const hour = async (hours: number) =>
     String(await value(db, "select now() + make_interval(hours => $1)", [hours]));
+  await addReport(db, cluster, await hour(-100), ["disk", "net"]);
   await addReport(db, cluster, await hour(-1), ["disk", "net"]);
   await nobodyWaits(db);
   return { cluster, hour };

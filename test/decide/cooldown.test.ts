@@ -40,13 +40,17 @@ test("an issue that was told is held until exactly the end of its cooldown", () 
     });
   }));
 
-test("before an issue was told, it was to be told", () =>
+test("asked about the time at which an issue was told, it was to be told; right after, it was not", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = aCluster();
     await loadContent(db, ["disk"]);
     await reportAndDecide(db, cluster, "2026-03-01T12:00:00Z", ["disk"]);
-    assert.deepEqual(await decisions(db, cluster, "2026-03-01T11:59:59Z"), { "disk|KEY": "notify" });
-    assert.deepEqual(await decisions(db, cluster, "2026-03-01T12:00:00Z"), { "disk|KEY": ["cooldown"] });
+    const before = "2026-03-01T11:59:59.999999Z";
+    assert.deepEqual(await decisions(db, cluster, before), {}, "its report had not arrived");
+    assert.deepEqual(await decisions(db, cluster, "2026-03-01T12:00:00Z"), { "disk|KEY": "notify" });
+    assert.deepEqual(await decisions(db, cluster, "2026-03-01T12:00:00.000001Z"), {
+      "disk|KEY": ["cooldown"],
+    });
   }));
 
 test("a cooldown comes on top of the other reasons", () =>

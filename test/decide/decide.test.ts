@@ -199,6 +199,7 @@ test("a decision names the issue, the versions that decided and when its cluster
       component: "ccx_rules_ocp.external.rules.disk.report",
       error_key: "KEY",
       occurrence: 1,
+      issue_state: "new",
       first_seen: "2026-03-01T10:00:00Z",
       last_seen: "2026-03-01T11:00:00Z",
       total_risk: 3,
@@ -208,6 +209,7 @@ test("a decision names the issue, the versions that decided and when its cluster
       last_told_at: null,
       next_eligible_at: null,
       silence_id: null,
+      render_error: null,
       acknowledgement_id: null,
       ...ids[0],
     });

@@ -17,6 +17,7 @@ import {
   value,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
+import { nobodyWaits } from "../support/policies.ts";
 
 const database = testDatabase();
 const at = "2026-03-01T12:00:00.123456Z";
@@ -26,8 +27,8 @@ test("a decision commits the message, its ledger and the wake-up of the delivery
     const cluster = aCluster();
     await loadContent(db, ["disk", "net"]);
     await db.query(
-      `insert into new_reports (org_id, account_number, cluster, updated_at, report)
-       values (11, 42, $1, '2026-03-01T11:00:00Z', $2)`,
+      `insert into new_reports (org_id, account_number, cluster, updated_at, received_at, report)
+       values (11, 42, $1, '2026-03-01T11:00:00Z', '2026-03-01T11:00:01Z', $2)`,
       [
         cluster,
         `{"reports":[{"component":"a.disk.report","key":"KEY"},{"component":"a.net.report","key":"KEY"}]}`,
@@ -87,6 +88,7 @@ test("a cluster is decided once, and only the clusters that wait are", () =>
   rolledBack(database.pool, async (db) => {
     const [one, other] = [aCluster(), aCluster()];
     await loadContent(db, ["disk"]);
+    await nobodyWaits(db);
     await addReport(db, one, at, ["disk"]);
     await addReport(db, other, at, ["disk"]);
     await db.query("delete from decision_due where cluster = $1", [other]);

@@ -19,7 +19,7 @@ const at = "2026-03-01T12:00:00Z";
 
 beforeEach(async () => {
   await database.pool.query(
-    `truncate new_reports, latest_report, issue, decision_due, notification, notified_issue, reported;
+    `truncate new_reports, latest_report, issue, occurrence, render_failure, decision_due, decision_request, notification, notified_issue, reported;
      delete from graphile_worker._private_jobs;
      select ensure_partition('reported', '2026-03-01')`,
   );

@@ -114,7 +114,7 @@ test("a filter that cannot be read is refused with its place, and nothing change
 test("a filter is evaluated for content that comes later, and once for each policy and content", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = aCluster();
-    await addReport(db, cluster, at, ["disk", "low"]);
+    await addReport(db, cluster, "2026-02-01", ["disk", "low"]);
     await setScopedPolicy(db, {}, { filter: "impact > 2" }, "2026-02-01");
     assert.deepEqual(await results(db), []);
     await loadContent(db, ["disk", someContent("low", low)], "2026-02-10");
@@ -143,7 +143,7 @@ test("a filter of a later policy is evaluated for the content of its time, each 
     const cluster = aCluster();
     await loadContent(db, ["gone"], "2026-01-01");
     await loadContent(db, ["disk"], "2026-01-10");
-    await addReport(db, cluster, at, ["disk"]);
+    await addReport(db, cluster, "2026-02-01", ["disk"]);
     await setScopedPolicy(db, {}, { filter: "impact > 2" }, "2026-02-01");
     await setScopedPolicy(db, { org: 1 }, { filter: "impact > 3" }, "2026-02-02");
     await setScopedPolicy(db, { rule: "disk" }, { filter: null }, "2026-02-03");

@@ -119,11 +119,19 @@ test("what is held by spacing is told after it, and the next spacing counts from
     await reportAndDecide(db, cluster, "2026-03-02T00:00:00Z", ["disk", "net"]);
     await reportAndDecide(db, cluster, "2026-03-02T23:59:59Z", ["disk", "net", "cpu"]);
     assert.deepEqual(await told(db, cluster), [["disk|KEY"], ["net|KEY"]]);
-    const before = Object.values(await decisions(db, cluster, "2026-02-28T12:00:00Z"));
-    assert.deepEqual(before, ["notify", "notify", "notify"], "no message holds what was before it");
+    const first = await decisions(db, cluster, "2026-03-01T00:00:00Z");
+    assert.deepEqual(
+      first,
+      { "disk|KEY": "notify" },
+      "no message holds what was decided with it or before it",
+    );
     assert.deepEqual(await decisions(db, cluster, "2026-03-01T23:00:00Z"), {
       "disk|KEY": ["cooldown", "spacing"],
       "net|KEY": ["spacing"],
+    });
+    assert.deepEqual(await decisions(db, cluster, "2026-03-02T23:59:59Z"), {
+      "disk|KEY": ["cooldown", "spacing"],
+      "net|KEY": ["cooldown", "spacing"],
       "cpu|KEY": ["spacing"],
     });
   }));

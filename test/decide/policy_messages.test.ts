@@ -85,7 +85,7 @@ test("issues told in one message have each the cooldown of its own policy", () =
     );
     const policies = await explainedAs(db, "policy_id", cluster, at);
     assert.deepEqual(ledger, [
-      { rule: "always", ends: null, policy_id: policies["always|KEY"] },
+      { rule: "always", ends: at, policy_id: policies["always|KEY"] },
       { rule: "daily", ends: "2026-03-02T12:00:00Z", policy_id: policies["daily|KEY"] },
       { rule: "monthly", ends: "2026-04-01T12:00:00Z", policy_id: policies["monthly|KEY"] },
       { rule: "weekly", ends: "2026-03-08T12:00:00Z", policy_id: policies["weekly|KEY"] },

@@ -19,7 +19,7 @@ const at = "2026-03-01T12:00:00Z";
 const settings: [change: Row, why: RegExp][] = [
   [{ cooldown: "-1 day" }, /a cooldown has to be between 0 and 100 years/],
   [{ cooldown: "101 years" }, /a cooldown has to be between 0 and 100 years/],
-  [{ cooldown: "abc" }, /invalid input syntax for type interval: "abc"/],
+  [{ cooldown: "abc" }, /the setting cooldown is an interval with its unit, for example "3 days", not "abc"/],
   [{ cooldown: null }, /the setting cooldown cannot be empty/],
   [{ enabled: null }, /the setting enabled cannot be empty/],
   [{ enabled: "perhaps" }, /invalid input syntax for type boolean: "perhaps"/],
@@ -33,7 +33,21 @@ const settings: [change: Row, why: RegExp][] = [
   [{ spacing: "-1 second" }, /spacing has to be between 0 and 100 years/],
   [{ spacing: "290000 years" }, /spacing has to be between 0 and 100 years/],
   [{ spacing: null }, /the setting spacing cannot be empty/],
-  [{ colour: 1 }, /a policy has no setting "colour"; the settings are: enabled, .*filter.*, spacing/],
+  [{ colour: 1 }, /a policy has no setting "colour"; the settings are: enabled, .*filter.*, tell_resolved/],
+  [{ flapping_occurrences: 1 }, /flapping_occurrences is a number from 2 to 1000/],
+  [{ flapping_occurrences: 1001 }, /flapping_occurrences is a number from 2 to 1000/],
+  [{ flapping_occurrences: null }, /the setting flapping_occurrences cannot be empty/],
+  [{ flapping_window: "0" }, /flapping_window is an interval from 1 second to 100 years/],
+  [{ flapping_window: "101 years" }, /flapping_window is an interval from 1 second to 100 years/],
+  [
+    { flapping_window: "soon" },
+    /the setting flapping_window is an interval with its unit, for example "3 days", not "soon"/,
+  ],
+  [{ flapping_window: null }, /the setting flapping_window cannot be empty/],
+  [{ flapping_action: "hide" }, /flapping_action is tell or damp/],
+  [{ flapping_action: null }, /the setting flapping_action cannot be empty/],
+  [{ tell_resolved: null }, /the setting tell_resolved cannot be empty/],
+  [{ tell_resolved_since: "2026-01-01" }, /a policy has no setting "tell_resolved_since".+/],
   [{ id: 9 }, /a policy has no setting "id"; the settings are: .+/],
   [{ org_id: 9 }, /a policy has no setting "org_id"; the settings are: .+/],
   [{ compiled_filter: ["1"] }, /a policy has no setting "compiled_filter"; the settings are: .+/],
@@ -79,8 +93,11 @@ test("a policy for nobody, for no reason or for a time that is taken is refused 
     });
     await refuse(/an organization has a number from 1 on/, { org: 0 });
     await refuse(/an organization has a number from 1 on/, { org: -1 });
-    for (const rule of ["", "a.b.", "|KEY"]) {
+    for (const rule of ["", "a.b."]) {
       await refuse(/a policy for a rule needs the name of a rule/, { rule });
+    }
+    for (const rule of ["disk|A", "a.b.disk.report|B", "disk|", "|KEY"]) {
+      await refuse(/a policy is for a whole rule, not for one of its error keys/, { rule });
     }
     for (const reason of ["", "why", "why    ", "    why"]) {
       await refuse(/a change needs a reason that a colleague understands/, {}, {}, at, reason);

@@ -62,7 +62,7 @@ test("what the narrowest policy says counts, although the wider ones say otherwi
     await setScopedPolicy(db, { rule: "disk" }, { total_risk_threshold: 4 }, "2026-02-01");
     await setScopedPolicy(db, { org: 1 }, { enabled: false }, "2026-02-02");
     await setScopedPolicy(db, { org: 1, rule: "disk" }, { enabled: true }, "2026-02-03");
-    assert.deepEqual(await decisions(db, mine, at), { "disk|KEY": "notify", "net|KEY": ["target_disabled"] });
+    assert.deepEqual(await decisions(db, mine, at), { "disk|KEY": "notify", "net|KEY": ["policy_disabled"] });
     assert.deepEqual(await decisions(db, theirs, at), {
       "disk|KEY": ["below_threshold"],
       "net|KEY": "notify",
@@ -74,7 +74,7 @@ test("a policy for a rule is for it in any spelling, and for all its error keys"
     const cluster = aCluster();
     await loadContent(db, ["disk|A", "disk|B", "disk2|A"]);
     await addReport(db, cluster, at, ["disk|A", "disk|B", "disk2|A"]);
-    const spellings = ["disk", "a.b.disk", "a.b.disk.report", "disk|A", "a.b.disk.report|B"];
+    const spellings = ["disk", "a.b.disk", "a.b.disk.report"];
     for (const [nth, rule] of spellings.entries()) {
       const made = await setScopedPolicy(db, { rule }, { max_events: nth + 1 }, `2026-02-0${nth + 1}`);
       assert.equal(made.rule_name, "disk");
@@ -82,7 +82,7 @@ test("a policy for a rule is for it in any spelling, and for all its error keys"
       assert.deepEqual([decided["disk|A"], decided["disk|B"]], [made.id, made.id], rule);
       assert.notEqual(decided["disk2|A"], made.id);
     }
-    assert.equal(await value(db, "select count(*)::integer from policy where rule_name = 'disk'"), 5);
+    assert.equal(await value(db, "select count(*)::integer from policy where rule_name = 'disk'"), 3);
   }));
 
 test("a policy for a rule is for its target only", () =>
@@ -90,10 +90,28 @@ test("a policy for a rule is for its target only", () =>
     const cluster = aCluster();
     await loadContent(db, [someContent("disk", { tags: ["osd_customer"] })]);
     await addReport(db, cluster, at, ["disk"]);
-    await setScopedPolicy(db, { target: serviceLog, rule: "disk" }, { enabled: true }, "2026-02-01");
+    await setScopedPolicy(db, { target: serviceLog }, { enabled: true }, "2026-02-01");
     await setScopedPolicy(db, { rule: "disk" }, { enabled: false }, "2026-02-01");
     assert.deepEqual(await decisions(db, cluster, at, serviceLog), { "disk|KEY": "notify" });
-    assert.deepEqual(await decisions(db, cluster, at), { "disk|KEY": ["target_disabled"] });
+    assert.deepEqual(await decisions(db, cluster, at), { "disk|KEY": ["policy_disabled"] });
+  }));
+
+test("a target that is switched off is off for everybody, whatever a narrower policy says", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, [someContent("disk", { tags: ["osd_customer"] }), "net"]);
+    await addReport(db, cluster, at, ["disk", "net"]);
+    await setScopedPolicy(db, { target: serviceLog, org: 1, rule: "disk" }, { enabled: true }, "2026-02-01");
+    await setScopedPolicy(db, { target: serviceLog, org: 1 }, { enabled: false }, "2026-02-01");
+    assert.deepEqual(await decisions(db, cluster, at, serviceLog), {
+      "disk|KEY": ["target_disabled"],
+      "net|KEY": ["target_disabled", "missing_tag"],
+    });
+    await setScopedPolicy(db, { target: serviceLog }, { enabled: true }, "2026-02-02");
+    assert.deepEqual(await decisions(db, cluster, at, serviceLog), {
+      "disk|KEY": "notify",
+      "net|KEY": ["policy_disabled", "missing_tag"],
+    });
   }));
 
 test("a narrower policy begins as a copy of the narrowest wider one, and is independent of it from then on", () =>
@@ -178,8 +196,8 @@ test("the past keeps its answer: each version decides for its own time, the wide
       "2026-02-09T23:59:59.999999Z": "notify",
       "2026-02-10T00:00:00Z": ["below_threshold"],
       "2026-02-14T23:59:59.999999Z": ["below_threshold"],
-      "2026-02-15T00:00:00Z": ["target_disabled", "below_threshold"],
-      "2026-02-19T23:59:59.999999Z": ["target_disabled", "below_threshold"],
+      "2026-02-15T00:00:00Z": ["policy_disabled", "below_threshold"],
+      "2026-02-19T23:59:59.999999Z": ["policy_disabled", "below_threshold"],
       "2026-02-20T00:00:00Z": "notify",
     };
     for (const [when, decision] of Object.entries(expected)) {

@@ -11,6 +11,7 @@ import {
   setPolicy,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
+import { nobodyWaits, takeRequests } from "../support/policies.ts";
 import { refused } from "../support/sessions.ts";
 
 const database = testDatabase();
@@ -78,14 +79,17 @@ test("a policy changes for its target only", () =>
 
 test("a change asks again for the clusters that reported within a day, not for the others", () =>
   rolledBack(database.pool, async (db) => {
-    const [recent, silent, healthy] = [aCluster(), aCluster(), aCluster()];
+    const [recent, silent, healed, healthy] = [aCluster(), aCluster(), aCluster(), aCluster()];
     await addReport(db, recent, "2026-03-01T00:00:01Z", ["disk"]);
     await addReport(db, silent, "2026-03-01T00:00:00Z", ["disk"]);
-    await addReport(db, healthy, "2026-03-01T12:00:00Z", ["disk"]);
+    await addReport(db, healed, "2026-02-27T12:00:00Z", ["disk"]);
+    await addReport(db, healed, "2026-02-28T13:00:00Z", []);
+    await addReport(db, healed, "2026-03-01T13:00:00Z", []);
     await addReport(db, healthy, "2026-03-01T13:00:00Z", []);
     await decideDue(db, "2026-03-01T14:00:00Z");
-    await db.query("delete from graphile_worker._private_jobs");
+    await nobodyWaits(db);
     await setPolicy(db, notificationsBackend, { cooldown: "1 day" }, "2026-03-02T00:00:00Z");
+    await takeRequests(db, "2026-03-02T00:00:00Z");
     assert.deepEqual(await rows(db, "select cluster, by_report from decision_due"), [
       { cluster: recent, by_report: false },
     ]);
@@ -98,6 +102,7 @@ test("a cluster that waits with a new report stays one that has a new report", (
     await addReport(db, cluster, "2026-03-01T12:00:00Z", ["disk"]);
     const waiting = await rows(db, "select * from decision_due");
     await setPolicy(db, notificationsBackend, { cooldown: "1 day" }, "2026-03-01T13:00:00Z");
+    await takeRequests(db, "2026-03-01T13:00:00Z");
     assert.deepEqual(await rows(db, "select * from decision_due"), waiting);
     assert.equal(waiting[0]?.by_report, true);
   }));
@@ -124,7 +129,9 @@ test("what cannot be is refused with a sentence and changes nothing", () =>
     });
     await refuse(/a policy has no setting "id"/, { id: 9 });
     await refuse(/a cooldown has to be between 0 and 100 years/, { cooldown: "-1 day" });
-    await refuse(/invalid input syntax for type interval: "soon"/, { cooldown: "soon" });
+    await refuse(/the setting cooldown is an interval with its unit, for example "3 days", not "soon"/, {
+      cooldown: "soon",
+    });
     await refuse(/total_risk_threshold has to be between 0 and 4/, { total_risk_threshold: 5 });
     await refuse(/total_risk_threshold has to be between 0 and 4/, { total_risk_threshold: -1 });
     await refuse(/max_events has to be between 1 and 1000/, { max_events: 0 });

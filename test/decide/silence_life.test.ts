@@ -59,7 +59,7 @@ test("the sweep asks again for what a silence held when it is over, once", () =>
     await db.query("select sweep('2026-03-02T23:59:59Z')");
     assert.deepEqual(await waiting(db), []);
     await db.query("select sweep('2026-03-03T00:00:00Z')");
-    assert.deepEqual(await waiting(db), [held]);
+    assert.deepEqual(await waiting(db, "2026-03-03T00:00:00Z"), [held]);
     assert.equal((await decideDue(db, "2026-03-03T00:00:00Z")).told, 1);
     await db.query("select sweep('2026-03-03T00:01:00Z')");
     assert.deepEqual(await waiting(db), []);

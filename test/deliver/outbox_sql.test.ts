@@ -31,25 +31,32 @@ const stateOf = async (db: PoolClient) =>
 test("a claimed message carries what it takes to send it, the gravest issue first", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = aCluster();
-    await loadContent(db, [
-      "disk",
-      someContent("net", { impact: 4, likelihood: 4, description: "d", reason: "r" }),
-    ]);
+    await loadContent(db, ["disk", someContent("net", { impact: 4, likelihood: 4 })]);
     await db.query(
-      `insert into new_reports (org_id, account_number, cluster, updated_at, report) values (7, 42, $1, $2, $3)`,
+      `insert into new_reports (org_id, account_number, cluster, updated_at, received_at, report)
+       values (7, 42, $1, $2, $2, $3)`,
       [
         cluster,
         "2026-03-01T11:00:00.000001Z",
         JSON.stringify({
           reports: [
-            { component: "a.disk.report", key: "KEY" },
-            { component: "a.net.report", key: "KEY" },
+            { component: "a.disk.report", key: "KEY", details: { full: [1, "2"] } },
+            { component: "a.net.report", key: "KEY", details: { slow: true } },
           ],
         }),
       ],
     );
     await db.query("select decide_due(1, $1)", [at]);
     const [stored] = await rows(db, "select id, message_id from notification");
+    const ids = async (rule: string) => {
+      const found = await rows(
+        db,
+        `select i.id::text as issue_id, c.id::text as content_id
+         from issue i join rule r on r.id = i.rule_id join rule_content c using (rule_name) where rule_name = $1`,
+        [rule],
+      );
+      return found[0];
+    };
     assert.deepEqual(await claim(db, at), [
       {
         ...stored,
@@ -59,14 +66,21 @@ test("a claimed message carries what it takes to send it, the gravest issue firs
         cluster,
         updated_at: "2026-03-01T11:00:00.000001Z",
         decided_at: at,
+        resolved: false,
         issues: [
-          { component: "a.net.report", error_key: "KEY", total_risk: 4, description: "d", reason: "r" },
           {
+            ...(await ids("net")),
+            component: "a.net.report",
+            error_key: "KEY",
+            total_risk: 4,
+            details: { slow: true },
+          },
+          {
+            ...(await ids("disk")),
             component: "a.disk.report",
             error_key: "KEY",
             total_risk: 3,
-            description: "disk is wrong",
-            reason: "because of disk",
+            details: { full: [1, "2"] },
           },
         ],
       },
@@ -76,10 +90,11 @@ test("a claimed message carries what it takes to send it, the gravest issue firs
 test("a message says what the content said when it was decided", () =>
   rolledBack(database.pool, async (db) => {
     await someMessages(db, at);
-    await loadContent(db, [someContent("disk", { description: "changed" })], "2026-03-01T12:00:01Z");
+    const decidedBy = await value(db, "select id from rule_content where rule_name = 'disk'");
+    await loadContent(db, [someContent("disk", { impact: 4, likelihood: 4 })], "2026-03-01T12:00:01Z");
     const [claimed] = await claim(db, "2026-03-01T12:01:00Z");
     const [issue] = (claimed?.issues ?? []) as Row[];
-    assert.equal(issue?.description, "disk is wrong");
+    assert.deepEqual([issue?.content_id, issue?.total_risk], [decidedBy, 3]);
   }));
 
 test("a claimed message is nobody else's until its lease ends; then it is handed out again with the same id", () =>

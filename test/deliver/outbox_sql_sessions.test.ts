@@ -19,7 +19,7 @@ const nothing = { sent: 0, retried: 0, dead: 0 };
 
 beforeEach(async () => {
   await database.pool.query(
-    `truncate new_reports, latest_report, issue, decision_due, notification, notified_issue, reported;
+    `truncate new_reports, latest_report, issue, occurrence, render_failure, decision_due, decision_request, notification, notified_issue, reported;
      delete from graphile_worker._private_jobs`,
   );
 });

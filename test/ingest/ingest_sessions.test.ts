@@ -10,7 +10,7 @@ const nothing = { stored: 0, replaced: 0, unchanged: 0, rejected: 0, skipped: 0 
 
 beforeEach(async () => {
   await database.pool.query(
-    `truncate new_reports, latest_report, issue, decision_due, notification, notified_issue, consumer_offset, rejected_message;
+    `truncate new_reports, latest_report, issue, occurrence, render_failure, decision_due, decision_request, notification, notified_issue, consumer_offset, rejected_message;
      delete from graphile_worker._private_jobs;
      select ensure_partition('new_reports', '2026-03-01')`,
   );

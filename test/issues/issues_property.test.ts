@@ -50,11 +50,18 @@ const issues = (db: PoolClient) =>
      from issue i join rule r on r.id = i.rule_id order by 1, 2, 3`,
   );
 
+const occurrences = (db: PoolClient) =>
+  rows(
+    db,
+    `select i.cluster, i.org_id, r.rule_name, o.occurrence, o.opened_at, o.closed_at, o.known_from, o.known_until
+     from occurrence o join issue i on i.id = o.issue_id join rule r on r.id = i.rule_id order by 1, 2, 3, 4`,
+  );
+
 async function after(batches: GivenReport[][]) {
   return rolledBack(database.pool, async (db) => {
     for (const batch of batches) await addReports(db, batch);
     const latest = await rows(db, "select cluster, org_id, updated_at from latest_report order by 1, 2");
-    return { issues: await issues(db), latest };
+    return { issues: await issues(db), occurrences: await occurrences(db), latest };
   });
 }
 

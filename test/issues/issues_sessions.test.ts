@@ -9,7 +9,7 @@ const [t1, t2, t3] = ["2026-03-01T01:00:00Z", "2026-03-01T02:00:00Z", "2026-03-0
 
 beforeEach(async () => {
   await database.pool.query(
-    `truncate new_reports, latest_report, issue, decision_due, notification, notified_issue, reported;
+    `truncate new_reports, latest_report, issue, occurrence, render_failure, decision_due, decision_request, notification, notified_issue, reported;
      delete from graphile_worker._private_jobs;
      select ensure_partition('reported', '2026-03-01')`,
   );

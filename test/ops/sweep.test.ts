@@ -4,6 +4,7 @@ import type { PoolClient } from "pg";
 import {
   aCluster,
   addReport,
+  addReports,
   claimOne,
   decideDue,
   failed,
@@ -78,8 +79,26 @@ test("a cluster that has been silent for a day is not asked", () =>
 test("a delivery that was given up has no cooldown that could end", () =>
   rolledBack(database.pool, async (db) => {
     await toldCluster(db);
-    await db.query("update notified_issue set live = false");
+    await db.query("update notified_issue set voided = tstzmultirange(tstzrange(told_at, null))");
     assert.equal((await sweep(db, "2026-03-08T12:00:00Z"))[0], 0);
+  }));
+
+test("when spacing ends, its cluster is asked again, once, and only of the organization that has spacing", () =>
+  rolledBack(database.pool, async (db) => {
+    const [cluster, other] = [aCluster(), aCluster()];
+    await loadContent(db, ["disk", "net"]);
+    await db.query(
+      "select set_policy($1, '{\"spacing\": \"6 hours\"}', 'for the test', '2026-02-01', org_id => 1)",
+      [notificationsBackend],
+    );
+    await sweep(db, at);
+    await addReports(db, [{ org: 2, cluster: other, at, hits: ["disk"] }]);
+    await reportAndDecide(db, cluster, at, ["disk"]);
+    await reportAndDecide(db, cluster, "2026-03-01T13:00:00Z", ["disk", "net"]);
+    assert.equal((await sweep(db, "2026-03-01T17:59:59Z"))[0], 0);
+    assert.equal((await sweep(db, "2026-03-01T18:00:00Z"))[0], 1);
+    assert.equal((await decideDue(db, "2026-03-01T18:00:00Z")).told, 1);
+    assert.equal((await sweep(db, "2026-03-01T18:01:00Z"))[0], 0);
   }));
 
 test("a cluster with several cooldowns that end is asked once, and one that waits keeps its place", () =>

@@ -40,6 +40,8 @@ export type GivenReport = {
   cluster: string;
   /** the report's own time */
   at: string;
+  /** when it arrives; at its own time unless said otherwise */
+  arrived?: string;
   /** `rule|KEY`, …; or the text of the report */
   hits: string[] | string;
   org?: number | undefined;
@@ -48,13 +50,14 @@ export type GivenReport = {
 /** Inserts reports with one statement, as any program may. */
 export async function addReports(db: Db, reports: GivenReport[]): Promise<void> {
   await db.query(
-    `insert into new_reports (org_id, cluster, updated_at, report)
-     select * from unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[])`,
+    `insert into new_reports (org_id, cluster, updated_at, report, received_at)
+     select * from unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[], $5::timestamptz[])`,
     [
       reports.map(({ org }) => org ?? 1),
       reports.map(({ cluster }) => cluster),
       reports.map(({ at }) => at),
       reports.map(({ hits }) => (typeof hits === "string" ? hits : aReport(...hits))),
+      reports.map(({ at, arrived = at }) => arrived),
     ],
   );
 }
@@ -63,13 +66,19 @@ export async function addReport(db: Db, cluster: string, at: string, hits: strin
   await addReports(db, [{ cluster, at, hits }]);
 }
 
-/** Gives a stored report another text. */
-export async function replaceReport(db: Db, cluster: string, at: string, hits: string[]): Promise<void> {
-  await db.query("update new_reports set report = $3 where cluster = $1 and updated_at = $2", [
-    cluster,
-    at,
-    aReport(...hits),
-  ]);
+/** Gives a stored report another text; that arrives now unless said otherwise. */
+export async function replaceReport(
+  db: Db,
+  cluster: string,
+  at: string,
+  hits: string[],
+  arrived?: string,
+): Promise<void> {
+  await db.query(
+    `update new_reports set report = $3, received_at = coalesce($4, received_at)
+     where cluster = $1 and updated_at = $2`,
+    [cluster, at, aReport(...hits), arrived ?? null],
+  );
 }
 
 const ruleAndKey = "rule_name(component) || '|' || error_key";

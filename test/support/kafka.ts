@@ -121,6 +121,8 @@ export type Notification = {
   severity: string;
   /** `rule|ERROR_KEY` of every event */
   issues: string[];
+  /** what every event is called */
+  titles: string[];
   offset: string;
 };
 
@@ -192,6 +194,7 @@ export class Notifications {
             org: action.org_id,
             severity: action.severity,
             issues: action.events.map(({ payload }) => issueIn(payload.rule_url)),
+            titles: action.events.map(({ payload }) => payload.rule_description),
             offset,
           });
         } catch (error) {
@@ -207,7 +210,7 @@ type Action = {
   org_id: string;
   severity: string;
   context: { display_name: string };
-  events: { payload: { rule_url: string } }[];
+  events: { payload: { rule_url: string; rule_description: string } }[];
 };
 
 /** `rule|ERROR_KEY` from a link such as …?first=ccx_rules_ocp|external|rules|x|report|ERROR_KEY */

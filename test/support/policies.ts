@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import type { Pool, PoolClient } from "pg";
 import { notificationsBackend, type Row, rows } from "./builders.ts";
 
@@ -106,16 +107,46 @@ export async function explainedAs(
   return Object.fromEntries(answers.map(([issue, answer]) => [issue, answer?.[column]]));
 }
 
-/** The clusters that wait for a decision, in order. */
-export async function waiting(db: Db): Promise<string[]> {
+/**
+ * Commits as far as a test's transaction can (what waits for the commit happens now) and takes the requests that are due
+ * at `at`, or all of them: then the clusters that they concern wait for a decision.
+ */
+export async function takeRequests(db: Db, at?: string): Promise<void> {
+  await db.query("set constraints all immediate; set constraints all deferred");
+  const last = "select coalesce($1, max(due_at)) as at, count(*)::integer from decision_request";
+  const due = (await rows(db, last, [at ?? null]))[0];
+  for (let n = 0; n < Number(due?.count); n++) {
+    await db.query("select take_decision_request(1000000, $1)", [due?.at]);
+  }
+}
+
+/** The clusters that wait for a decision, in order, those that a request at `at` concerns among them. */
+export async function waiting(db: Db, at?: string): Promise<string[]> {
+  await takeRequests(db, at);
   return (await rows(db, "select cluster from decision_due order by cluster")).map(({ cluster }) =>
     String(cluster),
   );
 }
 
+/** The messages about a cluster, each as `gone: rules` or `there: rules`. */
+export async function messagesAbout(db: Db, cluster: string, target = 1): Promise<string[]> {
+  const sent = await rows(
+    db,
+    `select case when n.resolved then 'gone' else 'there' end as what,
+       string_agg(r.rule_name, ' ' order by r.rule_name) as rules, bool_and(l.resolved = n.resolved) as same
+     from notification n join notified_issue l on l.notification_id = n.id
+     join issue i on i.id = l.issue_id join rule r on r.id = i.rule_id
+     where n.cluster = $1 and n.target_id = $2 group by n.id order by n.decided_at, n.resolved, n.id`,
+    [cluster, target],
+  );
+  assert.ok(sent.every(({ same }) => same));
+  return sent.map(({ what, rules }) => `${what}: ${rules}`);
+}
+
 /** Nobody waits any more, and nothing was decided. */
 export async function nobodyWaits(db: Db): Promise<void> {
-  await db.query("delete from decision_due");
+  await db.query("set constraints all immediate; set constraints all deferred");
+  await db.query("delete from decision_request; delete from decision_due");
   await db.query("delete from graphile_worker._private_jobs");
 }
 

@@ -129,7 +129,8 @@ async function openScene(options: SceneOptions, owned: AsyncDisposableStack, ser
     async quiet() {
       await until("nothing is left to decide or to deliver", async () => {
         const left = await value(
-          `select (select count(*) from decision_due) + (select count(*) from notification where state = 'pending')`,
+          `select (select count(*) from decision_due) + (select count(*) from decision_request where due_at <= now())
+             + (select count(*) from notification where state = 'pending')`,
         );
         if (left !== "0") assertRunning();
         return left === "0";

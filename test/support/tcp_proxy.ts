@@ -47,6 +47,10 @@ export async function startTcpProxy(
     cut: () => {
       for (const socket of sockets) socket.destroy();
     },
+    /** Nothing comes through the connections there are, and nobody is told. */
+    freeze: () => {
+      for (const socket of sockets) socket.unpipe().removeAllListeners("data").pause();
+    },
     heal: () => listen(port),
     [Symbol.asyncDispose]: refuse,
   };

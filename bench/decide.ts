@@ -1,0 +1,115 @@
+import type pg from "pg";
+import { type Options, type Report, type Result, result, timed } from "./report.ts";
+import { openBenchDatabase } from "./support/bench_database.ts";
+import { changeClusters, rolledBack, someClusters } from "./support/changed_clusters.ts";
+import { makeFleet } from "./support/fleet.ts";
+
+const runs = 5;
+const asked = 200;
+
+/**
+ * What decisions, explanations and what-if cost against a fleet of 65,000 clusters with 1 to 5 open issues each and
+ * 1,000,000 ledger rows, times `scale`.
+ */
+export async function run({ scale }: Options): Promise<Report> {
+  await using database = await openBenchDatabase();
+  const { client, machine } = database;
+  const clusters = Math.max(100, Math.round(65_000 * scale));
+  const timeoutMs = 300_000 * Math.max(1, scale);
+  const size = await makeFleet(client, clusters, 5 * timeoutMs);
+  // nothing runs for ever
+  await client.query(`set statement_timeout = ${timeoutMs}`);
+
+  const sizes = Object.entries(size).map(([name, count]) => result(`fleet: ${name}`, "rows", [count]));
+  const batch = Math.min(1_000, Math.ceil(clusters / 10));
+  const changed = await decisions(client, batch, "a new issue each");
+  const held = await decisions(client, batch, "nothing new");
+  const bare = await decisions(client, batch, "decide() alone");
+  const one = await explainOne(client);
+  const count = await question(client, "explain the fleet, all columns", [
+    "with answer as materialized (select * from explain_notification) select count(*) from answer",
+  ]);
+  const summary = await question(client, "explain the fleet, by decision and reasons", [
+    "select decision, reasons, count(*) from explain_notification group by decision, reasons",
+  ]);
+  const diff = await question(client, "explain_diff of a cooldown of 3 days, the fleet", [
+    `select set_policy('notifications backend', '{"cooldown": "3 days"}', 'for the benchmark')`,
+    "with difference as materialized (select * from explain_diff) select count(*) from difference",
+  ]);
+  const backtest = (policy: string) => [
+    `select * from backtest('notifications backend', now() - interval '8 days', now(), ${policy})`,
+  ];
+  const real = await question(client, "backtest of 8 days, the real policy", backtest("null"));
+  const changedPolicy = await question(
+    client,
+    "backtest of 8 days, a cooldown of 3 days",
+    backtest(`'{"cooldown": "3 days"}'`),
+  );
+  return {
+    results: [...sizes, changed, held, bare, ...one, count, summary, diff, real, changedPolicy],
+    ratios: {
+      decide_due_to_decide: changed.median / bare.median,
+      explain_diff_to_explain: diff.median / count.median,
+      backtest_changed_to_real: changedPolicy.median / real.median,
+      explained_per_second: (2 * size.issues) / (count.median / 1_000),
+    },
+    machine,
+  };
+}
+
+/** A decision for so many clusters and all targets, other clusters each time, rolled back. */
+async function decisions(
+  client: pg.Client,
+  batch: number,
+  what: "a new issue each" | "nothing new" | "decide() alone",
+): Promise<Result> {
+  const figures: number[] = [];
+  for (let run = 0; run <= runs; run++)
+    await rolledBack(client, async () => {
+      const clusters = await someClusters(client, batch, `${what} ${run}`);
+      await changeClusters(client, clusters, what === "a new issue each");
+      // decided after the reports came in; a constant, as in decide_due(), without which decide() is not taken apart
+      const { rows: now } = await client.query("select clock_timestamp()::text as at");
+      const start = performance.now();
+      if (what === "decide() alone")
+        await client.query("select count(d) from event_targets t cross join lateral decide(t.id, $2, $1) d", [
+          clusters,
+          now[0].at,
+        ]);
+      else {
+        const { rows } = await client.query<{ clusters: number }>("select * from decide_due($1)", [batch]);
+        if (rows[0]?.clusters !== batch) throw new Error(`decided for ${rows[0]?.clusters} of ${batch}`);
+      }
+      if (run > 0) figures.push(performance.now() - start);
+    });
+  const name = what === "decide() alone" ? "decide()" : `decide_due(), ${what}`;
+  return result(`${name}: ${batch} changed clusters, both targets`, "ms", figures);
+}
+
+/** As a person asks, one cluster after the other; half and 99 of 100 answers came within these times. */
+async function explainOne(client: pg.Client): Promise<Result[]> {
+  const p50: number[] = [];
+  const p99: number[] = [];
+  for (let run = 0; run <= runs; run++) {
+    const figures: number[] = [];
+    for (const cluster of await someClusters(client, asked, `asked ${run}`)) {
+      const start = performance.now();
+      await client.query(`select * from explain_notification where cluster = '${cluster}'`);
+      figures.push(performance.now() - start);
+    }
+    figures.sort((a, b) => a - b);
+    if (run === 0) continue;
+    p50.push(figures[Math.ceil(figures.length * 0.5) - 1] ?? Number.NaN);
+    p99.push(figures[Math.ceil(figures.length * 0.99) - 1] ?? Number.NaN);
+  }
+  return [result("explain one cluster, p50", "ms", p50), result("explain one cluster, p99", "ms", p99)];
+}
+
+/** Statements in a transaction that is rolled back; all of them count, and the first time does not. */
+function question(client: pg.Client, name: string, statements: string[]): Promise<Result> {
+  return timed(name, 3, () =>
+    rolledBack(client, async () => {
+      for (const statement of statements) await client.query(statement);
+    }),
+  );
+}

@@ -1,0 +1,14 @@
+create or replace function tg_rule_content__announce() returns trigger
+language plpgsql volatile
+set search_path = public, pg_temp
+as $$
+begin
+  perform pg_notify('ccx_content', '');
+  return null;
+end $$;
+
+comment on function tg_rule_content__announce() is
+  'Trigger of rule_content: tells the workers, on the channel ccx_content, to look whether what they keep of it still holds.';
+
+create or replace trigger _900_announce after insert or update or delete on rule_content
+  for each statement execute function tg_rule_content__announce();

@@ -1,0 +1,37 @@
+create or replace function backtest(
+  target text, from_time timestamptz, to_time timestamptz, policy jsonb default null
+) returns table (day date, issues bigint, messages bigint, clusters bigint, organizations bigint)
+language plpgsql stable
+set search_path = public, pg_temp
+as $$
+declare
+  wanted_target integer := target_id(backtest.target);
+begin
+  if from_time is null or to_time is null or from_time >= to_time or to_time - from_time > interval '400 days' then
+    raise exception 'a backtest goes from one time to a later one, at most 400 days'
+      using errcode = 'invalid_parameter_value';
+  end if;
+  -- refused even where there is nothing to replay
+  perform changed_policy(p, policy)
+  from policy p
+  where policy is not null and p.target_id = wanted_target and num_nonnulls(p.org_id, p.rule_name) = 0
+    and p.validity && tstzrange(from_time, to_time);
+  return query
+    with told as materialized (
+      select t.org_id, t.cluster, t.told_at, (t.told_at at time zone 'UTC')::date as day, count(*) as issues,
+        ceil(count(*)::numeric / min(t.max_events))::bigint as messages
+      from backtest_tells(wanted_target, from_time, to_time, policy) t
+      group by t.org_id, t.cluster, t.told_at
+    )
+    select d.day::date, coalesce(sum(t.issues), 0)::bigint, coalesce(sum(t.messages), 0)::bigint,
+      count(distinct (t.org_id, t.cluster)) filter (where t.cluster is not null),
+      count(distinct t.org_id)
+    from generate_series((from_time at time zone 'UTC')::date,
+      ((to_time - interval '1 microsecond') at time zone 'UTC')::date, interval '1 day') as d (day)
+    left join told t on t.day = d.day
+    group by d.day
+    order by d.day;
+end $$;
+
+comment on function backtest(text, timestamptz, timestamptz, jsonb) is
+  'What would have been sent to a target, day by day (UTC), if its target-wide policy had had these settings (as for set_policy, for example ''{"cooldown": "3 days"}''); null: the real policies, which gives what the ledger says. Reads only.';

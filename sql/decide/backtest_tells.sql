@@ -1,0 +1,155 @@
+-- What would have been told between two times, replayed one decision after another for every cluster: each step goes to the
+-- next moment at which an issue of the cluster may be told, and asks verdict() and hold_reasons(), as decide() does, with the
+-- replayed ledger in place of the real one.
+--
+-- A cluster's moments are those at which it really was decided on (reported, notification); where a wait ends, the sweep asks
+-- two minutes later at the latest, if the cluster reported within a day; where an issue appeared and nothing was decided
+-- within an hour (no target was switched on), the moment it appeared. Deliveries are taken to succeed. Issues that went are
+-- not replayed as resolved.
+create or replace function backtest_tells(
+  target integer, from_time timestamptz, to_time timestamptz, change jsonb default null
+) returns table (org_id bigint, cluster text, issue_id bigint, told_at timestamptz, policy_id bigint, max_events integer)
+language sql stable
+set search_path = public, pg_temp
+-- whole tables are joined here, with times that differ from row to row: the planner expects a row of each and would compare
+-- all with all (minutes instead of seconds)
+set enable_nestloop = off
+set work_mem = '64MB'
+set jit = off
+as $$
+  with recursive era as materialized (
+    -- times from which neither policies nor content changed until the next
+    select e.starts_at
+    from (
+      select from_time as starts_at
+      union
+      select lower(p.validity) from policy p where p.target_id = backtest_tells.target
+      union
+      select upper(p.validity) from policy p where p.target_id = backtest_tells.target
+      union
+      select lower(c.validity) from rule_content c
+      union
+      select upper(c.validity) from rule_content c
+    ) e
+    where e.starts_at >= from_time and e.starts_at < to_time
+  ), verdicts as materialized (
+    -- for each issue, one row for as long as it is judged the same
+    select v.*, lead(v.starts_at, 1, 'infinity') over (partition by v.issue_id order by v.starts_at) as ends_at
+    from (
+      select e.starts_at, v.*,
+        row(v.policy_id, v.content_id, v.reasons) is distinct from
+          lag(row(v.policy_id, v.content_id, v.reasons)) over (partition by v.issue_id order by e.starts_at) as differs
+      from era e
+      cross join lateral verdict(backtest_tells.target, e.starts_at, null, change) v
+    ) v
+    where v.differs
+  ), run as (
+    select i.id as issue_id, i.org_id, i.cluster, from_time - interval '1 microsecond' as at, told.told_at,
+      spaced.message_at, from_time as may_be_told_at, false as is_told, null::bigint as policy_id, null::integer as max_events
+    from issue i
+    left join lateral last_told_at(i.id, backtest_tells.target, from_time) told on true
+    left join lateral last_message_at(i.org_id, i.cluster, backtest_tells.target, from_time) spaced on true
+    where exists (
+      select from occurrence o
+      where o.issue_id = i.id and o.known_from < to_time and coalesce(o.known_until > from_time, true))
+    union all
+    select s.issue_id, s.org_id, s.cluster, s.moment,
+      case when s.is_told then s.moment else s.told_at end,
+      case when bool_or(s.is_told) over of_cluster then s.moment else s.message_at end,
+      s.may_be_told_at,
+      s.is_told,
+      s.policy_id,
+      s.max_events
+    from (
+      select r.issue_id, r.org_id, r.cluster, r.told_at, r.message_at, r.moment, v.policy_id, v.max_events,
+        answer.is_told,
+        case
+          when o.issue_id is null then r.may_be_told_at
+          when answer.is_told then least(v.ends_at, cooldown_end(r.moment, v.cooldown))
+          when answer.is_free then r.moment
+          when not h.qualifies then v.ends_at
+          else least(v.ends_at, greatest(
+            h.next_eligible_at,
+            (select upper(x.in_force) from silence x where x.id = h.silence_id),
+            (select coalesce(upper(x.period), 'infinity') from acknowledgement x where x.id = h.acknowledgement_id)))
+        end as may_be_told_at
+      from (
+        select m.*,
+          bool_or(m.real_at = m.moment or m.appears and m.asked_at = m.moment)
+            over (partition by m.org_id, m.cluster) as is_decided
+        from (
+          select r.*, next.appears, real.at as real_at, asked.at as asked_at,
+            min(asked.at) over (partition by r.org_id, r.cluster) as moment
+          from run r
+          left join lateral (
+            -- when it is asked next, and what for: it appears; a wait ends; or (else) whenever a decision is taken
+            select greatest(o.known_from, r.may_be_told_at, r.at + interval '1 microsecond') as at,
+              o.known_from > r.at and o.known_from >= r.may_be_told_at as appears
+            from occurrence o
+            where o.issue_id = r.issue_id
+              and o.known_from < to_time
+              and r.may_be_told_at < to_time
+              and coalesce(o.known_until > greatest(r.may_be_told_at, r.at + interval '1 microsecond'), true)
+            order by o.known_from
+            limit 1
+          ) next on true
+          left join lateral (
+            select least(
+              (select done.notified_at
+               from reported done
+               where done.org_id = r.org_id and done.cluster = r.cluster and done.notified_at >= next.at
+               order by done.notified_at
+               limit 1),
+              (select sent.decided_at
+               from notification sent
+               where sent.org_id = r.org_id and sent.cluster = r.cluster and sent.decided_at >= next.at
+               order by sent.decided_at
+               limit 1)) as at
+            offset 0
+          ) real on true
+          left join lateral (
+            select case
+              when next.appears then case when real.at <= next.at + interval '1 hour' then real.at else next.at end
+              -- the cluster had reported within a day (scalar queries, which stay look-ups by index)
+              when next.at = r.may_be_told_at and (
+                  select true from new_reports n
+                  where n.org_id = r.org_id and n.cluster = r.cluster and n.received_at <= next.at
+                    and n.updated_at > next.at - interval '1 day' and n.updated_at < next.at + interval '1 hour'
+                    and (
+                      select true from read_errors e
+                      where e.org_id = n.org_id and e.cluster = n.cluster and e.updated_at = n.updated_at
+                      limit 1) is null
+                  limit 1)
+                then least(real.at, next.at + interval '2 minutes')
+              else real.at
+            end as at
+            offset 0
+          ) asked on true
+        ) m
+        where m.moment < to_time
+      ) r
+      join verdicts v on v.issue_id = r.issue_id and v.starts_at <= r.moment and v.ends_at > r.moment
+      left join occurrence o
+        on o.issue_id = r.issue_id and o.known_from <= r.moment and coalesce(o.known_until > r.moment, true)
+      cross join lateral hold_reasons(
+        backtest_tells.target, r.moment, r.moment, v.content_id, r.issue_id, r.org_id, r.cluster, v.rule_name, v.error_key, v.tags,
+        v.reasons, v.cooldown, v.spacing, v.allowed_clusters, v.blocked_clusters,
+        v.flapping_occurrences, v.flapping_window, v.flapping_action,
+        o.occurrence, true, r.told_at, r.message_at) h
+      cross join lateral (
+        select f.is_free,
+          -- without a cooldown it is told with every decision, but time alone does not bring one
+          f.is_free and (r.is_decided or coalesce(cooldown_end(r.told_at, v.cooldown) > r.told_at, true)) as is_told
+        from (select o.issue_id is not null and cardinality(h.reasons) = 0 as is_free offset 0) f
+        offset 0
+      ) answer
+    ) s
+    window of_cluster as (partition by s.org_id, s.cluster)
+  )
+  select r.org_id, r.cluster, r.issue_id, r.at, r.policy_id, r.max_events
+  from run r
+  where r.is_told;
+$$;
+
+comment on function backtest_tells(integer, timestamptz, timestamptz, jsonb) is
+  'Every time an issue would have been told to this target (its id) from from_time until before to_time, by the policies and content of that time; change: settings, as for set_policy, that the target-wide policy would have had.';

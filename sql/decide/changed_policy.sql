@@ -1,0 +1,43 @@
+-- Clusters are written in small letters, as the consumer stores them.
+create or replace function changed_policy(policy policy, change jsonb, at timestamptz default now()) returns policy
+language plpgsql stable
+set search_path = public, pg_temp
+as $$
+declare
+  settings constant text[] := '{enabled,total_risk_threshold,likelihood_threshold,impact_threshold,severity_threshold,required_tags,cooldown,max_events,filter,allowed_clusters,blocked_clusters,spacing,flapping_occurrences,flapping_window,flapping_action,tell_resolved}';
+  wrong text;
+  changed policy;
+begin
+  if jsonb_typeof(change) is distinct from 'object' then
+    raise exception 'a change of a policy is an object of settings' using errcode = 'invalid_parameter_value';
+  end if;
+  select key into wrong from jsonb_object_keys(change) key where key <> all (settings) limit 1;
+  if found then
+    raise exception 'a policy has no setting "%"; the settings are: %', wrong, array_to_string(settings, ', ')
+      using errcode = 'invalid_parameter_value';
+  end if;
+  for wrong in select key from jsonb_object_keys(change) key where key in ('cooldown', 'spacing', 'flapping_window') loop
+    if change ->> wrong ~ '^[ +-]*[0-9.]+ *$' and change ->> wrong !~ '^[ +-]*0+ *$' or not pg_input_is_valid(change ->> wrong, 'interval') then
+      raise exception 'the setting % is an interval with its unit, for example "3 days", not "%"', wrong, change ->> wrong
+        using errcode = 'invalid_parameter_value';
+    end if;
+  end loop;
+  changed := jsonb_populate_record(policy, change);
+  -- a list that is null stays null: for allowed_clusters it means all of them, the others refuse it
+  if changed.required_tags is not null then
+    changed.required_tags := array(select btrim(tag) from unnest(changed.required_tags) tag);
+  end if;
+  if changed.blocked_clusters is not null then
+    changed.blocked_clusters := array(select lower(btrim(name)) from unnest(changed.blocked_clusters) name);
+  end if;
+  if changed.allowed_clusters is not null then
+    changed.allowed_clusters := array(select lower(btrim(name)) from unnest(changed.allowed_clusters) name);
+  end if;
+  changed.tell_resolved_since := case when changed.tell_resolved then coalesce(policy.tell_resolved_since, at) end;
+  changed.compiled_filter := compile_filter(changed.filter);
+  perform check_policy(changed);
+  return changed;
+end $$;
+
+comment on function changed_policy(policy, jsonb, timestamptz) is
+  'The policy with these settings changed from this time on; refuses settings that do not exist, are out of bounds, or filters that cannot be read. Writes nothing.';

@@ -1,0 +1,24 @@
+-- The past keeps its answer: a version is never changed, only ended, and never before it began. (Whoever gives set_policy() a
+-- time in the past does change what is said of that time: that is for simulated clocks.)
+create or replace function tg_policy__history() returns trigger
+language plpgsql volatile
+set search_path = public, pg_temp
+as $$
+begin
+  if tg_op = 'UPDATE'
+    -- compiled_filter is generated: not yet there in a trigger before the update
+    and to_jsonb(old) - '{validity,ended_by,end_reason,compiled_filter}'::text[]
+      = to_jsonb(new) - '{validity,ended_by,end_reason,compiled_filter}'::text[]
+    and lower(old.validity) = lower(new.validity)
+    and upper_inf(old.validity)
+  then
+    return new;
+  end if;
+  raise exception 'a version of a policy is not changed or deleted: set_policy() makes a new one, end_policy() ends one'
+    using errcode = 'invalid_parameter_value';
+end $$;
+
+comment on function tg_policy__history() is 'Trigger of policy: refuses whatever would change what a past decision went by.';
+
+create or replace trigger _100_history before update or delete on policy
+  for each row execute function tg_policy__history();

@@ -1,0 +1,33 @@
+create or replace view delivery_gap with (security_invoker = true) as
+select
+  t.name as target,
+  n.id as notification_id,
+  n.message_id,
+  n.org_id,
+  n.cluster,
+  (select count(*) from notified_issue i where i.notification_id = n.id) as issues,
+  n.decided_at,
+  now() - n.decided_at as age,
+  n.attempts,
+  n.next_attempt_at,
+  case when n.attempts > 0 then n.decided_at + retry_horizon() end as given_up_at,
+  n.failure,
+  n.last_error
+from notification n
+join event_targets t on t.id = n.target_id
+where n.state = 'pending';
+
+comment on view delivery_gap is 'What was decided and has not ended: messages neither sent nor given up, with their age and what went wrong last.';
+comment on column delivery_gap.target is 'where it goes';
+comment on column delivery_gap.notification_id is 'number of the message';
+comment on column delivery_gap.message_id is 'id the receiver sees';
+comment on column delivery_gap.org_id is 'organization that is to be told';
+comment on column delivery_gap.cluster is 'cluster it is about';
+comment on column delivery_gap.issues is 'how many issues it tells';
+comment on column delivery_gap.decided_at is 'when it was decided';
+comment on column delivery_gap.age is 'how long ago that is';
+comment on column delivery_gap.attempts is 'how many times it was handed to a worker';
+comment on column delivery_gap.next_attempt_at is 'when it may be tried (again), or the lease of the worker that has it ends';
+comment on column delivery_gap.given_up_at is 'when it is given up if nothing gets through until then; null: not tried yet';
+comment on column delivery_gap.failure is 'what kind of failure the last one was';
+comment on column delivery_gap.last_error is 'what went wrong the last time';

@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { PoolClient } from "pg";
+import { changeClusters, someClusters } from "../../bench/support/changed_clusters.ts";
+import { makeFleet } from "../../bench/support/fleet.ts";
+import { rows, value } from "../support/builders.ts";
+import { rolledBack, type TestDatabase, testDatabase } from "../support/database.ts";
+
+const small = testDatabase();
+const large = testDatabase();
+
+let made: Promise<unknown> | undefined;
+
+/** Fills both databases, before the first test that asks. */
+function fleets(): Promise<unknown> {
+  made ??= Promise.all([fill(small, 300), fill(large, 3_000)]);
+  return made;
+}
+
+async function fill({ pool }: TestDatabase, clusters: number): Promise<void> {
+  const client = await pool.connect();
+  try {
+    await makeFleet(client, clusters, 60_000);
+  } finally {
+    client.release();
+  }
+}
+
+type Plan = {
+  "Node Type": string;
+  "Relation Name"?: string;
+  "Shared Hit Blocks": number;
+  "Shared Read Blocks": number;
+  Plans?: Plan[];
+};
+
+/** What grows with the fleet. */
+const fleetTables = ["issue", "occurrence", "latest_report", "notification", "notified_issue", "reported"];
+
+/** The pages that a query touched, in functions, too, and the fleet's tables that it read from end to end. */
+async function work(db: PoolClient, query: string): Promise<{ pages: number; whole: string[] }> {
+  const sql = `explain (analyze, buffers, timing off, format json) ${query}`;
+  const [{ Plan: plan }] = (await value(db, sql)) as [{ Plan: Plan }];
+  const nodes = (node: Plan): Plan[] => [node, ...(node.Plans ?? []).flatMap(nodes)];
+  return {
+    pages: plan["Shared Hit Blocks"] + plan["Shared Read Blocks"],
+    whole: nodes(plan)
+      .filter((node) => node["Node Type"] === "Seq Scan")
+      .map((node) => node["Relation Name"] ?? "")
+      .filter((table) => fleetTables.includes(table)),
+  };
+}
+
+/** Pages for each open issue of these clusters, after one question that does not count; what it read from end to end. */
+async function pagesPerIssue(
+  db: PoolClient,
+  clusters: string[],
+  ask: (clusters: string[]) => Promise<{ pages: number; whole: string[] }>,
+): Promise<{ pages: number; whole: string[] }> {
+  const [first, ...others] = clusters;
+  await ask([first ?? ""]);
+  const { pages, whole } = await ask(others);
+  const sql = "select count(*)::integer from issue where cluster = any ($1) and closed_at is null";
+  return { pages: pages / Number(await value(db, sql, [others])), whole };
+}
+
+async function doesNotGrow(
+  ask: (db: PoolClient, clusters: string[]) => Promise<{ pages: number; whole: string[] }>,
+): Promise<void> {
+  await fleets();
+  const [few, many] = await Promise.all(
+    [small, large].map(({ pool }) =>
+      rolledBack(pool, async (db) =>
+        pagesPerIssue(db, await someClusters(db, 21, "asked"), (clusters) => ask(db, clusters)),
+      ),
+    ),
+  );
+  assert.ok(few && many);
+  assert.ok(many.pages < 1.3 * few.pages, `${few.pages} pages for each issue became ${many.pages}`);
+  // of small tables that is right
+  assert.deepEqual(many.whole, []);
+}
+
+test("what the benchmark stores is what triggers would have stored", async () => {
+  await fleets();
+  assert.deepEqual(await rows(large.pool, "select * from drift limit 3"), []);
+});
+
+test("what the benchmark told is what decisions would have told", async () => {
+  await fleets();
+  const differing = await rows(
+    large.pool,
+    `with at as (select cooldowns_until as ends from sweep_mark)
+     select * from (
+       select t.id as target_id, b.issue_id, b.told_at
+       from at, event_targets t cross join lateral backtest_tells(t.id, at.ends - interval '8 days', at.ends) b) replayed
+     full join (
+       select n.target_id, n.issue_id, n.told_at
+       from at join notified_issue n on n.told_at >= at.ends - interval '8 days') ledger
+       using (target_id, issue_id, told_at)
+     where replayed is null or ledger is null
+     limit 3`,
+  );
+  assert.deepEqual(differing, []);
+});
+
+test("what it costs to explain a cluster does not depend on how many others there are", () =>
+  doesNotGrow(async (db, clusters) => {
+    const all = { pages: 0, whole: [] as string[] };
+    for (const cluster of clusters) {
+      const { pages, whole } = await work(
+        db,
+        `select * from explain_notification where cluster = '${cluster}'`,
+      );
+      all.pages += pages;
+      all.whole.push(...whole);
+    }
+    return all;
+  }));
+
+test("what it costs to decide for some clusters does not depend on how many others there are", () =>
+  doesNotGrow(async (db, clusters) => {
+    await changeClusters(db, clusters, true);
+    return work(db, `select * from decide_due(${clusters.length})`);
+  }));

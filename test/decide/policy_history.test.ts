@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { PoolClient } from "pg";
+import { rows, value } from "../support/builders.ts";
+import { rolledBack, testDatabase } from "../support/database.ts";
+import { endPolicy, setScopedPolicy, wholeTable } from "../support/policies.ts";
+import { refused } from "../support/sessions.ts";
+
+const database = testDatabase();
+
+const sentence =
+  /^error: a version of a policy is not changed or deleted: set_policy\(\) makes a new one, end_policy\(\) ends one$/;
+
+/** Refused, and nothing changes. */
+async function refuses(db: PoolClient, sql: string): Promise<void> {
+  const before = await wholeTable(db, "policy");
+  await refused(db, sentence, () => db.query(sql));
+  assert.deepEqual(await wholeTable(db, "policy"), before, sql);
+}
+
+test("no setting of a version is changed, nor whom it is for, nor who made it and why", () =>
+  rolledBack(database.pool, async (db) => {
+    const changes: Record<string, string> = {
+      ...{ target_id: "2", org_id: "7", rule_name: "'disk'", enabled: "not enabled", cooldown: "'1 day'" },
+      ...{
+        total_risk_threshold: "3",
+        likelihood_threshold: "3",
+        impact_threshold: "3",
+        severity_threshold: "3",
+      },
+      ...{ required_tags: "'{a}'", max_events: "7", filter: "'impact'", spacing: "'1 hour'" },
+      ...{
+        allowed_clusters: "'{a}'",
+        blocked_clusters: "'{a}'",
+        changed_by: "'me'",
+        reason: "'another reason'",
+      },
+      ...{ flapping_occurrences: "7", flapping_window: "'1 hour'", flapping_action: "'damp'" },
+      tell_resolved: "true, tell_resolved_since = now()",
+    };
+    const left = ["id", "validity", "ended_by", "end_reason", "compiled_filter", "tell_resolved_since"];
+    const columns = await rows(
+      db,
+      "select attname as name from pg_attribute where attrelid = 'policy'::regclass and attnum > 0 and not attisdropped",
+    );
+    assert.deepEqual(columns.map(({ name }) => name).sort(), [...Object.keys(changes), ...left].sort());
+    for (const [column, changed] of Object.entries(changes)) {
+      await refuses(db, `update policy set ${column} = ${changed} where target_id = 1`);
+    }
+  }));
+
+test("a version is not deleted, its beginning does not move, and once ended it stays so", () =>
+  rolledBack(database.pool, async (db) => {
+    await setScopedPolicy(db, { org: 1 }, {}, "2026-02-10");
+    await endPolicy(db, { org: 1 }, "2026-02-20");
+    await refuses(db, "delete from policy where org_id = 1");
+    await refuses(db, "update policy set validity = '[2026-02-11,)' where target_id = 2 and org_id is null");
+    await refuses(db, "update policy set validity = '[2026-02-10,2026-02-25)' where org_id = 1");
+    await refuses(db, "update policy set validity = '[2026-02-10,2026-02-15)' where org_id = 1");
+    await refuses(db, "update policy set validity = '[2026-02-10,)' where org_id = 1");
+    await refuses(db, "update policy set ended_by = 'somebody else' where org_id = 1");
+  }));
+
+test("a version that has a filter is followed by another, and ended, like any", () =>
+  rolledBack(database.pool, async (db) => {
+    await setScopedPolicy(db, { org: 1 }, { filter: "impact > 2" }, "2026-02-10");
+    await setScopedPolicy(db, { org: 1 }, { filter: "impact > 3" }, "2026-02-11");
+    await setScopedPolicy(db, { org: 1 }, { max_events: 7 }, "2026-02-12");
+    const ended = await endPolicy(db, { org: 1 }, "2026-02-20");
+    assert.deepEqual([ended.filter, ended.max_events], ["impact > 3", 7]);
+    assert.equal(await value(db, "select count(*)::integer from policy where org_id = 1"), 3);
+  }));

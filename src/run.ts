@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { type Config, requireKeys } from "./config.ts";
 import { contentSourceOf } from "./content/fetch.ts";
+import { ContentTexts } from "./content/texts.ts";
 import { createPool } from "./db/pool.ts";
 import { waitForDatabase } from "./db/wait.ts";
 import { AccessTokenSource } from "./deliver/access_token.ts";
@@ -62,7 +63,10 @@ export async function run(
         "CCX_SERVICE_LOG_URL is not set: notifications for the service log wait for a process that has it",
       );
     const contentSource = contentSourceOf(config);
-    setServices({ pool, log, notificationsBackend, serviceLog, contentSource });
+    const contentTexts = await ContentTexts.create(pool, log);
+    stack.defer(() => contentTexts.dispose());
+    stack.defer(await contentTexts.watch(config.databaseUrl));
+    setServices({ pool, log, contentTexts, notificationsBackend, serviceLog, contentSource });
     stack.defer(() => setServices(undefined));
 
     const without = [

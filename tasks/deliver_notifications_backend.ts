@@ -5,9 +5,9 @@ import { services } from "../src/ops/services.ts";
 
 /** Sends what is due to platform.notifications.ingress. Payload: none. */
 const deliverNotificationsBackend: Task = async (_payload, { abortSignal }) => {
-  const { notificationsBackend, pool, log } = services();
+  const { notificationsBackend, pool, contentTexts, log } = services();
   await oneAtATime("deliver_notifications_backend", () =>
-    deliverDue(notificationsBackend, pool, log, abortSignal),
+    deliverDue(notificationsBackend, pool, contentTexts, log, abortSignal),
   );
 };
 

@@ -5,9 +5,9 @@ import { services } from "../src/ops/services.ts";
 
 /** Posts what is due to the Service Log. Payload: none. Only processes that are configured for it take this task. */
 const deliverServiceLog: Task = async (_payload, { abortSignal }) => {
-  const { serviceLog, pool, log } = services();
+  const { serviceLog, pool, contentTexts, log } = services();
   if (!serviceLog) throw new Error("the Service Log is not configured in this process");
-  await oneAtATime("deliver_service_log", () => deliverDue(serviceLog, pool, log, abortSignal));
+  await oneAtATime("deliver_service_log", () => deliverDue(serviceLog, pool, contentTexts, log, abortSignal));
 };
 
 export default deliverServiceLog;

@@ -1,10 +1,12 @@
 import type { Command } from "commander";
 import { requireKeys } from "../config.ts";
+import { type ContentDiff, diffContent } from "../content/diff.ts";
 import { contentSourceOf, fetchContent } from "../content/fetch.ts";
 import { type Loaded, loadContent, storeContent } from "../content/load.ts";
 import type { Context } from "./context.ts";
+import { table } from "./output.ts";
 
-/** `ccx content load` and `ccx content fetch`: take over what rules say, all of it or, when something is bad, nothing. */
+/** `ccx content load|diff|fetch`: what rules say is taken over whole or, when something is bad, not at all. */
 export function addContentCommands(program: Command, context: Context): void {
   const content = program.command("content").description("what rules say");
 
@@ -15,6 +17,17 @@ export function addContentCommands(program: Command, context: Context): void {
     .description("take over the rule content of a folder, all of it or, when a file is bad, nothing")
     .action(async (directory: string, options: { json?: true }) => {
       print(await context.withDatabase((pool) => loadContent(pool, directory)), options);
+    });
+
+  content
+    .command("diff")
+    .argument("<dir>", "folder in the layout of the content service")
+    .option("--json", "one JSON object")
+    .description("what a load would change, and whose decisions; exit code 3 when nothing")
+    .action(async (directory: string, { json }: { json?: true }) => {
+      const diff = await context.withDatabase((pool) => diffContent(pool, directory));
+      console.log(json ? JSON.stringify(diff) : inWords(diff));
+      if (diff.content.length === 0) process.exitCode = 3;
     });
 
   content
@@ -39,4 +52,13 @@ function print(loaded: Loaded, { json }: { json?: true }): void {
       ? JSON.stringify(loaded)
       : `${added} added, ${changed} changed, ${removed} removed, ${unchanged} unchanged`,
   );
+}
+
+function inWords({ content, decisions }: ContentDiff): string {
+  if (content.length === 0) return "Nothing would change.";
+  const decided =
+    decisions.length === 0
+      ? "No open issue would be decided differently."
+      : `Open issues that would be decided differently:\n\n${table(decisions)}`;
+  return `${table(content)}\n\n${decided}`;
 }

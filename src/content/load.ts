@@ -32,8 +32,11 @@ export async function storeContent(pool: Pool, content: readonly RuleContent[]):
   return loaded.parse(rows[0]);
 }
 
-/** A rule's text counts for each of its error keys: a few MB of files could become more than a string can hold. */
-function inJson(content: readonly RuleContent[]): string {
+/**
+ * What SQL load_content takes. Throws ContentError when it is over 50 MiB: a rule's text counts for each of its error keys,
+ * and a few MB of files could become more than a string can hold.
+ */
+export function inJson(content: readonly RuleContent[]): string {
   const parts: string[] = [];
   let bytes = 0;
   for (const entry of content) {

@@ -7,13 +7,15 @@ const timestamp = z.string().regex(utcTimestamp);
 const digits = z.string().regex(/^\d+$/);
 
 const claimedIssueSchema = z.object({
+  issue_id: digits,
   /** Full component, with its trailing `.report`. */
   component: z.string(),
   error_key: z.string(),
   total_risk: z.number().int().nullable(),
-  /** Rendered text; may be empty when the content has none. */
-  description: z.string(),
-  reason: z.string(),
+  /** Version of the content that was decided by: its templates make the texts. */
+  content_id: digits,
+  /** Details of the hit, any JSON; null when the report does not have it any more. */
+  details: z.unknown(),
 });
 
 /** A row of SQL's `claim_notifications(...)`, as `pg` hands it over: bigint as string, json parsed. */
@@ -32,6 +34,8 @@ export const claimedNotificationSchema = z.object({
   updated_at: timestamp,
   /** Time of the decision; never moves, because the receiver forgets an id one day after it. */
   decided_at: timestamp,
+  /** The issues are gone, and that is what it tells. */
+  resolved: z.boolean(),
   issues: z.array(claimedIssueSchema).min(1),
 });
 

@@ -1,4 +1,4 @@
-import type { ClaimedNotification } from "./claimed.ts";
+import type { RenderedNotification } from "./rendered.ts";
 import { cleanText, titleOf } from "./text.ts";
 import { fillUrl } from "./url_template.ts";
 
@@ -26,10 +26,11 @@ function knownRisk(totalRisk: number | null): number {
 /**
  * Turns a claimed row into the notification of one cluster: one event per issue. Pure: the same row gives the
  * same bytes on every try, so that the receiver recognises a repetition by its id. The key keeps the messages of
- * a cluster in order. Contract: reference/anchors.md §2.2–2.6.
+ * a cluster in order. `resolved-recommendation` is ours: only a receiver that knows it should be asked for it (policy
+ * tell_resolved). Contract: reference/anchors.md §2.2–2.6.
  */
 export function buildNotificationMessage(
-  row: ClaimedNotification,
+  row: RenderedNotification,
   urls: NotificationUrls,
 ): NotificationMessage {
   const cluster_id = row.cluster;
@@ -39,7 +40,7 @@ export function buildNotificationMessage(
     id: row.message_id,
     bundle: "openshift",
     application: "advisor",
-    event_type: "new-recommendation",
+    event_type: row.resolved ? "resolved-recommendation" : "new-recommendation",
     timestamp: row.decided_at,
     org_id: row.org_id,
     account_id: row.account_number === "0" ? null : row.account_number,

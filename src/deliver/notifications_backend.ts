@@ -1,5 +1,4 @@
 import type { MessageProducer } from "../kafka/producer.ts";
-import type { ClaimedNotification } from "./claimed.ts";
 import { sendNotifications } from "./kafka_sender.ts";
 import {
   buildNotificationMessage,
@@ -7,6 +6,7 @@ import {
   type NotificationUrls,
 } from "./notification_message.ts";
 import { failure, type Outcome, success } from "./outbox.ts";
+import type { RenderedNotification } from "./rendered.ts";
 import type { Target } from "./target.ts";
 
 /** Topic platform.notifications.ingress: one message for a cluster, one event for an issue. */
@@ -14,6 +14,8 @@ export class NotificationsBackend implements Target {
   readonly name = "notifications backend";
   readonly batchSize = 500;
   readonly leaseMs = 120_000;
+  readonly texts = ["description"] as const;
+  readonly format = "html";
   readonly #producer: MessageProducer;
   readonly #topic: string;
   readonly #urls: NotificationUrls;
@@ -24,7 +26,7 @@ export class NotificationsBackend implements Target {
     this.#urls = urls;
   }
 
-  async *send(rows: ClaimedNotification[]): AsyncGenerator<Outcome[]> {
+  async *send(rows: RenderedNotification[]): AsyncGenerator<Outcome[]> {
     const outcomes: Outcome[] = [];
     const messages = new Map<string, NotificationMessage>();
     for (const row of rows) {

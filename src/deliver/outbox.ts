@@ -2,22 +2,22 @@ import type { Pool } from "pg";
 import { z } from "zod";
 import { DeliveryError, type FailureReason, messageOf } from "../errors.ts";
 import { type ClaimedNotification, claimedNotificationSchema } from "./claimed.ts";
+import type { Unrendered } from "./rendered.ts";
 
 /** The targets, by their name in event_targets. */
 export type TargetName = "notifications backend" | "service log";
 
 /** How one delivery ended, as SQL settle_notifications() takes it. */
-export type Outcome =
-  | { id: string; attempt: number; sent: true; result: Record<string, unknown> }
+export type Outcome = { id: string; attempt: number; unrendered?: Unrendered[] } & (
+  | { sent: true; result: Record<string, unknown> }
   | {
-      id: string;
-      attempt: number;
       sent: false;
       failure: FailureReason;
       error: string;
       permanent: boolean;
       retry_after_ms: number | null;
-    };
+    }
+);
 
 export type Settled = { sent: number; retried: number; dead: number };
 

@@ -1,6 +1,6 @@
 import { openFence } from "../content/fence.ts";
 import { DeliveryError } from "../errors.ts";
-import type { ClaimedNotification } from "./claimed.ts";
+import type { RenderedNotification } from "./rendered.ts";
 import { cleanText, codePoints, cutText, moduleOf, titleOf } from "./text.ts";
 import { fillUrl } from "./url_template.ts";
 
@@ -14,6 +14,9 @@ export interface ServiceLogEntryOptions {
 /** Both count characters (Unicode code points): the columns behind the Service Log are `varchar`. */
 export const longestSummary = 255;
 export const longestDescription = 4000;
+
+/** In place of the reason, which speaks of what is the case. */
+const gone = "The newest report of the cluster does not have this problem any more.";
 
 const severities: Record<number, string> = { 1: "Info", 2: "Warning", 3: "Major", 4: "Critical" };
 
@@ -43,7 +46,7 @@ function describe(reason: string, url: string): string {
  * @throws DeliveryError "schema", permanent, when the row does not have exactly one issue.
  */
 export function buildServiceLogEntry(
-  row: ClaimedNotification,
+  row: RenderedNotification,
   options: ServiceLogEntryOptions,
 ): Record<string, unknown> {
   const [issue, ...others] = row.issues;
@@ -63,8 +66,8 @@ export function buildServiceLogEntry(
   });
   return {
     cluster_uuid: row.cluster,
-    summary: cutText(titleOf(issue), longestSummary),
-    description: describe(cleanText(issue.reason), url),
+    summary: cutText(`${row.resolved ? "Resolved: " : ""}${titleOf(issue)}`, longestSummary),
+    description: describe(row.resolved ? gone : cleanText(issue.reason), url),
     service_name: "CCX Notification Service",
     severity: severities[issue.total_risk ?? 1] ?? "Info",
     created_by: options.createdBy,

@@ -1,6 +1,6 @@
 import type { AccessTokenSource } from "./access_token.ts";
-import type { ClaimedNotification } from "./claimed.ts";
 import { failure, type Outcome, success } from "./outbox.ts";
+import type { RenderedNotification } from "./rendered.ts";
 import type { ServiceLogClient } from "./service_log.ts";
 import { buildServiceLogEntry, type ServiceLogEntryOptions } from "./service_log_entry.ts";
 import type { Target } from "./target.ts";
@@ -8,6 +8,8 @@ import type { Target } from "./target.ts";
 /** The Service Log: one entry for an issue, several posts under way at once, each settled by itself. */
 export class ServiceLogTarget implements Target {
   readonly name = "service log";
+  readonly texts = ["description", "reason"] as const;
+  readonly format = "markdown";
   readonly batchSize: number;
   readonly leaseMs: number;
   readonly #client: ServiceLogClient;
@@ -30,7 +32,7 @@ export class ServiceLogTarget implements Target {
     this.leaseMs = options.timeoutMs * 6 + 30_000;
   }
 
-  async *send(rows: ClaimedNotification[]): AsyncGenerator<Outcome[]> {
+  async *send(rows: RenderedNotification[]): AsyncGenerator<Outcome[]> {
     const pending = new Map(rows.map((row) => [row.id, this.#deliver(row)]));
     while (pending.size > 0) {
       const outcome = await Promise.race(pending.values());
@@ -44,7 +46,7 @@ export class ServiceLogTarget implements Target {
     await this.#tokens.close();
   }
 
-  async #deliver(row: ClaimedNotification): Promise<Outcome> {
+  async #deliver(row: RenderedNotification): Promise<Outcome> {
     try {
       // The receiver does not recognise a repeated entry. After a first try of which we do not know how it ended, look.
       const known = row.attempt > 1 ? await this.#client.search(row.message_id) : null;

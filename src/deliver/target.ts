@@ -1,7 +1,9 @@
 import type { Pool } from "pg";
 import type { Logger } from "pino";
-import type { ClaimedNotification } from "./claimed.ts";
+import type { Format } from "../content/escape.ts";
+import type { ContentTexts } from "../content/texts.ts";
 import { claim, type Outcome, type Settled, settle, type TargetName } from "./outbox.ts";
+import { type RenderedNotification, renderAll, type TextName } from "./rendered.ts";
 
 /** A place that notifications go to. */
 export interface Target {
@@ -10,8 +12,11 @@ export interface Target {
   readonly batchSize: number;
   /** How long they stay ours, in milliseconds: longer than sending all of them can take. */
   readonly leaseMs: number;
+  /** The texts of rule content that it needs, and the markup they go into. */
+  readonly texts: readonly TextName[];
+  readonly format: Format;
   /** Sends them and yields an outcome for each, as soon as it is known. Does not throw for a failed delivery. */
-  send(rows: ClaimedNotification[]): AsyncIterable<Outcome[]>;
+  send(rows: RenderedNotification[]): AsyncIterable<Outcome[]>;
   close(): Promise<void>;
 }
 
@@ -22,6 +27,7 @@ export interface Target {
 export async function deliverDue(
   target: Target,
   pool: Pool,
+  texts: ContentTexts,
   log: Logger,
   signal?: AbortSignal,
 ): Promise<void> {
@@ -40,26 +46,38 @@ export async function deliverDue(
       };
     };
     if (failed.length > 0) await record(failed);
-    for await (const outcomes of target.send(rows)) await record(outcomes);
+    const rendered = await renderAll(rows, target, texts);
+    const leftOut = (outcome: Outcome): Outcome => ({
+      ...outcome,
+      unrendered: rendered.unrendered.get(outcome.id) ?? [],
+    });
+    for (const row of rendered.rows)
+      for (const { error } of rendered.unrendered.get(row.id) ?? [])
+        log.warn({ ...addressOf(target, row), failure: "template", error }, "issue left out");
+    if (rendered.failed.length > 0) await record(rendered.failed.map(leftOut));
+    if (rendered.rows.length === 0) continue;
+    for await (const outcomes of target.send(rendered.rows)) await record(outcomes.map(leftOut));
     log.info({ target: target.name, ...total, ms: Math.round(performance.now() - start) }, "delivered");
   }
 }
 
-function logFailures(target: Target, outcomes: Outcome[], rows: ClaimedNotification[], log: Logger): void {
+/** What a log names a notification by. */
+type Addressed = { id: string; org_id: string; cluster: string; message_id: string };
+
+const addressOf = (target: Target, row: Addressed | undefined) => ({
+  target: target.name,
+  org: row?.org_id,
+  cluster: row?.cluster,
+  messageId: row?.message_id,
+});
+
+function logFailures(target: Target, outcomes: Outcome[], rows: readonly Addressed[], log: Logger): void {
   for (const outcome of outcomes) {
     if (outcome.sent) continue;
     const row = rows.find(({ id }) => id === outcome.id);
     const { failure, error, permanent, attempt } = outcome;
     log.warn(
-      {
-        target: target.name,
-        org: row?.org_id,
-        cluster: row?.cluster,
-        messageId: row?.message_id,
-        attempt,
-        failure,
-        error,
-      },
+      { ...addressOf(target, row), attempt, failure, error },
       permanent ? "delivery given up" : "delivery failed",
     );
   }

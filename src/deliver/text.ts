@@ -1,4 +1,4 @@
-import type { ClaimedIssue } from "./claimed.ts";
+import type { RenderedIssue } from "./rendered.ts";
 
 const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
 /** A visible character made of more code units than this is decoration; cut through it rather than drop it. */
@@ -48,7 +48,7 @@ export function moduleOf(component: string): string {
 }
 
 /** What to call an issue; receivers require some text, so the rule's own name stands in for a missing one. */
-export function titleOf(issue: ClaimedIssue): string {
+export function titleOf(issue: RenderedIssue): string {
   const text = cleanText(issue.description);
   return text.trim() === "" ? cleanText(`${moduleOf(issue.component)}|${issue.error_key}`) : text;
 }

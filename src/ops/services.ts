@@ -1,12 +1,14 @@
 import type { Pool } from "pg";
 import type { Logger } from "pino";
 import type { ContentSource } from "../content/fetch.ts";
+import type { ContentTexts } from "../content/texts.ts";
 import type { Target } from "../deliver/target.ts";
 
 /** What the tasks work with. */
 export type Services = {
   pool: Pool;
   log: Logger;
+  contentTexts: ContentTexts;
   notificationsBackend: Target;
   /** Undefined where this process is not configured for it: its notifications wait for one that is. */
   serviceLog: Target | undefined;

@@ -14,6 +14,7 @@ import {
   value,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
+import { nobodyWaits, takeRequests, waiting } from "../support/policies.ts";
 import { refused, twoSessions, waitsForLock } from "../support/sessions.ts";
 
 const database = testDatabase();
@@ -133,10 +134,16 @@ test("content that was gone and is back begins anew, and the time between stays 
     ]);
   }));
 
-test("clusters with an open issue of a rule that changed are asked again, if they reported within a day", () =>
+test("clusters with an issue of a rule that changed, open or gone of late, are asked again, if they reported within a day", () =>
   rolledBack(database.pool, async (db) => {
     await loadContent(db, ["changed|A", "gone", "same"], "2026-02-01");
-    const asked = { changed: aCluster(), otherKey: aCluster(), gone: aCluster(), added: aCluster() };
+    const asked = {
+      changed: aCluster(),
+      otherKey: aCluster(),
+      gone: aCluster(),
+      added: aCluster(),
+      healing: aCluster(), // it may have to be told that the issue is gone
+    };
     const [same, silent, healed] = [aCluster(), aCluster(), aCluster()];
     await addReports(db, [
       { cluster: asked.changed, at: "2026-02-28T12:00:01Z", hits: ["changed|A"] },
@@ -145,13 +152,19 @@ test("clusters with an open issue of a rule that changed are asked again, if the
       { cluster: asked.added, at: t1, hits: ["added"] },
       { cluster: same, at: t1, hits: ["same"] },
       { cluster: silent, at: "2026-02-28T12:00:00Z", hits: ["changed|A"] },
-      { cluster: healed, at: t1, hits: ["changed|A"] },
+      { cluster: healed, at: "2026-02-27T00:00:00Z", hits: ["changed|A"] },
+      { cluster: healed, at: "2026-02-28T01:00:00Z", hits: [] },
+      { cluster: healed, at: "2026-03-01T01:00:00Z", hits: [] },
+      { cluster: asked.healing, at: "2026-02-27T00:00:00Z", hits: ["changed|A"] },
+      { cluster: asked.healing, at: "2026-02-28T01:00:01Z", hits: [] },
+      { cluster: asked.healing, at: "2026-03-01T01:00:00Z", hits: [] },
     ]);
-    await addReport(db, healed, "2026-03-01T01:00:00Z", []);
     await decideDue(db, "2026-03-01T02:00:00Z");
-    await db.query("delete from graphile_worker._private_jobs");
+    await nobodyWaits(db);
     const next = [someContent("changed|A", { description: "other" }), "added", "same"];
     await loadContent(db, next, "2026-03-01T12:00:00Z");
+    assert.deepEqual(await rows(db, "select * from decision_due"), [], "whoever decides next looks them up");
+    await takeRequests(db, "2026-03-01T12:00:00Z");
     const due = await rows(db, "select cluster, by_report from decision_due order by cluster");
     assert.deepEqual(
       due,
@@ -164,9 +177,9 @@ test("content that stays the same asks nobody", () =>
   rolledBack(database.pool, async (db) => {
     await loadContent(db, ["disk"], t1);
     await addReport(db, aCluster(), t1, ["disk"]);
-    await db.query("delete from decision_due; delete from graphile_worker._private_jobs");
+    await nobodyWaits(db);
     await loadContent(db, ["disk"], "2026-03-01T01:00:00Z");
-    assert.deepEqual(await rows(db, "select * from decision_due"), []);
+    assert.deepEqual(await waiting(db), []);
     assert.deepEqual(await jobs(db), {});
   }));
 

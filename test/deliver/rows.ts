@@ -1,9 +1,9 @@
-import type { ClaimedIssue, ClaimedNotification } from "../../src/deliver/claimed.ts";
+import type { RenderedIssue, RenderedNotification } from "../../src/deliver/rendered.ts";
 
 export const cluster = "c8590f31-e97e-4b85-b506-c45ce1911a12";
 export const messageId = "6f1d1f7e-3b0a-4c55-8a63-1d8c0d6f2a10";
 
-export function anIssue(changes: Partial<ClaimedIssue> = {}): ClaimedIssue {
+export function anIssue(changes: Partial<RenderedIssue> = {}): RenderedIssue {
   return {
     component: "ccx_rules_ocp.external.rules.nodes_requirements_check.report",
     error_key: "NODES_MINIMUM_REQUIREMENTS_NOT_MET",
@@ -15,9 +15,9 @@ export function anIssue(changes: Partial<ClaimedIssue> = {}): ClaimedIssue {
 }
 
 export function aRow(
-  changes: Partial<ClaimedNotification> = {},
-  ...issues: Partial<ClaimedIssue>[]
-): ClaimedNotification {
+  changes: Partial<RenderedNotification> = {},
+  ...issues: Partial<RenderedIssue>[]
+): RenderedNotification {
   return {
     id: "42",
     message_id: messageId,
@@ -27,6 +27,7 @@ export function aRow(
     cluster,
     updated_at: "2026-08-22T10:14:59.000000Z",
     decided_at: "2026-08-22T10:15:30.123456Z",
+    resolved: false,
     issues: issues.length > 0 ? issues.map(anIssue) : [anIssue()],
     ...changes,
   };

@@ -33,6 +33,20 @@ test("a claimed row becomes the entry of the contract, field by field", () => {
   });
 });
 
+test("what is gone says so in place of the reason, with the link and its own severity", () => {
+  const gone = (issue: Parameters<typeof aRow>[1]) =>
+    buildServiceLogEntry(aRow({ resolved: true }, issue ?? {}), options);
+  assert.deepEqual(gone({ reason: "" }), {
+    ...built(),
+    summary: "Resolved: Nodes are too small",
+    description: `The newest report of the cluster does not have this problem any more.\n\n${link}`,
+  });
+  assert.deepEqual(gone({ reason: "it is there" }), gone({ reason: "" }));
+  assert.equal(gone({ description: "" }).summary, `Resolved: ${built({ description: "" }).summary}`);
+  const long = acceptedEntrySchema.parse(gone({ description: "ř".repeat(300) }));
+  assert.equal(long.summary, `Resolved: ${"ř".repeat(245)}`);
+});
+
 test("the severity follows the total risk, and is Info for any other", () => {
   const all = [1, 2, 3, 4, 0, 5, null].map((total_risk) => built({ total_risk }).severity);
   assert.deepEqual(all, ["Info", "Warning", "Major", "Critical", "Info", "Info", "Info"]);

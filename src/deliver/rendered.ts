@@ -1,0 +1,80 @@
+import type { Format } from "../content/escape.ts";
+import type { Content, ContentTexts } from "../content/texts.ts";
+import { DeliveryError } from "../errors.ts";
+import type { ClaimedIssue, ClaimedNotification } from "./claimed.ts";
+import { failure, type Outcome } from "./outbox.ts";
+
+/** The texts that targets use. */
+export type TextName = "description" | "reason";
+
+/** An issue with its texts; those that the target does not use are empty. */
+export type RenderedIssue = Pick<ClaimedIssue, "component" | "error_key" | "total_risk"> &
+  Record<TextName, string>;
+
+/** A claimed notification whose issues have their texts. */
+export type RenderedNotification = Omit<ClaimedNotification, "issues"> & { issues: RenderedIssue[] };
+
+/** An issue that is left out of its message, and why. */
+export type Unrendered = { issue_id: string; error: string };
+
+export type RenderedRows = {
+  rows: RenderedNotification[];
+  /** By id of the notification: the issues that were left out of it. */
+  unrendered: Map<string, Unrendered[]>;
+  /** Notifications of which nothing is left. */
+  failed: Outcome[];
+};
+
+/**
+ * Renders what a target needs of each issue. An issue whose template fails is left out of its message, all others go
+ * out; a message of which nothing is left fails as "template".
+ */
+export async function renderAll(
+  rows: ClaimedNotification[],
+  target: { texts: readonly TextName[]; format: Format },
+  texts: ContentTexts,
+): Promise<RenderedRows> {
+  const contents = await texts.load(rows.flatMap(({ issues }) => issues.map(({ content_id }) => content_id)));
+  const all: RenderedRows = { rows: [], unrendered: new Map(), failed: [] };
+  await Promise.all(
+    rows.map(async (row) => {
+      const { issues, unrendered } = await renderIssues(row, target, texts, contents);
+      if (unrendered.length > 0) all.unrendered.set(row.id, unrendered);
+      if (issues.length > 0) all.rows.push({ ...row, issues });
+      else {
+        const why = unrendered[0]?.error ?? "nothing to tell";
+        all.failed.push(failure(row, new DeliveryError("template", why, { permanent: true })));
+      }
+    }),
+  );
+  return all;
+}
+
+const noTexts: Record<TextName, string> = { description: "", reason: "" };
+
+async function renderIssues(
+  { issues: claimed, resolved }: ClaimedNotification,
+  target: { texts: readonly TextName[]; format: Format },
+  texts: ContentTexts,
+  contents: ReadonlyMap<string, Content>,
+): Promise<{ issues: RenderedIssue[]; unrendered: Unrendered[] }> {
+  const issues: RenderedIssue[] = [];
+  const unrendered: Unrendered[] = [];
+  // why a problem was there is of no interest when it is gone, so it is no reason to fail either
+  const names = resolved ? target.texts.filter((name) => name !== "reason") : target.texts;
+  const { format } = target;
+  const answers = await Promise.all(
+    claimed.map(async ({ content_id, details }) => {
+      const render = () => texts.render(contents.get(content_id), { names, pydata: details, format });
+      const answer = await render();
+      // on a busy machine even a good template may hit a limit: once more, after the others
+      return "error" in answer && answer.error.startsWith("stopped:") ? render() : answer;
+    }),
+  );
+  for (const [at, { issue_id, component, error_key, total_risk }] of claimed.entries()) {
+    const answer = answers[at];
+    if (!answer || "error" in answer) unrendered.push({ issue_id, error: answer?.error ?? "no answer" });
+    else issues.push({ component, error_key, total_risk, ...noTexts, ...answer.texts });
+  }
+  return { issues, unrendered };
+}

@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import type { PoolClient } from "pg";
+import { aCluster, addReports, claim, decideDue, loadContent, type Row, value } from "../support/builders.ts";
+import { rolledBack, testDatabase } from "../support/database.ts";
+import { setScopedPolicy } from "../support/policies.ts";
+
+const database = testDatabase();
+let cluster = "";
+beforeEach(() => {
+  cluster = aCluster();
+});
+
+/** An hour of 1 March 2026. */
+const at = (hour: number) => `2026-03-01T${String(hour).padStart(2, "0")}:00:00Z`;
+
+/** The text of a report with these hits: the details by the name of the rule. */
+const reportOf = (details: Record<string, unknown>) =>
+  JSON.stringify({
+    reports: Object.entries(details).map(([rule, of]) => ({
+      component: `a.${rule}.report`,
+      key: "KEY",
+      details: of,
+    })),
+  });
+
+/** Stores reports with these texts at hours of the day, in this order. */
+const arrive = (db: PoolClient, ...reports: [hour: number, text: string, arrived?: number][]) =>
+  addReports(
+    db,
+    reports.map(([hour, hits, arrived = hour]) => ({ cluster, at: at(hour), arrived: at(arrived), hits })),
+  );
+
+const replace = (db: PoolClient, hour: number, report: string) =>
+  db.query("update new_reports set report = $3 where cluster = $1 and updated_at = $2", [
+    cluster,
+    at(hour),
+    report,
+  ]);
+
+/** The details in the messages that are due, a list for each message. */
+async function claimedDetails(db: PoolClient, hour: number): Promise<unknown[][]> {
+  const claimed = await claim(db, at(hour));
+  return claimed.map(({ issues }) => (issues as Row[]).map(({ details }) => details));
+}
+
+const inTransaction = (work: (db: PoolClient) => Promise<void>) =>
+  rolledBack(database.pool, async (db) => {
+    await loadContent(db, ["disk", "net"]);
+    await setScopedPolicy(db, {}, { tell_resolved: true }, "2026-02-01");
+    await work(db);
+  });
+
+test("details are those of the report that was decided on, whatever came after", () =>
+  inTransaction(async (db) => {
+    await arrive(db, [0, reportOf({ disk: "earlier" })], [1, reportOf({ disk: { n: 1 }, net: null })]);
+    await decideDue(db, at(1));
+    await arrive(db, [2, reportOf({ disk: "later" })]);
+    assert.deepEqual(await claimedDetails(db, 2), [[{ n: 1 }, null]]);
+  }));
+
+test("details are those of the rule and the error key; of several hits the first counts", () =>
+  inTransaction(async (db) => {
+    const hit = { component: "a.disk.report", key: "KEY", details: "this" };
+    const others = [
+      { ...hit, key: "OTHER" },
+      { ...hit, component: "b.disk.report" },
+    ].map((other) => ({ ...other, details: "other" }));
+    const reports = [...others, null, "text", hit, { ...hit, details: "again" }];
+    await arrive(db, [1, JSON.stringify({ reports })]);
+    await decideDue(db, at(1));
+    const [message] = await claim(db, at(1));
+    const details = ((message?.issues ?? []) as Row[]).map(({ component, details }) => [component, details]);
+    assert.deepEqual(Object.fromEntries(details), { "a.disk.report": "this", "b.disk.report": "other" });
+  }));
+
+test("a report that was replaced, is not JSON or not there any more gives null, and the message goes out", () =>
+  inTransaction(async (db) => {
+    await arrive(db, [1, reportOf({ disk: "old" })]);
+    await decideDue(db, at(1));
+    await db.query("savepoint decided");
+    for (const [report, details] of [
+      [reportOf({ disk: "new" }), "new"],
+      [reportOf({ net: "other" }), null],
+      ["", null],
+      ['{"reports": [', null],
+      ["[]", null],
+      ['{"reports": {}}', null],
+      ['{"reports": [{"component": "a.disk.report", "key": "KEY"}]}', null],
+    ] as const) {
+      await replace(db, 1, report);
+      assert.deepEqual(await claimedDetails(db, 1), [[details]], report);
+      await db.query("rollback to savepoint decided");
+    }
+    await db.query("delete from new_reports");
+    assert.deepEqual(await claimedDetails(db, 1), [[null]]);
+  }));
+
+test("what is told as gone has the details of the last report that still had it", () =>
+  inTransaction(async (db) => {
+    await arrive(db, [1, reportOf({ disk: "first", net: 0 })]);
+    await decideDue(db, at(1));
+    await arrive(db, [2, reportOf({ disk: "last", net: 1 })], [3, reportOf({ net: 2 })]);
+    await decideDue(db, at(3));
+    assert.deepEqual(await claimedDetails(db, 3), [["first", 0], ["last"]]);
+  }));
+
+test("what comes after it was gone has nothing to say about it, replaced or back again", () =>
+  inTransaction(async (db) => {
+    await arrive(db, [1, reportOf({ disk: "last" })]);
+    await decideDue(db, at(1));
+    await claim(db, at(1));
+    await arrive(db, [2, reportOf({})]);
+    await decideDue(db, at(2));
+    await db.query("update notification set next_attempt_at = 'infinity' where not resolved");
+    await replace(db, 2, reportOf({ disk: "replaced" }));
+    await arrive(db, [3, reportOf({ disk: "again" })]);
+    const gone = await value(db, "select closed_at from occurrence where occurrence = 1");
+    assert.ok(gone !== null, "it was gone");
+    assert.deepEqual(await claimedDetails(db, 3), [["last"]]);
+  }));
+
+test("a report without it that arrived late, or one that was replaced, does not hide it", () =>
+  inTransaction(async (db) => {
+    await arrive(db, [1, reportOf({ disk: "seen" })]);
+    await decideDue(db, at(1));
+    await claim(db, at(1));
+    await arrive(db, [3, reportOf({ disk: "replaced" })], [5, reportOf({})]);
+    await arrive(db, [2, reportOf({ net: 1 }), 6], [4, reportOf({}), 6]);
+    await replace(db, 3, "");
+    await decideDue(db, at(6));
+    await db.query("update notification set next_attempt_at = $1 where not resolved", [at(9)]);
+    assert.deepEqual(await claimedDetails(db, 6), [["seen"]]);
+  }));
+
+test("what came back and went again has the details of that time, or none", () =>
+  inTransaction(async (db) => {
+    await setScopedPolicy(db, {}, { cooldown: "0" }, "2026-02-02");
+    await arrive(db, [1, reportOf({ disk: "first" })]);
+    await decideDue(db, at(1));
+    await arrive(db, [2, reportOf({})], [3, reportOf({ disk: "second" })]);
+    await decideDue(db, at(3));
+    await arrive(db, [4, reportOf({})], [5, reportOf({ net: 1 })]);
+    await decideDue(db, at(5));
+    await db.query("savepoint decided");
+    const gone = "update notification set next_attempt_at = 'infinity' where not resolved";
+    await db.query(gone);
+    assert.deepEqual(await claimedDetails(db, 5), [["second"]]);
+    await db.query("rollback to savepoint decided");
+    await db.query(gone);
+    await db.query("delete from new_reports where updated_at = $1", [at(3)]);
+    assert.deepEqual(await claimedDetails(db, 5), [[null]], "not of the time before");
+  }));

@@ -5,6 +5,7 @@ import { createContext, withoutWaiting } from "./cli/context.ts";
 import { addDecisionCommands } from "./cli/decisions.ts";
 import { addPolicyCommands } from "./cli/policy.ts";
 import { addSilenceCommands } from "./cli/silence.ts";
+import { addSimulateCommand } from "./cli/simulate.ts";
 import { describeConfig, requireKeys } from "./config.ts";
 import { ContentError } from "./content/read.ts";
 import { asConfigurationError, asRefusal } from "./db/errors.ts";
@@ -57,6 +58,7 @@ export async function main(argv: string[]): Promise<void> {
   addSilenceCommands(program, context);
   addAcknowledgeCommand(program, context);
   addPolicyCommands(program, context);
+  addSimulateCommand(program, context);
 
   program
     .command("tail")

@@ -1,15 +1,16 @@
 import type { Command } from "commander";
-import { ConfigurationError } from "../errors.ts";
 import type { Context } from "./context.ts";
 import { printRows } from "./output.ts";
+import { parseSettings } from "./settings.ts";
 
-type Scope = { org?: string; rule?: string; json?: boolean };
+type Scope = { org?: string; rule?: string; reason: string };
 
 const columns = `t.name as target, p.org_id, p.rule_name, p.enabled, p.total_risk_threshold, p.likelihood_threshold,
   p.impact_threshold, p.severity_threshold, p.required_tags, p.cooldown::text as cooldown, p.max_events, p.filter,
-  p.allowed_clusters, p.blocked_clusters, p.spacing::text as spacing, lower(p.validity)::text as since`;
+  p.allowed_clusters, p.blocked_clusters, p.spacing::text as spacing, p.flapping_occurrences,
+  p.flapping_window::text as flapping_window, p.flapping_action, p.tell_resolved, lower(p.validity)::text as since`;
 
-/** `ccx policy show|set|history`. */
+/** `ccx policy show|history|set|end`. */
 export function addPolicyCommands(program: Command, context: Context): void {
   const policy = program.command("policy").description("who is told what");
   const list = (name: string, description: string, query: string) =>
@@ -28,7 +29,7 @@ export function addPolicyCommands(program: Command, context: Context): void {
     "show",
     "the policies in force, the wider ones first",
     `select ${columns} from policy p join event_targets t on t.id = p.target_id
-     where p.validity @> now() and ($1::text is null or t.name = $1)
+     where p.validity @> now() and ($1::text is null or t.id = target_id($1))
      order by t.id, p.org_id nulls first, p.rule_name nulls first`,
   );
   list(
@@ -36,7 +37,7 @@ export function addPolicyCommands(program: Command, context: Context): void {
     "every version, with who made it and why",
     `select ${columns}, upper(p.validity)::text as until, p.changed_by, p.reason, p.ended_by, p.end_reason
      from policy p join event_targets t on t.id = p.target_id
-     where $1::text is null or t.name = $1
+     where $1::text is null or t.id = target_id($1)
      order by t.id, lower(p.validity), p.id`,
   );
 
@@ -51,8 +52,8 @@ export function addPolicyCommands(program: Command, context: Context): void {
     .requiredOption("--reason <text>", "why")
     .option("--org <id>", "only for this organization")
     .option("--rule <rule>", "only for this rule, in any spelling")
-    .action(async (target: string, settings: string[], given: Scope & { reason: string }) => {
-      const change = Object.fromEntries(settings.map(parseSetting));
+    .action(async (target: string, settings: string[], given: Scope) => {
+      const change = parseSettings(settings);
       await context.withDatabase((pool) =>
         pool.query("select set_policy($1, $2, $3, org_id => $4, rule => $5)", [
           ...[target, JSON.stringify(change), given.reason, given.org ?? null, given.rule ?? null],
@@ -60,17 +61,20 @@ export function addPolicyCommands(program: Command, context: Context): void {
       );
       console.log(`The policy for ${target} is changed; clusters that report are asked again.`);
     });
-}
 
-const lists = new Set(["required_tags", "allowed_clusters", "blocked_clusters"]);
-
-/** `name=value`; lists are separated by commas, an empty value is null (of the other lists: none). What a value may be, the database says. */
-function parseSetting(text: string): [string, unknown] {
-  const [, name, value] = /^([a-z_]+)=(.*)$/s.exec(text) ?? [];
-  if (name === undefined || value === undefined) {
-    throw new ConfigurationError(`"${text}" is not of the form setting=value.`);
-  }
-  if (lists.has(name))
-    return [name, value === "" && name === "allowed_clusters" ? null : value.split(",").filter(Boolean)];
-  return [name, value === "" ? null : value];
+  policy
+    .command("end")
+    .argument("<target>", "for example 'service log'")
+    .description("end the policy that an organization or a rule has of its own; the wider one counts again")
+    .requiredOption("--reason <text>", "why")
+    .option("--org <id>", "that of this organization")
+    .option("--rule <rule>", "that of this rule, in any spelling")
+    .action(async (target: string, given: Scope) => {
+      await context.withDatabase((pool) =>
+        pool.query("select end_policy($1, $2, org_id => $3, rule => $4)", [
+          ...[target, given.reason, given.org ?? null, given.rule ?? null],
+        ]),
+      );
+      console.log(`That policy for ${target} has ended; clusters that report are asked again.`);
+    });
 }

@@ -1,31 +1,19 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { loadContent, type Row, rows, someContent, value } from "../support/builders.ts";
-import { assertGivesUp, type Finished, runCcx } from "../support/command.ts";
+import { assertGivesUp } from "../support/command.ts";
 import { testDatabase } from "../support/database.ts";
+import { cells, shellOn } from "../support/shell.ts";
 
 const database = testDatabase();
 const one = "11111111-1111-4111-8111-111111111111";
 const two = "22222222-2222-4222-8222-222222222222";
+const three = "abcdefab-cdef-4abc-8def-abcdefabcdef";
+const columns = `target, org_id, cluster, component, error_key, decision, reasons, issue_state, total_risk, last_told_at,
+  next_eligible_at, policy_id, silence_id, acknowledgement_id, render_error`;
 
-const ccx = (...args: string[]): Promise<Finished> => runCcx(args, { DATABASE_URL: database.url });
-
-/** Runs it with --json; returns what it printed and the exit code. */
-async function json(...args: string[]): Promise<{ code: number | null; printed: Row[] }> {
-  const { code, stdout, stderr } = await ccx(...args, "--json");
-  assert.equal(stderr, "");
-  return { code, printed: JSON.parse(stdout) };
-}
-
-/** Fails unless the command did its work; returns the lines it printed. */
-async function lines(...args: string[]): Promise<string[]> {
-  const { code, stdout, stderr } = await ccx(...args);
-  assert.deepEqual([code, stderr], [0, ""], args.join(" "));
-  return stdout.replace(/\n$/, "").split("\n");
-}
-
-/** The cells of a line of a table: they are at least two blanks apart. */
-const cells = (line: string | undefined) => (line ?? "").split(/ {2,}/);
+const ccx = shellOn(database);
+const { json, lines } = ccx;
 
 describe("the decisions from the shell", () => {
   before(async () => {
@@ -40,8 +28,9 @@ describe("the decisions from the shell", () => {
       });
     await database.pool.query(
       `insert into new_reports (org_id, cluster, updated_at, report)
-     values (1, $1, now() - interval '1 hour', $3), (2, $2, now() - interval '1 hour', $4)`,
-      [one, two, report(["disk", "net", "low"]), report(["disk"])],
+     values (1, $1, now() - interval '1 hour', $3), (2, $2, now() - interval '1 hour', $4),
+       (3, $5, now() - interval '1 hour', $6)`,
+      [one, two, report(["disk", "net", "low"]), report(["disk"]), three, report(["disk", "low"])],
     );
   });
 
@@ -54,9 +43,9 @@ describe("the decisions from the shell", () => {
       assert.deepEqual(
         issues.map((line) => cells(line).slice(0, 7)),
         [
-          ["notifications backend", "1", one, "a.disk.report", "KEY", "notify", "3"],
+          ["notifications backend", "1", one, "a.disk.report", "KEY", "notify", "new"],
           ["notifications backend", "1", one, "a.low.report", "KEY", "hold", "below_threshold"],
-          ["notifications backend", "1", one, "a.net.report", "KEY", "notify", "3"],
+          ["notifications backend", "1", one, "a.net.report", "KEY", "notify", "new"],
         ],
       );
       assert.match((await lines("explain", one)).join("\n"), /hold +target_disabled, missing_tag/);
@@ -67,9 +56,7 @@ describe("the decisions from the shell", () => {
       assert.equal(code, 0);
       const shown = await rows(
         database.pool,
-        `select target, org_id, cluster, component, error_key, decision, reasons, total_risk, last_told_at, next_eligible_at,
-         policy_id, silence_id, acknowledgement_id
-       from explain_notification where cluster = $1 order by component, target`,
+        `select ${columns} from explain_notification where cluster = $1 order by component, target`,
         [one],
       );
       assert.deepEqual(printed, shown);
@@ -84,6 +71,7 @@ describe("the decisions from the shell", () => {
       assert.deepEqual(await found("--rule", "x.y.disk.report", ...target), [
         "1 a.disk.report",
         "2 a.disk.report",
+        "3 a.disk.report",
       ]);
       assert.deepEqual(await found("--rule", "disk|KEY", "--org", "1", ...target), ["1 a.disk.report"]);
     });
@@ -93,6 +81,64 @@ describe("the decisions from the shell", () => {
       const { code, stdout } = await ccx("explain", nowhere);
       assert.deepEqual([code, stdout], [3, "No open issue.\n"]);
       assert.deepEqual(await json("explain", nowhere), { code: 3, printed: [] });
+    });
+
+    test("finds a cluster whose id is written in capitals", async () => {
+      const { printed } = await json("explain", three.toUpperCase());
+      assert.deepEqual(new Set(printed.map(({ cluster }) => cluster)), new Set([three]));
+    });
+
+    test("of the whole fleet has to be asked for", async () => {
+      for (const scope of [[], ["--target", "service log"], ["--at", "2026-03-01"]])
+        assertGivesUp(
+          await ccx("explain", ...scope),
+          /^ccx: Name a cluster, --org or --rule; --all explains the whole fleet\.$/,
+        );
+      const { printed } = await json("explain", "--all");
+      assert.deepEqual(
+        printed,
+        await rows(
+          database.pool,
+          `select ${columns} from explain_notification order by org_id, cluster, component, error_key, target`,
+        ),
+      );
+    });
+
+    test("answers for a time of the past, with what was known then", async () => {
+      const at = (time: string) => json("explain", one, "--target", "notifications backend", "--at", time);
+      const early = new Date(Date.now() - 90 * 60_000).toISOString();
+      assert.deepEqual(await at(early), { code: 3, printed: [] });
+      const { printed } = await at(new Date().toISOString());
+      assert.equal(printed.length, 3);
+      assertGivesUp(
+        await ccx("explain", one, "--at", "soon"),
+        /^ccx: invalid input syntax for type timestamp with time zone: "soon"$/,
+      );
+    });
+
+    test("says of one report what became of each of its hits", async () => {
+      const [{ updated_at } = {}] = await rows(
+        database.pool,
+        "select updated_at from new_reports where cluster = $1",
+        [three],
+      );
+      const name = `3/${three.toUpperCase()}/${updated_at}`;
+      const { code, printed } = await json("explain", "--report", name, "--target", "notifications backend");
+      assert.equal(code, 0);
+      assert.partialDeepStrictEqual(printed, [
+        { report_state: "waiting", component: "a.disk.report", decision: "notify" },
+        { report_state: "waiting", component: "a.low.report", reasons: ["below_threshold"] },
+      ]);
+      assert.equal(printed.length, 2);
+      assert.equal((await json("explain", "--report", name)).printed.length, 4, "both targets");
+      const none = await ccx("explain", "--report", `3/${three}/2026-03-01T00:00Z`);
+      assert.equal(none.code, 3);
+      assert.match(none.stdout, /^No such report\./);
+      assertGivesUp(await ccx("explain", "--report", "3"), /^ccx: "3" is not of the form ORG\/CLUSTER\/TIME/);
+      assertGivesUp(
+        await ccx("explain", one, "--report", name),
+        /^ccx: --report names one report: only --target goes with it\.$/,
+      );
     });
   });
 
@@ -106,12 +152,39 @@ describe("the decisions from the shell", () => {
           `notifications backend ${one} a.disk.report`,
           `notifications backend ${one} a.net.report`,
           `notifications backend ${two} a.disk.report`,
+          `notifications backend ${three} a.disk.report`,
         ],
       );
       assert.equal((await lines("new", "--org", "2")).length, 2, "a header and a line");
       const { code: none, stdout } = await ccx("new", "--target", "service log");
       assert.deepEqual([none, stdout], [3, "Nothing is new.\n"]);
     });
+
+    test("lists what a decision at a time of the past would have told", async () => {
+      assert.equal((await ccx("new", "--at", "2026-03-01")).code, 3);
+      const { printed } = await json("new", "--at", new Date().toISOString(), "--org", "1");
+      assert.deepEqual(
+        printed.map(({ component }) => component),
+        ["a.disk.report", "a.net.report"],
+      );
+    });
+  });
+
+  test("a target that does not exist is refused by every command", async () => {
+    for (const command of [
+      ["explain", one, "--target", "pager"],
+      ["explain", "--report", `1/${one}/2026-03-01`, "--target", "pager"],
+      ["new", "--target", "pager"],
+      ["policy", "show", "pager"],
+      ["policy", "history", "pager"],
+      ["policy", "end", "pager", "--org", "1", "--reason", "no longer needed"],
+      ["simulate", "--target", "pager", "--set", "enabled=false"],
+      ["simulate", "--target", "pager", "--from", "2026-03-01"],
+    ])
+      assertGivesUp(
+        await ccx(...command),
+        /^ccx: there is no target "pager"; the targets are: notifications backend, service log$/,
+      );
   });
 
   describe("ccx silence", () => {
@@ -138,11 +211,13 @@ describe("the decisions from the shell", () => {
       });
       assert.equal(cells((await lines("silence", "list"))[1])[1], "active");
 
-      await database.pool.query("delete from decision_due");
       assert.deepEqual(await lines("silence", "expire", String(id)), [
         `Silence ${id} has ended; what it held is asked again.`,
       ]);
-      assert.deepEqual(await rows(database.pool, "select cluster from decision_due"), [{ cluster: one }]);
+      assert.equal(
+        await value(database.pool, "select silence_id from decision_request where cause = 'silence ended'"),
+        id,
+      );
       assert.deepEqual(await json("silence", "list"), { code: 3, printed: [] });
       assert.partialDeepStrictEqual(await json("silence", "list", "--all"), {
         code: 0,
@@ -229,8 +304,38 @@ describe("the decisions from the shell", () => {
       assert.deepEqual(await rule(), ["disabled"]);
       const undo = ["ack", "net", "--error-key", "KEY", "--org", "1", "--cluster", one, "--undo"];
       assert.deepEqual(await lines(...undo), ["Undone."]);
-      assert.deepEqual(await lines(...undo), ["It was so already."]);
+      const { code, stdout } = await ccx(...undo);
+      assert.deepEqual([code, stdout], [3, "There was nothing to undo.\n"]);
       assert.deepEqual(await rule(), []);
+    });
+
+    test("takes a cluster written in capitals", async () => {
+      const capitals = ["ack", "low", "--org", "3", "--cluster", three.toUpperCase()];
+      assert.deepEqual(await lines(...capitals), ["Acknowledged."]);
+      assert.deepEqual(await lines(...capitals), ["It was so already."]);
+      const { printed } = await json("explain", three, "--rule", "low", "--target", "notifications backend");
+      assert.deepEqual(printed[0]?.reasons, ["below_threshold", "disabled"]);
+      assert.deepEqual(await lines(...capitals, "--undo"), ["Undone."]);
+    });
+
+    test("with a reason that nobody would keep is refused", async () => {
+      const kept = () => value(database.pool, "select count(*)::integer from cluster_rule_toggle");
+      const before = await kept();
+      const reason = ["--reason", "known, accepted"];
+      assertGivesUp(
+        await ccx("ack", "disk", "--org", "3", "--cluster", three, ...reason),
+        /^ccx: A reason is not kept for one cluster .+ ccx silence add --cluster, which keeps it\.$/,
+      );
+      assertGivesUp(
+        await ccx("ack", "disk", "--org", "3", "--undo", ...reason),
+        /^ccx: --reason is for an acknowledgement/,
+      );
+      assert.equal(await kept(), before);
+      await lines("ack", "disk", "--org", "77", ...reason);
+      assert.equal(
+        await value(database.pool, "select justification from rule_disable where org_id = '77'"),
+        "known, accepted",
+      );
     });
 
     test("without a rule or an organization is refused", async () => {

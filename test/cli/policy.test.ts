@@ -30,7 +30,7 @@ test("the policies in force are shown, the wider ones first", async () => {
   assert.match(header ?? "", /^target +org id +rule name +enabled +total risk threshold/);
   assert.equal(shown.length, 2);
   assert.match(shown[0] ?? "", /^notifications backend +true +2 +0 +0 +0 +7 days +100/);
-  await set("--rule", "x.disk.report|KEY", "enabled=false");
+  await set("--rule", "x.disk.report", "enabled=false");
   await set("--org", "7", "cooldown=1 month");
   assert.deepEqual(
     (await json("show", target)).map(({ org_id, rule_name, enabled, cooldown }) => [
@@ -52,10 +52,11 @@ test("settings are texts, numbers and lists; an empty one is cleared where that 
       "8",
       "enabled=true",
       "max_events=5",
-      "required_tags=a,b",
+      "required_tags=a, b , ,",
       "filter=totalRisk > 2 && impact >= 1",
     ],
-    ...["allowed_clusters=c,d", "blocked_clusters=e", "spacing=2 hours", "likelihood_threshold=1"],
+    ...["allowed_clusters= c,d", "blocked_clusters=e", "spacing=2 hours", "likelihood_threshold=1"],
+    ...["flapping_occurrences=3", "flapping_window=6 hours", "flapping_action=damp", "tell_resolved=true"],
   );
   assert.partialDeepStrictEqual(await shown(), {
     max_events: 5,
@@ -65,7 +66,16 @@ test("settings are texts, numbers and lists; an empty one is cleared where that 
     blocked_clusters: ["e"],
     spacing: "02:00:00",
     likelihood_threshold: 1,
+    flapping_occurrences: 3,
+    flapping_window: "06:00:00",
+    flapping_action: "damp",
+    tell_resolved: true,
   });
+  const { required_tags, allowed_clusters } = (await shown()) ?? {};
+  assert.deepEqual(
+    { required_tags, allowed_clusters },
+    { required_tags: ["a", "b"], allowed_clusters: ["c", "d"] },
+  );
   await set("--org", "8", "required_tags=", "filter=", "allowed_clusters=", "blocked_clusters=");
   assert.partialDeepStrictEqual(await shown(), {
     max_events: 5,
@@ -92,6 +102,29 @@ test("the history has every version, with who made it and why", async () => {
   assert.equal(versions[1]?.until, null);
 });
 
+test("the policy of an organization or a rule ends, and stays on record with who ended it and why", async () => {
+  await set("--org", "10", "--rule", "disk", "max_events=3");
+  const end = ["end", target, "--org", "10", "--rule", "x.disk.report", "--reason", "contract ended"];
+  const { code, stdout, stderr } = await ccx(...end);
+  assert.deepEqual([code, stderr], [0, ""]);
+  assert.match(stdout, /^That policy for notifications backend has ended; /);
+  assert.ok(!(await json("show", target)).some(({ org_id }) => org_id === "10"));
+  const [{ until, ended_by, end_reason } = {}] = (await json("history", target)).filter(
+    ({ org_id }) => org_id === "10",
+  );
+  assert.ok(until);
+  assert.deepEqual(
+    [ended_by, end_reason],
+    [(await rows(database.pool, "select session_user as me"))[0]?.me, "contract ended"],
+  );
+  assertGivesUp(await ccx(...end), /^ccx: there is no policy of its own for that organization or rule$/);
+  assertGivesUp(
+    await ccx("end", target, "--reason", "contract ended"),
+    /^ccx: the policy of a target cannot end, only change/,
+  );
+  assertGivesUp(await ccx("end", target, "--org", "10"), /required option '--reason <text>'/, /--help/);
+});
+
 test("what cannot be is refused in one line, and nothing changes", async () => {
   const before = await wholeTable(database.pool, "policy");
   const refuse = async (line: RegExp, ...args: string[]) => assertGivesUp(await ccx("set", ...args), line);
@@ -104,7 +137,12 @@ test("what cannot be is refused in one line, and nothing changes", async () => {
     ...reason,
   );
   await refuse(/^ccx: a cooldown has to be between 0 and 100 years$/, target, "cooldown=-1 day", ...reason);
-  await refuse(/^ccx: invalid input syntax for type interval: "abc"$/, target, "cooldown=abc", ...reason);
+  await refuse(
+    /^ccx: the setting cooldown is an interval with its unit, for example "3 days", not "abc"$/,
+    target,
+    "cooldown=abc",
+    ...reason,
+  );
   await refuse(/^ccx: the setting cooldown cannot be empty$/, target, "cooldown=", ...reason);
   await refuse(/^ccx: the filter cannot be read at position 3: .+$/, target, "filter=1 &", ...reason);
   await refuse(/^ccx: a change needs a reason .+$/, target, "enabled=false", "--reason", "why");

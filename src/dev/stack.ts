@@ -6,6 +6,7 @@ import { startGuard } from "./guard.ts";
 import { findKafka } from "./kafka/install.ts";
 import { startKafka } from "./kafka.ts";
 import { startPostgres } from "./postgres.ts";
+import type { Server } from "./server.ts";
 
 export type Stack = {
   databaseUrl: string;
@@ -15,6 +16,8 @@ export type Stack = {
   directory: string;
   /** the processes that were started: no server for what was given */
   pids: { guard?: number; postgres?: number; kafka?: number };
+  /** the same as servers that can be taken away and brought back */
+  servers: { postgres?: Server; kafka?: Server };
   /** Stops what was started, removes the folder; resolves when both are gone. May be called more than once. */
   stop(): Promise<void>;
 };
@@ -25,10 +28,13 @@ export type StackOptions = {
   kafkaBrokers?: string | undefined;
   /** told what takes long, in a line for a person */
   log?: (line: string) => void;
+  /** told the port that Kafka listens on, says at which one clients find it; the same by default */
+  advertiseKafka?: (port: number) => number;
 };
 
 /**
- * Starts PostgreSQL 18 and Kafka 4.1 for development and tests, empty and on free ports of the loopback interface.
+ * Starts PostgreSQL (18, or what CCX_STACK_POSTGRES says) and Kafka 4.1 for development and tests, empty and on free
+ * ports of the loopback interface.
  * They end with this process, however it ends, and do not keep it alive.
  * @throws ConfigurationError if something has to be installed first; Error with the end of a server's log if that
  *   server does not start. Nothing is left running then.
@@ -52,7 +58,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       : await findKafka(await folder("maven"), guard, log);
     const [postgres, kafka] = await Promise.all([
       options.databaseUrl ? undefined : folder("postgres").then((it) => startPostgres(it, guard)),
-      installation && folder("kafka").then((it) => startKafka(it, installation, guard)),
+      installation &&
+        folder("kafka").then((it) => startKafka(it, installation, guard, options.advertiseKafka)),
     ]);
     const stop = async () => {
       await kafka?.stop();
@@ -71,6 +78,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
         ...(postgres && { postgres: postgres.pid }),
         ...(kafka && { kafka: kafka.pid }),
       },
+      servers: { ...(postgres && { postgres }), ...(kafka && { kafka }) },
       stop: () => (stopped ??= stop()),
     };
   } catch (error) {

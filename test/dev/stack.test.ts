@@ -32,7 +32,12 @@ test("two stacks run side by side and each leaves nothing when stopped", async (
               current_setting('TimeZone') as timezone, upper('é') as upper`,
     );
     assert.deepEqual(rows, [
-      { current_database: "ccx", version: 18, timezone: process.env.CCX_STACK_TIMEZONE ?? "UTC", upper: "É" },
+      {
+        current_database: "ccx",
+        version: Number(process.env.CCX_STACK_POSTGRES ?? 18),
+        timezone: process.env.CCX_STACK_TIMEZONE ?? "UTC",
+        upper: "É",
+      },
     ]);
     await client.end();
   }

@@ -21,8 +21,13 @@ export function jvmOptions(directory: string): string[] {
 /**
  * The content of a `server.properties`: one node, broker and controller, without authentication.
  * @param data the folder of its storage
+ * @param advertisedPort where clients find it, if that is not where it listens
  */
-export function serverProperties(data: string, [brokerPort, controllerPort]: [number, number]): string {
+export function serverProperties(
+  data: string,
+  [brokerPort, controllerPort]: [number, number],
+  advertisedPort = brokerPort,
+): string {
   const listener = `PLAINTEXT://127.0.0.1:${brokerPort}`;
   const largestMessage = 20 * 1024 * 1024;
   return Object.entries({
@@ -31,7 +36,7 @@ export function serverProperties(data: string, [brokerPort, controllerPort]: [nu
     "controller.quorum.voters": `1@127.0.0.1:${controllerPort}`,
     "controller.listener.names": "CONTROLLER",
     listeners: `${listener},CONTROLLER://127.0.0.1:${controllerPort}`,
-    "advertised.listeners": listener,
+    "advertised.listeners": `PLAINTEXT://127.0.0.1:${advertisedPort}`,
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "log.dirs": data,
     "auto.create.topics.enable": false,

@@ -3,7 +3,9 @@ import { addAcknowledgeCommand } from "./cli/acknowledge.ts";
 import { addContentCommands } from "./cli/content.ts";
 import { createContext, withoutWaiting } from "./cli/context.ts";
 import { addDecisionCommands } from "./cli/decisions.ts";
+import { addDeliveryCommands } from "./cli/delivery.ts";
 import { addPolicyCommands } from "./cli/policy.ts";
+import { addRejectedCommands } from "./cli/rejected.ts";
 import { addSilenceCommands } from "./cli/silence.ts";
 import { addSimulateCommand } from "./cli/simulate.ts";
 import { describeConfig, requireKeys } from "./config.ts";
@@ -13,6 +15,14 @@ import { migrate } from "./db/migrate.ts";
 import { ConfigurationError } from "./errors.ts";
 import { tail } from "./ops/tail.ts";
 import { isStop, type Role, run, stopSignal } from "./run.ts";
+
+/** How long a service that cannot go on may take to end; what it has in hand is done again by the next one. */
+const endWithinMs = 5_000;
+
+/** Whatever still holds it (a client that waits for its server): an orchestrator starts only what has ended. */
+const endSoon = () => {
+  setTimeout(() => process.exit(1), endWithinMs).unref();
+};
 
 /**
  * The command `ccx`: the table of contents of what it can do. Sets the exit code: 0 done, 1 not done. What a person
@@ -36,7 +46,7 @@ export async function main(argv: string[]): Promise<void> {
       .action(async () => {
         const { config, log } = context.config();
         const signal = stopSignal(log);
-        await run(roles, config, log, signal).catch((error) => {
+        await run(roles, config, log, signal, endSoon).catch((error) => {
           if (!isStop(error, signal)) throw error;
         });
       });
@@ -59,6 +69,8 @@ export async function main(argv: string[]): Promise<void> {
   addAcknowledgeCommand(program, context);
   addPolicyCommands(program, context);
   addSimulateCommand(program, context);
+  addDeliveryCommands(program, context);
+  addRejectedCommands(program, context);
 
   program
     .command("tail")

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { type ConfigName, type Key, keyList, keys } from "./config/keys.ts";
 import { checkEnvironment, lookUp, readFile, type Variables } from "./config/sources.ts";
-import { secureUrl } from "./config/values.ts";
+import { secureUrl, webUrl } from "./config/values.ts";
 import { ConfigurationError } from "./errors.ts";
 
 type Value<K> = K extends { schema: z.ZodType; default: string }
@@ -64,14 +64,19 @@ export function describeConfig(config: Config): string[] {
     const value = config[name];
     const text = value === undefined ? "" : Array.isArray(value) ? value.join(",") : String(value);
     if (name === "databaseUrl" && text) return `${key.key}=${withoutPassword(text)}`;
-    return `${key.key}=${key.secret && text ? "***" : text}`;
+    return `${key.key}=${key.secret && text ? "***" : shown(key, text)}`;
   });
 }
 
-function wrongValue({ key, secret }: Key, text: string, error: z.ZodError): string {
-  const mayBeSecret = secret || text.includes("@"); // a URL with a password in it
-  const shown = mayBeSecret ? "" : `, but is ${JSON.stringify(text).slice(0, 200)}`;
-  return `${key} has to be ${error.issues[0]?.message}${shown}.`;
+function wrongValue(key: Key, text: string, error: z.ZodError): string {
+  const mayBeSecret = key.secret || text.includes("@"); // a URL with a password in it
+  const value = mayBeSecret ? "" : `, but is ${JSON.stringify(shown(key, text)).slice(0, 200)}`;
+  return `${key.key} has to be ${error.issues[0]?.message}${value}.`;
+}
+
+/** A value as it may be printed: an address that we ask may carry a key in its query. */
+function shown({ schema }: Key, text: string): string {
+  return schema === secureUrl || schema === webUrl ? text.replace(/[?#].*$/s, "?***") : text;
 }
 
 function withoutPassword(text: string): string {
@@ -98,6 +103,10 @@ function contradictions(config: Config): string[] {
   together("kafkaSaslMechanism", hasMechanism, ["kafkaSaslUsername", "kafkaSaslPassword"]);
   for (const name of ["kafkaSaslUsername", "kafkaSaslPassword"] as const) {
     together(name, config[name] !== undefined, ["kafkaSaslMechanism"]);
+  }
+  for (const name of ["resultsTopic", "notificationsTopic"] as const) {
+    if (config.deadLetterTopic === config[name])
+      problems.push(`CCX_DEAD_LETTER_TOPIC has to be another topic than ${keys[name].key}.`);
   }
   if (config.kafkaCaFile !== undefined && !config.kafkaTls) {
     problems.push("CCX_KAFKA_TLS has to be true, because CCX_KAFKA_CA_FILE is set.");

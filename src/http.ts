@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { Agent, request } from "undici";
+import { Agent, buildConnector, request } from "undici";
+import { ForbiddenAddress, guardedLookup, isForbiddenHost } from "./url_rules.ts";
 
 /** Bounds of one HTTP exchange. */
 export interface HttpLimits {
@@ -34,10 +35,19 @@ export class NoAnswer extends Error {
   }
 }
 
-/** Connections of one receiver; the caller closes it. */
+/** Connections of one receiver; the caller closes it. None goes to a forbidden address, whatever DNS says by then. */
 export function createAgent(limits: Pick<HttpLimits, "connectTimeoutMs">): Agent {
-  // The time of the whole exchange is bounded by its signal, in `send`.
-  return new Agent({ connect: { timeout: limits.connectTimeoutMs }, headersTimeout: 0, bodyTimeout: 0 });
+  const connectTo = buildConnector({ timeout: limits.connectTimeoutMs, lookup: guardedLookup });
+  return new Agent({
+    connect: (options, callback) =>
+      // an address is not looked up
+      isForbiddenHost(options.hostname)
+        ? callback(new ForbiddenAddress(options.hostname), null)
+        : connectTo(options, callback),
+    // The time of the whole exchange is bounded by its signal, in `send`.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  });
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Kafka } from "kafkajs";
 import type { Logger } from "pino";
 import { type Config, requireKeys } from "./config.ts";
 import { contentSourceOf } from "./content/fetch.ts";
@@ -10,6 +11,7 @@ import { ServiceLogClient } from "./deliver/service_log.ts";
 import { ServiceLogTarget } from "./deliver/service_log_target.ts";
 import { messageOf } from "./errors.ts";
 import { ResultsConsumer } from "./ingest/consumer.ts";
+import type { DeadLetters } from "./ingest/dead_letters.ts";
 import { createKafka } from "./kafka/client.ts";
 import { registerCodecs } from "./kafka/codecs.ts";
 import { createProducer } from "./kafka/producer.ts";
@@ -21,7 +23,8 @@ export type Role = "consume" | "work";
 
 /**
  * Runs the service until the signal is aborted, then finishes what is in hand and resolves.
- * Rejects when it cannot go on: ConfigurationError for what a person has to change.
+ * Rejects when it cannot go on: ConfigurationError for what a person has to change. `onFailure` hears of it at once, before the
+ * parts have ended.
  *
  * The wiring plan: consumer → database ← worker → targets. The parts know nothing of each other; what connects them
  * is in the database.
@@ -31,6 +34,7 @@ export async function run(
   config: Config,
   log: Logger,
   signal: AbortSignal,
+  onFailure?: () => void,
 ): Promise<void> {
   requireKeys(config, ["databaseUrl", "kafkaBrokers"]);
   await using stack = new AsyncDisposableStack();
@@ -66,14 +70,16 @@ export async function run(
     const contentTexts = await ContentTexts.create(pool, log);
     stack.defer(() => contentTexts.dispose());
     stack.defer(await contentTexts.watch(config.databaseUrl));
-    setServices({ pool, log, contentTexts, notificationsBackend, serviceLog, contentSource });
+    const deadLetters = createDeadLetters(config, kafka, stack);
+    setServices({ pool, log, contentTexts, notificationsBackend, serviceLog, contentSource, deadLetters });
     stack.defer(() => setServices(undefined));
 
     const without = [
       ...(serviceLog ? [] : ["deliver_service_log"]),
       ...(contentSource ? [] : ["fetch_content"]),
+      ...(deadLetters ? [] : ["forward_rejected"]),
     ];
-    const worker = await startWorker({ pool, log, without });
+    const worker = await startWorker({ pool, log, without, roles });
     stack.defer(() => worker.stop());
     failures.push(worker.failed);
   }
@@ -94,8 +100,23 @@ export async function run(
   }
 
   log.info({ roles }, "running");
-  await Promise.race([aborted(signal), ...failures]);
+  await Promise.race([aborted(signal), ...failures]).catch((error) => {
+    log.error({ error: messageOf(error) }, "cannot go on, ending");
+    onFailure?.();
+    throw error;
+  });
   log.info("stopping, finishing what is in hand");
+}
+
+function createDeadLetters(
+  { deadLetterTopic: topic }: Config,
+  kafka: Kafka,
+  stack: AsyncDisposableStack,
+): DeadLetters | undefined {
+  if (topic === undefined) return undefined;
+  const producer = createProducer(kafka);
+  stack.defer(() => producer.disconnect());
+  return { topic, producer };
 }
 
 function createServiceLog(config: Config): ServiceLogTarget | undefined {

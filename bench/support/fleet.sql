@@ -131,10 +131,9 @@ order by f.updated_at;
 -- What was told ------------------------------------------------------------------------------------------------------
 
 create temp table qualifying on commit drop as
-select t.id as target_id, g.id as issue_id, g.org_id, g.cluster, v.rule_name, v.error_key, v.tags, v.policy_id, v.cooldown,
+select v.target_id, g.id as issue_id, g.org_id, g.cluster, v.rule_name, v.error_key, v.tags, v.policy_id, v.cooldown,
   g.occurrences, h.known_from, h.known_until
-from event_targets t
-cross join lateral verdict(t.id, pg_temp.at()) v
+from verdict(null, pg_temp.at()) v
 join given g on g.id = v.issue_id
 join (select issue_id, min(known_from), max(coalesce(known_until, 'infinity')) from occurrence group by issue_id)
   h (issue_id, known_from, known_until) on h.issue_id = g.id
@@ -171,8 +170,10 @@ select distinct on (notification_id) notification_id, target_id, org_id, 0, clus
 from telling
 order by notification_id;
 select setval(pg_get_serial_sequence('notification', 'id'), max(id)) from notification;
-insert into notified_issue (notification_id, issue_id, target_id, told_at, cooldown_period, occurrence, content_id, policy_id)
-select t.notification_id, t.issue_id, t.target_id, t.told_at, cooldown_period(t.told_at, t.cooldown), t.occurrence, c.id, t.policy_id
+insert into notified_issue (notification_id, issue_id, target_id, told_at, cooldown_period, occurrence, content_id, policy_id,
+  superseded_at)
+select t.notification_id, t.issue_id, t.target_id, t.told_at, cooldown_period(t.told_at, t.cooldown), t.occurrence, c.id, t.policy_id,
+  lead(t.told_at, 1, 'infinity') over (partition by t.issue_id, t.target_id order by t.told_at)
 from telling t
 join rule_content c on c.rule_name = t.rule_name and c.error_key = t.error_key and c.validity @> t.told_at
 order by t.notification_id, t.issue_id;

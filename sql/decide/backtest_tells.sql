@@ -40,15 +40,23 @@ as $$
         row(v.policy_id, v.content_id, v.reasons) is distinct from
           lag(row(v.policy_id, v.content_id, v.reasons)) over (partition by v.issue_id order by e.starts_at) as differs
       from era e
-      cross join lateral verdict(backtest_tells.target, e.starts_at, null, change) v
+      cross join lateral (
+        select * from verdict(backtest_tells.target, e.starts_at) where change is null
+        union all
+        select * from changed_verdict(backtest_tells.target, e.starts_at, change) where change is not null
+      ) v
     ) v
     where v.differs
   ), run as (
-    select i.id as issue_id, i.org_id, i.cluster, from_time - interval '1 microsecond' as at, told.told_at,
-      spaced.message_at, from_time as may_be_told_at, false as is_told, null::bigint as policy_id, null::integer as max_events
+    select i.id as issue_id, i.org_id, i.cluster, from_time - interval '1 microsecond' as at,
+      case when told.voided @> from_time then last_telling(i.id, backtest_tells.target, from_time) else told.told_at end as told_at,
+      case when spaced.is_needed then last_message(i.org_id, i.cluster, backtest_tells.target, from_time) end as message_at,
+      from_time as may_be_told_at, false as is_told, null::bigint as policy_id, null::integer as max_events
     from issue i
-    left join lateral last_told_at(i.id, backtest_tells.target, from_time) told on true
-    left join lateral last_message_at(i.org_id, i.cluster, backtest_tells.target, from_time) spaced on true
+    cross join (select bool_or(v.spacing > interval '0') as is_needed from verdicts v) spaced
+    left join notified_issue told
+      on told.issue_id = i.id and told.target_id = backtest_tells.target and not told.resolved
+      and told.told_at < from_time and told.superseded_at >= from_time
     where exists (
       select from occurrence o
       where o.issue_id = i.id and o.known_from < to_time and coalesce(o.known_until > from_time, true))
@@ -70,8 +78,8 @@ as $$
           when not h.qualifies then v.ends_at
           else least(v.ends_at, greatest(
             h.next_eligible_at,
-            (select upper(x.in_force) from silence x where x.id = h.silence_id),
-            (select coalesce(upper(x.period), 'infinity') from acknowledgement x where x.id = h.acknowledgement_id)))
+            (select upper(x.in_force) from silence x where x.id = held.silence_id),
+            (select coalesce(upper(x.period), 'infinity') from acknowledgement x where x.id = coalesce(held.acked_by, held.disabled_by))))
         end as may_be_told_at
       from (
         select m.*,
@@ -102,7 +110,7 @@ as $$
                limit 1),
               (select sent.decided_at
                from notification sent
-               where sent.org_id = r.org_id and sent.cluster = r.cluster and sent.decided_at >= next.at
+               where sent.org_id = r.org_id and sent.cluster = r.cluster and sent.decided_at >= next.at and sent.replay_of is null
                order by sent.decided_at
                limit 1)) as at
             offset 0
@@ -114,7 +122,7 @@ as $$
               when next.at = r.may_be_told_at and (
                   select true from new_reports n
                   where n.org_id = r.org_id and n.cluster = r.cluster and n.received_at <= next.at
-                    and n.updated_at > next.at - interval '1 day' and n.updated_at < next.at + interval '1 hour'
+                    and is_recent(n.updated_at, next.at) and n.updated_at < next.at + interval '1 hour'
                     and (
                       select true from read_errors e
                       where e.org_id = n.org_id and e.cluster = n.cluster and e.updated_at = n.updated_at
@@ -131,11 +139,34 @@ as $$
       join verdicts v on v.issue_id = r.issue_id and v.starts_at <= r.moment and v.ends_at > r.moment
       left join occurrence o
         on o.issue_id = r.issue_id and o.known_from <= r.moment and coalesce(o.known_until > r.moment, true)
-      cross join lateral hold_reasons(
-        backtest_tells.target, r.moment, r.moment, v.content_id, r.issue_id, r.org_id, r.cluster, v.rule_name, v.error_key, v.tags,
-        v.reasons, v.cooldown, v.spacing, v.allowed_clusters, v.blocked_clusters,
-        v.flapping_occurrences, v.flapping_window, v.flapping_action,
-        o.occurrence, true, r.told_at, r.message_at) h
+      left join render_failure unrendered
+        on unrendered.issue_id = r.issue_id and unrendered.target_id = backtest_tells.target
+        and unrendered.content_id = v.content_id and unrendered.occurrence = o.occurrence
+        and lower(unrendered.held_period) <= r.moment and upper(unrendered.held_period) > r.moment
+      left join acknowledged_rule org_acked on org_acked.rule_name = v.rule_name and org_acked.org_id = r.org_id
+      left join acknowledged_rule cluster_acked on cluster_acked.rule_name = v.rule_name and cluster_acked.cluster = r.cluster
+      cross join silenced(tstzrange(from_time, to_time))
+      cross join lateral (
+        select
+          case when r.cluster = any (silenced.clusters) or r.org_id = any (silenced.organizations)
+              or v.rule_name = any (silenced.rules) or silenced.others
+            then first_silence(r.org_id, r.cluster, v.rule_name, v.error_key, v.tags, r.moment) end as silence_id,
+          case when org_acked.rule_name is not null
+            then first_acknowledgement(r.org_id, null, v.rule_name, v.error_key, r.moment) end as acked_by,
+          case when cluster_acked.rule_name is not null
+            then first_acknowledgement(r.org_id, r.cluster, v.rule_name, v.error_key, r.moment) end as disabled_by,
+          case when o.occurrence >= v.flapping_occurrences
+            then flapping_until(r.issue_id, o.occurrence, v.flapping_occurrences, v.flapping_window) end as flapping_until
+        offset 0
+      ) held
+      cross join lateral (
+        select answer.*
+        from hold_reasons(
+          r.moment, v.reasons, v.cooldown, v.spacing, v.allowed_clusters, v.blocked_clusters, v.flapping_action, r.cluster,
+          o.occurrence, true, r.told_at, r.message_at, held.flapping_until, upper(unrendered.held_period),
+          held.silence_id, held.acked_by, held.disabled_by) answer
+        offset 0
+      ) h
       cross join lateral (
         select f.is_free,
           -- without a cooldown it is told with every decision, but time alone does not bring one

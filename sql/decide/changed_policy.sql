@@ -1,6 +1,6 @@
 -- Clusters are written in small letters, as the consumer stores them.
 create or replace function changed_policy(policy policy, change jsonb, at timestamptz default now()) returns policy
-language plpgsql stable
+language plpgsql stable parallel safe
 set search_path = public, pg_temp
 as $$
 declare

@@ -5,69 +5,78 @@
 -- settings_at, which is `at` unless somebody compares (explain_diff).
 --
 -- One `language sql` query without a SET clause, so that the planner takes it apart: `where cluster = …` on a view
--- above it reaches the index of issue, and a fleet gets hash joins. (With `set search_path` it would be a black box
--- that computes every cluster first; `begin atomic` binds names when it is created, which is as safe.)
+-- above it reaches the index of issue, and a fleet gets hash joins by several workers. (With `set search_path` it would be a
+-- black box that computes every cluster first; `begin atomic` binds names when it is created, which is as safe.) Workers take no
+-- part in what is looked up row by row by subqueries or `limit`: so what everybody has is joined, and what few have is behind
+-- `case`, in functions of their own.
 create or replace function decide(
   target integer, at timestamptz, clusters text[] default null, settings_at timestamptz default null
 ) returns setof decision
 language sql stable parallel safe
 begin atomic
   select
-    target,
-    v.org_id,
-    v.cluster,
-    v.issue_id,
-    v.component,
-    v.error_key,
-    o.occurrence,
+    x.target_id,
+    x.org_id,
+    x.cluster,
+    x.issue_id,
+    x.component,
+    x.error_key,
+    x.occurrence,
     h.issue_state,
-    v.first_seen,
+    x.first_seen,
     -- the cluster's newest report that had arrived by then and could be read
-    case when l.received_at <= at then l.updated_at
-      else (select known.updated_at from new_reports known
-        where known.org_id = v.org_id and known.cluster = v.cluster and known.received_at <= at
-          and not exists (
-            select from read_errors e
-            where e.org_id = known.org_id and e.cluster = known.cluster and e.updated_at = known.updated_at)
-        order by known.updated_at desc
-        limit 1) end,
-    v.total_risk,
+    case when x.received_at <= at then x.updated_at else newest_report_at(x.org_id, x.cluster, at) end,
+    x.total_risk,
     case when cardinality(h.reasons) = 0 then 'notify' else 'hold' end,
     h.reasons,
     h.qualifies,
-    told.told_at,
+    x.last_told_at,
     h.next_eligible_at,
-    v.policy_id,
-    v.content_id,
-    h.silence_id,
-    h.acknowledgement_id,
-    h.render_error
-  from verdict(target, coalesce(settings_at, at), clusters) v
-  join occurrence o on o.issue_id = v.issue_id
-  left join latest_report l on l.org_id = v.org_id and l.cluster = v.cluster
-  left join lateral last_told_at(v.issue_id, target, at) told on true
-  -- only where it matters: of no cluster at all it is quickly found
-  left join lateral last_message_at(v.org_id, case when v.spacing > interval '0' then v.cluster end, target, at) spaced on true
+    x.policy_id,
+    x.content_id,
+    x.silence_id,
+    coalesce(x.acked_by, x.disabled_by),
+    x.render_error
+  from (
+    select v.*, o.occurrence, coalesce(o.known_until > at, true) as is_open, l.received_at, l.updated_at,
+      case when told.voided @> at then last_telling(v.issue_id, v.target_id, at) else told.told_at end as last_told_at,
+      case when v.spacing > interval '0' then last_message(v.org_id, v.cluster, v.target_id, at) end as message_at,
+      case when o.occurrence >= v.flapping_occurrences
+        then flapping_until(v.issue_id, o.occurrence, v.flapping_occurrences, v.flapping_window) end as flapping_until,
+      upper(unrendered.held_period) as unrendered_until,
+      unrendered.error as render_error,
+      case when v.cluster = any (silenced.clusters) or v.org_id = any (silenced.organizations)
+          or v.rule_name = any (silenced.rules) or silenced.others
+        then first_silence(v.org_id, v.cluster, v.rule_name, v.error_key, v.tags, coalesce(settings_at, at)) end as silence_id,
+      case when org_acked.rule_name is not null
+        then first_acknowledgement(v.org_id, null, v.rule_name, v.error_key, coalesce(settings_at, at)) end as acked_by,
+      case when cluster_acked.rule_name is not null
+        then first_acknowledgement(v.org_id, v.cluster, v.rule_name, v.error_key, coalesce(settings_at, at)) end as disabled_by
+    from verdict(target, coalesce(settings_at, at), clusters) v
+    join occurrence o on o.issue_id = v.issue_id
+    left join latest_report l
+      on l.org_id = v.org_id and l.cluster = v.cluster and (decide.clusters is null or l.cluster = any (decide.clusters))
+    -- the last telling before `at`
+    left join notified_issue told
+      on told.issue_id = v.issue_id and told.target_id = v.target_id and not told.resolved
+      and told.told_at < at and told.superseded_at >= at
+    left join render_failure unrendered
+      on unrendered.issue_id = v.issue_id and unrendered.target_id = v.target_id
+      and unrendered.content_id = v.content_id and unrendered.occurrence = o.occurrence and unrendered.held_period @> at
+    left join acknowledged_rule org_acked on org_acked.rule_name = v.rule_name and org_acked.org_id = v.org_id
+    left join acknowledged_rule cluster_acked on cluster_acked.rule_name = v.rule_name and cluster_acked.cluster = v.cluster
+    cross join silenced(tstzrange(coalesce(settings_at, at), coalesce(settings_at, at), '[]'))
+    where o.known_from <= at
+      -- open then, or gone since the policy tells what is gone
+      and coalesce(o.known_until > least(at, v.tell_resolved_since), true)
+  ) x
   cross join lateral hold_reasons(
-    target, at, coalesce(settings_at, at), v.content_id, v.issue_id, v.org_id, v.cluster, v.rule_name, v.error_key, v.tags,
-    v.reasons, v.cooldown, v.spacing, v.allowed_clusters, v.blocked_clusters,
-    v.flapping_occurrences, v.flapping_window, v.flapping_action,
-    o.occurrence, coalesce(o.known_until > at, true), told.told_at, spaced.message_at) h
-  where o.known_from <= at
-    -- open then, or gone since the policy tells what is gone
-    and coalesce(o.known_until > least(at, v.tell_resolved_since), true)
-    and (coalesce(o.known_until > at, true)
-      -- gone, told before, and not yet told as gone (by v.issue_id: of a condition on o alone the planner makes a filter, and
-      -- looks for a later occurrence of all that ever went)
-      or (told.told_at is not null
-          and not exists (
-            select from occurrence later
-            where later.issue_id = v.issue_id and later.occurrence > o.occurrence and later.known_from <= at)
-          and not exists (
-            select from notified_issue n
-            where n.issue_id = v.issue_id and n.target_id = target and n.resolved
-              and n.told_at > told.told_at and n.told_at < at and not n.voided @> at)));
+    at, x.reasons, x.cooldown, x.spacing, x.allowed_clusters, x.blocked_clusters, x.flapping_action, x.cluster,
+    x.occurrence, x.is_open, x.last_told_at, x.message_at, x.flapping_until, x.unrendered_until, x.silence_id, x.acked_by,
+    x.disabled_by) h
+  where x.is_open
+    or x.last_told_at is not null and resolution_is_due(x.issue_id, x.occurrence, x.target_id, x.last_told_at, at);
 end;
 
 comment on function decide(integer, timestamptz, text[], timestamptz) is
-  'Notify or hold, with every reason, for this target at this time, past or present: one row for each open issue (clusters: only these), and for each that went and is to be told as resolved. Reads only; same inputs, same answer.';
+  'Notify or hold, with every reason, for this target (null: each of them) at this time, past or present: one row for each open issue (clusters: only these), and for each that went and is to be told as resolved. Reads only; same inputs, same answer.';

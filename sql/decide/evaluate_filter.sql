@@ -1,6 +1,7 @@
 -- Arithmetic is that of 64 bits, which wraps around. numeric holds every result in between, so wrapping is one step at
 -- the end instead of an exception to catch in each operator. Both sides of && and || are evaluated: a division by zero
--- shows at the first content, not at the first content that gets that far.
+-- shows at the first content, not at the first content that gets that far. It is not raised: workers of a parallel query could not
+-- catch it before PostgreSQL 17.
 create or replace function evaluate_filter(
   compiled text[],
   likelihood bigint,
@@ -29,7 +30,7 @@ begin
     a := stack[top - 1];
     b := stack[top];
     if b = 0 and token in ('/', '%') then
-      raise exception 'the filter divides by zero: % % 0', a, token using errcode = 'division_by_zero';
+      return null;
     end if;
     value := case token
       when '*' then a::numeric * b
@@ -71,4 +72,4 @@ begin
 end $$;
 
 comment on function evaluate_filter(text[], bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint) is
-  'The value of a filter for one issue; it lets the issue through when the value is greater than 0. compiled is what compile_filter() returned.';
+  'The value of a filter for one issue; it lets the issue through when the value is greater than 0; null: it divides by zero. compiled is what compile_filter() returned.';

@@ -25,10 +25,11 @@ begin atomic
     d.silence_id,
     d.acknowledgement_id,
     d.render_error
-  from event_targets t
-  cross join lateral decide(
-    t.id, at, case when explain_at.cluster is not null then array[explain_at.cluster, lower(explain_at.cluster)] end, settings_at) d
-  where explain_at.target is null or t.id = target_id(explain_at.target);
+  from decide(
+    case when explain_at.target is not null then target_id(explain_at.target) end, at,
+    case when explain_at.cluster is not null then array[explain_at.cluster, lower(explain_at.cluster)] end, settings_at) d
+  -- there always is one; a plain join would have the planner expect few rows
+  left join event_targets t on t.id = d.target_id;
 end;
 
 comment on function explain_at(timestamptz, text, text, timestamptz) is

@@ -28,7 +28,7 @@ as $$
          where done.org_id = r.org_id and done.cluster = r.cluster and done.event_type_id = t.id
            and done.updated_at = r.updated_at and done.notified_at >= r.received_at),
         (select min(n.decided_at) from notification n
-         where n.org_id = r.org_id and n.cluster = r.cluster and n.target_id = t.id
+         where n.org_id = r.org_id and n.cluster = r.cluster and n.target_id = t.id and n.replay_of is null
            and n.updated_at = r.updated_at and n.decided_at >= r.received_at)) as decided_at
     from report r
     cross join event_targets t

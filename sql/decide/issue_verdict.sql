@@ -24,7 +24,8 @@ begin
       flapping_window interval,
       flapping_action text,
       tell_resolved_since timestamptz,
-      max_events integer
+      max_events integer,
+      target_id integer
     );
   end if;
 end $$;
@@ -51,3 +52,4 @@ comment on column issue_verdict.flapping_window is 'see flapping_occurrences';
 comment on column issue_verdict.flapping_action is 'tell or damp';
 comment on column issue_verdict.tell_resolved_since is 'issues that went after this are told as resolved; null: none';
 comment on column issue_verdict.max_events is 'most issues in one message';
+comment on column issue_verdict.target_id is 'the target that the policy is for';

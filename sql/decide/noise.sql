@@ -11,10 +11,9 @@ with occurred as (
   group by i.rule_id
 ), flapped as (
   select p.target_id, i.rule_id, count(*) as flapping_issues
-  from event_targets t
-  cross join lateral policies_at(t.id, now(), null) p
+  from policy p
   join issue i on i.occurrence >= p.flapping_occurrences
-  where num_nonnulls(p.org_id, p.rule_name) = 0
+  where p.validity @> now() and num_nonnulls(p.org_id, p.rule_name) = 0
     and flapping_until(i.id, i.occurrence, p.flapping_occurrences, p.flapping_window) > now()
   group by p.target_id, i.rule_id
 ), sighted as (

@@ -44,7 +44,7 @@ begin
           limit 1
         ) hit
         where l.cluster > $2
-          and l.updated_at > $1 - interval '1 day'
+          and is_recent(l.updated_at, $1)
           and ($4 is null or l.org_id = $4)
           and ($5 is null or l.cluster = $5)
         order by l.cluster

@@ -1,5 +1,5 @@
 create or replace function target_id(target text) returns integer
-language plpgsql stable
+language plpgsql stable parallel safe
 set search_path = public, pg_temp
 as $$
 declare

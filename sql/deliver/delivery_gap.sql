@@ -5,16 +5,20 @@ select
   n.message_id,
   n.org_id,
   n.cluster,
-  (select count(*) from notified_issue i where i.notification_id = n.id) as issues,
+  (select count(*) from notified_issue i where i.notification_id = n.id and not i.left_out) as issues,
   n.decided_at,
   now() - n.decided_at as age,
   n.attempts,
   n.next_attempt_at,
-  case when n.attempts > 0 then n.decided_at + retry_horizon() end as given_up_at,
+  retry_until(n) as given_up_at,
   n.failure,
-  n.last_error
+  n.last_error,
+  n.leased_until,
+  greatest(c.retry_at, c.probe_until) as held_until,
+  n.replay_of
 from notification n
 join event_targets t on t.id = n.target_id
+left join circuit c on c.target_id = n.target_id
 where n.state = 'pending';
 
 comment on view delivery_gap is 'What was decided and has not ended: messages neither sent nor given up, with their age and what went wrong last.';
@@ -31,3 +35,6 @@ comment on column delivery_gap.next_attempt_at is 'when it may be tried (again),
 comment on column delivery_gap.given_up_at is 'when it is given up if nothing gets through until then; null: not tried yet';
 comment on column delivery_gap.failure is 'what kind of failure the last one was';
 comment on column delivery_gap.last_error is 'what went wrong the last time';
+comment on column delivery_gap.leased_until is 'a worker has it until then; null: nobody has it';
+comment on column delivery_gap.held_until is 'not claimed before, since the circuit of its target is open (delivery_circuit); null: closed';
+comment on column delivery_gap.replay_of is 'the message that it repeats; null: none';

@@ -1,5 +1,5 @@
--- A worker that dies between sending and settling leaves a try behind of which nobody knows how it ended. It is tried
--- again, but not for ever: settle_notifications() never hears of it, so the horizon is kept here, too.
+-- Nobody claims a message whose horizon has passed, so settle_notifications() never hears of it: a worker died between
+-- sending and settling, or the circuit was open all the time. What went wrong last stays its reason where that is known.
 create or replace function give_up_expired(at timestamptz default now()) returns integer
 language sql volatile
 set search_path = public, pg_temp
@@ -7,17 +7,21 @@ as $$
   select coalesce(sum(s.dead), 0)::integer
   from (
     select jsonb_agg(jsonb_build_object(
-      'id', n.id, 'attempt', n.attempts, 'sent', false, 'permanent', true, 'failure', 'timeout',
-      'error', format('given up: %s tries, and it is not known how the last one ended', n.attempts))) as outcomes
+      'id', n.id, 'attempt', n.attempts, 'sent', false, 'permanent', true, 'expired', true)
+      || case
+        when n.leased_until is null and n.failure is not null then
+          jsonb_build_object('failure', n.failure, 'error', n.last_error)
+        else jsonb_build_object('failure', 'timeout',
+          'error', format('given up: %s tries, and it is not known how the last one ended', n.attempts))
+      end) as outcomes
     from notification n
     where n.state = 'pending'
-      and n.attempts > 0
       and n.next_attempt_at <= at
-      and n.decided_at <= at - retry_horizon()
+      and retry_until(n) <= at
   ) expired
   cross join lateral settle_notifications(expired.outcomes, at) s
   where expired.outcomes is not null;
 $$;
 
 comment on function give_up_expired(timestamptz) is
-  'Gives up messages that were tried, were never settled, and are too old to be tried again; returns how many.';
+  'Gives up messages that were tried, have not got through, and are too old to be tried again; returns how many.';

@@ -1,5 +1,5 @@
 -- One row for each decision and target, however many messages it took: sent as soon as one got through, error while
--- none did. error_log names what failed.
+-- none did. error_log names what failed. A replay is no decision: it counts for the message that it repeats.
 create or replace function record_reported(notification_ids bigint[]) returns void
 language sql volatile
 set search_path = public, pg_temp
@@ -7,18 +7,20 @@ as $$
   insert into reported
     (org_id, account_number, cluster, notification_type, state, report, updated_at, notified_at, error_log, event_type_id)
   select n.org_id, max(n.account_number), n.cluster, 1,
-    case when bool_or(n.state = 'sent') then 1 else 4 end,
+    case when bool_or(n.state = 'sent' or exists (
+      select from notification again where again.replay_of = n.id and again.state = 'sent')) then 1 else 4 end,
     coalesce(max(r.report), ''), n.updated_at, n.decided_at,
     coalesce(string_agg(distinct n.last_error, '; ') filter (where n.state = 'dead'), ''), n.target_id
   from (
     select distinct e.org_id, e.cluster, e.decided_at, e.target_id
-    from notification e
-    where e.id = any (notification_ids)
+    from notification ended
+    join notification e on e.id = coalesce(ended.replay_of, ended.id)
+    where ended.id = any (notification_ids)
   ) decision
   join notification n using (org_id, cluster, decided_at, target_id)
   left join new_reports r
     on r.org_id = n.org_id and r.cluster = n.cluster and r.updated_at = n.updated_at
-  where n.state <> 'pending'
+  where n.state <> 'pending' and n.replay_of is null
   group by n.org_id, n.cluster, n.updated_at, n.decided_at, n.target_id
   order by n.org_id, n.cluster, n.decided_at, n.target_id
   on conflict (org_id, cluster, notified_at, event_type_id) do update

@@ -3,4 +3,4 @@ create or replace function retry_horizon() returns interval
 language sql immutable parallel safe
 return interval '22 hours';
 
-comment on function retry_horizon() is 'How long after its decision a message may be tried again.';
+comment on function retry_horizon() is 'How long after its first try a message may be tried again.';

@@ -1,15 +1,26 @@
 -- The job is only a wake-up, the outbox row is the work: losing the job costs a minute (sweep), never a message.
--- A wake-up for later has a key of its own, so that it does not hold back the next one for now.
+-- A wake-up for later has a key of its own, so that it does not hold back the next one for now. While the circuit is open
+-- a wake-up is for its next probe, whoever asks.
 create or replace function wake_delivery(target text, wake_at timestamptz default null) returns void
 language sql volatile
 set search_path = public, pg_temp
 as $$
   select graphile_worker.add_job(
     'deliver_' || replace(target, ' ', '_'),
-    run_at := wake_at,
-    job_key := case when wake_at is null then 'deliver ' else 'retry ' end || target,
-    job_key_mode := case when wake_at is null then 'preserve_run_at' else 'replace' end);
+    run_at := wake.at,
+    job_key := case when wake.at is null then 'deliver ' else 'retry ' end || target,
+    job_key_mode := case when wake.at is null then 'preserve_run_at' else 'replace' end)
+  from (
+    select case when wake_at is not null or blocked.until > now() then greatest(wake_at, blocked.until) end as at
+    from (
+      select (
+        select greatest(c.retry_at, c.probe_until)
+        from circuit c
+        join event_targets t on t.id = c.target_id
+        where t.name = wake_delivery.target and c.opened_at is not null) as until
+    ) blocked
+  ) wake;
 $$;
 
 comment on function wake_delivery(text, timestamptz) is
-  'Queues the delivery task of a target (its name as in event_targets), for now or for later.';
+  'Queues the delivery task of a target (its name as in event_targets), for now or for later; while its circuit is open, for the next probe.';

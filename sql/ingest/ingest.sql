@@ -3,7 +3,8 @@
 --
 -- The reports arrive as they were on the wire: PostgreSQL parses them once and keeps numbers exactly, JavaScript would
 -- round the large ones. An element of the batch is {kafka_offset, org_id, account_number, cluster, updated_at, message} or, for
--- what was rejected, {kafka_offset, reason, detail, key, value, headers} (key, value and header values in base64).
+-- what was rejected, {kafka_offset, reason, detail, key, value, headers} (key, value and header values in base64) with
+-- org_id and cluster where they could be read.
 create or replace function ingest(
   topic text,
   partition integer,
@@ -36,55 +37,27 @@ begin
           ingest.topic, ingest.partition);
   end if;
 
-  perform ensure_partition('new_reports', day)
-  from (
-    select distinct (m.updated_at at time zone 'UTC')::date as day
-    from jsonb_to_recordset(batch) as m (updated_at timestamptz)
-    where m.updated_at between ingest.at - interval '14 days' and ingest.at + interval '1 day'
-  ) days
-  where to_regclass('new_reports_' || to_char(day, 'YYYYMMDD')) is null
-  order by day;
+  select s.stored, s.replaced, s.unchanged into stored, replaced, unchanged
+  from store_reports(batch, first_offset, ingest.at) s;
 
   with message as materialized (
     select *
     from jsonb_to_recordset(batch) as m (
-      kafka_offset bigint,
-      org_id bigint, account_number bigint, cluster text, updated_at timestamptz, message jsonb,
-      reason text, detail text, key text, value text, headers jsonb)
-  ), accepted as materialized (
-    select m.org_id, m.cluster collate "C" as cluster, m.updated_at, m.account_number, m.kafka_offset,
-      ((m.message -> 'Report')
-        - '{system,fingerprints,skips,info,pass,analysis_metadata}'::text[])::text as report
-    from message m
-    where m.reason is null and m.kafka_offset >= first_offset
-  ), versioned as materialized (
-    -- one key several times: the same upload run again, the last one counts
-    select a.*,
-      coalesce(lag(a.report) over same_key, r.report) as earlier_report,
-      lead(a.kafka_offset) over same_key is null as is_last
-    from accepted a
-    left join new_reports r
-      on r.org_id = a.org_id and r.cluster = a.cluster and r.updated_at = a.updated_at
-    window same_key as (partition by a.org_id, a.cluster, a.updated_at order by a.kafka_offset)
-  ), written as (
-    insert into new_reports as r (org_id, account_number, cluster, report, updated_at, kafka_offset, received_at)
-    select v.org_id, v.account_number, v.cluster, v.report, v.updated_at, v.kafka_offset, ingest.at
-    from versioned v
-    where v.is_last
-    order by v.org_id, v.cluster, v.updated_at
-    on conflict (org_id, cluster, updated_at) do update
-    set account_number = excluded.account_number,
-        report = excluded.report,
-        kafka_offset = excluded.kafka_offset,
-        received_at = excluded.received_at
-    where r.report is distinct from excluded.report
+      kafka_offset bigint, org_id bigint, cluster text, reason text, detail text, key text, value text, headers jsonb)
   ), refused as (
-    insert into rejected_message (topic, partition, kafka_offset, reason, detail, key, value, headers, received_at)
+    insert into rejected_message (
+      topic, partition, kafka_offset, reason, detail, key, value, headers, received_at, org_id, cluster, dead_letter_due_at)
     select ingest.topic, ingest.partition, m.kafka_offset, m.reason, m.detail,
-      decode(m.key, 'base64'), decode(m.value, 'base64'), coalesce(m.headers, '{}'), ingest.at
+      decode(m.key, 'base64'), decode(m.value, 'base64'), coalesce(m.headers, '{}'), ingest.at, m.org_id, m.cluster, ingest.at
     from message m
     where m.reason is not null and m.kafka_offset >= first_offset
-    on conflict do nothing
+      -- somebody has a partition read again. A topic created anew has other messages at the same offsets.
+      and not exists (
+        select from rejected_message r
+        where r.topic = ingest.topic and r.partition = ingest.partition and r.kafka_offset = m.kafka_offset
+          and r.value is not distinct from decode(m.value, 'base64')
+          and r.key is not distinct from decode(m.key, 'base64'))
+    order by m.kafka_offset
   ), moved as (
     update consumer_offset o
     set next_offset = greatest(o.next_offset, (select max(m.kafka_offset) + 1 from message m)), updated_at = ingest.at
@@ -92,15 +65,14 @@ begin
     returning o.next_offset
   )
   select
-    count(*) filter (where v.earlier_report is null)::integer,
-    count(*) filter (where v.earlier_report <> v.report)::integer,
-    count(*) filter (where v.earlier_report = v.report)::integer,
     (select count(*) from message m where m.reason is not null and m.kafka_offset >= first_offset)::integer,
     (select count(*) from message m where m.kafka_offset < first_offset)::integer,
     (select moved.next_offset from moved)
-  into stored, replaced, unchanged, rejected, skipped, next_offset
-  from versioned v;
+  into rejected, skipped, next_offset;
 
+  if rejected > 0 then
+    perform wake_dead_letters();
+  end if;
   perform announce('ingested', jsonb_build_object(
     'topic', ingest.topic, 'partition', ingest.partition, 'stored', stored, 'replaced', replaced,
     'unchanged', unchanged, 'rejected', rejected, 'skipped', skipped));

@@ -35,7 +35,8 @@ begin
     from notification n
     join policy p on p.target_id = n.target_id and p.validity @> sweep.at and p.spacing > interval '0'
       and (p.org_id is null or p.org_id = n.org_id)
-    where cooldown_end(n.decided_at, p.spacing) > swept_until
+    where n.replay_of is null
+      and cooldown_end(n.decided_at, p.spacing) > swept_until
       and cooldown_end(n.decided_at, p.spacing) <= sweep.at
     union all
     select i.org_id, i.cluster
@@ -49,11 +50,11 @@ begin
     select i.org_id, i.cluster
     from render_failure f
     join issue i on i.id = f.issue_id
-    where f.failed_at + interval '24 hours' > swept_until
-      and f.failed_at + interval '24 hours' <= sweep.at
+    where upper(f.held_period) > swept_until
+      and upper(f.held_period) <= sweep.at
   ) e
   join latest_report l on l.org_id = e.org_id and l.cluster = e.cluster
-  where l.updated_at > sweep.at - interval '1 day'
+  where is_recent(l.updated_at, sweep.at)
   order by e.org_id, e.cluster
   on conflict (org_id, cluster) do update set due_at = decision_due.due_at;
   get diagnostics cooldowns_ended = row_count;
@@ -70,9 +71,7 @@ begin
   for target in
     select t.name
     from event_targets t
-    where exists (
-      select from notification n
-      where n.target_id = t.id and n.state = 'pending' and n.next_attempt_at <= sweep.at)
+    where next_delivery_at(t.id) <= sweep.at
     order by t.id
   loop
     perform wake_delivery(target);

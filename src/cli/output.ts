@@ -27,8 +27,18 @@ export function table(rows: Row[]): string {
 
 function cell(value: unknown): string {
   if (value === null || value === undefined) return "";
-  if (Array.isArray(value)) return value.join(", ");
-  if (typeof value === "object") return JSON.stringify(value);
+  if (Array.isArray(value)) return visible(value.join(", "));
+  if (typeof value === "object") return visible(JSON.stringify(value));
   // a time to the second is enough for people
-  return String(value).replace(/^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z$/, "$1Z");
+  return visible(String(value).replace(/^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z$/, "$1Z"));
+}
+
+/**
+ * Text of others as it may stand on a terminal: what would move the cursor, colour, or turn the writing round is written
+ * as \u{…}. `kept` names control characters that may stay.
+ */
+export function visible(text: string, kept = ""): string {
+  return text.replaceAll(/[\p{Cc}\p{Cs}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, (sign) =>
+    kept.includes(sign) ? sign : `\\u{${sign.codePointAt(0)?.toString(16)}}`,
+  );
 }

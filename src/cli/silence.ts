@@ -1,6 +1,6 @@
-import { createInterface } from "node:readline/promises";
 import type { Command } from "commander";
 import { ConfigurationError } from "../errors.ts";
+import { confirmed } from "./confirm.ts";
 import type { Context } from "./context.ts";
 import { printRows } from "./output.ts";
 
@@ -112,15 +112,4 @@ export function addSilenceCommands(program: Command, context: Context): void {
       printRows(rows, { json: given.json, empty: "It would hold nothing." });
       if (rows.length === 0) process.exitCode = 3;
     });
-}
-
-/** Asks on a terminal; without one the answer is no. */
-async function confirmed(question: string): Promise<boolean> {
-  if (!process.stdin.isTTY) return false;
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test((await terminal.question(question)).trim());
-  } finally {
-    terminal.close();
-  }
 }

@@ -38,10 +38,10 @@ export const keys = {
   },
   databasePoolSize: {
     key: "CCX_DATABASE_POOL_SIZE",
-    // one listens, one for each of the five tasks, two for the consumer's partitions, one to spare
-    schema: count(9, 1_000),
+    // one listens, one for each of the six tasks, two for the consumer's partitions, one to spare
+    schema: count(10, 1_000),
     default: "10",
-    description: "Most connections that one process keeps open to the database; 9 at least.",
+    description: "Most connections that one process keeps open to the database; 10 at least.",
   },
   kafkaBrokers: {
     key: "KAFKA_BROKERS",
@@ -100,6 +100,12 @@ export const keys = {
     schema: topic,
     default: "platform.notifications.ingress",
     description: "The topic that notifications are written to.",
+  },
+  deadLetterTopic: {
+    key: "CCX_DEAD_LETTER_TOPIC",
+    schema: topic,
+    description:
+      "The topic that rejected messages are written to as well. Unset: they are only in `rejected_message`.",
   },
   clusterUrl: {
     key: "CCX_CLUSTER_URL",

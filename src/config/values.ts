@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { urlProblem } from "../url_rules.ts";
 
 /**
  * The kinds of value a configuration key can have. Each reads the text of an environment variable; its one
@@ -70,39 +71,33 @@ function isPercentEncoded(value: string): boolean {
   }
 }
 
-/** Where secrets are sent to: encrypted, unless it stays on this machine. */
-export const secureUrl = z
-  .string()
-  .refine(
-    isSecureUrl,
-    unlessFails(
-      "an https:// URL without user name and password (http:// only for localhost, 127.x.x.x or [::1])",
-    ),
-  );
+/** Where requests of ours go: src/url_rules.ts. */
+export const secureUrl = url();
 
-function isSecureUrl(value: string): boolean {
-  if (!isWebUrl(value)) return false;
-  const { protocol, hostname } = new URL(value);
-  const isLoopback = hostname === "localhost" || hostname === "[::1]" || /^127(\.\d+){3}$/.test(hostname);
-  return protocol === "https:" || isLoopback;
+/** The same, also by plain HTTP to other machines; whether that is allowed, another key says. */
+export const webUrl = url({ plainHttp: true });
+
+function url(options: { plainHttp?: boolean } = {}) {
+  return z.string().superRefine((value, context) => {
+    const problem = urlProblem(value, options);
+    if (problem) context.addIssue({ code: "custom", message: problem });
+  });
 }
 
-/** An address that is read from and never sent a secret. */
-export const webUrl = z
-  .string()
-  .refine(isWebUrl, unlessFails("an http(s):// URL without user name and password"));
-
-function isWebUrl(value: string): boolean {
-  if (!/^https?:\/\//i.test(value) || !URL.canParse(value)) return false;
-  const { username, password } = new URL(value);
-  return username === "" && password === "";
-}
-
-/** A link for people, with places to fill in, each written as {name}. */
+/** A link for people, with places to fill in, each written as {name}; what fills them never becomes its host. */
 export function linkTemplate(...places: string[]) {
   const expected = `an http(s):// URL in which only ${places.map((place) => `{${place}}`).join(", ")} may stand in braces`;
-  return z.string().refine((value) => {
+  return z.string().superRefine((value, context) => {
     const filled = value.replaceAll(/\{(\w+)\}/g, (whole, place) => (places.includes(place) ? "x" : whole));
-    return /^https?:\/\/[^\s{}]+$/i.test(filled) && URL.canParse(filled);
-  }, unlessFails(expected));
+    const message = /^https?:\/\/[^\s{}]+$/i.test(filled)
+      ? hasPlaceInHost(value)
+        ? "a URL whose host is fixed: braces may stand only after it"
+        : urlProblem(filled)
+      : expected;
+    if (message) context.addIssue({ code: "custom", message });
+  });
+}
+
+function hasPlaceInHost(template: string): boolean {
+  return /^https?:\/\/[^/?#\\]*\{/i.test(template);
 }

@@ -32,7 +32,7 @@ export const claimedNotificationSchema = z.object({
   cluster: z.guid(),
   /** Time of the report. */
   updated_at: timestamp,
-  /** Time of the decision; never moves, because the receiver forgets an id one day after it. */
+  /** Time of the decision; never moves, so that a repetition has the same bytes. */
   decided_at: timestamp,
   /** The issues are gone, and that is what it tells. */
   resolved: z.boolean(),

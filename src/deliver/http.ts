@@ -1,6 +1,7 @@
 import type { Agent } from "undici";
 import { ConfigurationError, DeliveryError } from "../errors.ts";
 import { type HttpLimits, type HttpRequest, NoAnswer, send } from "../http.ts";
+import { urlProblem } from "../url_rules.ts";
 
 export interface Answer {
   status: number;
@@ -16,13 +17,11 @@ const timeoutCodes = new Set([
   "ETIMEDOUT",
 ]);
 
-/** @throws ConfigurationError when `url` is not an absolute http(s) URL. */
+/** @throws ConfigurationError when no request of ours may go to `url`. */
 export function checkedUrl(url: string, name: string): URL {
-  const parsed = URL.parse(url);
-  if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
-    throw new ConfigurationError(`The URL of the ${name} must start with http:// or https://.`);
-  }
-  return parsed;
+  const problem = urlProblem(url);
+  if (problem) throw new ConfigurationError(`The URL of the ${name} has to be ${problem}.`);
+  return new URL(url);
 }
 
 /** Why no answer came: "timeout" or "network", never permanent. */

@@ -1,16 +1,20 @@
-import type { ProducerRecord, RecordMetadata } from "kafkajs";
+import type { Message, ProducerRecord, RecordMetadata } from "kafkajs";
 import { DeliveryError, type FailureReason } from "../errors.ts";
-import type { NotificationMessage } from "./notification_message.ts";
+import { isProgrammingError } from "../kafka/kafka_errors.ts";
+import { NotConnected } from "../kafka/producer.ts";
 
 /** What is needed of a kafkajs producer. It must come through a failed send: see src/kafka/producer.ts. */
 export interface NotificationProducer {
   send(record: ProducerRecord): Promise<RecordMetadata[]>;
 }
 
-/** `partition` and `offset` are null where the broker's answer does not tell them for a single message. */
+/**
+ * `partition` and `offset` are null where the broker's answer does not tell them for a single message. Not `tried`: it was
+ * not even sent, for an earlier one had failed.
+ */
 export type SendResult =
   | { ok: true; partition: number | null; offset: string | null }
-  | { ok: false; error: DeliveryError };
+  | { ok: false; error: DeliveryError; tried: boolean };
 
 /** Errors one message can cause, so that it must not take its neighbours down. */
 const messageFaults: Record<string, FailureReason> = {
@@ -27,28 +31,29 @@ const mostMessages = 500;
 const mostBytes = 768 * 1024;
 const overheadBytes = 128;
 
-type Entry = [rowId: string, message: NotificationMessage];
+type Entry = [rowId: string, message: Message];
 
 /**
  * Sends messages, given by the id of their outbox row, in their order and with the acknowledgement of all
  * replicas. Usually one request; more only when they would not fit into one record batch. When a request fails
  * for something one message can cause, its messages are sent one by one and the bad one fails alone
- * (permanent, "client" or "schema"). Any other failure is the broker's: what is left is not tried and gets the
- * retryable reason "broker". Those may have arrived; the receiver knows them by their id.
+ * (permanent, "client" or "schema"): the broker refuses it, or kafkajs cannot even write it down and throws a TypeError,
+ * twice (the second time with a new connection, so that it is not that). Any other failure is the broker's, with the retryable reason "broker"; what it
+ * happened to may have arrived, the receiver knows it by its id. What is left then is not tried.
  *
  * Never rejects because of Kafka; the map has a result for every row.
  */
 export async function sendNotifications(
   producer: NotificationProducer,
   topic: string,
-  messages: ReadonlyMap<string, NotificationMessage>,
+  messages: ReadonlyMap<string, Message>,
 ): Promise<Map<string, SendResult>> {
   const results = new Map<string, SendResult>();
   let brokerFailure: DeliveryError | undefined;
 
-  const trySend = async (entries: Entry[]): Promise<void> => {
+  const trySend = async (entries: Entry[], isAlone = false): Promise<void> => {
     if (brokerFailure) {
-      for (const [rowId] of entries) results.set(rowId, { ok: false, error: brokerFailure });
+      for (const [rowId] of entries) results.set(rowId, { ok: false, error: brokerFailure, tried: false });
       return;
     }
     try {
@@ -61,14 +66,15 @@ export async function sendNotifications(
         results.set(rowId, { ok: true, ...placeOf(answer, index) });
       });
     } catch (error) {
-      const fault = messageFault(error);
-      if (fault && entries.length > 1) {
-        for (const entry of entries) await trySend([entry]);
+      const unwritable = encodingFault(error);
+      const fault = unwritable ?? messageFault(error);
+      if (fault && !isAlone && (unwritable || entries.length > 1)) {
+        for (const entry of entries) await trySend([entry], true);
         return;
       }
       const failure = fault ?? brokerError(error);
       if (!fault) brokerFailure = failure;
-      for (const [rowId] of entries) results.set(rowId, { ok: false, error: failure });
+      for (const [rowId] of entries) results.set(rowId, { ok: false, error: failure, tried: true });
     }
   };
 
@@ -76,11 +82,11 @@ export async function sendNotifications(
   return results;
 }
 
-function* chunks(messages: ReadonlyMap<string, NotificationMessage>): Generator<Entry[]> {
+function* chunks(messages: ReadonlyMap<string, Message>): Generator<Entry[]> {
   let chunk: Entry[] = [];
   let bytes = 0;
   for (const entry of messages) {
-    const size = Buffer.byteLength(entry[1].value) + overheadBytes;
+    const size = Buffer.byteLength(entry[1].value ?? "") + overheadBytes;
     if (chunk.length > 0 && (chunk.length >= mostMessages || bytes + size > mostBytes)) {
       yield chunk;
       chunk = [];
@@ -117,6 +123,15 @@ function messageFault(error: unknown): DeliveryError | undefined {
     reason &&
     new DeliveryError(reason, `Kafka refused the message (${type}).`, { permanent: true, cause: error })
   );
+}
+
+/** kafkajs stumbled over what it was given; not over how it is to connect, which is no message's fault. */
+function encodingFault(error: unknown): DeliveryError | undefined {
+  if (error instanceof NotConnected || !isProgrammingError(error)) return undefined;
+  return new DeliveryError("schema", "The message cannot be written as one of Kafka's.", {
+    permanent: true,
+    cause: error,
+  });
 }
 
 function brokerError(error: unknown): DeliveryError {

@@ -5,7 +5,7 @@ import {
   type NotificationMessage,
   type NotificationUrls,
 } from "./notification_message.ts";
-import { failure, type Outcome, success } from "./outbox.ts";
+import { failure, type Outcome, success, untried } from "./outbox.ts";
 import type { RenderedNotification } from "./rendered.ts";
 import type { Target } from "./target.ts";
 
@@ -40,11 +40,13 @@ export class NotificationsBackend implements Target {
     for (const row of rows) {
       const result = results.get(row.id);
       if (!result) continue;
-      outcomes.push(
-        result.ok
-          ? success(row, { topic: this.#topic, partition: result.partition, offset: result.offset })
-          : failure(row, result.error),
-      );
+      if (result.ok) {
+        const { partition, offset } = result;
+        outcomes.push(success(row, { topic: this.#topic, partition, offset }));
+      } else {
+        const failed = failure(row, result.error);
+        outcomes.push(result.tried ? failed : untried(failed));
+      }
     }
     yield outcomes;
   }

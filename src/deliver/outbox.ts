@@ -16,12 +16,20 @@ export type Outcome = { id: string; attempt: number; unrendered?: Unrendered[] }
       error: string;
       permanent: boolean;
       retry_after_ms: number | null;
+      /** False: the message certainly did not go out, so the attempt is given back. */
+      tried?: false;
     }
 );
 
-export type Settled = { sent: number; retried: number; dead: number };
+/** Counts, and whether the circuit of the target opened or closed by that. */
+export type Settled = { sent: number; retried: number; dead: number; circuit: "opened" | "closed" | null };
 
-const settledSchema = z.object({ sent: z.number(), retried: z.number(), dead: z.number() });
+const settledSchema = z.object({
+  sent: z.number(),
+  retried: z.number(),
+  dead: z.number(),
+  circuit: z.enum(["opened", "closed"]).nullable(),
+});
 const identitySchema = z.object({ id: z.string(), attempt: z.number() });
 
 /**
@@ -45,7 +53,7 @@ export async function claim(
     if (parsed.success) claimed.rows.push(parsed.data);
     else {
       const error = new DeliveryError("schema", z.prettifyError(parsed.error), { permanent: true });
-      claimed.failed.push(failure(identitySchema.parse(row), error));
+      claimed.failed.push(untried(failure(identitySchema.parse(row), error)));
     }
   }
   return claimed;
@@ -55,7 +63,7 @@ export async function claim(
 export async function settle(pool: Pool, outcomes: Outcome[]): Promise<Settled> {
   const { rows } = await pool.query({
     name: "settle_notifications",
-    text: "select sent, retried, dead from settle_notifications($1::jsonb)",
+    text: "select sent, retried, dead, circuit from settle_notifications($1::jsonb)",
     values: [JSON.stringify(outcomes)],
   });
   return settledSchema.parse(rows[0]);
@@ -66,7 +74,10 @@ export function success(row: { id: string; attempt: number }, result: Record<str
   return { id: row.id, attempt: row.attempt, sent: true, result };
 }
 
-/** The outcome of a delivery that failed; what is not a DeliveryError is a fault of ours and is tried again. */
+/**
+ * The outcome of a delivery that failed. What is not a DeliveryError is a fault of ours: it counts as "client" and is
+ * tried again, since a new version may put it right before the message is given up.
+ */
 export function failure(row: { id: string; attempt: number }, error: unknown): Outcome {
   const known = error instanceof DeliveryError ? error : undefined;
   return {
@@ -78,4 +89,9 @@ export function failure(row: { id: string; attempt: number }, error: unknown): O
     permanent: known?.permanent ?? false,
     retry_after_ms: known?.retryAfterMs ?? null,
   };
+}
+
+/** The same outcome, of a message that certainly did not go out. */
+export function untried(outcome: Outcome): Outcome {
+  return outcome.sent ? outcome : { ...outcome, tried: false };
 }

@@ -2,7 +2,7 @@ import type { Format } from "../content/escape.ts";
 import type { Content, ContentTexts } from "../content/texts.ts";
 import { DeliveryError } from "../errors.ts";
 import type { ClaimedIssue, ClaimedNotification } from "./claimed.ts";
-import { failure, type Outcome } from "./outbox.ts";
+import { failure, type Outcome, untried } from "./outbox.ts";
 
 /** The texts that targets use. */
 export type TextName = "description" | "reason";
@@ -43,7 +43,7 @@ export async function renderAll(
       if (issues.length > 0) all.rows.push({ ...row, issues });
       else {
         const why = unrendered[0]?.error ?? "nothing to tell";
-        all.failed.push(failure(row, new DeliveryError("template", why, { permanent: true })));
+        all.failed.push(untried(failure(row, new DeliveryError("template", why, { permanent: true }))));
       }
     }),
   );

@@ -35,15 +35,12 @@ export async function deliverDue(
     const start = performance.now();
     const { rows, failed } = await claim(pool, target.name, target.batchSize, target.leaseMs);
     if (rows.length + failed.length === 0) return;
-    let total: Settled = { sent: 0, retried: 0, dead: 0 };
+    const total = { sent: 0, retried: 0, dead: 0 };
     const record = async (outcomes: Outcome[]) => {
       logFailures(target, outcomes, rows, log);
       const settled = await settle(pool, outcomes);
-      total = {
-        sent: total.sent + settled.sent,
-        retried: total.retried + settled.retried,
-        dead: total.dead + settled.dead,
-      };
+      for (const count of ["sent", "retried", "dead"] as const) total[count] += settled[count];
+      logCircuit(target, settled.circuit, outcomes, log);
     };
     if (failed.length > 0) await record(failed);
     const rendered = await renderAll(rows, target, texts);
@@ -59,6 +56,14 @@ export async function deliverDue(
     for await (const outcomes of target.send(rendered.rows)) await record(outcomes.map(leftOut));
     log.info({ target: target.name, ...total, ms: Math.round(performance.now() - start) }, "delivered");
   }
+}
+
+function logCircuit(target: Target, circuit: Settled["circuit"], outcomes: Outcome[], log: Logger): void {
+  if (circuit === "closed") log.info({ target: target.name }, "circuit closed");
+  if (circuit !== "opened") return;
+  const failed = outcomes.find((outcome) => !outcome.sent && !outcome.permanent);
+  const why = failed && !failed.sent ? { failure: failed.failure, error: failed.error } : {};
+  log.warn({ target: target.name, ...why }, "circuit opened");
 }
 
 /** What a log names a notification by. */

@@ -41,7 +41,9 @@ export class ResultsConsumer {
       groupId: options.group,
       sessionTimeout: 30_000,
       heartbeatInterval: heartbeatMs,
-      maxBytesPerPartition: 4 * 1024 * 1024,
+      // small, for the memory it takes (npm run bench -- soak); a larger message comes alone
+      maxBytesPerPartition: 1024 * 1024,
+      maxBytes: 4 * 1024 * 1024,
       minBytes: 1,
       maxWaitTimeInMs: 500,
       allowAutoTopicCreation: false,

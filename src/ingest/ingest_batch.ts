@@ -2,6 +2,7 @@ import type { Pool } from "pg";
 import { z } from "zod";
 import { isUnstorable } from "../db/errors.ts";
 import { messageOf } from "../errors.ts";
+import { parseMessage } from "./parse_message.ts";
 import { type Entry, rejection } from "./portions.ts";
 
 const ingested = z.object({
@@ -26,47 +27,54 @@ export type Position = {
 export const topicRecreated = "CX001";
 
 /**
- * Stores a portion of a partition with one call of SQL ingest(). When the database refuses a value that passed our
- * checks, the portion is halved until the message is found, and that one is rejected as `not_storable`.
+ * Stores a portion of a partition with one call of SQL ingest().
  * Rejects with what `pg` throws; then nothing of the portion (or of its remaining half) is stored.
  */
 export async function ingestBatch(pool: Pool, position: Position, entries: Entry[]): Promise<Ingested> {
+  const { topic, partition, highWatermark } = position;
+  const parts = await halving(entries, async (batch) => {
+    const { rows } = await pool.query({
+      name: "ingest",
+      text: "select stored, replaced, unchanged, rejected, skipped from ingest($1, $2, $3::jsonb, $4)",
+      values: [topic, partition, batch, highWatermark],
+    });
+    return ingested.parse(rows[0]);
+  });
+  return sum(parts);
+}
+
+/**
+ * Calls `store` with the entries as one JSON array. When the database refuses a value that passed our checks, they are
+ * halved until the message is found, and that one is rejected as `not_storable`.
+ */
+export async function halving<T>(entries: Entry[], store: (batch: string) => Promise<T>): Promise<T[]> {
+  const whole = (parts: Entry[]) => store(`[${parts.map(({ json }) => json).join(",")}]`);
   try {
-    return await store(pool, position, entries);
+    return [await whole(entries)];
   } catch (error) {
     if (!isUnstorable(error)) throw error;
     const [entry] = entries;
     if (entries.length === 1 && entry) {
-      return store(pool, position, [
-        { ...entry, json: rejection(entry.message, "not_storable", messageOf(error)) },
-      ]);
+      const json = rejection(entry.message, "not_storable", messageOf(error), ownerIn(entry));
+      return [await whole([{ ...entry, json }])];
     }
     const middle = entries.length >> 1;
-    const first = await ingestBatch(pool, position, entries.slice(0, middle));
-    return add(first, await ingestBatch(pool, position, entries.slice(middle)));
+    const first = await halving(entries.slice(0, middle), store);
+    return [...first, ...(await halving(entries.slice(middle), store))];
   }
 }
 
-async function store(pool: Pool, position: Position, entries: Entry[]): Promise<Ingested> {
-  const { rows } = await pool.query({
-    name: "ingest",
-    text: "select stored, replaced, unchanged, rejected, skipped from ingest($1, $2, $3::jsonb, $4)",
-    values: [
-      position.topic,
-      position.partition,
-      `[${entries.map(({ json }) => json).join(",")}]`,
-      position.highWatermark,
-    ],
-  });
-  return ingested.parse(rows[0]);
+/** Whose message it is: our checks have read it, otherwise the database would not have been asked. */
+function ownerIn({ message }: Entry): { orgId?: number; cluster?: string } {
+  const parsed = parseMessage(message.value, new Date());
+  return parsed.kind === "report" ? { orgId: parsed.orgId, cluster: parsed.cluster } : {};
 }
 
-function add(a: Ingested, b: Ingested): Ingested {
-  return {
-    stored: a.stored + b.stored,
-    replaced: a.replaced + b.replaced,
-    unchanged: a.unchanged + b.unchanged,
-    rejected: a.rejected + b.rejected,
-    skipped: a.skipped + b.skipped,
-  };
+/** Adds up counts of the same names. */
+export function sum<Counts extends Record<string, number>>(parts: Counts[]): Counts {
+  const [first, ...others] = parts;
+  const total: Record<string, number> = { ...first };
+  for (const part of others)
+    for (const [name, count] of Object.entries(part)) total[name] = (total[name] ?? 0) + count;
+  return total as Counts;
 }

@@ -115,6 +115,20 @@ export function checkVersion(
   };
 }
 
+/** Whose a message is that was refused: what of OrgID and ClusterName is as it should be. */
+export function ownerOf(
+  message: object,
+  fractional: ReadonlySet<string> | undefined,
+): { orgId: number | undefined; cluster: string | undefined } {
+  const { OrgID, ClusterName } = message as Record<string, unknown>;
+  const hasOrg = Number.isSafeInteger(OrgID) && Number(OrgID) > 0 && !fractional?.has("OrgID");
+  return {
+    orgId: hasOrg ? Number(OrgID) : undefined,
+    cluster:
+      typeof ClusterName === "string" && uuid.test(ClusterName) ? ClusterName.toLowerCase() : undefined,
+  };
+}
+
 function problemOf(message: object, issue: z.core.$ZodIssue): FieldProblem {
   const field = issue.path[0] as Field;
   let value: unknown = message;

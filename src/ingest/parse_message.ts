@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { gunzipSync } from "node:zlib";
-import { checkBeforeTime, checkVersion, type FieldProblem, type Message } from "./message_fields.ts";
+import { checkBeforeTime, checkVersion, type FieldProblem, type Message, ownerOf } from "./message_fields.ts";
 import { parseReportTime } from "./report_time.ts";
 import { maxDepth, type ScanProblem, scanJson } from "./scan_json.ts";
 
@@ -43,13 +43,21 @@ export type ParsedMessage =
       updatedAt: string;
       /** The whole message, decompressed, otherwise as received: one JSON object, safe inside a larger JSON text. */
       json: string;
+      /** How many characters more it has once numbers such as 1e1000 are written out. */
+      growth: number;
     }
   | {
       kind: "rejected";
       reason: RejectReason;
       /** One sentence that names the field. */
       text: string;
+      /** Whose it is, as far as it can be read. */
+      orgId?: number | undefined;
+      /** A UUID in lower case. */
+      cluster?: string | undefined;
     };
+
+type Rejected = Extract<ParsedMessage, { kind: "rejected" }>;
 
 export const defaultMaxBytes = 10 * 1024 * 1024;
 const toleratedFutureMs = 5 * 60_000;
@@ -77,6 +85,13 @@ export function parseMessage(
   if (nul >= 0) return unstorable({ reason: "nul_character", offset: nul });
   const scan = scanJson(bytes);
   if (scan.problem !== undefined) return unstorable(scan.problem);
+  if (bytes.length + scan.growth > limits.maxBytes) {
+    // 7,000 times 1e131071 is 63 KB here, and a gigabyte in the database
+    return rejected(
+      "too_large",
+      `The message, its numbers written out, is larger than ${inBytes(limits.maxBytes)}.`,
+    );
+  }
 
   const json = bytes.toString("utf8");
   let message: unknown;
@@ -89,19 +104,26 @@ export function parseMessage(
     return rejected("not_object", "The message is JSON, but not an object.");
   }
 
+  const refused = ({ reason, text }: FieldProblem): Rejected => ({
+    ...rejected(reason, text),
+    ...ownerOf(message, scan.fractional),
+  });
   const problem = checkBeforeTime(message, scan.fractional);
   if (problem !== undefined) return refused(problem);
   const { OrgID, AccountNumber, ClusterName, LastChecked } = message as Message;
   const time = parseReportTime(LastChecked);
   if (time === undefined) {
-    return rejected(
-      "invalid_last_checked",
-      `LastChecked has to be a time such as 2026-01-31T23:59:59.123456Z, but is ${JSON.stringify(LastChecked.slice(0, 40))}.`,
-    );
+    return refused({
+      reason: "invalid_last_checked",
+      text: `LastChecked has to be a time such as 2026-01-31T23:59:59.123456Z, but is ${JSON.stringify(LastChecked.slice(0, 40))}.`,
+    });
   }
   const latestMs = now.getTime() + toleratedFutureMs;
   if (time.epochMs > latestMs || (time.epochMs === latestMs && time.microseconds > 0)) {
-    return rejected("future_last_checked", `LastChecked is more than 5 minutes in the future: ${time.text}.`);
+    return refused({
+      reason: "future_last_checked",
+      text: `LastChecked is more than 5 minutes in the future: ${time.text}.`,
+    });
   }
   const versionProblem = checkVersion(message as Message, scan.fractional);
   if (versionProblem !== undefined) return refused(versionProblem);
@@ -113,6 +135,7 @@ export function parseMessage(
     cluster: ClusterName.toLowerCase(),
     updatedAt: time.text,
     json,
+    growth: scan.growth,
   };
 }
 
@@ -131,17 +154,17 @@ function decompress(value: Buffer, maxBytes: number): Buffer | ParsedMessage {
   return hasMark ? bytes.subarray(3) : bytes;
 }
 
-function rejected(reason: RejectReason, text: string): ParsedMessage {
+function rejected(reason: RejectReason, text: string): Rejected {
   return { kind: "rejected", reason, text };
-}
-
-function refused({ reason, text }: FieldProblem): ParsedMessage {
-  return rejected(reason, text);
 }
 
 function tooLarge(size: number | undefined, maxBytes: number): ParsedMessage {
   const subject = size === undefined ? "The message, decompressed," : `The message with its ${size} bytes`;
-  return rejected("too_large", `${subject} is larger than the ${maxBytes} bytes allowed.`);
+  return rejected("too_large", `${subject} is larger than ${inBytes(maxBytes)}.`);
+}
+
+function inBytes(maxBytes: number): string {
+  return `the ${maxBytes} bytes allowed`;
 }
 
 function unstorable({ reason, offset }: ScanProblem): ParsedMessage {

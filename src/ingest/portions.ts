@@ -1,58 +1,76 @@
 import type { KafkaMessage } from "kafkajs";
 import { parseMessage } from "./parse_message.ts";
+import { shortened } from "./shorten.ts";
 
-/** One call carries at most this much text, so that memory stays flat whatever the broker hands over. */
-const mostCharacters = 8 * 1024 * 1024;
+/** One call carries at most this much, so that memory stays flat whatever the broker hands over, or the table holds. */
+export const mostBytes = 8 * 1024 * 1024;
 
-/** A message and what ingest() is told of it: an element of its batch, as JSON text. */
-export type Entry = { message: KafkaMessage; json: string };
+/** And so many rejected messages at most; how many new ones is configured. */
+export const mostRejected = 500;
+
+/** A message from Kafka, or one that was rejected earlier, with its id in `rejected_message`. */
+export type Arrived = Pick<KafkaMessage, "offset" | "key" | "value" | "headers"> & { id?: string };
+
+/** A message and what ingest() or retry_rejected() is told of it: an element of its batch, as JSON text. */
+export type Entry = { message: Arrived; json: string };
 
 /**
  * Parses messages and hands them on in portions for one call of ingest() each: at most `mostMessages`, and, unless a
- * single one is longer, 8 MiB of JSON text. What counts is the text after inflating: a megabyte of gzip can be a
- * gigabyte of reports.
+ * single one is larger, 8 MiB. What counts is the text after inflating, its numbers written out: a megabyte of gzip can be
+ * a gigabyte of reports.
  */
-export function* portionsOf(
-  messages: KafkaMessage[],
-  mostMessages: number,
-  now: () => Date,
-): Generator<Entry[]> {
+export function* portionsOf(messages: Arrived[], mostMessages: number, now: () => Date): Generator<Entry[]> {
   let portion: Entry[] = [];
-  let characters = 0;
+  let bytes = 0;
   for (const message of messages) {
-    const entry = { message, json: entryOf(message, now()) };
-    if (
-      portion.length > 0 &&
-      (portion.length >= mostMessages || characters + entry.json.length > mostCharacters)
-    ) {
+    const { size, ...entry } = entryOf(message, now());
+    if (portion.length > 0 && (portion.length >= mostMessages || bytes + size > mostBytes)) {
       yield portion;
       portion = [];
-      characters = 0;
+      bytes = 0;
     }
     portion.push(entry);
-    characters += entry.json.length;
+    bytes += size;
   }
   if (portion.length > 0) yield portion;
 }
 
-/** One element of ingest()'s batch. The message goes in as it came: PostgreSQL parses it, nobody writes it anew. */
-function entryOf(message: KafkaMessage, now: Date): string {
+/**
+ * One element of the batch. The message goes in as it came, but for what is not stored: PostgreSQL parses it, nobody writes
+ * it anew.
+ */
+function entryOf(message: Arrived, now: Date): Entry & { size: number } {
   const parsed = parseMessage(message.value, now);
-  if (parsed.kind === "rejected") return rejection(message, parsed.reason, parsed.text);
-  return (
-    `{"kafka_offset":${message.offset},"org_id":${parsed.orgId},"account_number":${parsed.accountNumber}` +
-    `,"cluster":"${parsed.cluster}","updated_at":"${parsed.updatedAt}","message":${parsed.json}}`
-  );
+  if (parsed.kind === "rejected") {
+    const json = rejection(message, parsed.reason, parsed.text, parsed);
+    return { message, json, size: json.length };
+  }
+  const json =
+    `{${message.id === undefined ? "" : `"id":${message.id},`}"kafka_offset":${message.offset}` +
+    `,"org_id":${parsed.orgId},"account_number":${parsed.accountNumber}` +
+    `,"cluster":"${parsed.cluster}","updated_at":"${parsed.updatedAt}","message":${shortened(parsed.json)}}`;
+  return { message, json, size: json.length + parsed.growth };
 }
 
-/** The element for a message that is not taken: raw bytes in base64, the reason, and a sentence. */
-export function rejection(message: KafkaMessage, reason: string, detail: string): string {
-  const headers = Object.entries(message.headers ?? {}).map(([name, value]) => [
-    storable(name),
-    [value ?? []].flat().map((one) => Buffer.from(one).toString("base64")),
-  ]);
+/** The element for a message that is not taken: raw bytes in base64, the reason, a sentence, and whose it is. */
+export function rejection(
+  message: Arrived,
+  reason: string,
+  detail: string,
+  owner: { orgId?: number | undefined; cluster?: string | undefined },
+): string {
+  const headers = new Map<string, (string | null)[]>();
+  for (const [name, values] of Object.entries(message.headers ?? {})) {
+    const bytes = [values ?? null]
+      .flat()
+      .map((one) => (one == null ? null : Buffer.from(one).toString("base64")));
+    headers.set(storable(name), [...(headers.get(storable(name)) ?? []), ...bytes]);
+  }
   return JSON.stringify({
+    id: message.id,
     kafka_offset: message.offset,
+    org_id: owner.orgId,
+    cluster: owner.cluster,
     reason,
     detail: storable(detail),
     key: message.key?.toString("base64") ?? null,

@@ -16,6 +16,8 @@ export interface Scan {
   problem: ScanProblem | undefined;
   /** Keys of the outermost object whose number was written with a fraction or an exponent (`1.0`, `1e3`). */
   fractional: ReadonlySet<string> | undefined;
+  /** How many characters more the text has once numbers such as 1e1000 are written out, as PostgreSQL prints them. */
+  growth: number;
 }
 
 const quote = 0x22;
@@ -29,9 +31,11 @@ export function scanJson(bytes: Buffer): Scan {
   let keyStart = 0;
   let keyEnd = 0;
   let fractional: Set<string> | undefined;
+  let growth = 0;
   const stop = (reason: ScanProblem["reason"], offset: number): Scan => ({
     problem: { reason, offset },
     fractional,
+    growth,
   });
 
   for (let i = 0; i < bytes.length; i++) {
@@ -61,9 +65,11 @@ export function scanJson(bytes: Buffer): Scan {
     } else if (byte === 0x2d || (byte >= 0x30 && byte <= 0x39)) {
       const start = i;
       let whole = true;
+      let hasExponent = false;
       while (isNumberByte[bytes[++i] as number] === 1) {
         const at = bytes[i] as number;
-        if (at === 0x2e || at === 0x65 || at === 0x45) whole = false;
+        if (at === 0x65 || at === 0x45) hasExponent = true;
+        if (at === 0x2e || hasExponent) whole = false;
       }
       // 1e16384 is the shortest number that could be too much.
       if (
@@ -73,6 +79,8 @@ export function scanJson(bytes: Buffer): Scan {
       ) {
         return stop("invalid_number", start);
       }
+      if (hasExponent)
+        growth += Math.max(0, lengthWrittenOut(bytes.toString("latin1", start, i)) - (i - start));
       if (depth === 1 && (!whole || fractional !== undefined)) {
         const key = bytes.toString("latin1", keyStart, keyEnd);
         fractional ??= new Set();
@@ -82,7 +90,7 @@ export function scanJson(bytes: Buffer): Scan {
       i--;
     }
   }
-  return { problem: undefined, fractional };
+  return { problem: undefined, fractional, growth };
 }
 
 /** The four hex digits at `offset` as a number, -1 when they are not four hex digits. */
@@ -97,6 +105,15 @@ function hex4(bytes: Buffer, offset: number): number {
     unit = unit * 16 + digit;
   }
   return unit;
+}
+
+/** How many characters PostgreSQL prints for a number with an exponent. */
+function lengthWrittenOut(number: string): number {
+  const parts = /^-?(\d+)(?:\.(\d+))?[eE]([+-]?\d+)$/.exec(number);
+  if (parts === null) return 0; // not JSON: the parser says so
+  const [, integer = "", fraction = "", exponent = "0"] = parts;
+  const before = /[1-9]/.test(integer + fraction) ? Math.max(1, integer.length + Number(exponent)) : 1;
+  return before + Math.max(0, fraction.length - Number(exponent)) + 2;
 }
 
 /**

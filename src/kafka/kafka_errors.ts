@@ -64,6 +64,11 @@ const permanentTypes = new Set([
 const permanentNames = new Set(["KafkaJSNotImplemented", "KafkaJSServerDoesNotSupportApiKey"]);
 const programmingErrors = new Set(["TypeError", "RangeError", "ReferenceError", "SyntaxError"]);
 
+/** Whether it, or what caused it, is an error of the language: kafkajs was given something that it cannot handle. */
+export function isProgrammingError(error: unknown): boolean {
+  return [...causes(error)].some(({ name }) => programmingErrors.has(name));
+}
+
 /**
  * Whether the same request may succeed later without anybody changing anything.
  * kafkajs' own `retriable` says only whether it would go on itself; a broker that is gone for a minute makes it
@@ -72,9 +77,10 @@ const programmingErrors = new Set(["TypeError", "RangeError", "ReferenceError", 
  */
 export function isRetryableKafkaError(error: unknown): boolean {
   if (!(error instanceof Error) || kafkaConfigurationError(error) !== undefined) return false;
+  if (isProgrammingError(error)) return false;
   for (const cause of causes(error)) {
     if (permanentTypes.has(textOf(cause, "type"))) return false;
-    if (permanentNames.has(cause.name) || programmingErrors.has(cause.name)) return false;
+    if (permanentNames.has(cause.name)) return false;
     // Without a cause it is kafkajs itself that refuses what it was given.
     if (cause.name === "KafkaJSNonRetriableError" && cause.cause === undefined) return false;
   }

@@ -1,7 +1,13 @@
 import kafkajs, { type Kafka, type Producer } from "kafkajs";
+import { messageOf } from "../errors.ts";
 
 /** What we use of kafkajs' producer. The caller says `acks` with each send; -1 (all) is the only one Kafka takes here. */
 export type MessageProducer = Pick<Producer, "connect" | "disconnect" | "send" | "sendBatch">;
+
+/** There is no connection, so nothing was sent; the message is that of what went wrong, its cause. */
+export class NotConnected extends Error {
+  override name = "NotConnected";
+}
 
 /**
  * An idempotent producer that may be shared: sends wait for each other, so put many messages into one.
@@ -11,6 +17,7 @@ export type MessageProducer = Pick<Producer, "connect" | "disconnect" | "send" |
  * that number and be dropped as a repetition, reported as sent. Hence one send at a time, and a new producer,
  * with numbers of its own, after each failure. What failed may be stored twice: receivers know it by its id.
  *
+ * `connect` and `send` reject with NotConnected where there is no connection, else with what kafkajs throws.
  * A send that cannot reach a broker gives up after about ten seconds, and the waiting ones get their turn;
  * `isRetryableKafkaError` tells whether to send again. `disconnect` lets the sends that wait finish first;
  * later ones are refused until `connect` is called again.
@@ -32,7 +39,7 @@ export function createProducer(kafka: Kafka): MessageProducer {
       await producer.connect();
     } catch (error) {
       await producer.disconnect().catch(() => undefined);
-      throw error;
+      throw new NotConnected(messageOf(error), { cause: error });
     }
     return producer;
   };
@@ -42,7 +49,7 @@ export function createProducer(kafka: Kafka): MessageProducer {
     await old?.then((producer) => producer.disconnect()).catch(() => undefined);
   };
   const inTurn = <Result>(work: (producer: Producer) => Promise<Result>): Promise<Result> => {
-    if (isClosed) return Promise.reject(new Error("The producer is disconnected."));
+    if (isClosed) return Promise.reject(new NotConnected("The producer is disconnected."));
     const result = turn.then(async () => {
       current ??= open();
       try {

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { ContentSource } from "../content/fetch.ts";
 import type { ContentTexts } from "../content/texts.ts";
 import type { Target } from "../deliver/target.ts";
+import type { DeadLetters } from "../ingest/dead_letters.ts";
 
 /** What the tasks work with. */
 export type Services = {
@@ -14,6 +15,8 @@ export type Services = {
   serviceLog: Target | undefined;
   /** Undefined where this process is not configured for it: content is then loaded from folders, or by another process. */
   contentSource: ContentSource | undefined;
+  /** Undefined where this process is not configured for it: rejected messages are then only in the database. */
+  deadLetters: DeadLetters | undefined;
 };
 
 let current: Services | undefined;

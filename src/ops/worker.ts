@@ -1,11 +1,21 @@
-import { type CronItem, parseCronItems, run, type TaskList, Logger as WorkerLogger } from "graphile-worker";
+import { EventEmitter } from "node:events";
+import {
+  type CronItem,
+  parseCronItems,
+  run,
+  type TaskList,
+  type WorkerEvents,
+  Logger as WorkerLogger,
+} from "graphile-worker";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
 import decide from "../../tasks/decide.ts";
 import deliverNotificationsBackend from "../../tasks/deliver_notifications_backend.ts";
 import deliverServiceLog from "../../tasks/deliver_service_log.ts";
 import fetchContent from "../../tasks/fetch_content.ts";
+import forwardRejected from "../../tasks/forward_rejected.ts";
 import sweep from "../../tasks/sweep.ts";
+import { startHeartbeat } from "./heartbeat.ts";
 import { workerPool } from "./worker_pool.ts";
 
 const tasks: TaskList = {
@@ -13,6 +23,7 @@ const tasks: TaskList = {
   deliver_notifications_backend: deliverNotificationsBackend,
   deliver_service_log: deliverServiceLog,
   fetch_content: fetchContent,
+  forward_rejected: forwardRejected,
   sweep,
 };
 /** Every task runs once at a time in a process, so with this many none has to wait for another. */
@@ -28,7 +39,11 @@ const cronItem = (task: string, match: string): CronItem => ({
   match,
   options: { jobKey: task, jobKeyMode: "preserve_run_at", backfillPeriod: 0, maxAttempts: 1 },
 });
-const crontab = [cronItem("sweep", everyMinute), cronItem("fetch_content", everyFiveMinutes)];
+const crontab = [
+  cronItem("sweep", everyMinute),
+  cronItem("forward_rejected", everyMinute),
+  cronItem("fetch_content", everyFiveMinutes),
+];
 
 /** The jobs of this process. A job is a wake-up only: its work is in tables, so a lost job delays, no more. */
 export interface Worker {
@@ -46,13 +61,19 @@ export async function startWorker(options: {
   pool: Pool;
   log: Logger;
   without: readonly string[];
+  /** what this process does, for people who look at the table `worker` */
+  roles: readonly string[];
 }): Promise<Worker> {
-  const { pool, log, without } = options;
+  const { pool, log, without, roles } = options;
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => undefined);
   const unreachable = Promise.withResolvers<void>();
   const stopping = new AbortController();
   let running = false;
+  const events: WorkerEvents = new EventEmitter();
+  const poolId = new Promise<string>((resolve) => {
+    events.once("pool:create", ({ workerPool }) => resolve(workerPool.id));
+  });
   const starting = run({
     pgPool: workerPool(pool, {
       giveUp: failed.reject,
@@ -65,6 +86,7 @@ export async function startWorker(options: {
     concurrency: taskCount,
     pollInterval: 1_000,
     noHandleSignals: true,
+    events,
     logger: new WorkerLogger((scope) => (level, message) => {
       // its every job is one of our own lines already
       const ours = { error: "error", warning: "warn", info: "debug", debug: "trace" } as const;
@@ -73,6 +95,12 @@ export async function startWorker(options: {
   });
   const runner = await Promise.race([starting, failed.promise]);
   running = true;
+  const leave = startHeartbeat({ pool, log, roles, poolId: await poolId });
+  let ended = false;
+  const end = () => {
+    ended = true;
+  };
+  runner.promise.then(end, end);
   runner.promise.then(
     () => stopping.signal.aborted || failed.reject(new Error("the worker ended unasked")),
     (error) => stopping.signal.aborted || failed.reject(error),
@@ -81,7 +109,8 @@ export async function startWorker(options: {
     failed: failed.promise,
     async stop() {
       stopping.abort();
-      await Promise.race([runner.stop(), unreachable.promise]);
+      const stopped = (ended ? Promise.resolve() : runner.stop()).then(leave);
+      await Promise.race([stopped, unreachable.promise]);
     },
   };
 }

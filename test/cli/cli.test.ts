@@ -150,7 +150,7 @@ describe("what a person has to put right is told in one line, with exit code 1",
     );
     assertGivesUp(
       await runCcx(["config"], { CCX_DATABASE_POOL_SIZE: "1" }),
-      /^ccx: CCX_DATABASE_POOL_SIZE has to be a whole number from 9 to 1000, but is "1"\.$/,
+      /^ccx: CCX_DATABASE_POOL_SIZE has to be a whole number from 10 to 1000, but is "1"\.$/,
     );
   });
 
@@ -161,7 +161,7 @@ describe("what a person has to put right is told in one line, with exit code 1",
 
   test("a command that does not exist", async () => {
     const hint = /^\(ccx --help lists the commands\)$/;
-    assertGivesUp(await runCcx(["serve"]), /^ccx: unknown command 'serve'$/, hint);
+    assertGivesUp(await runCcx(["juggle"]), /^ccx: unknown command 'juggle'$/, hint);
     assertGivesUp(await runCcx(["run", "--fast"]), /^ccx: unknown option '--fast'$/, hint);
     assertGivesUp(await runCcx(["content", "load"]), /^ccx: missing required argument 'dir'$/, hint);
   });

@@ -50,7 +50,9 @@ const toTell = (answered: Answer[]) =>
 const toldAt = async (db: PoolClient, at: string) => {
   const told = `select to_jsonb(n) as row
     from (select target_id, issue_id, occurrence, policy_id, content_id, resolved
-      from notified_issue where told_at = $1 order by 1, 2) n`;
+      from notified_issue where told_at = $1
+        and notification_id not in (select id from notification where replay_of is not null)
+      order by 1, 2) n`;
   return (await rows(db, told, [at])).map(({ row }) => row);
 };
 
@@ -64,6 +66,7 @@ const never: [what: string, query: string][] = [
     "a message tells of issues that are there and of issues that are gone",
     "select n.id from notification n join notified_issue i on i.notification_id = n.id where i.resolved <> n.resolved",
   ],
+  ["something drifts", "select what, detail from drift"],
   [
     "an issue was open twice at one time",
     `select a.issue_id from occurrence a join occurrence b on b.issue_id = a.issue_id and b.occurrence > a.occurrence

@@ -168,6 +168,13 @@ test("an upload that was run again shows the decision about what it says now", (
       "waiting: disk notify",
       "waiting: net notify",
     ]);
+    // a replay is no decision
+    await db.query("update notification set state = 'sent', ended_at = decided_at");
+    await db.query("select replay($1, $2, at => $2)", [on(1), on(2)]);
+    assert.deepEqual(await explained(db, cluster, on(1), notificationsBackend), [
+      "waiting: disk notify",
+      "waiting: net notify",
+    ]);
     await decideDue(db, on(2));
     assert.deepEqual(await explained(db, cluster, on(1), notificationsBackend), [
       "decided 02 12:00: disk hold cooldown",

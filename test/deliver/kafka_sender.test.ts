@@ -3,6 +3,7 @@ import { test } from "node:test";
 import kafkajs, { type ProducerRecord, type RecordMetadata } from "kafkajs";
 import { type NotificationProducer, sendNotifications } from "../../src/deliver/kafka_sender.ts";
 import { buildNotificationMessage } from "../../src/deliver/notification_message.ts";
+import { NotConnected } from "../../src/kafka/producer.ts";
 import { aRow } from "./rows.ts";
 
 const topic = "platform.notifications.ingress";
@@ -121,9 +122,55 @@ test("a broker that is away fails all, to be tried again, without being asked fo
     const results = await sendNotifications(producer, topic, messages(700));
     assert.equal(sent.length, 1);
     assert.equal(results.size, 700);
-    for (const result of results.values()) {
+    for (const [id, result] of results) {
       assert.ok(!result.ok && result.error.reason === "broker" && !result.error.permanent);
+      assert.equal(result.tried, Number(id) < 500, "the second request was never made");
     }
+  }
+});
+
+/** As kafkajs rejects when it cannot write a message down. */
+const unwritable = () =>
+  Object.assign(new kafkajs.KafkaJSNonRetriableError("not a string or a Buffer"), { cause: new TypeError() });
+
+test("a message that kafkajs cannot write down fails alone and for good, the others go out", async () => {
+  const { producer, sent } = fakeProducer(({ messages }) =>
+    messages.some(({ key }) => key === "1" || key === "600") ? unwritable() : [place("5")],
+  );
+  const results = await sendNotifications(producer, topic, messages(700));
+  assert.equal(sent.length, 1 + 500 + 1 + 200, "the requests, then one by one");
+  const failed = [...results].flatMap(([id, result]) => (result.ok ? [] : [[id, result.error] as const]));
+  assert.deepEqual(
+    failed.map(([id, { reason, permanent }]) => [id, reason, permanent]),
+    [
+      ["1", "schema", true],
+      ["600", "schema", true],
+    ],
+  );
+  assert.equal(results.size, 700);
+});
+
+test("what kafkajs stumbles over once is not held against the message", async () => {
+  for (const count of [1, 3]) {
+    const { producer } = fakeProducer((_, nth) => (nth === 1 ? new TypeError("of its own") : [place("0")]));
+    const results = await sendNotifications(producer, topic, messages(count));
+    assert.deepEqual(
+      [...results.values()].map(({ ok }) => ok),
+      Array(count).fill(true),
+    );
+  }
+});
+
+test("a connection that cannot be made is no message's fault", async () => {
+  for (const error of [
+    new NotConnected("no such certificate", { cause: new TypeError("no such certificate") }),
+    new NotConnected("The producer is disconnected."),
+  ]) {
+    const { producer, sent } = fakeProducer(() => error);
+    const results = await sendNotifications(producer, topic, messages(3));
+    assert.equal(sent.length, 1);
+    for (const result of results.values())
+      assert.ok(!result.ok && result.error.reason === "broker" && !result.error.permanent);
   }
 });
 
@@ -134,8 +181,8 @@ test("a broker that goes away between single messages fails the rest, not what w
   const results = await sendNotifications(producer, topic, messages(4));
   assert.equal(sent.length, 3);
   assert.deepEqual(
-    [...results.values()].map((result) => (result.ok ? "ok" : result.error.reason)),
-    [...["ok", "broker", "broker", "broker"]],
+    [...results.values()].map((result) => (result.ok ? "ok" : `${result.error.reason} ${result.tried}`)),
+    ["ok", "broker true", "broker false", "broker false"],
   );
 });
 

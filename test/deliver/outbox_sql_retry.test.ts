@@ -145,24 +145,36 @@ test("a message is given up rather than tried later than 22 hours after its deci
     assert.equal(await value(db, "select live from notified_issue"), false);
   }));
 
-test("the 22 hours count from the decision, not from the try", () =>
+test("the 22 hours count from the first try: what waited before has them still before it", () =>
   rolledBack(database.pool, async (db) => {
     await someMessages(db, at);
-    const late = "2026-03-02T09:59:59Z";
-    assert.equal((await settle(db, [failed(await claimOne(db, late))], late)).dead, 1);
+    const late = "2026-03-03T09:59:59Z";
+    const first = await claimOne(db, late);
+    assert.equal((await settle(db, [failed(first)], late)).retried, 1);
+    const second = await claimOne(db, "2026-03-04T07:59:58Z");
+    assert.equal((await settle(db, [failed(second)], "2026-03-04T07:59:59Z")).dead, 1);
   }));
 
-test("a dead message can be redriven: it is then sent under the same id", () =>
+test("a try that certainly did not go out is given back", () =>
   rolledBack(database.pool, async (db) => {
     await someMessages(db, at);
-    const id = await value(db, "select message_id from notification");
-    await settle(db, [failed(await claimOne(db, at), { permanent: true })], at);
-    await db.query("update notification set state = 'pending', ended_at = null");
-    await settle(db, [delivered(await claimOne(db, "2026-03-01T12:05:00Z"))], at);
-    assert.deepEqual(await rows(db, "select state, message_id from notification"), [
-      { state: "sent", message_id: id },
+    const outcome = failed(await claimOne(db, at), { tried: false, failure: "broker" });
+    assert.deepEqual(await settle(db, [outcome], at), { ...nothing, retried: 1 });
+    const state = "select attempts, first_tried_at, failure, state, leased_until from notification";
+    assert.deepEqual(await rows(db, state), [
+      { attempts: 0, first_tried_at: null, failure: "broker", state: "pending", leased_until: null },
     ]);
-    assert.equal(await value(db, "select live from notified_issue"), true);
+    const delay = await delayS(db, at);
+    assert.ok(delay >= 1.5 && delay <= 2.5, `${delay} s: not at once, or it would go round and round`);
+    assert.deepEqual(await settle(db, [outcome], at), nothing, "it is nobody's any more");
+
+    const later = "2026-03-01T12:05:00Z";
+    await settle(db, [failed(await claimOne(db, later))], later);
+    const latest = "2026-03-01T12:10:00Z";
+    await settle(db, [failed(await claimOne(db, latest), { tried: false })], latest);
+    assert.deepEqual(await rows(db, "select attempts, first_tried_at from notification"), [
+      { attempts: 1, first_tried_at: later },
+    ]);
   }));
 
 test("several outcomes are settled together", () =>

@@ -142,6 +142,7 @@ test("a message of which nothing is left fails for good as template, with the fi
       error: "description: TypeError: cannot read property 'b' of undefined",
       permanent: true,
       retry_after_ms: null,
+      tried: false,
     },
   ]);
   assert.equal(all.unrendered.get("1")?.length, 2);

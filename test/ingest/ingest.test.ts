@@ -197,7 +197,9 @@ test("a rejected message keeps its bytes, key, headers and reason", () =>
     };
     const result = await ingest(db, [full, aRejected(6, "tombstone")], { at, partition: 2 });
     assert.deepEqual(result, { ...nothing, rejected: 2, next_offset: "7" });
-    assert.deepEqual(await rows(db, "select * from rejected_message order by kafka_offset"), [
+    const kept = `select topic, partition, kafka_offset, reason, detail, key, value, headers, received_at
+      from rejected_message order by id`;
+    assert.deepEqual(await rows(db, kept), [
       {
         topic: "results",
         partition: 2,
@@ -221,6 +223,24 @@ test("a rejected message keeps its bytes, key, headers and reason", () =>
         received_at: at,
       },
     ]);
+  }));
+
+test("a rejected message read again is kept once; another one at its offset, of a topic created anew, too", () =>
+  rolledBack(database.pool, async (db) => {
+    const bytes = (text: string) => Buffer.from(text).toString("base64");
+    const old = { ...aRejected(0, "not_json"), value: bytes("old") };
+    const again = async (message: object) => {
+      await db.query("delete from consumer_offset");
+      await ingest(db, [message], { at });
+      return value(
+        db,
+        "select string_agg(convert_from(value, 'UTF8'), ' ' order by id) from rejected_message",
+      );
+    };
+    assert.equal(await again(old), "old");
+    assert.equal(await again(old), "old");
+    assert.equal(await again({ ...old, value: bytes("new") }), "old new");
+    assert.equal(await again({ ...old, key: bytes("k") }), "old new old");
   }));
 
 test("a batch of which one message cannot be stored leaves nothing", () =>

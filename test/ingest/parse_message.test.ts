@@ -29,15 +29,15 @@ const withReport = (fields: Fields): string => message({ Report: { ...valid.Repo
 /** A valid message with `json` put in as the value of one more key. */
 const withRaw = (json: string): string => message({ extra: "@" }).replace('"@"', json);
 
-function accepted(text: string | Buffer) {
-  const result = parse(text);
+function accepted(text: string | Buffer, maxBytes?: number) {
+  const result = parse(text, maxBytes);
   assert.equal(result.kind, "report", JSON.stringify(result));
   assert.ok(result.kind === "report");
   return result;
 }
 
-function refused(text: string | Buffer | null, reason: RejectReason, saying = /./): void {
-  const result = parse(text);
+function refused(text: string | Buffer | null, reason: RejectReason, saying = /./, maxBytes?: number): void {
+  const result = parse(text, maxBytes);
   assert.ok(result.kind === "rejected", `accepted, should be ${reason}: ${String(text).slice(0, 200)}`);
   assert.equal(result.reason, reason, result.text);
   assert.match(result.text, saying);
@@ -54,6 +54,7 @@ describe("a valid message", () => {
       cluster,
       updatedAt: "2020-04-02T09:00:05.268294Z",
       json: text,
+      growth: 0,
     });
   });
 
@@ -196,6 +197,24 @@ describe("the message as a whole", () => {
     yes.push("9".repeat(131_072), `0.${"1".repeat(16_383)}`, `0.${"1".repeat(16_384)}e1`);
     for (const number of yes) accepted(withRaw(number));
     accepted(withRaw('"1e400000"'));
+  });
+
+  it("is refused when its numbers, written out as the database does, are over the limit", () => {
+    const most = 1_000_000;
+    const numbers = (count: number, number: string) => withRaw(`[${Array(count).fill(number).join(",")}]`);
+    for (const number of ["1e131071", "-1.5E+131071", "1e-16383", "0e-16383", "0.001e131000"]) {
+      const one = 2 + (number.includes("-16383") ? 16_383 : 131_072);
+      const fitting = Math.floor((most - 2_000) / one);
+      accepted(numbers(fitting - 1, number), most);
+      refused(
+        numbers(fitting + 2, number),
+        "too_large",
+        /written out, is larger than the 1000000 bytes/,
+        most,
+      );
+    }
+    accepted(numbers(20_000, "1e1"), most);
+    accepted(numbers(20, "0e131071"), most);
   });
 
   it("is refused when it is not JSON, with the place", () => {

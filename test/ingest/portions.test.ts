@@ -21,6 +21,22 @@ function messages(values: (Buffer | string | null)[]): KafkaMessage[] {
   }));
 }
 
+test("headers without a value, several of a name, and names that text cannot have are kept", () => {
+  const odd = {
+    a: [Buffer.from("1"), null],
+    b: null,
+    "c\0": "2",
+    "c\ufffd": [],
+    ...JSON.parse('{"__proto__": "3"}'),
+  };
+  const message = { ...(messages([null])[0] as KafkaMessage), headers: odd as never };
+  const [entries = []] = [...portionsOf([message], 1, now)];
+  assert.deepEqual(
+    Object.entries(JSON.parse(entries[0]?.json ?? "").headers),
+    Object.entries(JSON.parse('{"a":["MQ==",null],"b":[null],"c\ufffd":["Mg=="],"__proto__":["Mw=="]}')),
+  );
+});
+
 /** A result of about so many bytes. */
 const aResult = (bytes = 0) => aReport(aCluster(), ["bug"], { padding: "x".repeat(bytes) });
 
@@ -64,6 +80,17 @@ test("a message that is longer than a portion may be goes alone", () => {
   const found = portions([aResult(), aResult(9 * mebibyte), aResult(), aResult()]);
   assert.deepEqual(offsets(found), [[0], [1], [2, 3]]);
   assert.deepEqual(offsets(portions([aResult(9 * mebibyte), aResult(9 * mebibyte)])), [[0], [1]]);
+});
+
+test("numbers count as they are written out", () => {
+  const values = Array.from({ length: 20 }, () =>
+    aReport(aCluster(), [], { fine: "@" }).replace('"@"', `[${"1e131071,".repeat(15)}0]`),
+  );
+  const found = portions(values);
+  assert.deepEqual(
+    offsets(found).map(({ length }) => length),
+    [4, 4, 4, 4, 4],
+  );
 });
 
 test("a rejected message counts with its bytes in base64", () => {

@@ -3,14 +3,25 @@ import { test } from "node:test";
 import type { PoolClient } from "pg";
 import { below, mulberry32, type Random } from "../../src/dev/random.ts";
 import { on } from "../support/answers.ts";
-import { aCluster, addReport, addReports, aReport, rows } from "../support/builders.ts";
+import {
+  aCluster,
+  addReport,
+  addReports,
+  aReport,
+  claimOne,
+  delivered,
+  loadContent,
+  reportAndDecide,
+  rows,
+  settle,
+} from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 
 const database = testDatabase();
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 const hits = ["a", "b", "c", "d"];
 
-const drift = (db: PoolClient) => rows(db, "select * from drift order by what, cluster, component");
+const drift = (db: PoolClient) => rows(db, "select * from drift order by what, cluster, component, detail");
 
 /** What drifts, as `what rule: detail`; other clusters than this one do not. */
 async function damage(db: PoolClient, cluster: string): Promise<string[]> {
@@ -150,3 +161,19 @@ for (const [what, tamper, expected] of tampered) {
       assert.deepEqual(await damage(db, cluster), expected);
     }));
 }
+
+test("it shows a telling that does not say when the next one was, and a replay that counts as one", () =>
+  rolledBack(database.pool, async (db) => {
+    await loadContent(db, ["disk"]);
+    const cluster = aCluster();
+    await reportAndDecide(db, cluster, on(1), ["disk"]);
+    await settle(db, [delivered(await claimOne(db, on(1)))], on(1));
+    await reportAndDecide(db, cluster, on(9), ["disk"]);
+    await db.query("select replay($1, $2, at => $3)", [on(1), on(2), on(10)]);
+    assert.deepEqual(await drift(db), []);
+    await db.query("update notified_issue set superseded_at = 'infinity'");
+    assert.deepEqual(await damage(db, cluster), [
+      "telling disk: the one at 2026-03-01 12:00:00+00 says that the next is at infinity; the ledger has it at 2026-03-09 12:00:00+00",
+      "telling disk: the one at 2026-03-10 12:00:00+00 says that the next is at infinity; the ledger has it at -infinity",
+    ]);
+  }));

@@ -99,6 +99,17 @@ test("when spacing ends, its cluster is asked again, once, and only of the organ
     assert.equal((await sweep(db, "2026-03-01T18:00:00Z"))[0], 1);
     assert.equal((await decideDue(db, "2026-03-01T18:00:00Z")).told, 1);
     assert.equal((await sweep(db, "2026-03-01T18:01:00Z"))[0], 0);
+
+    // a replay starts no spacing
+    await db.query("update notification set state = 'sent', ended_at = decided_at");
+    const replayed = await value(
+      db,
+      "select sum(messages) from replay('2026-03-01', '2026-03-01 18:30Z', at => '2026-03-01 19:00Z')",
+    );
+    assert.equal(replayed, "3");
+    assert.equal((await sweep(db, "2026-03-02T00:59:00Z"))[0], 1, "of the message of 18:00");
+    await decideDue(db, "2026-03-02T00:59:00Z");
+    assert.equal((await sweep(db, "2026-03-02T01:00:00Z"))[0], 0);
   }));
 
 test("a cluster with several cooldowns that end is asked once, and one that waits keeps its place", () =>

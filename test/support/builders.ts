@@ -227,8 +227,14 @@ export async function jobs(db: Db): Promise<Row> {
   return Object.fromEntries(waiting.map(({ key, run_at }) => [String(key), run_at]));
 }
 
-/** Records outcomes of deliveries. */
+/** Records outcomes of deliveries; returns how many are sent, retried and dead. */
 export async function settle(db: Db, outcomes: Row[], at: string): Promise<Row> {
+  const { circuit: _, ...counts } = await settleAll(db, outcomes, at);
+  return counts;
+}
+
+/** The same, with what became of the circuit. */
+export async function settleAll(db: Db, outcomes: Row[], at: string): Promise<Row> {
   return (
     await rows(db, "select * from settle_notifications($1::jsonb, $2)", [JSON.stringify(outcomes), at])
   )[0] as Row;

@@ -77,14 +77,27 @@ async function reportArrives(db: PoolClient, random: Random, at: string): Promis
   }
 }
 
-/** A delivery ends: given up, out, or out although it had been given up. */
+/** A delivery ends: given up, out, or out although it had been given up; or what ended is redriven or replayed. */
 async function deliveryEnds(db: PoolClient, random: Random, at: string): Promise<void> {
+  switch (below(random, 6)) {
+    case 0:
+      await db.query("select redrive(array(select id from notification where state = 'dead'), $1)", [at]);
+      return;
+    case 1:
+      await db.query("select replay('-infinity', $1, at => $1)", [at]);
+      return;
+  }
   const [message] = await rows(
     db,
     "select id, attempts as attempt from notification where state <> 'sent' order by md5(id::text || $1) limit 1",
     [String(below(random, 1000))],
   );
-  if (message) await settle(db, [{ ...message, sent: below(random, 2) === 0, permanent: true }], at);
+  if (!message) return;
+  await db.query("update notification set leased_until = $2 where id = $1 and state = 'pending'", [
+    message.id,
+    at,
+  ]);
+  await settle(db, [{ ...message, sent: below(random, 2) === 0, permanent: true }], at);
 }
 
 /** One thing that happens, at `at`; refusals (a silence that is there already) are part of life. */

@@ -95,7 +95,7 @@ export async function openTopics(partitions = 1) {
 }
 
 /** Leaves a group for somebody else (Kafka protocol: LeaveGroup, key 13, version 0), which kafkajs has no way to. */
-async function leaveGroup(brokers: string, group: string, member: string): Promise<void> {
+export async function leaveGroup(brokers: string, group: string, member: string): Promise<void> {
   const text = (value: string) => {
     const bytes = Buffer.from(value);
     return Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 0xff]), bytes]);

@@ -111,6 +111,11 @@ export class Service {
     if (!this.hasEnded) await this.#end("SIGKILL", 10_000);
   }
 
+  /** kill -9 without waiting: for the end of our own process. */
+  abandon(): void {
+    this.#child.kill("SIGKILL");
+  }
+
   async #end(signal: NodeJS.Signals, timeoutMs: number): Promise<Ended> {
     this.#child.kill(signal);
     await until(`the service ends by ${signal}`, () => this.hasEnded, timeoutMs);

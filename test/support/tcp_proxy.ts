@@ -42,6 +42,8 @@ export async function startTcpProxy(
   if (refusing) await refuse();
   return {
     port,
+    /** Where it leads; may be changed for connections to come. */
+    target,
     refuse,
     /** Breaks the connections there are; new ones get through. */
     cut: () => {

@@ -1,0 +1,17 @@
+create or replace function first_acknowledgement(
+  org_id bigint, cluster text, rule_name text, error_key text, at timestamptz
+) returns bigint
+language sql stable parallel safe
+begin atomic
+  select min(a.id)
+  from acknowledgement a
+  where a.rule_name = first_acknowledgement.rule_name
+    and case when first_acknowledgement.cluster is null
+      then a.cluster is null and a.org_id = first_acknowledgement.org_id
+      else a.cluster = first_acknowledgement.cluster and coalesce(a.org_id = first_acknowledgement.org_id, true) end
+    and a.period @> at
+    and coalesce(a.error_key = first_acknowledgement.error_key, true);
+end;
+
+comment on function first_acknowledgement(bigint, text, text, text, timestamptz) is
+  'The oldest acknowledgement in force at this time of an organization (cluster null), or of one of its clusters, that holds this issue; null: none.';

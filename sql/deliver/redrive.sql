@@ -1,0 +1,65 @@
+-- Back into the outbox under the same id, the newest first: of several that tell the same issue only one may count as told.
+-- An issue that was told by another message meanwhile, or is about to be, is left out.
+--
+-- The clock is read when we have the rows: whoever decided while we waited for them did not know that they count as told again.
+create or replace function redrive(notification_ids bigint[], at timestamptz default null)
+returns table (notification_id bigint, target text, issues integer, left_out integer, refusal text)
+language plpgsql volatile
+set search_path = public, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  n notification;
+begin
+  perform lock_replays();
+  perform from notification d where d.id = any (notification_ids) order by d.id for update;
+  at := coalesce(at, clock_timestamp());
+  for n in
+    select d.*
+    from notification d
+    where d.id = any (notification_ids)
+    order by d.decided_at desc, d.id desc
+  loop
+    notification_id := n.id;
+    target := (select t.name from event_targets t where t.id = n.target_id);
+    issues := 0;
+    left_out := 0;
+    refusal := redrive_refusal(n, at);
+    if refusal is null then
+      begin
+        with told_since as (
+          update notified_issue i
+          set left_out = true
+          where i.notification_id = n.id and not i.left_out and told_otherwise(i)
+          returning 1
+        )
+        select count(*) into left_out from told_since;
+        with told_again as (
+          update notified_issue i
+          set voided = i.voided - tstzmultirange(tstzrange(at, null))
+          where i.notification_id = n.id and not i.left_out
+          returning 1
+        )
+        select count(*) into issues from told_again;
+        update notification d
+        set state = 'pending', ended_at = null, next_attempt_at = at, redriven_at = at, attempts_before = d.attempts
+        where d.id = n.id;
+      exception
+        -- a decision that committed while we waited for it, or waits for us, too
+        when exclusion_violation or unique_violation or deadlock_detected then
+          issues := 0;
+          left_out := 0;
+          refusal := 'its issues are being told at this moment';
+      end;
+    end if;
+    return next;
+  end loop;
+
+  perform wake_delivery(t.name)
+  from event_targets t
+  where t.id in (
+    select d.target_id from notification d where d.id = any (notification_ids) and d.state = 'pending' and d.redriven_at = at);
+end $$;
+
+comment on function redrive(bigint[], timestamptz) is
+  'Puts messages that were given up (dead_letter) back into the outbox under the same id; their issues count as told again. Returns a row for each: how many issues it tells and leaves out, or why it was refused.';

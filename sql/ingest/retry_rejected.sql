@@ -1,0 +1,55 @@
+-- Messages that were rejected, tried again by the same parser (src/ingest/retry.ts). An element of the batch is what ingest()
+-- takes, with the id of the rejected message. What conforms now is stored as if it had just arrived; no offset moves.
+create or replace function retry_rejected(
+  batch jsonb,
+  at timestamptz default now()
+) returns table (stored integer, replaced integer, unchanged integer, rejected integer, done_already integer)
+language plpgsql volatile
+set search_path = public, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  waiting bigint[];
+begin
+  -- of two at once, the second one waits here and finds stored what the first one has stored
+  with locked as (
+    select r.id
+    from rejected_message r
+    where r.id in (select m.id from jsonb_to_recordset(batch) as m (id bigint)) and r.stored_at is null
+    order by r.id
+    for update
+  )
+  select coalesce(array_agg(locked.id), '{}') into waiting from locked;
+
+  select s.stored, s.replaced, s.unchanged into stored, replaced, unchanged
+  from (
+    select coalesce(jsonb_agg(m.element), '[]') as batch
+    from jsonb_array_elements(batch) as m (element)
+    where (m.element ->> 'id')::bigint = any (waiting)
+  ) mine
+  cross join lateral store_reports(mine.batch, 0, retry_rejected.at) s;
+
+  with tried as (
+    update rejected_message r
+    set attempts = r.attempts + 1,
+        retried_at = retry_rejected.at,
+        stored_at = case when m.reason is null then retry_rejected.at end,
+        reason = coalesce(m.reason, r.reason),
+        detail = coalesce(m.detail, r.detail),
+        org_id = m.org_id,
+        cluster = m.cluster,
+        -- what is stored needs nobody's attention any more
+        dead_letter_due_at = case when m.reason is not null then r.dead_letter_due_at end
+    from jsonb_to_recordset(batch) as m (id bigint, org_id bigint, cluster text, reason text, detail text)
+    where r.id = m.id and r.id = any (waiting)
+    returning m.reason
+  )
+  select count(t.reason), jsonb_array_length(batch) - count(*) into rejected, done_already from tried t;
+
+  perform announce('retried', jsonb_build_object(
+    'stored', stored, 'replaced', replaced, 'unchanged', unchanged, 'rejected', rejected));
+  return next;
+end $$;
+
+comment on function retry_rejected(jsonb, timestamptz) is
+  'Stores rejected messages that conform now as if they had just arrived, and renews the reason of those that do not; what has been stored already is left alone.';

@@ -1,0 +1,62 @@
+-- The one place that turns messages into rows of new_reports, for ingest() and retry_rejected(). What is stored, replaced
+-- or unchanged counts against the table and against the earlier messages of the batch.
+create or replace function store_reports(
+  batch jsonb,
+  from_offset bigint,
+  at timestamptz
+) returns table (stored integer, replaced integer, unchanged integer)
+language plpgsql volatile
+set search_path = public, pg_temp
+as $$
+#variable_conflict use_column
+begin
+  perform ensure_partition('new_reports', day)
+  from (
+    select distinct (m.updated_at at time zone 'UTC')::date as day
+    from jsonb_to_recordset(batch) as m (updated_at timestamptz)
+    where m.updated_at between store_reports.at - interval '14 days' and store_reports.at + interval '1 day'
+  ) days
+  where to_regclass('new_reports_' || to_char(day, 'YYYYMMDD')) is null
+  order by day;
+
+  return query
+  with accepted as materialized (
+    select m.org_id, m.cluster collate "C" as cluster, m.updated_at, m.account_number, m.kafka_offset,
+      coalesce(m.id, m.kafka_offset) as nth, -- rejected messages of several partitions: in the order of their arrival
+      ((m.message -> 'Report')
+        - '{system,fingerprints,skips,info,pass,analysis_metadata}'::text[])::text as report
+    from jsonb_to_recordset(batch) as m (
+      id bigint, kafka_offset bigint, reason text,
+      org_id bigint, account_number bigint, cluster text, updated_at timestamptz, message jsonb)
+    where m.reason is null and m.kafka_offset >= store_reports.from_offset
+  ), versioned as materialized (
+    -- one key several times: the same upload run again, the last one counts
+    select a.*,
+      coalesce(lag(a.report) over same_key, r.report) as earlier_report,
+      lead(a.nth) over same_key is null as is_last
+    from accepted a
+    left join new_reports r
+      on r.org_id = a.org_id and r.cluster = a.cluster and r.updated_at = a.updated_at
+    window same_key as (partition by a.org_id, a.cluster, a.updated_at order by a.nth)
+  ), written as (
+    insert into new_reports as r (org_id, account_number, cluster, report, updated_at, kafka_offset, received_at)
+    select v.org_id, v.account_number, v.cluster, v.report, v.updated_at, v.kafka_offset, store_reports.at
+    from versioned v
+    where v.is_last
+    order by v.org_id, v.cluster, v.updated_at
+    on conflict (org_id, cluster, updated_at) do update
+    set account_number = excluded.account_number,
+        report = excluded.report,
+        kafka_offset = excluded.kafka_offset,
+        received_at = excluded.received_at
+    where r.report is distinct from excluded.report
+  )
+  select
+    count(*) filter (where v.earlier_report is null)::integer,
+    count(*) filter (where v.earlier_report <> v.report)::integer,
+    count(*) filter (where v.earlier_report = v.report)::integer
+  from versioned v;
+end $$;
+
+comment on function store_reports(jsonb, bigint, timestamptz) is
+  'Stores the reports of a batch (what has a reason, or comes before from_offset, is passed over); says how many were new, had other content before, or were there already.';

@@ -39,7 +39,8 @@ try {
     console.log(table(report));
   }
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error);
+  // one without a message holds what failed, and what failed while that was being cleaned up
+  console.error(error instanceof Error && error.message ? error.message : error);
   process.exitCode = 1;
 }
 

@@ -3,6 +3,7 @@ import { migrate } from "../../src/db/migrate.ts";
 import { createDatabase } from "../../src/dev/embedded.ts";
 import { startStack } from "../../src/dev/stack.ts";
 import { createLogger } from "../../src/log.ts";
+import { until } from "../../test/support/until.ts";
 
 /**
  * A migrated database of its own with one connection: on the embedded PostgreSQL, or on the server that DATABASE_URL names.
@@ -10,21 +11,55 @@ import { createLogger } from "../../src/log.ts";
  */
 export async function openBenchDatabase() {
   await using opened = new AsyncDisposableStack();
-  const stack = await startStack({ databaseUrl: process.env.DATABASE_URL, kafkaBrokers: "not needed" });
-  opened.defer(() => stack.stop());
-  const database = await createDatabase(stack.databaseUrl);
-  opened.defer(() => database.drop());
-  await migrate(database.url, createLogger("warn"));
-  const client = new pg.Client({ connectionString: database.url, application_name: "ccx bench" });
-  await client.connect();
-  opened.defer(() => client.end());
+  const servers = opened.use(await openBenchServers({ kafka: false }));
+  const database = opened.use(await servers.createMigrated());
+  const client = opened.use(await connect(database.url));
   const machine = await settings(client);
   const owned = opened.move();
   return { client, machine, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
+/**
+ * PostgreSQL and, if wanted, Kafka: the embedded ones, or those that DATABASE_URL and KAFKA_BROKERS name. Disposing stops
+ * what was started; databases are to be disposed of before.
+ */
+export async function openBenchServers({ kafka }: { kafka: boolean }) {
+  const stack = await startStack({
+    databaseUrl: process.env.DATABASE_URL,
+    kafkaBrokers: kafka ? process.env.KAFKA_BROKERS : "not needed",
+    log: (line) => console.error(line),
+  });
+  const create = async (template?: { url: string }) => {
+    const { url, drop } = await createDatabase(stack.databaseUrl, template?.url);
+    return { url, [Symbol.asyncDispose]: drop };
+  };
+  return {
+    brokers: stack.kafkaBrokers,
+    /** An empty database, or a copy of one that nobody is connected to. */
+    createDatabase: create,
+    async createMigrated() {
+      const database = await create();
+      await migrate(database.url, createLogger("warn"));
+      // graphile-migrate keeps a connection for a while, and ends the process when that is cut off
+      await using client = await connect(database.url);
+      const others = `select from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'`;
+      await until("migrations have let go", async () => (await client.query(others)).rowCount === 0);
+      return database;
+    },
+    [Symbol.asyncDispose]: () => stack.stop(),
+  };
+}
+
+/** A connection that ends when it is disposed of. */
+export async function connect(url: string): Promise<pg.Client & AsyncDisposable> {
+  const client = new pg.Client({ connectionString: url, application_name: "ccx bench" });
+  await client.connect();
+  return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() });
+}
+
 /** What the figures depend on; `jit` counts only where the server has it. */
-async function settings(client: pg.Client): Promise<Record<string, string>> {
+export async function settings(client: pg.Client): Promise<Record<string, string>> {
   const { rows } = await client.query<Record<string, string>>(
     `select current_setting('server_version') as postgres, current_setting('shared_buffers') as shared_buffers,
        current_setting('work_mem') as work_mem, current_setting('fsync') as fsync,

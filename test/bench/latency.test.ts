@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { makeFleet } from "../../bench/support/fleet.ts";
+import { type ToldResults, toldResults } from "../../bench/support/told_results.ts";
+import { type TestDatabase, testDatabase } from "../support/database.ts";
+import { openTopics } from "../support/kafka.ts";
+import { Service } from "../support/service.ts";
+import { transactionsOn } from "../support/work.ts";
+
+const small = testDatabase();
+const large = testDatabase();
+const elsewhere = testDatabase();
+const messages = 30;
+
+async function fill({ pool }: TestDatabase, clusters: number): Promise<ToldResults> {
+  const client = await pool.connect();
+  try {
+    await makeFleet(client, clusters, 60_000);
+    return await toldResults(client);
+  } finally {
+    client.release();
+  }
+}
+
+/** The transactions of a service that is sent results one after the other, each when the one before has been told. */
+async function transactionsOf(database: TestDatabase, results: ToldResults, count: number): Promise<number> {
+  await using topics = await openTopics();
+  const transactions = transactionsOn(database, elsewhere.pool, "ccx consume+work");
+  const before = await transactions.committed();
+  const service = new Service("run", {
+    DATABASE_URL: database.url,
+    KAFKA_BROKERS: topics.brokers,
+    CCX_RESULTS_TOPIC: topics.results,
+    CCX_NOTIFICATIONS_TOPIC: topics.notifications,
+    CCX_CONSUMER_GROUP: topics.group,
+  });
+  try {
+    for (let n = 0; n < count; n++) {
+      const { cluster, value } = results.next();
+      await topics.produce([value]);
+      const [told] = await topics.received.take(1);
+      assert.equal(told?.cluster, cluster);
+    }
+    await topics.received.assertNoMore();
+    await service.stop();
+  } finally {
+    await service.kill();
+  }
+  return (await transactions.afterTheEnd()) - before;
+}
+
+test("a message needs few transactions on its way, however many clusters there are", async (t) => {
+  const [few, many] = await Promise.all([fill(small, 300), fill(large, 3_000)]);
+  assert.ok(few && many);
+  const perMessage: number[] = [];
+  for (const [database, results] of [
+    [small, few],
+    [large, many],
+  ] as const) {
+    const one = await transactionsOf(database, results, 1);
+    perMessage.push(((await transactionsOf(database, results, 1 + messages)) - one) / messages);
+  }
+  t.diagnostic(`transactions for each message: ${perMessage.join(", ")}`);
+  // 18 to 30: 13 are statements (one stores it, the others are decision, delivery, and their jobs); the rest are connections that
+  // hear of them, several times or all at once, as it happens
+  for (const count of perMessage) assert.ok(count <= 40, `${count} transactions for each message`);
+});

@@ -1,0 +1,83 @@
+import { mulberry32 } from "../../src/dev/random.ts";
+import { until } from "../support/until.ts";
+import { balance, summaryOfExits } from "./books.ts";
+import { drive } from "./driver.ts";
+import { Feed } from "./feed.ts";
+import { Fleet } from "./fleet.ts";
+import { type Kind, planOf } from "./plan.ts";
+import { quiet } from "./quiet.ts";
+import { Recovery } from "./recovery.ts";
+import { openStage, partitions } from "./stage.ts";
+
+export type ChaosOptions = {
+  seed: number;
+  /** how long things go wrong; the quiet phase comes on top */
+  lengthMs: number;
+  meanGapMs: number;
+  messagesPerSecond: number;
+  /** Dead consumers leave their group at once, and nothing waits for back-offs and leases in the end. */
+  hurry: boolean;
+  say: (line: string) => void;
+};
+
+/** The object that `npm run chaos -- --json` prints. */
+export type ChaosFigures = {
+  seed: number;
+  messages: number;
+  faults: Partial<Record<Kind, number>>;
+  stored: number;
+  rejected: number;
+  lost: number;
+  told: number;
+  told_twice: number;
+  resent_same_id: number;
+  longest_recovery_s: number;
+};
+
+/**
+ * Runs the real service, lets everything that can go wrong go wrong, and compares the books when all is quiet again.
+ * @returns the figures, what does not balance, and what is worth knowing besides
+ */
+export async function chaos(
+  options: ChaosOptions,
+): Promise<{ figures: ChaosFigures; wrong: string[]; notes: string[] }> {
+  const { seed, lengthMs, meanGapMs, messagesPerSecond, hurry } = options;
+  const began = performance.now();
+  const say = (line: string) =>
+    options.say(`${((performance.now() - began) / 1_000).toFixed(1).padStart(7)} s  ${line}`);
+  await using stage = await openStage(say);
+  for (const role of stage.roles) await role.service.says("running");
+  say("running");
+  const fleet = new Fleet(mulberry32(seed), partitions);
+  await using feed = new Feed(stage.brokers, stage.topics.results, fleet, messagesPerSecond);
+  await using recovery = new Recovery(stage, feed);
+  const plan = planOf(seed, lengthMs, meanGapMs);
+  const faults = await drive(stage, { plan, recovery, hurry, say });
+  say("nothing goes wrong any more");
+  await feed.stop();
+  await until("all services run", () =>
+    stage.roles.every(({ service }) => service.said("running").length > 0),
+  );
+  await quiet(stage, { hurry, say });
+  await recovery.stop();
+  const { wrong, ...books } = await balance(stage, fleet, feed);
+  await Promise.all(stage.roles.map((role) => role.stop()));
+  const { storedMs, decidedMs } = recovery.longestUntil;
+  const seconds = (ms: number) => `${Math.round(ms / 100) / 10} s`;
+  const notes = [
+    `the longest recovery was after ${recovery.longestOf}; until all was stored it took ${seconds(storedMs)} at most, until all was decided ${seconds(decidedMs)}`,
+    ...summaryOfExits(stage.exits),
+  ];
+  const { messages, ...rest } = books;
+  const longest_recovery_s = Math.round(recovery.longestMs / 100) / 10;
+  return { figures: { seed, messages, faults, ...rest, longest_recovery_s }, wrong, notes };
+}
+
+export const defaultSeed = 20_260_301;
+
+/** Every kind of fault once, within half a minute: for `npm test`. */
+export const short = { lengthMs: 15_000, meanGapMs: 500, messagesPerSecond: 25, hurry: true } as const;
+
+/** For so many minutes: a fault every few seconds. */
+export const long = (minutes: number) =>
+  ({ lengthMs: minutes * 60_000, meanGapMs: 3_000, messagesPerSecond: 30, hurry: false }) as const;

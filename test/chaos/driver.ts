@@ -1,0 +1,50 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { commit, evict } from "./faults.ts";
+import { type Fault, type Kind, kinds } from "./plan.ts";
+import type { Recovery } from "./recovery.ts";
+import type { Stage } from "./stage.ts";
+
+export type DriverOptions = {
+  plan: Fault[];
+  recovery: Recovery;
+  /** dead consumers leave the group at once, not after 30 s */
+  hurry: boolean;
+  say: (line: string) => void;
+};
+
+/**
+ * Lets every fault of the plan happen, in order and not before its time; two of one thing wait for each other. Resolves
+ * when all of them are made good, to how many there were of each kind.
+ */
+export async function drive(stage: Stage, options: DriverOptions): Promise<Partial<Record<Kind, number>>> {
+  const { plan, recovery, hurry, say } = options;
+  const began = performance.now();
+  const busy = new Map<string, Promise<void>>();
+  const counts: Partial<Record<Kind, number>> = {};
+  for (const fault of plan) {
+    await sleep(Math.max(0, fault.atMs - (performance.now() - began)));
+    counts[fault.kind] = (counts[fault.kind] ?? 0) + 1;
+    const things = thingsOf(fault);
+    const before = Promise.all(things.map((thing) => busy.get(thing)));
+    const done = before.then(async () => {
+      say(fault.ms > 0 ? `${fault.kind}, ${fault.ms} ms` : fault.kind);
+      await commit(stage, fault);
+      if (fault.kind !== "move_clock") recovery.healed(fault.kind);
+      if (hurry && fault.kind === "kill_consumer")
+        await evict(stage, [`consumer-${1 + (fault.which % stage.consumers.length)}`]);
+    });
+    done.catch(() => undefined); // thrown below
+    for (const thing of things) busy.set(thing, done);
+  }
+  await Promise.all(busy.values());
+  return counts;
+}
+
+/** What a fault keeps for itself. */
+function thingsOf({ kind, which }: Fault): string[] {
+  const { on } = kinds[kind];
+  if (on === "consumers") return ["consumer 0", "consumer 1"];
+  // the database's own line to us is not behind a proxy; its faults go with those of the lines
+  if (on === "clock") return ["postgres"];
+  return on === "consumer" || on === "worker" || on === "database line" ? [`${on} ${which % 2}`] : [on];
+}

@@ -1,0 +1,144 @@
+import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { leaveGroup } from "../support/kafka.ts";
+import type { Fault, Kind } from "./plan.ts";
+import type { Mood } from "./receiver_front.ts";
+import { group, type Stage } from "./stage.ts";
+
+/** How a fault is done and undone. */
+type Deed = (stage: Stage, fault: Fault) => Promise<void>;
+
+const one = <T>(of: readonly T[], { which }: Fault): T => of[which % of.length] as T;
+
+const mood =
+  (mood: Mood): Deed =>
+  async ({ front }, { ms }) => {
+    front.setMood(mood);
+    await sleep(ms);
+    front.setMood("well");
+  };
+
+const refuse = async (line: { refuse(): Promise<void>; heal(): Promise<void> }, ms: number) => {
+  await line.refuse();
+  await sleep(ms);
+  await line.heal();
+};
+
+const deeds: Record<Kind, Deed> = {
+  kill_consumer: ({ consumers }, fault) => one(consumers, fault).kill(),
+  kill_worker: ({ workers }, fault) => one(workers, fault).kill(),
+  restart_consumers: async ({ consumers }) =>
+    void (await Promise.all(consumers.map((consumer) => consumer.restart()))),
+  freeze_consumer: async ({ consumers }, fault) => freeze(one(consumers, fault).service, fault.ms),
+  freeze_worker: async ({ workers }, fault) => freeze(one(workers, fault).service, fault.ms),
+  kill_postgres: async ({ postgres }, { ms }) => {
+    await postgres.kill("SIGKILL");
+    await sleep(ms);
+    await postgres.startAgain();
+  },
+  restart_postgres: async ({ postgres }, { ms }) => {
+    await postgres.kill("SIGINT");
+    await sleep(ms);
+    await postgres.startAgain();
+  },
+  freeze_postgres: async ({ postgres }, { ms }) => {
+    // each connection is a process of its own; while the server stands still, it starts no others
+    const pids = [postgres.pid];
+    process.kill(postgres.pid, "SIGSTOP");
+    try {
+      pids.push(...(await childrenOf(postgres.pid)));
+      for (const pid of pids) signalIfAlive(pid, "SIGSTOP");
+      await sleep(ms);
+    } finally {
+      for (const pid of pids) signalIfAlive(pid, "SIGCONT");
+    }
+  },
+  read_only_postgres: async ({ query }, { ms }) => {
+    await query("alter system set default_transaction_read_only = on");
+    await query("select pg_reload_conf()");
+    await sleep(ms);
+    await query("alter system reset default_transaction_read_only");
+    await query("select pg_reload_conf()");
+  },
+  full_disk: async ({ query }, { ms }) => {
+    await query("insert into chaos.full_disk default values");
+    await sleep(ms);
+    await query("delete from chaos.full_disk");
+  },
+  kill_kafka: async ({ kafka }, { ms }) => {
+    await kafka.kill("SIGKILL");
+    await sleep(ms);
+    await kafka.startAgain();
+  },
+  freeze_kafka: async ({ kafka }, { ms }) => {
+    process.kill(kafka.pid, "SIGSTOP");
+    await sleep(ms);
+    process.kill(kafka.pid, "SIGCONT");
+  },
+  cut_kafka: async ({ lines }) => lines.kafka.cut(),
+  refuse_kafka: ({ lines }, { ms }) => refuse(lines.kafka, ms),
+  cut_database: async ({ lines }, fault) => one(lines.database, fault).cut(),
+  refuse_database: ({ lines }, fault) => refuse(one(lines.database, fault), fault.ms),
+  hang_database: async ({ lines }, fault) => {
+    const line = one(lines.database, fault);
+    line.freeze();
+    await sleep(fault.ms);
+    line.cut();
+  },
+  cut_receiver: async ({ lines }) => lines.receiver.cut(),
+  refuse_receiver: ({ lines }, { ms }) => refuse(lines.receiver, ms),
+  receiver_slow: mood("slow"),
+  receiver_500: mood("500"),
+  receiver_429: mood("429"),
+  receiver_401: mood("401"),
+  receiver_hangs: mood("hangs"),
+  receiver_drops: mood("drops"),
+  receiver_stores_and_hangs: mood("stores and hangs"),
+  receiver_stores_and_drops: mood("stores and drops"),
+  receiver_answers_nonsense: mood("nonsense"),
+  move_clock: async ({ query }, { which }) =>
+    void (await query("select chaos.move_clock(4, $1)", [which % 4])),
+};
+
+/** Linux. */
+async function childrenOf(pid: number): Promise<number[]> {
+  const pids = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
+  return pids.split(" ").filter(Boolean).map(Number);
+}
+
+function signalIfAlive(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // it has just ended
+  }
+}
+
+async function freeze(service: { freeze(): void; thaw(): void }, ms: number): Promise<void> {
+  service.freeze();
+  await sleep(ms);
+  service.thaw();
+}
+
+/** Lets it happen and makes it good again. */
+export function commit(stage: Stage, fault: Fault): Promise<void> {
+  return deeds[fault.kind](stage, fault);
+}
+
+/**
+ * Takes the members of these consumers out of the group at once, as the broker does when a session of 30 s has ended.
+ * Those that live join again. Best effort: the broker may be away.
+ */
+export async function evict({ client, brokers }: Stage, names: readonly string[]): Promise<void> {
+  const admin = client.admin();
+  try {
+    await admin.connect();
+    const { groups } = await admin.describeGroups([group]);
+    for (const { clientId, memberId } of groups[0]?.members ?? [])
+      if (names.includes(clientId)) await leaveGroup(brokers, group, memberId);
+  } catch {
+    // then it takes its 30 s
+  } finally {
+    await admin.disconnect().catch(() => undefined);
+  }
+}

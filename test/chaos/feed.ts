@@ -1,0 +1,90 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import kafkajs from "kafkajs";
+import type { Fleet, Made } from "./fleet.ts";
+
+export const idHeader = "chaos-id";
+const everyMs = 200;
+
+/**
+ * Puts the fleet's messages on the topic, so many a second, each until it is acknowledged; what was lost on the way back
+ * may stand there twice. Batches of one partition keep their order.
+ */
+export class Feed {
+  /** Ids of what the broker acknowledged. */
+  readonly acknowledged = new Set<string>();
+  /** For every partition, the first offset after what the broker acknowledged. */
+  readonly ends = new Map<number, number>();
+  #stopped = false;
+  #aborted = false;
+  readonly #done: Promise<void>;
+
+  constructor(brokers: string, topic: string, fleet: Fleet, perSecond: number) {
+    const kafka = new kafkajs.Kafka({
+      brokers: [brokers],
+      logLevel: kafkajs.logLevel.NOTHING,
+      connectionTimeout: 2_000,
+      requestTimeout: 8_000,
+      retry: { retries: 1, initialRetryTime: 100 },
+    });
+    this.#done = this.#run(kafka, topic, fleet, perSecond);
+    this.#done.catch(() => undefined);
+  }
+
+  /** Makes no more messages; resolves when all that were made are acknowledged. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#done;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#aborted = true;
+    await this.stop().catch(() => undefined);
+  }
+
+  async #run(kafka: kafkajs.Kafka, topic: string, fleet: Fleet, perSecond: number): Promise<void> {
+    const began = performance.now();
+    let made = 0;
+    while (!this.#stopped) {
+      await sleep(everyMs);
+      const batch: Made[] = [];
+      for (
+        const due = ((performance.now() - began) / 1_000) * perSecond;
+        made < due && batch.length < 500;
+        made++
+      )
+        batch.push(fleet.next());
+      if (batch.length > 0) await this.#send(kafka, topic, batch);
+    }
+    await this.#producer?.disconnect();
+  }
+
+  #producer: kafkajs.Producer | undefined;
+
+  async #send(kafka: kafkajs.Kafka, topic: string, batch: Made[]): Promise<void> {
+    for (const limit = Date.now() + 180_000; ; ) {
+      try {
+        if (!this.#producer) {
+          this.#producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
+          await this.#producer.connect();
+        }
+        const messages = batch.map(({ id, partition, value }) => ({
+          partition,
+          value,
+          headers: { [idHeader]: id },
+        }));
+        const answers = await this.#producer.send({ topic, messages, acks: -1 });
+        for (const { partition, baseOffset } of answers) {
+          const count = batch.filter((made) => made.partition === partition).length;
+          this.ends.set(partition, Number(baseOffset) + count);
+        }
+        for (const { id } of batch) this.acknowledged.add(id);
+        return;
+      } catch (error) {
+        if (this.#aborted || Date.now() > limit) throw error;
+        await this.#producer?.disconnect().catch(() => undefined);
+        this.#producer = undefined;
+        await sleep(200);
+      }
+    }
+  }
+}

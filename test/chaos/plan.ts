@@ -1,0 +1,85 @@
+import { below, mulberry32, type Random, shuffle } from "../../src/dev/random.ts";
+
+/**
+ * What may go wrong, and what it happens to: two faults of one thing never overlap. `ms` is how long it lasts at most,
+ * 0 for what is over at once.
+ */
+export const kinds = {
+  kill_consumer: { on: "consumer", ms: 0 },
+  freeze_consumer: { on: "consumer", ms: 6_000 },
+  restart_consumers: { on: "consumers", ms: 0 },
+  kill_worker: { on: "worker", ms: 0 },
+  freeze_worker: { on: "worker", ms: 6_000 },
+  kill_postgres: { on: "postgres", ms: 3_000 },
+  restart_postgres: { on: "postgres", ms: 1_000 },
+  freeze_postgres: { on: "postgres", ms: 6_000 },
+  read_only_postgres: { on: "postgres", ms: 5_000 },
+  full_disk: { on: "postgres", ms: 5_000 },
+  kill_kafka: { on: "kafka", ms: 2_000 },
+  freeze_kafka: { on: "kafka", ms: 5_000 },
+  cut_kafka: { on: "kafka", ms: 0 },
+  refuse_kafka: { on: "kafka", ms: 4_000 },
+  cut_database: { on: "database line", ms: 0 },
+  refuse_database: { on: "database line", ms: 5_000 },
+  hang_database: { on: "database line", ms: 6_000 },
+  cut_receiver: { on: "receiver", ms: 0 },
+  refuse_receiver: { on: "receiver", ms: 5_000 },
+  receiver_slow: { on: "receiver", ms: 8_000 },
+  receiver_500: { on: "receiver", ms: 8_000 },
+  receiver_429: { on: "receiver", ms: 8_000 },
+  receiver_401: { on: "receiver", ms: 4_000 },
+  receiver_hangs: { on: "receiver", ms: 6_000 },
+  receiver_drops: { on: "receiver", ms: 6_000 },
+  receiver_stores_and_hangs: { on: "receiver", ms: 6_000 },
+  receiver_stores_and_drops: { on: "receiver", ms: 6_000 },
+  receiver_answers_nonsense: { on: "receiver", ms: 6_000 },
+  move_clock: { on: "clock", ms: 0 },
+} as const;
+
+export type Kind = keyof typeof kinds;
+
+export type Fault = {
+  kind: Kind;
+  /** earliest time, from the beginning of the run */
+  atMs: number;
+  /** how long it lasts */
+  ms: number;
+  /** which of several (consumers, workers, lines to the database, shares of the ledger) */
+  which: number;
+};
+
+/**
+ * Now and then a process stands still until it is taken for dead, and comes back as a zombie: a consumer's session ends
+ * after 30 s; a worker's jobs are freed after 90 s of silence, and others send its messages after a lease of two minutes.
+ */
+const zombies: Partial<Record<Kind, { ms: number; leastRunMs: number }>> = {
+  freeze_consumer: { ms: 36_000, leastRunMs: 108_000 },
+  freeze_worker: { ms: 140_000, leastRunMs: 300_000 },
+};
+
+/**
+ * The faults of a run, in order. Every kind comes once before any comes twice. The same seed and length give the same
+ * faults.
+ */
+export function planOf(seed: number, lengthMs: number, meanGapMs: number): Fault[] {
+  const random: Random = mulberry32(seed);
+  const faults: Fault[] = [];
+  let deck: Kind[] = [];
+  let atMs = 0;
+  for (;;) {
+    atMs += Math.round(meanGapMs * (0.5 + random()));
+    if (atMs > lengthMs && faults.length >= Object.keys(kinds).length) return faults;
+    if (deck.length === 0) deck = shuffle(random, Object.keys(kinds) as Kind[]);
+    const kind = deck.pop() as Kind;
+    const most = Math.min(kinds[kind].ms, meanGapMs * 2.5);
+    const zombie = zombies[kind];
+    // the first one that fits in, so that no run is without, and then every third
+    const isZombie =
+      zombie !== undefined &&
+      lengthMs >= zombie.leastRunMs &&
+      atMs + zombie.ms <= lengthMs &&
+      (!faults.some((fault) => fault.kind === kind && fault.ms === zombie.ms) || below(random, 3) === 0);
+    const ms = isZombie ? zombie.ms : Math.round(most * (0.3 + 0.7 * random()));
+    faults.push({ kind, atMs, ms, which: below(random, 64) });
+  }
+}

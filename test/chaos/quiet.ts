@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import type kafkajs from "kafkajs";
+import { until } from "../support/until.ts";
+import { evict } from "./faults.ts";
+import { group, type Stage } from "./stage.ts";
+
+/** What is still to be done; empty when nothing is. */
+const left = `select json_strip_nulls(json_build_object(
+  'undecided', nullif((select count(*) from decision_due), 0),
+  'requested', nullif((select count(*) from decision_request where due_at <= now()), 0),
+  'pending', nullif((select count(*) from notification where state = 'pending'), 0),
+  'cooldowns over', nullif((select count(*) from notified_issue n, sweep_mark m
+    where n.live and not n.resolved and upper(n.cooldown_period) between m.cooldowns_until and now() + interval '10 seconds'), 0)
+))::text as left`;
+
+/** The end of every partition of a topic. */
+export async function endsOf(stage: Stage, topic: string): Promise<Map<number, number>> {
+  const admin = stage.client.admin();
+  await admin.connect();
+  const offsets = await admin.fetchTopicOffsets(topic).finally(() => admin.disconnect());
+  return new Map(offsets.map(({ partition, high }) => [partition, Number(high)]));
+}
+
+/**
+ * Waits until everything on the topic is stored, decided and sent. What still waits for its time (back-offs, the leases of
+ * the killed) gets three minutes; then its time comes: with no worker running, nobody holds a lease. In a hurry nothing
+ * gets that time, nor do dead consumers their sessions in the group.
+ */
+export async function quiet(
+  stage: Stage,
+  { hurry, say }: { hurry: boolean; say: (line: string) => void },
+): Promise<void> {
+  const ends = await endsOf(stage, stage.topics.results);
+  const stored = "select partition, next_offset::integer as next from consumer_offset order by partition";
+  let evicted = performance.now();
+  await until(
+    "everything is stored",
+    async () => {
+      if (hurry && performance.now() - evicted > 3_000) {
+        await evict(
+          stage,
+          stage.consumers.map(({ name }) => name),
+        );
+        evicted = performance.now();
+      }
+      const offsets = new Map((await stage.query(stored)).map(({ partition, next }) => [partition, next]));
+      return [...ends].every(([partition, end]) => end === 0 || offsets.get(partition) === end);
+    },
+    180_000,
+  );
+  say("everything is stored");
+  const whatIsLeft = async () => String((await stage.query(left))[0]?.left);
+  const isDone = (ms: number) =>
+    until("nothing is left", async () => (await whatIsLeft()) === "{}", ms).catch(() => false);
+  if (!(await isDone(hurry ? 0 : 180_000))) {
+    for (let round = 1; (await whatIsLeft()) !== "{}"; round++) {
+      say(`the time of what still waits comes: ${await whatIsLeft()}`);
+      assert.ok(round <= 6, `it does not end: ${await whatIsLeft()}`);
+      await Promise.all(stage.workers.map((worker) => worker.stop()));
+      await stage.query("update notification set next_attempt_at = now() where state = 'pending'");
+      await stage.query("select sweep()");
+      for (const worker of stage.workers) worker.start();
+      await isDone(20_000);
+    }
+  }
+  say("everything is decided and sent");
+  await until("Kafka knows how far the group came", async () => {
+    const admin = stage.client.admin();
+    await admin.connect();
+    const [topic] = await admin
+      .fetchOffsets({ groupId: group, topics: [stage.topics.results] })
+      .finally(() => admin.disconnect());
+    return topic?.partitions.every(
+      ({ partition, offset }) => Math.max(0, Number(offset)) === ends.get(partition),
+    );
+  });
+}
+
+/** All messages of a topic. */
+export async function readTopic(stage: Stage, topic: string): Promise<kafkajs.EachMessagePayload[]> {
+  const ends = await endsOf(stage, topic);
+  const read: kafkajs.EachMessagePayload[] = [];
+  const wanted = [...ends.values()].reduce((sum, end) => sum + end, 0);
+  const consumer = stage.client.consumer({ groupId: `books.${topic}.${Date.now()}`, maxWaitTimeInMs: 100 });
+  await consumer.connect();
+  try {
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await consumer.run({ eachMessage: async (payload) => void read.push(payload) });
+    await until(`${wanted} messages of ${topic}`, () => read.length >= wanted);
+  } finally {
+    await consumer.disconnect();
+  }
+  return read;
+}

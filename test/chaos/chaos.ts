@@ -15,6 +15,7 @@ export type ChaosOptions = {
   lengthMs: number;
   meanGapMs: number;
   messagesPerSecond: number;
+  leastMessages: number;
   /** Dead consumers leave their group at once, and nothing waits for back-offs and leases in the end. */
   hurry: boolean;
   say: (line: string) => void;
@@ -41,7 +42,7 @@ export type ChaosFigures = {
 export async function chaos(
   options: ChaosOptions,
 ): Promise<{ figures: ChaosFigures; wrong: string[]; notes: string[] }> {
-  const { seed, lengthMs, meanGapMs, messagesPerSecond, hurry } = options;
+  const { seed, lengthMs, meanGapMs, messagesPerSecond, leastMessages, hurry } = options;
   const began = performance.now();
   const say = (line: string) =>
     options.say(`${((performance.now() - began) / 1_000).toFixed(1).padStart(7)} s  ${line}`);
@@ -49,7 +50,7 @@ export async function chaos(
   for (const role of stage.roles) await role.service.says("running");
   say("running");
   const fleet = new Fleet(mulberry32(seed), partitions);
-  await using feed = new Feed(stage.brokers, stage.topics.results, fleet, messagesPerSecond);
+  await using feed = new Feed(stage.brokers, stage.topics.results, fleet, messagesPerSecond, leastMessages);
   await using recovery = new Recovery(stage, feed);
   const plan = planOf(seed, lengthMs, meanGapMs);
   const faults = await drive(stage, { plan, recovery, hurry, say });
@@ -76,8 +77,20 @@ export async function chaos(
 export const defaultSeed = 20_260_301;
 
 /** Every kind of fault once, within half a minute: for `npm test`. */
-export const short = { lengthMs: 15_000, meanGapMs: 500, messagesPerSecond: 25, hurry: true } as const;
+export const short = {
+  lengthMs: 15_000,
+  meanGapMs: 500,
+  messagesPerSecond: 25,
+  leastMessages: 400,
+  hurry: true,
+} as const;
 
 /** For so many minutes: a fault every few seconds. */
 export const long = (minutes: number) =>
-  ({ lengthMs: minutes * 60_000, meanGapMs: 3_000, messagesPerSecond: 30, hurry: false }) as const;
+  ({
+    lengthMs: minutes * 60_000,
+    meanGapMs: 3_000,
+    messagesPerSecond: 30,
+    leastMessages: 0,
+    hurry: false,
+  }) as const;

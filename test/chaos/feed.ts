@@ -18,7 +18,8 @@ export class Feed {
   #aborted = false;
   readonly #done: Promise<void>;
 
-  constructor(brokers: string, topic: string, fleet: Fleet, perSecond: number) {
+  /** @param least it stops only when it has made so many, however long Kafka was away */
+  constructor(brokers: string, topic: string, fleet: Fleet, perSecond: number, least: number) {
     const kafka = new kafkajs.Kafka({
       brokers: [brokers],
       logLevel: kafkajs.logLevel.NOTHING,
@@ -26,7 +27,7 @@ export class Feed {
       requestTimeout: 8_000,
       retry: { retries: 1, initialRetryTime: 100 },
     });
-    this.#done = this.#run(kafka, topic, fleet, perSecond);
+    this.#done = this.#run(kafka, topic, fleet, perSecond, least);
     this.#done.catch(() => undefined);
   }
 
@@ -41,10 +42,16 @@ export class Feed {
     await this.stop().catch(() => undefined);
   }
 
-  async #run(kafka: kafkajs.Kafka, topic: string, fleet: Fleet, perSecond: number): Promise<void> {
+  async #run(
+    kafka: kafkajs.Kafka,
+    topic: string,
+    fleet: Fleet,
+    perSecond: number,
+    least: number,
+  ): Promise<void> {
     const began = performance.now();
     let made = 0;
-    while (!this.#stopped) {
+    while (!this.#stopped || (made < least && !this.#aborted)) {
       await sleep(everyMs);
       const batch: Made[] = [];
       for (

@@ -80,9 +80,10 @@ async function readsOnlyItsClusters(db: PoolClient): Promise<void> {
         `${question} does not read ${table}`,
       );
     }
-    // what few issues have, here the last message of their cluster, is looked up in functions
+    // what few issues have, here the last message of their cluster, is looked up in functions: to read all of notification for
+    // each of the 30 answers would be ten thousand pages
     const touched = await pages(db, question);
-    assert.ok(touched < 1_000, `${question} reads ${touched} pages`);
+    assert.ok(touched < 2_000, `${question} reads ${touched} pages`);
   }
 }
 

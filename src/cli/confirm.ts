@@ -1,4 +1,5 @@
 import { createInterface } from "node:readline/promises";
+import { ConfigurationError } from "../errors.ts";
 
 /** Asks on a terminal; without one the answer is no. */
 export async function confirmed(question: string): Promise<boolean> {
@@ -9,4 +10,10 @@ export async function confirmed(question: string): Promise<boolean> {
   } finally {
     terminal.close();
   }
+}
+
+/** @throws ConfigurationError, which begins with `otherwise`, unless a person has agreed. */
+export async function agreed(yes: boolean | undefined, question: string, otherwise: string): Promise<void> {
+  if (yes || (await confirmed(`${question} [y/N] `))) return;
+  throw new ConfigurationError(`${otherwise} --yes says that it is meant.`);
 }

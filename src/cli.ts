@@ -9,12 +9,11 @@ import { addRejectedCommands } from "./cli/rejected.ts";
 import { addSilenceCommands } from "./cli/silence.ts";
 import { addSimulateCommand } from "./cli/simulate.ts";
 import { describeConfig, requireKeys } from "./config.ts";
-import { ContentError } from "./content/read.ts";
+import { ContentError } from "./content/error.ts";
 import { asConfigurationError, asRefusal } from "./db/errors.ts";
-import { migrate } from "./db/migrate.ts";
 import { ConfigurationError } from "./errors.ts";
-import { tail } from "./ops/tail.ts";
-import { isStop, type Role, run, stopSignal } from "./run.ts";
+import type { Role } from "./run.ts";
+import { isStop, stopSignal } from "./stop.ts";
 
 /** How long a service that cannot go on may take to end; what it has in hand is done again by the next one. */
 const endWithinMs = 5_000;
@@ -25,7 +24,8 @@ const endSoon = () => {
 };
 
 /**
- * The command `ccx`: the table of contents of what it can do. Sets the exit code: 0 done, 1 not done. What a person
+ * The command `ccx`: the table of contents of what it can do. What only some commands need is imported by them, since it
+ * took a person's `ccx explain` longer to load the service than to answer. Sets the exit code: 0 done, 1 not done. What a person
  * has to change is one line on stderr; only a fault of ours comes with a stack trace.
  */
 export async function main(argv: string[]): Promise<void> {
@@ -46,6 +46,7 @@ export async function main(argv: string[]): Promise<void> {
       .action(async () => {
         const { config, log } = context.config();
         const signal = stopSignal(log);
+        const { run } = await import("./run.ts");
         await run(roles, config, log, signal, endSoon).catch((error) => {
           if (!isStop(error, signal)) throw error;
         });
@@ -60,6 +61,7 @@ export async function main(argv: string[]): Promise<void> {
     .action(async () => {
       const { config, log } = context.config();
       requireKeys(config, ["databaseUrl"]);
+      const { migrate } = await import("./db/migrate.ts");
       await migrate(config.databaseUrl, log);
     });
 
@@ -78,6 +80,7 @@ export async function main(argv: string[]): Promise<void> {
     .action(async () => {
       const { config, log } = context.config();
       requireKeys(config, ["databaseUrl"]);
+      const { tail } = await import("./ops/tail.ts");
       await tail(config.databaseUrl, console.log, stopSignal(log)).catch(withoutWaiting);
     });
 

@@ -1,7 +1,8 @@
 import { report } from "../cli.ts";
 import { loadConfig } from "../config.ts";
 import { createLogger } from "../log.ts";
-import { isStop, run, stopSignal } from "../run.ts";
+import { run } from "../run.ts";
+import { isStop, stopSignal } from "../stop.ts";
 import { embed } from "./embedded.ts";
 
 /** `npm start`: the service; whatever servers are not configured, it brings itself. */

@@ -71,7 +71,16 @@ export async function run(
     stack.defer(() => contentTexts.dispose());
     stack.defer(await contentTexts.watch(config.databaseUrl));
     const deadLetters = createDeadLetters(config, kafka, stack);
-    setServices({ pool, log, contentTexts, notificationsBackend, serviceLog, contentSource, deadLetters });
+    setServices({
+      pool,
+      log,
+      deciders: config.deciders,
+      contentTexts,
+      notificationsBackend,
+      serviceLog,
+      contentSource,
+      deadLetters,
+    });
     stack.defer(() => setServices(undefined));
 
     const without = [

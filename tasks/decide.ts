@@ -5,8 +5,8 @@ import { services } from "../src/ops/services.ts";
 
 /** Decides for every cluster that waits. Payload: none. */
 const decide: Task = async (_payload, { abortSignal }) => {
-  const { pool, log } = services();
-  await oneAtATime("decide", () => decideWaiting(pool, log, abortSignal));
+  const { pool, log, deciders } = services();
+  await oneAtATime("decide", () => decideWaiting(pool, log, { deciders, signal: abortSignal }));
 };
 
 export default decide;

@@ -1,10 +1,10 @@
 -- One call per Kafka batch of one partition: reports, rejected messages, issues (by trigger) and the consumer offset
 -- move together or not at all.
 --
--- The reports arrive as they were on the wire: PostgreSQL parses them once and keeps numbers exactly, JavaScript would
--- round the large ones. An element of the batch is {kafka_offset, org_id, account_number, cluster, updated_at, message} or, for
--- what was rejected, {kafka_offset, reason, detail, key, value, headers} (key, value and header values in base64) with
--- org_id and cluster where they could be read.
+-- An element of the batch is {kafka_offset, org_id, account_number, cluster, updated_at, report}, where report is a text with
+-- what is stored of the message's Report as it was written (JavaScript would round large numbers), or, for what was rejected,
+-- {kafka_offset, reason, detail, key, value, headers} (key, value and header values in base64) with org_id and cluster where they
+-- could be read.
 create or replace function ingest(
   topic text,
   partition integer,

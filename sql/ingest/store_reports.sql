@@ -1,5 +1,8 @@
 -- The one place that turns messages into rows of new_reports, for ingest() and retry_rejected(). What is stored, replaced
 -- or unchanged counts against the table and against the earlier messages of the batch.
+--
+-- Reports come as texts within the batch, not as JSON in it: to read 1,000 of 2 KB into jsonb and print what is stored of them
+-- took 25 ms of 110.
 create or replace function store_reports(
   batch jsonb,
   from_offset bigint,
@@ -9,6 +12,8 @@ language plpgsql volatile
 set search_path = public, pg_temp
 as $$
 #variable_conflict use_column
+declare
+  errors_before bigint := pg_sequence_last_value(pg_get_serial_sequence('read_errors', 'error_id'));
 begin
   perform ensure_partition('new_reports', day)
   from (
@@ -23,11 +28,10 @@ begin
   with accepted as materialized (
     select m.org_id, m.cluster collate "C" as cluster, m.updated_at, m.account_number, m.kafka_offset,
       coalesce(m.id, m.kafka_offset) as nth, -- rejected messages of several partitions: in the order of their arrival
-      ((m.message -> 'Report')
-        - '{system,fingerprints,skips,info,pass,analysis_metadata}'::text[])::text as report
+      m.report
     from jsonb_to_recordset(batch) as m (
       id bigint, kafka_offset bigint, reason text,
-      org_id bigint, account_number bigint, cluster text, updated_at timestamptz, message jsonb)
+      org_id bigint, account_number bigint, cluster text, updated_at timestamptz, report text)
     where m.reason is null and m.kafka_offset >= store_reports.from_offset
   ), versioned as materialized (
     -- one key several times: the same upload run again, the last one counts
@@ -56,7 +60,21 @@ begin
     count(*) filter (where v.earlier_report <> v.report)::integer,
     count(*) filter (where v.earlier_report = v.report)::integer
   from versioned v;
+
+  -- What other programs insert may be unreadable; of messages we promise that they are rejected. Our parser has let it pass, so
+  -- this is rare: we look only when somebody has written to read_errors since.
+  if errors_before is distinct from pg_sequence_last_value(pg_get_serial_sequence('read_errors', 'error_id'))
+    and exists (
+      select
+      from jsonb_to_recordset(batch) as m (
+        kafka_offset bigint, reason text, org_id bigint, cluster text, updated_at timestamptz, report text)
+      where m.reason is null
+        and m.kafka_offset >= store_reports.from_offset
+        and not pg_input_is_valid(m.report, 'jsonb'))
+  then
+    raise exception 'report is not valid JSON' using errcode = 'invalid_text_representation';
+  end if;
 end $$;
 
 comment on function store_reports(jsonb, bigint, timestamptz) is
-  'Stores the reports of a batch (what has a reason, or comes before from_offset, is passed over); says how many were new, had other content before, or were there already.';
+  'Stores the reports of a batch (what has a reason, or comes before from_offset, is passed over); says how many were new, had other content before, or were there already. Raises 22P02 when one is not JSON.';

@@ -38,10 +38,10 @@ export const keys = {
   },
   databasePoolSize: {
     key: "CCX_DATABASE_POOL_SIZE",
-    // one listens, one for each of the six tasks, two for the consumer's partitions, one to spare
-    schema: count(10, 1_000),
-    default: "10",
-    description: "Most connections that one process keeps open to the database; 10 at least.",
+    // one listens, one for each of the six tasks and one for a second decider, two for the consumer's partitions, one to spare
+    schema: count(11, 1_000),
+    default: "12",
+    description: "Most connections that one process keeps open to the database; 11 at least.",
   },
   kafkaBrokers: {
     key: "KAFKA_BROKERS",
@@ -206,6 +206,12 @@ export const keys = {
     schema: count(1, 100_000, "messages"),
     default: "1000",
     description: "Most messages that go into the database in one call.",
+  },
+  deciders: {
+    key: "CCX_DECIDERS",
+    schema: count(1, 100),
+    default: "2",
+    description: "Most decisions (of 1,000 clusters each) that one process takes at the same time.",
   },
   logLevel: {
     key: "CCX_LOG_LEVEL",

@@ -11,17 +11,35 @@ const decided = z.object({
 
 const batchSize = 1_000;
 
-/** Decides until no cluster waits any more (SQL decide_due); every batch is a transaction of its own. */
-export async function decideWaiting(pool: Pool, log: Logger, signal?: AbortSignal): Promise<void> {
-  while (!signal?.aborted) {
-    const start = performance.now();
-    const { rows } = await pool.query({
-      name: "decide_due",
-      text: "select clusters, notifications, told, held from decide_due($1)",
-      values: [batchSize],
-    });
-    const batch = decided.parse(rows[0]);
-    if (batch.clusters === 0) return;
-    log.info({ ...batch, ms: Math.round(performance.now() - start) }, "decided");
-  }
+/**
+ * Decides until no cluster waits any more (SQL decide_due); every batch is a transaction of its own. While batches come out
+ * full, as many as `deciders` are under way at the same time: they take different clusters.
+ */
+export async function decideWaiting(
+  pool: Pool,
+  log: Logger,
+  { deciders, signal }: { deciders: number; signal?: AbortSignal | undefined },
+): Promise<void> {
+  const running: Promise<void>[] = [];
+  const failures: unknown[] = [];
+  const start = () => void running.push(decide().catch((error) => void failures.push(error)));
+  const decide = async (): Promise<void> => {
+    while (!signal?.aborted && failures.length === 0) {
+      const began = performance.now();
+      const { rows } = await pool.query({
+        name: "decide_due",
+        text: "select clusters, notifications, told, held from decide_due($1)",
+        values: [batchSize],
+      });
+      const batch = decided.parse(rows[0]);
+      if (batch.clusters === 0) return;
+      log.info({ ...batch, ms: Math.round(performance.now() - began) }, "decided");
+      // a few clusters are not worth a second transaction
+      if (batch.clusters === batchSize && running.length < deciders) start();
+    }
+  };
+  start();
+  // those that were started meanwhile are waited for, too
+  for (const decider of running) await decider;
+  if (failures.length > 0) throw failures[0];
 }

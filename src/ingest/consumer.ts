@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as otherWork, setTimeout as sleep } from "node:timers/promises";
 import type { Consumer, EachBatchPayload, Kafka } from "kafkajs";
 import type { DatabaseError, Pool } from "pg";
 import type { Logger } from "pino";
@@ -123,9 +123,16 @@ export class ResultsConsumer {
   async #consume(payload: EachBatchPayload): Promise<void> {
     const { batch } = payload;
     if (!(await this.#inPosition(payload))) return;
-    for (const entries of portionsOf(batch.messages, this.#options.batchSize, () => new Date())) {
+    const portions = portionsOf(batch.messages, this.#options.batchSize, () => new Date());
+    for (let portion = portions.next(); !portion.done; ) {
+      const entries = portion.value;
       const last = entries.at(-1)?.message.offset;
-      if (last === undefined || !this.#owns(payload) || !(await this.#store(payload, entries))) return;
+      if (last === undefined || !this.#owns(payload)) return;
+      const storing = this.#store(payload, entries);
+      // while the database stores these, the next ones are read; first the call has to go out
+      await otherWork();
+      portion = portions.next();
+      if (!(await storing)) return;
       payload.resolveOffset(last);
       const next = (BigInt(last) + 1n).toString();
       await payload.commitOffsetsIfNecessary({

@@ -41,9 +41,9 @@ export type ParsedMessage =
       cluster: string;
       /** LastChecked as RFC 3339 in UTC, cut to microseconds. */
       updatedAt: string;
-      /** The whole message, decompressed, otherwise as received: one JSON object, safe inside a larger JSON text. */
-      json: string;
-      /** How many characters more it has once numbers such as 1e1000 are written out. */
+      /** What of `Report` is stored: a JSON object, its members as they were written, numbers to the digit. */
+      report: string;
+      /** How many characters more the message has once numbers such as 1e1000 are written out. */
       growth: number;
     }
   | {
@@ -134,7 +134,7 @@ export function parseMessage(
     accountNumber: AccountNumber || 0, // also turns -0 into 0
     cluster: ClusterName.toLowerCase(),
     updatedAt: time.text,
-    json,
+    report: `{${scan.report.map(([start, end]) => bytes.toString("utf8", start, end)).join(",")}}`,
     growth: scan.growth,
   };
 }

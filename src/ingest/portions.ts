@@ -1,6 +1,5 @@
 import type { KafkaMessage } from "kafkajs";
 import { parseMessage } from "./parse_message.ts";
-import { shortened } from "./shorten.ts";
 
 /** One call carries at most this much, so that memory stays flat whatever the broker hands over, or the table holds. */
 export const mostBytes = 8 * 1024 * 1024;
@@ -35,10 +34,7 @@ export function* portionsOf(messages: Arrived[], mostMessages: number, now: () =
   if (portion.length > 0) yield portion;
 }
 
-/**
- * One element of the batch. The message goes in as it came, but for what is not stored: PostgreSQL parses it, nobody writes
- * it anew.
- */
+/** One element of the batch. The report is a text in it: what PostgreSQL stores, it need not read. */
 function entryOf(message: Arrived, now: Date): Entry & { size: number } {
   const parsed = parseMessage(message.value, now);
   if (parsed.kind === "rejected") {
@@ -48,7 +44,7 @@ function entryOf(message: Arrived, now: Date): Entry & { size: number } {
   const json =
     `{${message.id === undefined ? "" : `"id":${message.id},`}"kafka_offset":${message.offset}` +
     `,"org_id":${parsed.orgId},"account_number":${parsed.accountNumber}` +
-    `,"cluster":"${parsed.cluster}","updated_at":"${parsed.updatedAt}","message":${shortened(parsed.json)}}`;
+    `,"cluster":"${parsed.cluster}","updated_at":"${parsed.updatedAt}","report":${JSON.stringify(parsed.report)}}`;
   return { message, json, size: json.length + parsed.growth };
 }
 

@@ -1,7 +1,9 @@
+import { MemberScan, type Span } from "./member_scan.ts";
+
 /**
  * One pass over the bytes of a JSON text, before it is parsed: finds what JSON allows and PostgreSQL's jsonb
- * does not, and nesting that would cost the parser its stack. It trusts nothing; on a text that is no JSON it
- * ends as well, and the parser gives the verdict.
+ * does not, nesting that would cost the parser its stack, and where the members of `Report` are. It trusts nothing; on a
+ * text that is no JSON it ends as well, and the parser gives the verdict.
  */
 
 export const maxDepth = 128;
@@ -18,10 +20,13 @@ export interface Scan {
   fractional: ReadonlySet<string> | undefined;
   /** How many characters more the text has once numbers such as 1e1000 are written out, as PostgreSQL prints them. */
   growth: number;
+  /** Where the members of the last `Report` are that are stored; of a text that is no JSON, anything. */
+  report: readonly Span[];
 }
 
 const quote = 0x22;
 const backslash = 0x5c;
+const comma = 0x2c;
 const isNumberByte = new Uint8Array(256);
 for (const character of "0123456789+-.eE") isNumberByte[character.charCodeAt(0)] = 1;
 
@@ -32,10 +37,12 @@ export function scanJson(bytes: Buffer): Scan {
   let keyEnd = 0;
   let fractional: Set<string> | undefined;
   let growth = 0;
+  const members = new MemberScan(bytes);
   const stop = (reason: ScanProblem["reason"], offset: number): Scan => ({
     problem: { reason, offset },
     fractional,
     growth,
+    report: [],
   });
 
   for (let i = 0; i < bytes.length; i++) {
@@ -57,10 +64,14 @@ export function scanJson(bytes: Buffer): Scan {
       if (depth === 1) {
         keyStart = start;
         keyEnd = i;
-      }
+      } else if (depth === 2) members.text(start, i);
+    } else if (byte === comma) {
+      if (depth === 2) members.ends(i);
     } else if (byte === 0x7b || byte === 0x5b) {
+      if (depth === 1) members.opens(byte === 0x7b, keyStart, keyEnd);
       if (++depth > maxDepth) return stop("too_deep", i);
     } else if (byte === 0x7d || byte === 0x5d) {
+      if (depth === 2) members.ends(i);
       depth--;
     } else if (byte === 0x2d || (byte >= 0x30 && byte <= 0x39)) {
       const start = i;
@@ -90,7 +101,7 @@ export function scanJson(bytes: Buffer): Scan {
       i--;
     }
   }
-  return { problem: undefined, fractional, growth };
+  return { problem: undefined, fractional, growth, report: members.kept };
 }
 
 /** The four hex digits at `offset` as a number, -1 when they are not four hex digits. */

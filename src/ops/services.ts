@@ -9,6 +9,8 @@ import type { DeadLetters } from "../ingest/dead_letters.ts";
 export type Services = {
   pool: Pool;
   log: Logger;
+  /** How many decisions may be under way at the same time. */
+  deciders: number;
   contentTexts: ContentTexts;
   notificationsBackend: Target;
   /** Undefined where this process is not configured for it: its notifications wait for one that is. */

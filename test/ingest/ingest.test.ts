@@ -27,7 +27,7 @@ test("a batch is stored, its offset moves, and the issues follow", () =>
         org_id: "77",
         account_number: "42",
         cluster,
-        report: await value(db, "select $1::jsonb::text", [aReport("disk")]),
+        report: aReport("disk"),
         updated_at: at,
         kafka_offset: "41",
         received_at: at,
@@ -39,20 +39,26 @@ test("a batch is stored, its offset moves, and the issues follow", () =>
     ]);
   }));
 
-test("a stored report lacks what nobody needs and keeps everything else, numbers to the digit", () =>
+test("a report is stored as it was written, numbers to the digit", () =>
   rolledBack(database.pool, async (db) => {
-    const left = { system: {}, fingerprints: [1], skips: [1], info: [1], pass: [1], analysis_metadata: {} };
-    const kept = `"reports":[{"system":1}],"other":{"info":2},"big":12345678901234567890123,"fine":0.1000,"none":[]`;
-    const [message] = [aMessage(0, aCluster(), at, [])];
-    const json = JSON.stringify([{ ...message, message: { Report: left } }]).replace(
-      '"Report":{',
-      `"Report":{${kept},`,
-    );
-    await ingest(db, json, { at });
-    const stored = String(await value(db, "select report from new_reports"));
-    assert.deepEqual(Object.keys(JSON.parse(stored)).sort(), ["big", "fine", "none", "other", "reports"]);
-    assert.ok(stored.includes("12345678901234567890123") && stored.includes("0.1000"), stored);
-    assert.ok(stored.includes(`[{"system": 1}]`) && stored.includes(`{"info": 2}`), "only at the top");
+    const report = `{ "reports":[],"big":12345678901234567890123, "fine":0.1000,"text":"\\u00e9 \\"é\\""}`;
+    await ingest(db, [{ ...aMessage(0, aCluster(), at, []), report }], { at });
+    assert.equal(await value(db, "select report from new_reports"), report);
+  }));
+
+test("a report that is no JSON is refused, although a plain insert of it is not", () =>
+  rolledBack(database.pool, async (db) => {
+    for (const report of ["", "{", '{"a":"\\u0000"}', '{"a":1e400000}']) {
+      await db.query(
+        "insert into new_reports (org_id, cluster, report, updated_at) values (2, $1, $2, now())",
+        [aCluster(), report],
+      );
+      const batch = [aMessage(0, aCluster(), at, ["disk"]), { ...aMessage(1, aCluster(), at, []), report }];
+      await refused(db, /report is not valid JSON/, () => ingest(db, batch, { at }));
+    }
+    assert.equal(await value(db, "select count(*)::integer from read_errors"), 4);
+    // what somebody else could not be read of is nothing to us
+    assert.equal((await ingest(db, [aMessage(0, aCluster(), at, ["disk"])], { at })).stored, 1);
   }));
 
 test("the same upload run again replaces the report; the same content again changes nothing", () =>

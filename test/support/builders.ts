@@ -97,7 +97,7 @@ export function aMessage(
     account_number: 0,
     cluster,
     updated_at: at,
-    message: { Report: { reports: hits.map(aHit), system: {}, fingerprints: [], skips: [] } },
+    report: aReport(...hits),
     ...changes,
   };
 }

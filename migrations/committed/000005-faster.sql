@@ -1,5 +1,5 @@
 --! Previous: sha1:5577118fbbccb99b5dba7caa28e053eee298b87b
---! Hash: sha1:fc581a180fac95d2bdff4bb69d8e12383f59d164
+--! Hash: sha1:f287e95b128969b2fd1a263a77e0dc8badb9ed77
 --! Message: faster
 
 -- Speed: reports are passed on as they were written, and what did not change is left out early.
@@ -453,3 +453,399 @@ end $$;
 comment on function ingest(text, integer, jsonb, bigint, timestamptz) is
   'Stores one batch of one Kafka partition, reports and rejected messages, and moves its offset along; what was consumed before is skipped. Raises CX001 when the topic was created anew.';
 --! EndIncluded ingest/ingest.sql
+--! Included decide/decide_due.sql
+-- Decides for the clusters that wait longest, for all targets: ledger, outbox, reported and the wake-up of the
+-- delivery commit together.
+--
+-- Taking the rows of decision_due is a statement of its own: only a later statement's snapshot is sure to see the
+-- reports that were committed before we got the row lock. The clock is read after it, too: then the reports that this
+-- decision saw are exactly those that were known by its time, and decide(…, at) gives the same answer for ever.
+create or replace function decide_due(batch_size integer, at timestamptz default null)
+returns table (clusters integer, notifications integer, told integer, held integer)
+language plpgsql volatile
+set search_path = public, pg_temp
+-- a thousand clusters of a million: whatever statistics say, look them up by index, in the order in which decide() names its tables
+set random_page_cost = 1.1
+set join_collapse_limit = 1
+set max_parallel_workers_per_gather = 0
+as $$
+#variable_conflict use_column
+declare
+  orgs bigint[];
+  names text[];
+  by_report boolean[];
+  told_issues told_issue[];
+  target text;
+begin
+  -- first, since the sweep takes the lock of it before rows of decision_due, too
+  perform ensure_partition('reported', (coalesce(at, clock_timestamp()) at time zone 'UTC')::date);
+  perform take_decision_request(batch_size, coalesce(at, clock_timestamp()));
+
+  -- by row address: joined by name, the planner compared all with all whenever statistics said that this queue is empty
+  with taken as (
+    delete from decision_due d
+    where d.ctid = any (array(
+      select due.ctid
+      from decision_due due
+      order by due.due_at
+      limit batch_size
+      for update skip locked))
+    returning d.org_id, d.cluster, d.by_report
+  )
+  select array_agg(t.org_id), array_agg(t.cluster), array_agg(t.by_report)
+  into orgs, names, by_report
+  from taken t;
+
+  at := coalesce(at, clock_timestamp());
+  clusters := coalesce(cardinality(orgs), 0);
+  notifications := 0;
+  told := 0;
+  held := 0;
+  if clusters = 0 then
+    return next;
+    return;
+  end if;
+
+  -- `execute` plans anew each time, with the clusters at hand: a plan kept for any clusters, or none, reads all issues.
+  -- (plan_cache_mode on the function does that too, but also plans every foreign key check anew: 290 ms against 155.)
+  -- Of what is held only the outcome is kept: to carry all answers along as rows of a type cost as much as the decision.
+  execute $query$
+    with answer as materialized (
+      select d.target_id, d.org_id, d.cluster, d.issue_id, d.occurrence, d.content_id, d.policy_id, d.last_seen, d.total_risk,
+        d.issue_state = 'resolved' as resolved, d.decision = 'notify' as is_told, d.qualifies,
+        'target_disabled' = any (d.reasons) as is_off, d.last_told_at, due.by_report
+      from decide(null, $1, $3) d
+      join unnest($2, $3, $4) as due (org_id, cluster, by_report) on due.org_id = d.org_id and due.cluster = d.cluster
+    ), renewed as (
+      -- The ledger's periods follow a cooldown that changed since (decide() counts by the policy in force, the constraint by
+      -- the period in the row). Looked up only for what was told before the last change, or not long after it: a change counts
+      -- from the beginning of its transaction, and decisions that were taken before its end did not know it.
+      update notified_issue n
+      set cooldown_period = cooldown_period(n.told_at, p.cooldown)
+      from (
+        select a.issue_id, a.target_id, a.policy_id, a.last_told_at
+        from answer a
+        join (
+          select q.target_id, max(bound.at) as at
+          from policy q
+          cross join lateral (values (lower(q.validity)), (upper(q.validity))) bound (at)
+          where bound.at <= $1
+          group by q.target_id
+        ) changed on changed.target_id = a.target_id and a.last_told_at < changed.at + interval '1 day'
+        offset 0
+      ) a
+      join policy p on p.id = a.policy_id
+      where n.issue_id = a.issue_id
+        and n.target_id = a.target_id
+        and n.told_at = a.last_told_at
+        and n.live
+        and not n.resolved
+        and n.cooldown_period <> cooldown_period(n.told_at, p.cooldown)
+    ), recorded as (
+      -- reports that nobody is told about, at once; the others when their delivery has ended
+      insert into reported
+        (org_id, account_number, cluster, notification_type, state, report, updated_at, notified_at, error_log, event_type_id)
+      select a.org_id, l.account_number, a.cluster, 1, case when a.qualifies then 2 else 3 end, '', l.updated_at, $1, '',
+        a.target_id
+      from (
+        select a.org_id, a.cluster, a.target_id, bool_or(a.qualifies) as qualifies
+        from answer a
+        where a.by_report
+        group by a.org_id, a.cluster, a.target_id
+        having not bool_or(a.is_told) and not bool_and(a.is_off)
+      ) a
+      join latest_report l on l.org_id = a.org_id and l.cluster = a.cluster
+      on conflict do nothing
+    )
+    select
+      coalesce(array_agg((a.target_id, a.org_id, a.cluster, a.issue_id, a.occurrence, a.content_id, a.policy_id, a.last_seen,
+        a.total_risk, a.resolved)::told_issue) filter (where a.is_told), '{}'),
+      count(*) filter (where not a.is_told)
+    from answer a
+  $query$
+  into told_issues, held
+  using at, orgs, names, by_report;
+
+  with telling as (
+    -- one message holds at most max_events issues of one cluster, all of them open or all of them gone; where its
+    -- issues follow several policies, the smallest max_events counts
+    select i.*, p.cooldown,
+      (row_number() over (
+        partition by i.target_id, i.org_id, i.cluster, i.resolved
+        order by i.total_risk desc, i.issue_id) - 1)
+      / min(p.max_events) over (partition by i.target_id, i.org_id, i.cluster, i.resolved) as message
+    from unnest(told_issues) i
+    join policy p on p.id = i.policy_id
+  ), message as materialized (
+    -- the issues travel along as arrays: joined back to their message, the planner, which expects one row of each,
+    -- compared all with all (300 ms for the 2,000 issues of 1,000 clusters)
+    select nextval(pg_get_serial_sequence('notification', 'id')) as id, m.*
+    from (
+      select t.target_id, t.org_id, t.cluster, t.resolved, t.message, t.last_seen,
+        array_agg(t.issue_id) as issue_ids, array_agg(t.occurrence) as occurrences,
+        array_agg(t.content_id) as content_ids, array_agg(t.policy_id) as policy_ids, array_agg(t.cooldown) as cooldowns
+      from telling t
+      group by t.target_id, t.org_id, t.cluster, t.resolved, t.message, t.last_seen
+      order by t.target_id, t.org_id, t.cluster, t.resolved, t.message
+    ) m
+  ), sent_to_outbox as (
+    insert into notification
+      (id, target_id, org_id, account_number, cluster, updated_at, decided_at, next_attempt_at, resolved)
+    select m.id, m.target_id, m.org_id, l.account_number, m.cluster, coalesce(m.last_seen, l.updated_at), at, at, m.resolved
+    from message m
+    join latest_report l on l.org_id = m.org_id and l.cluster = m.cluster
+  ), ledger as (
+    insert into notified_issue
+      (notification_id, issue_id, target_id, told_at, cooldown_period, occurrence, content_id, policy_id, resolved)
+    select m.id, i.issue_id, m.target_id, at, cooldown_period(at, i.cooldown),
+      i.occurrence, i.content_id, i.policy_id, m.resolved
+    from message m
+    cross join lateral unnest(m.issue_ids, m.occurrences, m.content_ids, m.policy_ids, m.cooldowns)
+      as i (issue_id, occurrence, content_id, policy_id, cooldown)
+    order by i.issue_id, m.target_id
+    -- somebody else wrote to the ledger since we decided: the constraint is right
+    on conflict do nothing
+    returning notification_id
+  )
+  select count(distinct l.notification_id), count(*) into notifications, told from ledger l;
+
+  -- a message all of whose issues the ledger refused has nothing to say
+  if told < cardinality(told_issues) then
+    delete from notification n
+    where n.decided_at = decide_due.at
+      and n.state = 'pending'
+      and (n.org_id, n.cluster) in (select o, c from unnest(orgs, names) as due (o, c))
+      and not exists (select from notified_issue i where i.notification_id = n.id);
+  end if;
+
+  perform announce('decided', jsonb_build_object(
+    'clusters', clusters, 'notifications', notifications, 'told', told, 'held', held));
+
+  -- The last statement, since the jobs' rows stay locked until we commit; in the same order for everybody, since two
+  -- decisions at once would wait for each other in a circle.
+  for target in
+    select t.name
+    from event_targets t
+    where t.id in (select i.target_id from unnest(told_issues) i)
+    order by t.id
+  loop
+    perform wake_delivery(target);
+  end loop;
+  return next;
+end $$;
+
+comment on function decide_due(integer, timestamptz) is
+  'Decides for up to batch_size waiting clusters and commits ledger, outbox, reported and the wake-up job together. Returns how many clusters were taken, messages queued, issues told and issues held.';
+--! EndIncluded decide/decide_due.sql
+--! Included deliver/settle_notifications.sql
+-- Records how deliveries ended. A success counts whoever reports it (the message is out); a failure only from the
+-- worker that still holds the message. What cannot succeed any more is dead: then its issues do not count as told.
+--
+-- An outcome is {id, attempt, sent, result} or {id, attempt, sent: false, failure, error, permanent, retry_after_ms}, either with
+-- unrendered: [{issue_id, error}] for issues left out. tried: false says that the message certainly did not go out, so that
+-- the attempt is given back; with no failure it is only released, and due again at once. expired: true comes from
+-- give_up_expired(), which is no worker.
+--
+-- A replay is not in the ledger. Where it repeats a message that had been given up, that one's issues count as told from
+-- the replay on (replay()), and not any more when the replay is given up, too, unless another replay got through or may yet.
+-- Replays that fail take turns, so that of two the second knows what became of the first.
+--
+-- The clock is read when we have the rows: what is written here counts from then. Whoever decided while we waited for them did
+-- not know it yet, and decide(…, at) has to give the same answer for ever.
+create or replace function settle_notifications(outcomes jsonb, at timestamptz default null)
+returns table (sent integer, retried integer, dead integer, circuit text)
+language plpgsql volatile
+set search_path = public, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  ended bigint[];
+  waiting bigint[];
+  evidence jsonb;
+begin
+  if exists (
+    select from jsonb_to_recordset(outcomes) as o (id bigint, sent boolean)
+    join notification n on n.id = o.id
+    where not o.sent and n.replay_of is not null)
+  then
+    perform lock_replays();
+  end if;
+  perform from notification n
+  where n.id = any (array(select (o ->> 'id')::bigint from jsonb_array_elements(outcomes) o))
+  order by n.id
+  for update;
+  at := coalesce(at, clock_timestamp());
+
+  with outcome as (
+    select *
+    from jsonb_to_recordset(outcomes) as o (
+      id bigint, attempt integer, sent boolean, result jsonb,
+      failure text, error text, permanent boolean, retry_after_ms bigint, tried boolean, expired boolean, unrendered jsonb)
+  ), settled as (
+    select n.id, o.unrendered, o.result,
+      case when release.only then n.failure else coalesce(o.failure, 'client') end as failure,
+      case when release.only then n.last_error else left(o.error, 1000) end as error,
+      coalesce(o.permanent, false) as permanent, o.retry_after_ms, not coalesce(o.tried, true) as untried, coalesce(o.expired, false) as expired,
+      retry.next_attempt_at,
+      case
+        when o.sent then 'sent'
+        when o.permanent or retry.next_attempt_at > retry_until(n) then 'dead'
+        else 'pending'
+      end as state
+    from notification n
+    join outcome o on o.id = n.id
+    cross join lateral (select coalesce(o.tried = false and o.failure is null, false) as only) release
+    cross join lateral (
+      select case when release.only then at else at + greatest(
+        retry_delay(case when o.tried = false then 1 else n.attempts - n.attempts_before end),
+        coalesce(o.retry_after_ms, 0) * interval '1 millisecond') end as next_attempt_at
+    ) retry
+    where (o.sent and n.state <> 'sent')
+      or (n.state = 'pending' and n.attempts = o.attempt and (n.leased_until is not null or o.expired))
+  ), updated as (
+    update notification n
+    set state = s.state,
+        ended_at = case when s.state <> 'pending' then at end,
+        next_attempt_at = case when s.state = 'pending' then s.next_attempt_at else n.next_attempt_at end,
+        failure = case when s.state = 'sent' then n.failure else s.failure end,
+        last_error = case when s.state = 'sent' then n.last_error else s.error end,
+        result = s.result,
+        leased_until = null,
+        attempts = n.attempts - case when s.untried and s.state = 'pending' then 1 else 0 end,
+        -- as it was before the claim: null, unless it had been tried before it was redriven
+        first_tried_at = case
+          when s.untried and n.attempts - n.attempts_before = 1 and coalesce(n.first_tried_at >= n.redriven_at, true) then null
+          else n.first_tried_at
+        end
+    from settled s
+    where n.id = s.id
+    returning n.id, n.state, n.target_id, n.replay_of, s.unrendered, s.failure, s.error, s.permanent, s.retry_after_ms,
+      s.untried or s.expired as says_nothing
+  ), unrendered as (
+    select u.id, u.target_id, u.replay_of, i.issue_id, i.content_id, i.occurrence, left(f.error, 1000) as error
+    from updated u
+    cross join lateral jsonb_to_recordset(u.unrendered) as f (issue_id bigint, error text)
+    join notified_issue i on i.notification_id = u.id and i.issue_id = f.issue_id
+    where u.state <> 'pending'
+  ), recorded as (
+    -- without a cooldown, several messages may tell the same issue
+    insert into render_failure (issue_id, target_id, content_id, occurrence, failed_at, error)
+    select f.issue_id, f.target_id, f.content_id, f.occurrence, at, f.error
+    from unrendered f
+    where f.replay_of is null
+    on conflict do nothing
+  ), not_told as (
+    update notified_issue i
+    set voided = i.voided + tstzmultirange(tstzrange(at, null))
+    from updated u
+    where i.notification_id = u.id and i.live
+      and (u.state = 'dead' or i.issue_id in (select f.issue_id from unrendered f where f.id = u.id))
+  ), not_told_again as (
+    update notified_issue i
+    set voided = i.voided + tstzmultirange(tstzrange(at, null))
+    from updated u
+    join notification original on original.id = u.replay_of and original.state = 'dead'
+    join notified_issue again on again.notification_id = u.id
+    where i.notification_id = original.id and i.issue_id = again.issue_id and i.live
+      and (u.state = 'dead' or i.issue_id in (select f.issue_id from unrendered f where f.id = u.id))
+      and not exists (
+        select from notification other
+        join notified_issue said on said.notification_id = other.id and said.issue_id = i.issue_id
+        where other.replay_of = original.id
+          and other.id <> u.id
+          and other.state <> 'dead'
+          and other.id not in (select d.id from updated d where d.state = 'dead'))
+  ), told_after_all as (
+    -- given up by one worker, got through by another, or by a replay; it may have been told again in between
+    update notified_issue i
+    set voided = i.voided - tstzmultirange(tstzrange(at, null))
+    from updated u
+    left join notification original on original.id = u.replay_of
+    where i.notification_id = coalesce(u.replay_of, u.id) and u.state = 'sent' and not i.live and not i.left_out
+      and coalesce(original.state = 'dead', true)
+      and (u.replay_of is null or exists (
+        select from notified_issue said where said.notification_id = u.id and said.issue_id = i.issue_id))
+      and i.issue_id not in (select f.issue_id from unrendered f where f.id = u.id)
+      and not told_otherwise(i)
+  ), evidence as (
+    select u.target_id,
+      array_agg(u.id) filter (where u.state = 'sent' or (u.failure = 'client' and u.permanent and not u.says_nothing)) as alive,
+      array_agg(u.id) filter (where u.state <> 'sent' and not u.permanent and not u.says_nothing
+        and u.failure in ('server', 'timeout', 'network', 'broker', 'auth')) as failed,
+      array_agg(u.id) filter (where u.state <> 'sent' and u.failure = 'rate_limited' and not u.says_nothing) as limited,
+      max(at + coalesce(u.retry_after_ms, 0) * interval '1 millisecond')
+        filter (where u.state <> 'sent' and u.failure = 'rate_limited' and not u.says_nothing) as limited_until,
+      (array_agg(jsonb_build_object('failure', u.failure, 'error', u.error) order by u.failure <> 'rate_limited', u.id)
+        filter (where u.state <> 'sent' and not u.permanent))[1] as failure
+    from updated u
+    group by u.target_id
+  )
+  select count(*) filter (where state = 'sent'), count(*) filter (where state = 'pending'),
+    count(*) filter (where state = 'dead'), array_agg(id) filter (where state <> 'pending'),
+    array_agg(id) filter (where state = 'pending'), (select jsonb_agg(e) from evidence e)
+  into sent, retried, dead, ended, waiting, evidence
+  from updated;
+
+  select max(settle_circuit(
+    e.target_id, e.alive, e.failed, e.limited, e.limited_until, e.failure ->> 'failure', e.failure ->> 'error', at))
+  into circuit
+  from jsonb_to_recordset(evidence) as e (
+    target_id integer, alive bigint[], failed bigint[], limited bigint[], limited_until timestamptz, failure jsonb);
+  perform record_reported(ended);
+  perform announce('delivered', jsonb_build_object(
+    'target', (
+      select t.name
+      from notification n
+      join event_targets t on t.id = n.target_id
+      where n.id = any (ended || waiting)
+      limit 1),
+    'sent', sent, 'retried', retried, 'dead', dead));
+  -- for the earliest of all that wait: the wake-up replaces the one for another's retry
+  perform wake_delivery(t.name, next_delivery_at(t.id))
+  from event_targets t
+  where t.id in (select n.target_id from notification n where n.id = any (waiting));
+  return next;
+end $$;
+
+comment on function settle_notifications(jsonb, timestamptz) is
+  'Records how deliveries ended (an array of outcomes; their form stands in the file) and which issues could not be rendered. Returns how many are sent, to be retried, and dead, and whether that opened or closed the circuit.';
+--! EndIncluded deliver/settle_notifications.sql
+--! Included deliver/record_reported.sql
+-- One row for each decision and target, however many messages it took: sent as soon as one got through, error while
+-- none did. error_log names what failed. A replay is no decision: it counts for the message that it repeats.
+--
+-- By index, whatever the planner expects: it read all of notification for 500 messages (43 ms instead of 12 where 50,000 had
+-- been sent before, and growing with them).
+create or replace function record_reported(notification_ids bigint[]) returns void
+language sql volatile
+set search_path = public, pg_temp
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+as $$
+  insert into reported
+    (org_id, account_number, cluster, notification_type, state, report, updated_at, notified_at, error_log, event_type_id)
+  select n.org_id, max(n.account_number), n.cluster, 1,
+    case when bool_or(n.state = 'sent' or exists (
+      select from notification again where again.replay_of = n.id and again.state = 'sent')) then 1 else 4 end,
+    coalesce(max(r.report), ''), n.updated_at, n.decided_at,
+    coalesce(string_agg(distinct n.last_error, '; ') filter (where n.state = 'dead'), ''), n.target_id
+  from (
+    select distinct e.org_id, e.cluster, e.decided_at, e.target_id
+    from notification ended
+    join notification e on e.id = coalesce(ended.replay_of, ended.id)
+    where ended.id = any (notification_ids)
+  ) decision
+  join notification n using (org_id, cluster, decided_at, target_id)
+  left join new_reports r
+    on r.org_id = n.org_id and r.cluster = n.cluster and r.updated_at = n.updated_at
+  where n.state <> 'pending' and n.replay_of is null
+  group by n.org_id, n.cluster, n.updated_at, n.decided_at, n.target_id
+  order by n.org_id, n.cluster, n.decided_at, n.target_id
+  on conflict (org_id, cluster, notified_at, event_type_id) do update
+  set state = excluded.state, report = excluded.report, error_log = excluded.error_log;
+$$;
+
+comment on function record_reported(bigint[]) is
+  'Writes or renews the rows of reported for the decisions that these notifications (all ended) belong to.';
+--! EndIncluded deliver/record_reported.sql

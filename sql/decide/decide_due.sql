@@ -165,11 +165,13 @@ begin
   perform announce('decided', jsonb_build_object(
     'clusters', clusters, 'notifications', notifications, 'told', told, 'held', held));
 
-  -- The last statement, since the job's row stays locked until we commit.
+  -- The last statement, since the jobs' rows stay locked until we commit; in the same order for everybody, since two
+  -- decisions at once would wait for each other in a circle.
   for target in
-    select distinct t.name
-    from unnest(told_issues) i
-    join event_targets t on t.id = i.target_id
+    select t.name
+    from event_targets t
+    where t.id in (select i.target_id from unnest(told_issues) i)
+    order by t.id
   loop
     perform wake_delivery(target);
   end loop;

@@ -1,8 +1,14 @@
 -- One row for each decision and target, however many messages it took: sent as soon as one got through, error while
 -- none did. error_log names what failed. A replay is no decision: it counts for the message that it repeats.
+--
+-- By index, whatever the planner expects: it read all of notification for 500 messages (43 ms instead of 12 where 50,000 had
+-- been sent before, and growing with them).
 create or replace function record_reported(notification_ids bigint[]) returns void
 language sql volatile
 set search_path = public, pg_temp
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
   insert into reported
     (org_id, account_number, cluster, notification_type, state, report, updated_at, notified_at, error_log, event_type_id)

@@ -3,7 +3,8 @@
 --
 -- An outcome is {id, attempt, sent, result} or {id, attempt, sent: false, failure, error, permanent, retry_after_ms}, either with
 -- unrendered: [{issue_id, error}] for issues left out. tried: false says that the message certainly did not go out, so that
--- the attempt is given back; expired: true comes from give_up_expired(), which is no worker.
+-- the attempt is given back; with no failure it is only released, and due again at once. expired: true comes from
+-- give_up_expired(), which is no worker.
 --
 -- A replay is not in the ledger. Where it repeats a message that had been given up, that one's issues count as told from
 -- the replay on (replay()), and not any more when the replay is given up, too, unless another replay got through or may yet.
@@ -41,7 +42,9 @@ begin
       id bigint, attempt integer, sent boolean, result jsonb,
       failure text, error text, permanent boolean, retry_after_ms bigint, tried boolean, expired boolean, unrendered jsonb)
   ), settled as (
-    select n.id, o.unrendered, o.result, coalesce(o.failure, 'client') as failure, left(o.error, 1000) as error,
+    select n.id, o.unrendered, o.result,
+      case when release.only then n.failure else coalesce(o.failure, 'client') end as failure,
+      case when release.only then n.last_error else left(o.error, 1000) end as error,
       coalesce(o.permanent, false) as permanent, o.retry_after_ms, not coalesce(o.tried, true) as untried, coalesce(o.expired, false) as expired,
       retry.next_attempt_at,
       case
@@ -51,10 +54,11 @@ begin
       end as state
     from notification n
     join outcome o on o.id = n.id
+    cross join lateral (select coalesce(o.tried = false and o.failure is null, false) as only) release
     cross join lateral (
-      select at + greatest(
+      select case when release.only then at else at + greatest(
         retry_delay(case when o.tried = false then 1 else n.attempts - n.attempts_before end),
-        coalesce(o.retry_after_ms, 0) * interval '1 millisecond') as next_attempt_at
+        coalesce(o.retry_after_ms, 0) * interval '1 millisecond') end as next_attempt_at
     ) retry
     where (o.sent and n.state <> 'sent')
       or (n.state = 'pending' and n.attempts = o.attempt and (n.leased_until is not null or o.expired))

@@ -5,7 +5,7 @@ import {
   type NotificationMessage,
   type NotificationUrls,
 } from "./notification_message.ts";
-import { failure, type Outcome, success, untried } from "./outbox.ts";
+import { failure, type Outcome, released, success, untried } from "./outbox.ts";
 import type { RenderedNotification } from "./rendered.ts";
 import type { Target } from "./target.ts";
 
@@ -26,7 +26,11 @@ export class NotificationsBackend implements Target {
     this.#urls = urls;
   }
 
-  async *send(rows: RenderedNotification[]): AsyncGenerator<Outcome[]> {
+  async *send(rows: RenderedNotification[], mayStart: () => boolean): AsyncGenerator<Outcome[]> {
+    if (!mayStart()) {
+      yield rows.map(released);
+      return;
+    }
     const outcomes: Outcome[] = [];
     const messages = new Map<string, NotificationMessage>();
     for (const row of rows) {

@@ -19,6 +19,7 @@ export type Outcome = { id: string; attempt: number; unrendered?: Unrendered[] }
       /** False: the message certainly did not go out, so the attempt is given back. */
       tried?: false;
     }
+  | { sent: false; failure: null; tried: false }
 );
 
 /** Counts, and whether the circuit of the target opened or closed by that. */
@@ -94,4 +95,9 @@ export function failure(row: { id: string; attempt: number }, error: unknown): O
 /** The same outcome, of a message that certainly did not go out. */
 export function untried(outcome: Outcome): Outcome {
   return outcome.sent ? outcome : { ...outcome, tried: false };
+}
+
+/** Nothing was done with it, and nothing is wrong with it: it is due again at once, for whoever claims it. */
+export function released(row: { id: string; attempt: number }): Outcome {
+  return { id: row.id, attempt: row.attempt, sent: false, failure: null, tried: false };
 }

@@ -1,17 +1,24 @@
 import type { AccessTokenSource } from "./access_token.ts";
-import { failure, type Outcome, success } from "./outbox.ts";
+import { failure, type Outcome, released, success } from "./outbox.ts";
 import type { RenderedNotification } from "./rendered.ts";
 import type { ServiceLogClient } from "./service_log.ts";
 import { buildServiceLogEntry, type ServiceLogEntryOptions } from "./service_log_entry.ts";
-import type { Target } from "./target.ts";
+import { startWithinMs, type Target } from "./target.ts";
 
-/** The Service Log: one entry for an issue, several posts under way at once, each settled by itself. */
+/** How many messages are claimed for each post that may be under way. */
+const claimedForEach = 16;
+
+/**
+ * The Service Log: one entry for an issue, several posts under way at once. Outcomes are handed on as they come: those that
+ * come while the ones before are settled are settled together.
+ */
 export class ServiceLogTarget implements Target {
   readonly name = "service log";
   readonly texts = ["description", "reason"] as const;
   readonly format = "markdown";
   readonly batchSize: number;
   readonly leaseMs: number;
+  readonly #concurrency: number;
   readonly #client: ServiceLogClient;
   readonly #tokens: AccessTokenSource;
   readonly #entryOptions: ServiceLogEntryOptions;
@@ -27,17 +34,45 @@ export class ServiceLogTarget implements Target {
     this.#client = options.client;
     this.#tokens = options.tokens;
     this.#entryOptions = options.entry;
-    // All of a claim goes out at once, so the lease only has to outlast one message: a search, two posts, two tokens.
-    this.batchSize = options.concurrency;
-    this.leaseMs = options.timeoutMs * 6 + 30_000;
+    this.#concurrency = options.concurrency;
+    this.batchSize = Math.min(500, options.concurrency * claimedForEach);
+    // what is started in time: a search, two posts, two tokens
+    this.leaseMs = startWithinMs + options.timeoutMs * 6;
   }
 
-  async *send(rows: RenderedNotification[]): AsyncGenerator<Outcome[]> {
-    const pending = new Map(rows.map((row) => [row.id, this.#deliver(row)]));
-    while (pending.size > 0) {
-      const outcome = await Promise.race(pending.values());
-      pending.delete(outcome.id);
-      yield [outcome];
+  async *send(rows: RenderedNotification[], mayStart: () => boolean): AsyncGenerator<Outcome[]> {
+    const waiting = [...rows];
+    const ended: Outcome[] = [];
+    let news = Promise.withResolvers<void>();
+    /** While a failure has not been settled nothing is begun: it may open the circuit. */
+    let held: PromiseWithResolvers<void> | undefined;
+    const post = async () => {
+      for (;;) {
+        while (held) await held.promise;
+        const row = waiting.shift();
+        if (!row) return;
+        const outcome = mayStart() ? await this.#deliver(row) : released(row);
+        if (isPassing(outcome)) held ??= Promise.withResolvers();
+        ended.push(outcome);
+        news.resolve();
+      }
+    };
+    for (let n = 0; n < this.#concurrency; n++) void post();
+    try {
+      for (let left = rows.length; left > 0; ) {
+        if (ended.length === 0) await news.promise;
+        news = Promise.withResolvers();
+        const outcomes = ended.splice(0);
+        left -= outcomes.length;
+        yield outcomes;
+        if (ended.some(isPassing)) continue;
+        held?.resolve();
+        held = undefined;
+      }
+    } finally {
+      waiting.length = 0;
+      held?.resolve();
+      held = undefined;
     }
   }
 
@@ -56,4 +91,9 @@ export class ServiceLogTarget implements Target {
       return failure(row, error);
     }
   }
+}
+
+/** A failure that is not the message's own. */
+function isPassing(outcome: Outcome): boolean {
+  return !outcome.sent && outcome.failure !== null && !outcome.permanent;
 }

@@ -2,27 +2,45 @@ import type { Pool } from "pg";
 import type { Logger } from "pino";
 import type { Format } from "../content/escape.ts";
 import type { ContentTexts } from "../content/texts.ts";
-import { claim, type Outcome, type Settled, settle, type TargetName } from "./outbox.ts";
-import { type RenderedNotification, renderAll, type TextName } from "./rendered.ts";
+import { claim, type Outcome, released, type Settled, settle, type TargetName } from "./outbox.ts";
+import { type RenderedNotification, type RenderedRows, renderAll, type TextName } from "./rendered.ts";
+
+/** What is claimed but has not been started by then is given back: the lease still covers what has been. */
+export const startWithinMs = 30_000;
 
 /** A place that notifications go to. */
 export interface Target {
   readonly name: TargetName;
   /** How many messages are taken from the outbox at a time. */
   readonly batchSize: number;
-  /** How long they stay ours, in milliseconds: longer than sending all of them can take. */
+  /** How long they stay ours, in milliseconds: longer than `startWithinMs` and then sending what has been started. */
   readonly leaseMs: number;
   /** The texts of rule content that it needs, and the markup they go into. */
   readonly texts: readonly TextName[];
   readonly format: Format;
-  /** Sends them and yields an outcome for each, as soon as it is known. Does not throw for a failed delivery. */
-  send(rows: RenderedNotification[]): AsyncIterable<Outcome[]>;
+  /**
+   * Sends them and yields their outcomes, as soon as some are known. Does not throw for a failed delivery. What it has not
+   * begun to send when `mayStart` says no is `released`.
+   */
+  send(rows: RenderedNotification[], mayStart: () => boolean): AsyncIterable<Outcome[]>;
   close(): Promise<void>;
 }
 
+/** Messages that are ours for the length of a lease, with their texts. */
+type Batch = {
+  /** `performance.now()` before they were claimed. */
+  claimedAt: number;
+  isFull: boolean;
+  rendered: RenderedRows;
+  /** Outcomes of those that cannot be sent. */
+  failed: Outcome[];
+  addresses: readonly Addressed[];
+};
+
 /**
  * Delivers until nothing is due any more. The network is used outside of any transaction; a crash between sending and
- * settling makes the message go out again after the lease, with the same id.
+ * settling makes the message go out again after the lease, with the same id. While a full batch goes out, the next one is
+ * claimed and rendered.
  */
 export async function deliverDue(
   target: Target,
@@ -31,38 +49,85 @@ export async function deliverDue(
   log: Logger,
   signal?: AbortSignal,
 ): Promise<void> {
+  let next: Promise<Batch | undefined> = prepare(target, pool, texts);
   while (!signal?.aborted) {
-    const start = performance.now();
-    const { rows, failed } = await claim(pool, target.name, target.batchSize, target.leaseMs);
-    if (rows.length + failed.length === 0) return;
-    const total = { sent: 0, retried: 0, dead: 0 };
-    const record = async (outcomes: Outcome[]) => {
-      logFailures(target, outcomes, rows, log);
-      const settled = await settle(pool, outcomes);
-      for (const count of ["sent", "retried", "dead"] as const) total[count] += settled[count];
-      logCircuit(target, settled.circuit, outcomes, log);
-    };
-    if (failed.length > 0) await record(failed);
-    const rendered = await renderAll(rows, target, texts);
-    const leftOut = (outcome: Outcome): Outcome => ({
-      ...outcome,
-      unrendered: rendered.unrendered.get(outcome.id) ?? [],
-    });
-    for (const row of rendered.rows)
-      for (const { error } of rendered.unrendered.get(row.id) ?? [])
-        log.warn({ ...addressOf(target, row), failure: "template", error }, "issue left out");
-    if (rendered.failed.length > 0) await record(rendered.failed.map(leftOut));
-    if (rendered.rows.length === 0) continue;
-    for await (const outcomes of target.send(rendered.rows)) await record(outcomes.map(leftOut));
-    log.info({ target: target.name, ...total, ms: Math.round(performance.now() - start) }, "delivered");
+    const batch = await next;
+    if (!batch) return;
+    const ahead = batch.isFull ? prepare(target, pool, texts) : undefined;
+    ahead?.catch(() => undefined); // heard of below
+    let opened = true;
+    try {
+      opened = await deliver(target, pool, batch, log, signal);
+    } finally {
+      if (ahead && (opened || signal?.aborted)) await release(pool, ahead);
+    }
+    if (opened) return;
+    next = ahead ?? prepare(target, pool, texts);
   }
+}
+
+/** Claims what is due and renders it; undefined when nothing is. */
+async function prepare(target: Target, pool: Pool, texts: ContentTexts): Promise<Batch | undefined> {
+  const claimedAt = performance.now();
+  const { rows, failed } = await claim(pool, target.name, target.batchSize, target.leaseMs);
+  const count = rows.length + failed.length;
+  if (count === 0) return undefined;
+  const rendered = await renderAll(rows, target, texts);
+  return {
+    claimedAt,
+    isFull: count === target.batchSize,
+    rendered,
+    failed: [...failed, ...rendered.failed],
+    addresses: rows,
+  };
+}
+
+/** Sends a batch and records how it went; true when that opened the circuit of the target. */
+async function deliver(
+  target: Target,
+  pool: Pool,
+  { claimedAt, rendered, failed, addresses }: Batch,
+  log: Logger,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const total = { sent: 0, retried: 0, dead: 0 };
+  let opened = false;
+  const record = async (outcomes: Outcome[]) => {
+    logFailures(target, outcomes, addresses, log);
+    const settled = await settle(
+      pool,
+      outcomes.map((outcome) => ({ ...outcome, unrendered: rendered.unrendered.get(outcome.id) ?? [] })),
+    );
+    for (const count of ["sent", "retried", "dead"] as const) total[count] += settled[count];
+    if (settled.circuit) opened = settled.circuit === "opened";
+    logCircuit(target, settled.circuit, outcomes, log);
+  };
+  for (const row of rendered.rows)
+    for (const { error } of rendered.unrendered.get(row.id) ?? [])
+      log.warn({ ...addressOf(target, row), failure: "template", error }, "issue left out");
+  if (failed.length > 0) await record(failed);
+  if (rendered.rows.length === 0) return opened;
+  const mayStart = () => !opened && !signal?.aborted && performance.now() < claimedAt + startWithinMs;
+  for await (const outcomes of target.send(rendered.rows, mayStart)) await record(outcomes);
+  log.info({ target: target.name, ...total, ms: Math.round(performance.now() - claimedAt) }, "delivered");
+  return opened;
+}
+
+/** Gives back what was claimed ahead. Where that fails the lease ends by itself. */
+async function release(pool: Pool, ahead: Promise<Batch | undefined>): Promise<void> {
+  const batch = await ahead.catch(() => undefined);
+  if (batch)
+    await settle(pool, [...batch.failed, ...batch.rendered.rows.map(released)]).catch(() => undefined);
 }
 
 function logCircuit(target: Target, circuit: Settled["circuit"], outcomes: Outcome[], log: Logger): void {
   if (circuit === "closed") log.info({ target: target.name }, "circuit closed");
   if (circuit !== "opened") return;
-  const failed = outcomes.find((outcome) => !outcome.sent && !outcome.permanent);
-  const why = failed && !failed.sent ? { failure: failed.failure, error: failed.error } : {};
+  const [failed] = outcomes.filter(
+    (outcome) => !outcome.sent && outcome.failure !== null && !outcome.permanent,
+  );
+  const why =
+    failed && !failed.sent && failed.failure !== null ? { failure: failed.failure, error: failed.error } : {};
   log.warn({ target: target.name, ...why }, "circuit opened");
 }
 
@@ -78,7 +143,7 @@ const addressOf = (target: Target, row: Addressed | undefined) => ({
 
 function logFailures(target: Target, outcomes: Outcome[], rows: readonly Addressed[], log: Logger): void {
   for (const outcome of outcomes) {
-    if (outcome.sent) continue;
+    if (outcome.sent || outcome.failure === null) continue;
     const row = rows.find(({ id }) => id === outcome.id);
     const { failure, error, permanent, attempt } = outcome;
     log.warn(

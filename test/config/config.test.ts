@@ -41,7 +41,7 @@ describe("the configuration", () => {
     const config = load({});
     assert.ok(Object.isFrozen(config));
     assert.equal(config.databaseUrl, undefined);
-    assert.equal(config.databasePoolSize, 10);
+    assert.equal(config.databasePoolSize, 12);
     assert.equal(config.kafkaTls, false);
     assert.equal(config.resultsTopic, "ccx.ocp.results");
     assert.equal(config.serviceLogUrl, undefined);

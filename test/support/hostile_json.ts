@@ -31,6 +31,12 @@ export function write(json: Json): string {
   return `{${json.pairs.map(([key, value]) => `${typeof key === "string" ? JSON.stringify(key) : key.text}:${write(value)}`).join(",")}}`;
 }
 
+/** So that what one message does to a value reaches no other, nor makes a value part of itself. */
+export function copy(json: Json): Json {
+  if (Array.isArray(json)) return json.map(copy);
+  return json instanceof Pairs ? new Pairs(json.pairs.map(([key, value]) => [key, copy(value)])) : json;
+}
+
 /** A place in a message, to read and to change what stands there. */
 export type Place = { parent: Json[] | Pairs; nth: number };
 
@@ -234,7 +240,7 @@ export function hostileValue(random: Random, key: string): Json {
   };
   const own = fitting[key];
   if (own && random() < 0.7) return pick(random, own);
-  return pick(random, pick(random, [numbers, texts, times, clusters, structures]));
+  return copy(pick(random, pick(random, [numbers, texts, times, clusters, structures])));
 }
 
 /** Another spelling of a key: case, escapes, look-alikes, names that objects have by themselves. */

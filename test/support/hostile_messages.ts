@@ -5,6 +5,7 @@ import type { IHeaders } from "kafkajs";
 import { below, hex, pick, type Random, shuffle } from "../../src/dev/random.ts";
 import { sampleMessages } from "../../src/dev/samples.ts";
 import {
+  copy,
   fromJson,
   hostileKey,
   hostileValue,
@@ -86,12 +87,13 @@ function change(random: Random, message: Json): void {
       else parent.pairs.splice(nth, 1);
       return;
     case 1: // twice: the last one counts
-      if (Array.isArray(parent)) parent.push(valueAt(place));
+      if (Array.isArray(parent)) parent.push(copy(valueAt(place)));
       else parent.pairs.splice(below(random, parent.pairs.length + 1), 0, [name, hostileValue(random, name)]);
       return;
     case 2:
       if (entry) entry[0] = hostileKey(random, entry[0]);
-      else if (Array.isArray(parent)) parent.push(...Array<Json>(below(random, 50)).fill(valueAt(place)));
+      else if (Array.isArray(parent))
+        parent.push(...Array.from({ length: below(random, 50) }, () => copy(valueAt(place))));
       return;
     case 3:
       put(place, new Pairs([[name, valueAt(place)]]));

@@ -102,6 +102,12 @@
 --!include deliver/check_stretch.sql
 --!include deliver/preview_replay.sql
 --!include deliver/replay.sql
+--!include retain/longest_cooldown.sql
+--!include retain/retention_horizon.sql
+--!include retain/set_retention.sql
+--!include retain/partition_held_by.sql
+--!include retain/partitions.sql
+--!include retain/retain.sql
 --!include issues/drift.sql
 --!include ops/heartbeat.sql
 --!include ops/sweep.sql

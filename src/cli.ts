@@ -6,6 +6,7 @@ import { addDecisionCommands } from "./cli/decisions.ts";
 import { addDeliveryCommands } from "./cli/delivery.ts";
 import { addPolicyCommands } from "./cli/policy.ts";
 import { addRejectedCommands } from "./cli/rejected.ts";
+import { addRetainCommand } from "./cli/retain.ts";
 import { addSilenceCommands } from "./cli/silence.ts";
 import { addSimulateCommand } from "./cli/simulate.ts";
 import { describeConfig, requireKeys } from "./config.ts";
@@ -73,6 +74,7 @@ export async function main(argv: string[]): Promise<void> {
   addSimulateCommand(program, context);
   addDeliveryCommands(program, context);
   addRejectedCommands(program, context);
+  addRetainCommand(program, context);
 
   program
     .command("tail")

@@ -1,8 +1,21 @@
 --! Previous: sha1:5577118fbbccb99b5dba7caa28e053eee298b87b
---! Hash: sha1:f287e95b128969b2fd1a263a77e0dc8badb9ed77
+--! Hash: sha1:f7877692fd33a447627b412605d271247c20a0ce
 --! Message: faster
 
 -- Speed: reports are passed on as they were written, and what did not change is left out early.
+-- Retention: how long the tables that have a partition for each day keep theirs.
+create table retention (
+  parent text primary key check (parent in ('new_reports', 'reported')),
+  keep interval not null check (keep >= interval '1 day' and keep <= interval '100 years'),
+  changed_by text not null default session_user,
+  changed_at timestamptz not null default now()
+);
+comment on table retention is 'how long each table that is partitioned by day keeps its days (set_retention); the longest cooldown counts where it is longer';
+comment on column retention.parent is 'new_reports or reported';
+comment on column retention.keep is 'how long a day is kept after it has ended';
+comment on column retention.changed_by is 'who set it';
+comment on column retention.changed_at is 'when it was set';
+insert into retention (parent, keep) values ('new_reports', '8 days'), ('reported', '8 days');
 --! Included issues/tg_new_reports__issues.sql
 -- Keeps latest_report, issue, occurrence and decision_due in step with new_reports, whoever inserts: once per statement,
 -- set by set. A report whose hits did not change writes nothing to issue and occurrence.
@@ -308,7 +321,9 @@ begin
   from (
     select distinct (m.updated_at at time zone 'UTC')::date as day
     from jsonb_to_recordset(batch) as m (updated_at timestamptz)
-    where m.updated_at between store_reports.at - interval '14 days' and store_reports.at + interval '1 day'
+    where m.updated_at
+      between greatest(store_reports.at - interval '14 days', retention_horizon('new_reports', store_reports.at))
+      and store_reports.at + interval '1 day'
   ) days
   where to_regclass('new_reports_' || to_char(day, 'YYYYMMDD')) is null
   order by day;
@@ -849,3 +864,199 @@ $$;
 comment on function record_reported(bigint[]) is
   'Writes or renews the rows of reported for the decisions that these notifications (all ended) belong to.';
 --! EndIncluded deliver/record_reported.sql
+--! Included retain/longest_cooldown.sql
+-- Spacing and the window of flapping are memories of the same kind.
+create or replace function longest_cooldown(at timestamptz default now()) returns interval
+language sql stable
+set search_path = public, pg_temp
+as $$
+  select coalesce(max(greatest(p.cooldown, p.spacing, p.flapping_window)), interval '0')
+  from policy p
+  where upper_inf(p.validity) or upper(p.validity) > at;
+$$;
+
+comment on function longest_cooldown(timestamptz) is
+  'The longest time that any policy, in force at this time or planned, looks back: cooldown, spacing, window of flapping.';
+--! EndIncluded retain/longest_cooldown.sql
+--! Included retain/retention_horizon.sql
+create or replace function retention_horizon(parent text, at timestamptz default now()) returns timestamptz
+language sql stable
+set search_path = public, pg_temp
+as $$
+  select (date_trunc('day', at at time zone 'UTC' - greatest(r.keep, longest_cooldown(at)))) at time zone 'UTC'
+  from retention r
+  where r.parent = retention_horizon.parent;
+$$;
+
+comment on function retention_horizon(text, timestamptz) is
+  'The beginning of the oldest day (UTC) that new_reports or reported keeps: what retention says, but never less than the longest cooldown.';
+--! EndIncluded retain/retention_horizon.sql
+--! Included retain/set_retention.sql
+create or replace function set_retention(parent text, keep interval) returns void
+language plpgsql volatile
+set search_path = public, pg_temp
+as $$
+begin
+  if set_retention.keep < longest_cooldown() then
+    raise exception 'a retention of % is shorter than the longest cooldown, %', set_retention.keep, longest_cooldown()
+      using errcode = 'invalid_parameter_value',
+        hint = 'Decisions have to remember what was told for that long: shorten the cooldown first.';
+  end if;
+  update retention r
+  set keep = set_retention.keep, changed_by = session_user, changed_at = now()
+  where r.parent = set_retention.parent;
+  if not found then
+    raise exception 'table % is not partitioned by day', parent using errcode = 'invalid_parameter_value';
+  end if;
+end $$;
+
+comment on function set_retention(text, interval) is
+  'Says how long new_reports or reported keeps a day; raises 22023 for less than the longest cooldown.';
+--! EndIncluded retain/set_retention.sql
+--! Included retain/partition_held_by.sql
+-- Who still has to read a report of that day: a decision (it copies the report's account and time), a delivery (details of the
+-- hits, and the text for reported). A message about issues that went reads the last report that had them, which may be older
+-- than the one it is about. `reported` is only written, and read by people.
+create or replace function partition_held_by(parent text, day date, at timestamptz default now()) returns text
+language sql stable
+set search_path = public, pg_temp
+as $$
+  with bounds as (
+    select day::timestamp at time zone 'UTC' as begins, (day + 1)::timestamp at time zone 'UTC' as ends
+  )
+  select case
+    when parent <> 'new_reports' then null
+    when exists (
+      select
+      from decision_due d
+      join latest_report l on l.cluster = d.cluster and l.org_id = d.org_id
+      where l.updated_at >= b.begins and l.updated_at < b.ends)
+      then 'a decision is due on one of its reports'
+    when exists (
+      select
+      from notification n
+      where n.state = 'pending' and n.updated_at >= b.begins and n.updated_at < b.ends)
+      then 'a message about one of its reports has not been sent'
+    when exists (
+      select
+      from notification n
+      join notified_issue i on i.notification_id = n.id
+      join occurrence o on o.issue_id = i.issue_id and o.occurrence = i.occurrence
+      where n.state = 'pending' and n.resolved and o.opened_at < b.ends and o.closed_at > b.begins)
+      then 'a message about an issue that went has not been sent'
+    when exists (
+      select
+      from notification n
+      where n.state = 'dead' and n.ended_at > at - redrive_horizon() and n.updated_at >= b.begins and n.updated_at < b.ends)
+      then 'a message about one of its reports may still be redriven'
+  end
+  from bounds b;
+$$;
+
+comment on function partition_held_by(text, date, timestamptz) is
+  'Why a day of new_reports or reported must not be dropped yet; null: nothing holds it.';
+--! EndIncluded retain/partition_held_by.sql
+--! Included retain/partitions.sql
+create or replace view partitions with (security_invoker = true) as
+select p.parent, p.name, p.day, p.is_attached, p.rows, p.bytes,
+  not p.is_attached or p.day < (retention_horizon(p.parent) at time zone 'UTC')::date as is_past,
+  case when p.is_attached and p.day < (retention_horizon(p.parent) at time zone 'UTC')::date
+    then partition_held_by(p.parent, p.day) end as held_by
+from (
+  select m[1] as parent, c.relname::text as name, to_date(m[2], 'YYYYMMDD') as day, c.relispartition as is_attached,
+    greatest(c.reltuples, 0)::bigint as rows, pg_total_relation_size(c.oid) as bytes
+  from pg_class c
+  cross join lateral regexp_match(c.relname, '^(new_reports|reported)_(\d{8})(_detached)?$') m
+  where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and m is not null
+  union all
+  select r.parent, c.relname::text, null, true, greatest(c.reltuples, 0)::bigint, pg_total_relation_size(c.oid)
+  from retention r
+  join pg_class c on c.relname = r.parent || '_default' and c.relnamespace = 'public'::regnamespace
+) p;
+
+comment on view partitions is 'Every day of new_reports and reported that is stored, how large it is, whether retention is to drop it, and what holds it.';
+comment on column partitions.parent is 'new_reports or reported';
+comment on column partitions.name is 'table that holds the day';
+comment on column partitions.day is 'day (UTC); null for what belongs to no day';
+comment on column partitions.is_attached is 'false: taken out of its parent, about to be dropped';
+comment on column partitions.rows is 'how many rows it has, as of the last analyze';
+comment on column partitions.bytes is 'its size with indexes';
+comment on column partitions.is_past is 'older than what is kept: the next retain() drops it, unless something holds it; null for what belongs to no day';
+comment on column partitions.held_by is 'why it must not be dropped yet; null: nothing holds it';
+--! EndIncluded retain/partitions.sql
+--! Included retain/retain.sql
+-- One step at a time, each a short transaction of its own, until there is none left:
+-- 1. drop what an earlier step took out. To unlink gigabytes takes long, and nobody waits for it.
+-- 2. take the oldest day that is past, and that nothing holds, out of its parent. That needs the parent for itself for a moment:
+--    we wait a quarter of a second for it at most, since everybody who comes after us waits behind us (55P03: try again).
+--    (`detach … concurrently` does not wait, but does not work beside a default partition, nor in a function.)
+-- 3. delete what is past from the default partition, oldest first, 10,000 rows at a time.
+-- Whoever dies in between leaves what the next one finds.
+create or replace function retain(at timestamptz default now())
+returns table (action text, name text, row_count bigint, bytes bigint)
+language plpgsql volatile
+set search_path = public, pg_temp
+set lock_timeout = '250ms'
+as $$
+#variable_conflict use_column
+declare
+  past partitions;
+  parent text;
+  cleared bigint;
+begin
+  if not pg_try_advisory_xact_lock(hashtextextended('retain', 0)) then
+    return; -- somebody else is at it
+  end if;
+
+  select p.* into past from partitions p where not p.is_attached order by p.day, p.name limit 1;
+  if found then
+    execute format('drop table %I', past.name);
+    return query select 'dropped', past.name, past.rows, past.bytes;
+    return;
+  end if;
+
+  for past in
+    select p.*
+    from partitions p
+    where p.is_attached and p.day < (retention_horizon(p.parent, at) at time zone 'UTC')::date
+    order by p.day, p.parent
+  loop
+    continue when partition_held_by(past.parent, past.day, at) is not null;
+    execute format('lock table %I in access exclusive mode', past.parent);
+    -- what was decided between the look and the lock
+    continue when partition_held_by(past.parent, past.day, at) is not null;
+    execute format('alter table %I detach partition %I', past.parent, past.name);
+    execute format('alter table %I rename to %I', past.name, past.name || '_detached');
+    return query select 'detached', past.name, past.rows, past.bytes;
+    return;
+  end loop;
+
+  foreach parent in array array['new_reports', 'reported'] loop
+    execute format(
+      $delete$
+        delete from %1$I d
+        where d.ctid = any (array(
+          select r.ctid
+          from %1$I r
+          where r.%2$I < $1
+            and not exists (select from decision_due w where w.cluster = r.cluster and w.org_id = r.org_id)
+            and not exists (
+              select from notification n
+              where n.cluster = r.cluster and n.org_id = r.org_id
+                and (n.state = 'pending' or n.state = 'dead' and n.ended_at > $2 - redrive_horizon()))
+          order by r.%2$I
+          limit 10000))
+      $delete$,
+      parent || '_default', case parent when 'new_reports' then 'updated_at' else 'notified_at' end)
+    using retention_horizon(parent, at), at;
+    get diagnostics cleared = row_count;
+    if cleared > 0 then
+      return query select 'deleted', parent || '_default', cleared, null::bigint;
+      return;
+    end if;
+  end loop;
+end $$;
+
+comment on function retain(timestamptz) is
+  'Does the next step of retention, and says what it was (detached or dropped a day, deleted from a default partition); no row: nothing is left to do, or somebody else does it. Raises 55P03 where the table is busy: call it again.';
+--! EndIncluded retain/retain.sql

@@ -19,7 +19,9 @@ begin
   from (
     select distinct (m.updated_at at time zone 'UTC')::date as day
     from jsonb_to_recordset(batch) as m (updated_at timestamptz)
-    where m.updated_at between store_reports.at - interval '14 days' and store_reports.at + interval '1 day'
+    where m.updated_at
+      between greatest(store_reports.at - interval '14 days', retention_horizon('new_reports', store_reports.at))
+      and store_reports.at + interval '1 day'
   ) days
   where to_regclass('new_reports_' || to_char(day, 'YYYYMMDD')) is null
   order by day;

@@ -14,6 +14,7 @@ import deliverNotificationsBackend from "../../tasks/deliver_notifications_backe
 import deliverServiceLog from "../../tasks/deliver_service_log.ts";
 import fetchContent from "../../tasks/fetch_content.ts";
 import forwardRejected from "../../tasks/forward_rejected.ts";
+import retain from "../../tasks/retain.ts";
 import sweep from "../../tasks/sweep.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { workerPool } from "./worker_pool.ts";
@@ -24,6 +25,7 @@ const tasks: TaskList = {
   deliver_service_log: deliverServiceLog,
   fetch_content: fetchContent,
   forward_rejected: forwardRejected,
+  retain,
   sweep,
 };
 /** Every task runs once at a time in a process, so with this many none has to wait for another. */
@@ -31,6 +33,7 @@ export const taskCount = Object.keys(tasks).length;
 
 const everyMinute = "* * * * *";
 const everyFiveMinutes = "*/5 * * * *";
+const everyHour = "17 * * * *";
 
 /** A job that nobody has taken yet is not added again, and one that fails waits for its next time. */
 const cronItem = (task: string, match: string): CronItem => ({
@@ -43,6 +46,7 @@ const crontab = [
   cronItem("sweep", everyMinute),
   cronItem("forward_rejected", everyMinute),
   cronItem("fetch_content", everyFiveMinutes),
+  cronItem("retain", everyHour),
 ];
 
 /** The jobs of this process. A job is a wake-up only: its work is in tables, so a lost job delays, no more. */

@@ -150,7 +150,7 @@ describe("what a person has to put right is told in one line, with exit code 1",
     );
     assertGivesUp(
       await runCcx(["config"], { CCX_DATABASE_POOL_SIZE: "1" }),
-      /^ccx: CCX_DATABASE_POOL_SIZE has to be a whole number from 11 to 1000, but is "1"\.$/,
+      /^ccx: CCX_DATABASE_POOL_SIZE has to be a whole number from 12 to 1000, but is "1"\.$/,
     );
   });
 

@@ -1,0 +1,74 @@
+-- One step at a time, each a short transaction of its own, until there is none left:
+-- 1. drop what an earlier step took out. To unlink gigabytes takes long, and nobody waits for it.
+-- 2. take the oldest day that is past, and that nothing holds, out of its parent. That needs the parent for itself for a moment:
+--    we wait a quarter of a second for it at most, since everybody who comes after us waits behind us (55P03: try again).
+--    (`detach … concurrently` does not wait, but does not work beside a default partition, nor in a function.)
+-- 3. delete what is past from the default partition, oldest first, 10,000 rows at a time.
+-- Whoever dies in between leaves what the next one finds.
+create or replace function retain(at timestamptz default now())
+returns table (action text, name text, row_count bigint, bytes bigint)
+language plpgsql volatile
+set search_path = public, pg_temp
+set lock_timeout = '250ms'
+as $$
+#variable_conflict use_column
+declare
+  past partitions;
+  parent text;
+  cleared bigint;
+begin
+  if not pg_try_advisory_xact_lock(hashtextextended('retain', 0)) then
+    return; -- somebody else is at it
+  end if;
+
+  select p.* into past from partitions p where not p.is_attached order by p.day, p.name limit 1;
+  if found then
+    execute format('drop table %I', past.name);
+    return query select 'dropped', past.name, past.rows, past.bytes;
+    return;
+  end if;
+
+  for past in
+    select p.*
+    from partitions p
+    where p.is_attached and p.day < (retention_horizon(p.parent, at) at time zone 'UTC')::date
+    order by p.day, p.parent
+  loop
+    continue when partition_held_by(past.parent, past.day, at) is not null;
+    execute format('lock table %I in access exclusive mode', past.parent);
+    -- what was decided between the look and the lock
+    continue when partition_held_by(past.parent, past.day, at) is not null;
+    execute format('alter table %I detach partition %I', past.parent, past.name);
+    execute format('alter table %I rename to %I', past.name, past.name || '_detached');
+    return query select 'detached', past.name, past.rows, past.bytes;
+    return;
+  end loop;
+
+  foreach parent in array array['new_reports', 'reported'] loop
+    execute format(
+      $delete$
+        delete from %1$I d
+        where d.ctid = any (array(
+          select r.ctid
+          from %1$I r
+          where r.%2$I < $1
+            and not exists (select from decision_due w where w.cluster = r.cluster and w.org_id = r.org_id)
+            and not exists (
+              select from notification n
+              where n.cluster = r.cluster and n.org_id = r.org_id
+                and (n.state = 'pending' or n.state = 'dead' and n.ended_at > $2 - redrive_horizon()))
+          order by r.%2$I
+          limit 10000))
+      $delete$,
+      parent || '_default', case parent when 'new_reports' then 'updated_at' else 'notified_at' end)
+    using retention_horizon(parent, at), at;
+    get diagnostics cleared = row_count;
+    if cleared > 0 then
+      return query select 'deleted', parent || '_default', cleared, null::bigint;
+      return;
+    end if;
+  end loop;
+end $$;
+
+comment on function retain(timestamptz) is
+  'Does the next step of retention, and says what it was (detached or dropped a day, deleted from a default partition); no row: nothing is left to do, or somebody else does it. Raises 55P03 where the table is busy: call it again.';

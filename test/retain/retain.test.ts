@@ -1,0 +1,275 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { PoolClient } from "pg";
+import { createLogger } from "../../src/log.ts";
+import { retain as retainAll } from "../../src/retain/retain.ts";
+import {
+  aCluster,
+  addReport,
+  claimOne,
+  decideDue,
+  decisions,
+  delivered,
+  failed,
+  loadContent,
+  notificationsBackend,
+  reportAndDecide,
+  rows,
+  setPolicy,
+  settle,
+  value,
+} from "../support/builders.ts";
+import { rolledBack, testDatabase } from "../support/database.ts";
+import { refused, twoSessions, waitsForLock } from "../support/sessions.ts";
+
+const database = testDatabase();
+/** Reports of this day are nine days old at `at`. */
+const day = "2026-03-01";
+const at = "2026-03-10T00:00:00Z";
+const partition = "new_reports_20260301";
+
+/** Takes every step; says what became of this table's days. */
+async function retain(db: PoolClient, when = at, parent = "new_reports"): Promise<string[]> {
+  const steps: string[] = [];
+  for (;;) {
+    const [step] = await rows(db, "select * from retain($1)", [when]);
+    if (!step) return steps.filter((text) => text.includes(` ${parent}_`));
+    steps.push(`${step.action} ${step.name}${step.action === "deleted" ? ` ${step.row_count}` : ""}`);
+    assert.ok(steps.length < 100, "it does not end");
+  }
+}
+
+const ensure = (db: PoolClient, ...days: string[]) =>
+  db.query("select ensure_partition('new_reports', day::date) from unnest($1::text[]) day", [days]);
+const exists = async (db: PoolClient, table: string) =>
+  (await value(db, "select to_regclass($1)", [table])) !== null;
+
+test("a day goes as a whole when it is past, and not an instant before", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await ensure(db, day, "2026-03-02");
+    await reportAndDecide(db, cluster, "2026-03-01T23:59:59.999999Z", ["disk"]);
+    await reportAndDecide(db, cluster, "2026-03-02T00:00:00Z", ["disk"]);
+    // eight days after it ended
+    assert.deepEqual(await retain(db, "2026-03-09T23:59:59Z"), []);
+    assert.deepEqual(await retain(db), [`detached ${partition}`, `dropped ${partition}_detached`]);
+    assert.deepEqual(await rows(db, "select updated_at from new_reports where cluster = $1", [cluster]), [
+      { updated_at: "2026-03-02T00:00:00Z" },
+    ]);
+    assert.deepEqual(await rows(db, "select * from drift"), []);
+  }));
+
+test("days are days of UTC, whatever the time zone of the session", () =>
+  rolledBack(database.pool, async (db) => {
+    await ensure(db, day);
+    await db.query("set local timezone = 'Pacific/Kiritimati'");
+    assert.deepEqual(await retain(db, "2026-03-09T23:59:59Z"), []);
+    await db.query("set local timezone = 'America/St_Johns'");
+    assert.equal((await retain(db)).length, 2);
+  }));
+
+test("a retention is never shorter than the longest cooldown, spacing or window, in force or planned", () =>
+  rolledBack(database.pool, async (db) => {
+    await ensure(db, day);
+    await refused(db, /shorter than the longest cooldown/, () =>
+      db.query("select set_retention('new_reports', '6 days')"),
+    );
+    await refused(db, /not partitioned by day/, () => db.query("select set_retention('issue', '60 days')"));
+    await refused(db, /retention_keep_check/, async () => {
+      await db.query("update retention set keep = '1 hour'");
+    });
+    for (const setting of ["cooldown", "spacing", "flapping_window"]) {
+      await db.query("savepoint before");
+      await setPolicy(db, notificationsBackend, { [setting]: "20 days" }, at);
+      assert.deepEqual(await retain(db), [], setting);
+      assert.equal((await retain(db, "2026-03-22T00:00:00Z")).length, 2, setting);
+      await db.query("rollback to savepoint before");
+    }
+    await db.query("select set_retention('new_reports', '30 days')");
+    assert.deepEqual(await retain(db), []);
+    assert.equal((await retain(db, "2026-04-01T00:00:00Z")).length, 2);
+  }));
+
+/** A cluster whose newest report is of the day that is past, and what is to be told of it. */
+async function oldMessage(db: PoolClient, hits = ["disk"]): Promise<string> {
+  await ensure(db, day);
+  await loadContent(db, ["disk"]);
+  const cluster = aCluster();
+  await reportAndDecide(db, cluster, "2026-03-01T12:00:00Z", hits);
+  return cluster;
+}
+
+test("a day is held while a decision is due on one of its reports", () =>
+  rolledBack(database.pool, async (db) => {
+    await ensure(db, day);
+    await addReport(db, aCluster(), "2026-03-01T12:00:00Z", ["disk"]);
+    assert.deepEqual(await retain(db), []);
+    assert.deepEqual(
+      await value(db, "select partition_held_by('new_reports', $1, $2)", [day, at]),
+      "a decision is due on one of its reports",
+    );
+    await decideDue(db, "2026-03-09T12:00:00Z");
+    assert.equal((await retain(db)).length, 2);
+  }));
+
+test("a day is held while a message about it waits, and as long as it may be redriven", () =>
+  rolledBack(database.pool, async (db) => {
+    await oldMessage(db);
+    assert.deepEqual(await retain(db), []);
+    const tried = "2026-03-09T12:00:00Z";
+    await settle(db, [failed(await claimOne(db, tried), { permanent: true })], tried);
+    assert.deepEqual(await retain(db), [], "dead, but to be redriven");
+    // as long as redrive_horizon()
+    assert.deepEqual(await retain(db, "2026-03-10T10:59:59Z"), []);
+    assert.equal((await retain(db, "2026-03-10T11:00:01Z")).length, 2);
+  }));
+
+test("a day is held while a message about an issue that went waits for a report of it", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = await oldMessage(db);
+    await settle(db, [delivered(await claimOne(db, "2026-03-01T12:01:00Z"))], "2026-03-01T12:02:00Z");
+    await setPolicy(db, notificationsBackend, { tell_resolved: true }, "2026-03-01T13:00:00Z");
+    await ensure(db, "2026-03-09");
+    await reportAndDecide(db, cluster, "2026-03-09T12:00:00Z", []);
+    assert.equal(await value(db, "select count(*)::integer from notification where state = 'pending'"), 1);
+    assert.deepEqual(await retain(db), []);
+    await settle(db, [delivered(await claimOne(db, at))], at);
+    assert.equal((await retain(db)).length, 2);
+  }));
+
+test("what is past goes from the default partition, oldest first, but not what is still needed", () =>
+  rolledBack(database.pool, async (db) => {
+    const [gone, kept] = [aCluster(), aCluster()];
+    await reportAndDecide(db, gone, "1999-12-31T12:00:00Z", ["disk"]);
+    await reportAndDecide(db, gone, "2000-01-01T12:00:00Z", ["disk"]);
+    await addReport(db, kept, "2000-01-01T12:00:00Z", ["disk"]);
+    assert.deepEqual(await retain(db), ["deleted new_reports_default 2"]);
+    assert.deepEqual(await rows(db, "select cluster from new_reports_default"), [{ cluster: kept }]);
+    assert.deepEqual(await rows(db, "select * from drift"), []);
+    await decideDue(db, "2026-03-09T12:00:00Z");
+    assert.deepEqual(await retain(db), ["deleted new_reports_default 1"]);
+  }));
+
+test("reported loses its days, too", () =>
+  rolledBack(database.pool, async (db) => {
+    await reportAndDecide(db, aCluster(), "2026-03-01T12:00:00Z", ["unknown"]);
+    const names = await rows(db, "select name from partitions where parent = 'reported' and day = $1", [day]);
+    assert.deepEqual(names, [{ name: "reported_20260301" }]);
+    assert.deepEqual(await retain(db, at, "reported"), [
+      "detached reported_20260301",
+      "dropped reported_20260301_detached",
+    ]);
+  }));
+
+test("what a step that was cut off left is dropped by the next one", () =>
+  rolledBack(database.pool, async (db) => {
+    await ensure(db, day);
+    const [step] = await rows(db, "select action, name from retain($1)", [at]);
+    assert.deepEqual(step, { action: "detached", name: partition });
+    assert.equal(await exists(db, `${partition}_detached`), true);
+    assert.deepEqual(
+      await rows(db, "select is_attached, is_past, held_by from partitions where name = $1", [
+        `${partition}_detached`,
+      ]),
+      [{ is_attached: false, is_past: true, held_by: null }],
+    );
+    // a late report of that day finds no partition, and may have a new one
+    await ensure(db, day);
+    assert.deepEqual(await retain(db), [
+      `dropped ${partition}_detached`,
+      `detached ${partition}`,
+      `dropped ${partition}_detached`,
+    ]);
+  }));
+
+test("a report older than what is kept makes no day of its own", () =>
+  rolledBack(database.pool, async (db) => {
+    const element = (offset: number, updated_at: string) => ({
+      kafka_offset: offset,
+      org_id: 1,
+      account_number: 0,
+      cluster: aCluster(),
+      updated_at,
+      report: '{"reports": []}',
+    });
+    const batch = [element(0, "2026-03-01T23:59:59Z"), element(1, "2026-03-02T00:00:00Z")];
+    await rows(db, "select * from ingest('results', 0, $1::jsonb, null, $2)", [JSON.stringify(batch), at]);
+    assert.deepEqual([await exists(db, partition), await exists(db, "new_reports_20260302")], [false, true]);
+    assert.equal(await value(db, "select count(*)::integer from new_reports_default"), 1);
+  }));
+
+test("what is decided is the same before and after", () =>
+  rolledBack(database.pool, async (db) => {
+    await ensure(db, day, "2026-03-05", "2026-03-09");
+    await loadContent(db, ["disk", "dns", "etcd"]);
+    const clusters = [aCluster(), aCluster(), aCluster()];
+    for (const [nth, cluster] of clusters.entries()) {
+      await reportAndDecide(db, cluster, "2026-03-01T12:00:00Z", ["disk", "dns"].slice(nth % 2));
+      if (nth > 0) await reportAndDecide(db, cluster, "2026-03-05T12:00:00Z", ["dns", "etcd"]);
+      if (nth > 1) await reportAndDecide(db, cluster, "2026-03-09T12:00:00Z", ["disk"]);
+    }
+    await db.query("update notification set state = 'sent', ended_at = decided_at where state = 'pending'");
+    const decided = async () => {
+      const all = [];
+      for (const cluster of clusters) all.push(await decisions(db, cluster, at));
+      return all;
+    };
+    const before = await decided();
+    assert.ok(JSON.stringify(before).includes("cooldown"));
+    assert.ok((await retain(db)).length >= 2);
+    assert.deepEqual(await decided(), before);
+    assert.deepEqual(await rows(db, "select * from drift"), []);
+  }));
+
+test("a busy table is left alone after a moment, and nobody waits behind us for longer", () =>
+  twoSessions(database.pool, async (reader, other) => {
+    await other.query("select ensure_partition('new_reports', $1)", [day]);
+    await other.query("commit");
+    await reader.query("select count(*) from new_reports");
+    await other.query("begin");
+    const error = await rows(other, "select * from retain($1)", [at]).catch((error) => error);
+    assert.equal(error.code, "55P03");
+    await other.query("rollback");
+    await reader.query("commit");
+    await other.query("begin");
+    assert.deepEqual(await rows(other, "select action from retain($1)", [at]), [{ action: "detached" }]);
+    await other.query("rollback");
+    await other.query("begin");
+    await other.query(`drop table ${partition}`);
+    await other.query("commit");
+  }));
+
+test("a report that comes in while a day is taken out waits for it, and finds its place", () =>
+  twoSessions(database.pool, async (retainer, writer) => {
+    await retainer.query("select ensure_partition('new_reports', $1)", [day]);
+    await retainer.query("commit");
+    await retainer.query("begin");
+    assert.deepEqual(await rows(retainer, "select action from retain($1)", [at]), [{ action: "detached" }]);
+    const cluster = aCluster();
+    const written = addReport(writer, cluster, "2026-03-01T12:00:00Z", ["disk"]);
+    await waitsForLock(database.pool, writer, written);
+    await retainer.query("commit");
+    await written;
+    assert.equal(
+      await value(writer, "select tableoid::regclass::text from new_reports where cluster = $1", [cluster]),
+      "new_reports_default",
+    );
+    await retainer.query("begin");
+    assert.deepEqual(await rows(retainer, "select action from retain($1)", [at]), [{ action: "dropped" }]);
+    await retainer.query("commit");
+  }));
+
+test("of two at once the second has nothing to do; all steps together are what ccx retain takes", async () => {
+  const pool = database.pool;
+  await pool.query(
+    "select ensure_partition('new_reports', day::date) from generate_series(now() - interval '14 days', now() - interval '10 days', '1 day') day",
+  );
+  await twoSessions(pool, async (first, second) => {
+    assert.equal((await rows(first, "select * from retain()")).length, 1);
+    assert.equal((await rows(second, "select * from retain()")).length, 0);
+  });
+  const steps = await retainAll(pool, createLogger("silent"));
+  assert.equal(steps.filter(({ action }) => action === "dropped").length, 5);
+  assert.equal(await value(pool, "select count(*)::integer from partitions where is_past"), 0);
+  assert.deepEqual(await retainAll(pool, createLogger("silent"), AbortSignal.abort()), []);
+});

@@ -1,3 +1,4 @@
+import { setFlagsFromString } from "node:v8";
 import { Command } from "commander";
 import { addAcknowledgeCommand } from "./cli/acknowledge.ts";
 import { addContentCommands } from "./cli/content.ts";
@@ -47,6 +48,7 @@ export async function main(argv: string[]): Promise<void> {
       .action(async () => {
         const { config, log } = context.config();
         const signal = stopSignal(log);
+        keepMemorySmall();
         const { run } = await import("./run.ts");
         await run(roles, config, log, signal, endSoon).catch((error) => {
           if (!isStop(error, signal)) throw error;
@@ -98,6 +100,14 @@ export async function main(argv: string[]): Promise<void> {
   } catch (error) {
     process.exitCode = report(error);
   }
+}
+
+/**
+ * V8 lets its space for short-lived objects grow up to 64 MB while a service is busy, and gives none of it back. It need not:
+ * what it measured is no slower, and a hundred megabytes smaller (docs/reliability.md, "Memory").
+ */
+function keepMemorySmall(): void {
+  setFlagsFromString("--semi-space-growth-factor=1");
 }
 
 /** Says what went wrong on stderr; returns the exit code. */

@@ -1,22 +1,27 @@
 import type pg from "pg";
 import { type Options, type Report, type Result, result, timed } from "./report.ts";
-import { openBenchDatabase } from "./support/bench_database.ts";
+import { connect, openBenchServers, settings } from "./support/bench_database.ts";
 import { changeClusters, rolledBack, someClusters } from "./support/changed_clusters.ts";
-import { makeFleet } from "./support/fleet.ts";
+import { fleetSize } from "./support/fleet.ts";
+import { openFleet } from "./support/kept_fleet.ts";
 
 const runs = 5;
 const asked = 200;
 
 /**
  * What decisions, explanations and what-if cost against a fleet of 65,000 clusters with 1 to 5 open issues each and
- * 1,000,000 ledger rows, times `scale`.
+ * 1,000,000 ledger rows, and what the same decisions cost against 1,000,000 clusters and 15,000,000 ledger rows, all times `scale`.
+ * Give the server memory as one would: CCX_STACK_SETTINGS="shared_buffers=6GB".
  */
 export async function run({ scale }: Options): Promise<Report> {
-  await using database = await openBenchDatabase();
-  const { client, machine } = database;
+  await using servers = await openBenchServers({ kafka: false });
   const clusters = Math.max(100, Math.round(65_000 * scale));
+  const many = Math.max(1_000, Math.round(1_000_000 * scale));
+  await using fleet = await openFleet(servers, clusters);
+  await using client = await connect(fleet.url);
+  const machine = await settings(client);
   const timeoutMs = 300_000 * Math.max(1, scale);
-  const size = await makeFleet(client, clusters, 5 * timeoutMs);
+  const size = await fleetSize(client);
   // nothing runs for ever
   await client.query(`set statement_timeout = ${timeoutMs}`);
 
@@ -48,9 +53,23 @@ export async function run({ scale }: Options): Promise<Report> {
     "backtest of 8 days, a cooldown of 3 days",
     backtest(`'{"cooldown": "3 days"}'`),
   );
+  await using large = await openFleet(servers, many);
+  await using other = await connect(large.url);
+  const largeSize = Object.entries(await fleetSize(other)).map(([name, count]) =>
+    result(`large fleet: ${name}`, "rows", [count]),
+  );
+  const inLarge = (one: Result): Result => ({ ...one, case: `${one.case}, large fleet` });
+  const largeChanged = inLarge(await decisions(other, batch, "a new issue each"));
+  const largeHeld = inLarge(await decisions(other, batch, "nothing new"));
+  const largeOne = (await explainOne(other)).map(inLarge);
   return {
-    results: [...sizes, changed, held, bare, ...one, count, summary, roomy, diff, real, changedPolicy],
+    results: [
+      ...[...sizes, changed, held, bare, ...one, count, summary, roomy, diff, real, changedPolicy],
+      ...[...largeSize, largeChanged, largeHeld, ...largeOne],
+    ],
     ratios: {
+      growth: largeChanged.median / changed.median,
+      growth_nothing_new: largeHeld.median / held.median,
       decide_due_to_decide: changed.median / bare.median,
       explain_diff_to_explain: diff.median / count.median,
       backtest_changed_to_real: changedPolicy.median / real.median,

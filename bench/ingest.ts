@@ -1,4 +1,3 @@
-import kafkajs from "kafkajs";
 import type pg from "pg";
 import { createTopics } from "../src/dev/embedded.ts";
 import type { LogLine } from "../test/support/service.ts";
@@ -6,7 +5,8 @@ import { type Options, type Report, type Result, result } from "./report.ts";
 import { connect, openBenchServers, settings } from "./support/bench_database.ts";
 import { copyIn, copyText } from "./support/copy_in.ts";
 import { secondsOf, startProcess } from "./support/processes.ts";
-import { addResults, messagesOf, type Round, storeRound } from "./support/results.ts";
+import { addResults, type Round, storeRound } from "./support/results.ts";
+import { produceRound } from "./support/results_topic.ts";
 
 const runs = 3;
 const rounds = 4;
@@ -84,25 +84,12 @@ async function consumed(fleet: Fleet, partitions: number, size: string): Promise
 
 /** Puts the rounds after the stored one on a topic; returns how many messages that are. */
 async function produce(fleet: Fleet, topic: string, partitions: number): Promise<number> {
-  const producer = new kafkajs.Kafka({
-    brokers: fleet.servers.brokers.split(","),
-    logLevel: kafkajs.logLevel.NOTHING,
-  }).producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
   await using database = await fleet.servers.createDatabase(fleet.template);
   await using client = await connect(database.url);
-  await producer.connect();
   let count = 0;
-  try {
-    for (const round of allRounds(fleet))
-      for await (const values of messagesOf(client, round, batch)) {
-        const messages = values.map((value, n) => ({ value, partition: n % partitions }));
-        await producer.send({ topic, messages });
-        count += values.length;
-      }
-  } finally {
-    await producer.disconnect();
-    await client.end();
-  }
+  for (const round of allRounds(fleet))
+    count += await produceRound(fleet.servers.brokers, client, { topic, partitions, round });
+  await client.end();
   return count;
 }
 

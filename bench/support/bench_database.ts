@@ -34,6 +34,9 @@ export async function openBenchServers({ kafka }: { kafka: boolean }) {
     return { url, [Symbol.asyncDispose]: drop };
   };
   return {
+    /** Where its databases are; on a server of somebody else's they may be kept. */
+    databaseUrl: stack.databaseUrl,
+    isOurs: process.env.DATABASE_URL === undefined,
     brokers: stack.kafkaBrokers,
     /** An empty database, or a copy of one that nobody is connected to. */
     createDatabase: create,

@@ -35,6 +35,11 @@ export async function makeFleet(
   // the deciders' wake-up, which is queued when it commits
   await client.query("delete from graphile_worker._private_jobs");
   await client.query("vacuum (analyze)");
+  return fleetSize(client);
+}
+
+/** How large the fleet of this database is. */
+export async function fleetSize(client: pg.ClientBase): Promise<FleetSize> {
   const { rows } = await client.query<FleetSize>(
     `select (select count(*) from latest_report)::integer as clusters,
        (select count(*) from issue where closed_at is null)::integer as issues,

@@ -1,6 +1,9 @@
 -- One stored report: what became of each of its hits. A report that a newer one overtook before it was decided on was never
 -- decided on (superseded); the newer one was. There is nothing to record of one without hits, or for a target that is switched
 -- off: then the decision shown is that of now.
+--
+-- Planned anew each time, with the cluster at hand: as `language sql`, with the cluster taken from the report, the planner could not tell
+-- that only one is asked for, and read all issues for each hit (870 ms among 65,000 clusters, now 15).
 create or replace function explain_report(
   org_id bigint, cluster text, updated_at timestamptz, at timestamptz default now()
 )
@@ -9,9 +12,13 @@ returns table (
   issue_state text, last_told_at timestamptz, next_eligible_at timestamptz, policy_id bigint, content_id bigint,
   silence_id bigint, acknowledgement_id bigint
 )
-language sql stable
+language plpgsql stable
 set search_path = public, pg_temp
+set plan_cache_mode = force_custom_plan
 as $$
+#variable_conflict use_column
+begin
+  return query
   with report as materialized (
     select r.org_id, r.cluster, r.updated_at, r.received_at, l.updated_at as latest_at,
       readable_report(r.report) as report
@@ -49,11 +56,12 @@ as $$
     d.last_told_at, d.next_eligible_at, d.policy_id, d.content_id, d.silence_id, d.acknowledgement_id
   from judged j
   left join lateral report_hits(j.report) h on true
-  left join lateral decide(j.target_id, coalesce(j.decided_at, explain_report.at), array[j.cluster]) d
+  left join lateral decide(
+    j.target_id, coalesce(j.decided_at, explain_report.at), array[explain_report.cluster, lower(explain_report.cluster)]) d
     on j.report_state in ('decided', 'waiting', 'nothing to record')
-    and d.org_id = j.org_id and d.component = h.component and d.error_key = h.error_key
+    and d.cluster = j.cluster and d.org_id = j.org_id and d.component = h.component and d.error_key = h.error_key
   order by j.target_id, h.component, h.error_key;
-$$;
+end $$;
 
 comment on function explain_report(bigint, text, timestamptz, timestamptz) is
   'What became of one stored report, for each target and hit: report_state (decided, waiting, superseded by a newer report, unreadable, nothing to record) and the decision as it was taken, or as it would be now.';

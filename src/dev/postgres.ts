@@ -80,6 +80,19 @@ export async function startPostgres(directory: string, guard: Guard): Promise<Ru
   );
 }
 
+/** What CCX_STACK_SETTINGS says (`shared_buffers=4GB work_mem=16MB`), for benchmarks on a server as one would run it. */
+function givenSettings(): Record<string, string> {
+  const given = process.env.CCX_STACK_SETTINGS?.split(" ").filter((word) => word !== "") ?? [];
+  return Object.fromEntries(
+    given.map((word) => {
+      const [, name, value] = /^([a-z_]+)=(.+)$/.exec(word) ?? [];
+      if (!name || !value)
+        throw new ConfigurationError(`CCX_STACK_SETTINGS has name=value words, not ${word}`);
+      return [name, value];
+    }),
+  );
+}
+
 function initdbArguments(data: string, version: PostgresVersion): string[] {
   const settings = {
     listen_addresses: "127.0.0.1",
@@ -94,6 +107,7 @@ function initdbArguments(data: string, version: PostgresVersion): string[] {
     timezone: process.env.CCX_STACK_TIMEZONE ?? "UTC",
     log_timezone: "UTC",
     client_encoding: "UTF8",
+    ...givenSettings(),
   };
   return [
     `--pgdata=${data}`,

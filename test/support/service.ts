@@ -50,10 +50,19 @@ export class Service {
     });
   }
 
+  /** The memory that it has resident, in bytes (Linux). */
+  memory(): Promise<number> {
+    return this.#status("VmRSS");
+  }
+
   /** The most memory that it has had resident so far, in bytes (Linux). */
-  async peakMemory(): Promise<number> {
+  peakMemory(): Promise<number> {
+    return this.#status("VmHWM");
+  }
+
+  async #status(name: string): Promise<number> {
     const status = await readFile(`/proc/${this.#child.pid}/status`, "utf8");
-    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+    return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1]) * 1024;
   }
 
   /** The lines with this message so far. */

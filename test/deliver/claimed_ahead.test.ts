@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { after, beforeEach, test } from "node:test";
+import { ContentTexts } from "../../src/content/texts.ts";
+import { failure, type Outcome, success } from "../../src/deliver/outbox.ts";
+import type { RenderedNotification } from "../../src/deliver/rendered.ts";
+import { ServiceLogTarget } from "../../src/deliver/service_log_target.ts";
+import { deliverDue, startWithinMs, type Target } from "../../src/deliver/target.ts";
+import { DeliveryError } from "../../src/errors.ts";
+import { createLogger } from "../../src/log.ts";
+import { serviceLog, setPolicy, someMessages, value } from "../support/builders.ts";
+import { testDatabase } from "../support/database.ts";
+import { until } from "../support/until.ts";
+import { aRow } from "./rows.ts";
+import { scene } from "./service_log_scene.ts";
+
+const database = testDatabase();
+const log = createLogger("silent");
+let texts: ContentTexts | undefined;
+after(() => texts?.dispose());
+
+beforeEach(async () => {
+  texts ??= await ContentTexts.create(database.pool, log);
+  await database.pool.query(
+    `truncate new_reports, latest_report, issue, occurrence, render_failure, decision_due, decision_request, notification,
+       notified_issue, reported;
+     delete from graphile_worker._private_jobs;
+     update circuit set failures = 0, failed_messages = '{}', opened_at = null, retry_at = null, probe_until = null, failed_probes = 0`,
+  );
+});
+
+/** So many messages wait for the notifications backend. */
+async function waiting(count: number): Promise<void> {
+  const now = new Date(Date.now() - 1_000).toISOString();
+  await setPolicy(database.pool, serviceLog, { enabled: false }, now);
+  await someMessages(database.pool, now, count);
+}
+
+/** A target that takes a few at a time; `send` says what becomes of them. */
+function target(
+  batchSize: number,
+  send: (batch: RenderedNotification[], mayStart: () => boolean) => Promise<Outcome[]>,
+): Target {
+  return {
+    name: "notifications backend",
+    batchSize,
+    leaseMs: 60_000,
+    texts: [],
+    format: "html",
+    async *send(batch, mayStart) {
+      yield await send(batch, mayStart);
+    },
+    close: async () => undefined,
+  };
+}
+
+const deliver = (to: Target, signal?: AbortSignal) =>
+  deliverDue(to, database.pool, texts as ContentTexts, log, signal);
+const leased = async () =>
+  Number(await value(database.pool, "select count(*) from notification where leased_until is not null"));
+/** What is as if nobody had touched it: due now, no attempt spent. */
+const untouched = async () =>
+  Number(
+    await value(
+      database.pool,
+      `select count(*) from notification
+       where state = 'pending' and attempts = 0 and leased_until is null and first_tried_at is null
+         and failure is null and last_error is null and next_attempt_at <= now()`,
+    ),
+  );
+
+test("while a full batch goes out the next one is claimed, and no more; each message goes out once", async () => {
+  await waiting(5);
+  const sent: string[] = [];
+  let most = 0;
+  await deliver(
+    target(2, async (batch) => {
+      const expected = Math.min(4, 5 - sent.length);
+      await until("the next batch is claimed", async () => (await leased()) === expected);
+      most = Math.max(most, await leased());
+      sent.push(...batch.map(({ id }) => id));
+      return batch.map((row) => success(row, {}));
+    }),
+  );
+  assert.equal(most, 4);
+  assert.deepEqual([sent.length, new Set(sent).size], [5, 5]);
+  assert.equal(
+    await value(database.pool, "select count(*)::integer from notification where state = 'sent'"),
+    5,
+  );
+});
+
+test("what was claimed ahead is given back when the circuit opens", async () => {
+  await waiting(12);
+  let sends = 0;
+  await deliver(
+    target(6, async (batch) => {
+      sends++;
+      return batch.map((row) => failure(row, new DeliveryError("server", "it answered 503")));
+    }),
+  );
+  assert.equal(sends, 1);
+  assert.equal(await untouched(), 6);
+});
+
+test("what was claimed ahead is given back before a stop, and when sending fails in a way nobody expected", async () => {
+  await waiting(12);
+  const stop = new AbortController();
+  await deliver(
+    target(6, async (batch) => {
+      stop.abort();
+      return batch.map((row) => success(row, {}));
+    }),
+    stop.signal,
+  );
+  assert.equal(await untouched(), 6);
+  await waiting(6);
+  const broken = target(6, () => Promise.reject(new Error("out of order")));
+  await assert.rejects(deliver(broken), /out of order/);
+  assert.equal(await untouched(), 6);
+});
+
+test("what has been claimed too long ago is not begun", async (t) => {
+  await waiting(3);
+  t.mock.method(performance, "now", () => 0);
+  const states: boolean[] = [];
+  await deliver(
+    target(6, async (batch, mayStart) => {
+      states.push(mayStart());
+      t.mock.method(performance, "now", () => startWithinMs);
+      states.push(mayStart());
+      return batch.map((row) => success(row, {}));
+    }),
+  );
+  assert.deepEqual(states, [true, false]);
+});
+
+async function serviceLogTarget(concurrency: number) {
+  const { client, tokens, receiver, ...rest } = await scene();
+  const to = new ServiceLogTarget({
+    client,
+    tokens,
+    entry: {
+      ruleUrl: "https://example.com/{cluster_id}/{module}/{error_key}",
+      createdBy: "someone",
+      username: "insights-advisor",
+    },
+    concurrency,
+    timeoutMs: 2_000,
+  });
+  return { to, client, receiver, [Symbol.asyncDispose]: rest[Symbol.asyncDispose] };
+}
+
+const someRows = (count: number) =>
+  Array.from({ length: count }, (_, nth) => ({ ...aRow(), id: String(nth), attempt: 1 }));
+
+test("the Service Log gets what may be begun, and the rest is released", async () => {
+  await using it = await serviceLogTarget(2);
+  let asked = 0;
+  const outcomes: Outcome[] = [];
+  for await (const some of it.to.send(someRows(10), () => asked++ < 3)) outcomes.push(...some);
+  const kinds = outcomes.map((outcome) => (outcome.sent ? "sent" : outcome.failure));
+  assert.deepEqual(kinds.sort(), [null, null, null, null, null, null, null, "sent", "sent", "sent"].sort());
+  assert.equal(it.receiver.requests.posts, 3);
+});
+
+test("after a failure the Service Log gets nothing more before it has been settled", async () => {
+  await using it = await serviceLogTarget(2);
+  it.receiver.behave({ status: 503 }, { status: 503 });
+  const sending = it.to.send(someRows(6), () => true);
+  await sending.next();
+  // as if the settlement took as long as these
+  for (let n = 0; n < 3; n++) await it.client.search("nobody");
+  assert.equal(it.receiver.requests.posts, 2);
+  let more = 0;
+  for (let next = await sending.next(); !next.done; next = await sending.next()) more += next.value.length;
+  assert.ok(more >= 4);
+  assert.equal(it.receiver.requests.posts, 6);
+});

@@ -87,6 +87,8 @@ test("a day without a partition gets one, an old or far day goes to the default"
       "2026-03-03T00:00:00Z": "new_reports_default",
       "1970-01-01T00:00:00Z": "new_reports_default",
     };
+    // where fewer days are kept, fewer are made: test/retain/retain.test.ts
+    await db.query("select set_retention('new_reports', '30 days')");
     const batch = Object.keys(days).map((day, offset) => aMessage(offset, aCluster(), day, []));
     await ingest(db, batch, { at: "2026-03-01T12:00:00Z" });
     assert.deepEqual(

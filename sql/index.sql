@@ -80,6 +80,7 @@
 --!include content/load_content.sql
 --!include content/content_diff.sql
 --!include content/missing_content.sql
+--!include deliver/new_message_id.sql
 --!include deliver/retry_delay.sql
 --!include deliver/retry_horizon.sql
 --!include deliver/redrive_horizon.sql

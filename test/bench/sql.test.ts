@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { PoolClient } from "pg";
+import { makeFleet } from "../../bench/support/fleet.ts";
+import { type Question, questions, someWho, type Who } from "../../bench/support/questions.ts";
+import { rolledBack, type TestDatabase, testDatabase } from "../support/database.ts";
+import { workOf } from "../support/work.ts";
+
+const small = testDatabase();
+const large = testDatabase();
+const asked = 20;
+
+let made: Promise<unknown> | undefined;
+
+function fleets(): Promise<unknown> {
+  made ??= Promise.all([fill(small, 300), fill(large, 3_000)]);
+  return made;
+}
+
+async function fill({ pool }: TestDatabase, clusters: number): Promise<void> {
+  const client = await pool.connect();
+  try {
+    await makeFleet(client, clusters, 60_000);
+  } finally {
+    client.release();
+  }
+}
+
+/** What people set is small, whatever the size of the fleet. */
+const settings = ["rule", "rule_content", "policy", "silence", "acknowledged_rule", "event_targets"];
+
+/** The pages that the answers touch, how many rows they have, and the most rows that were read of one of the fleet's tables from end to end. */
+async function costOf(db: PoolClient, { statements }: Question, about: (Who | undefined)[]) {
+  const cost = { pages: 0, rows: 0, whole: 0 };
+  for (const who of about) {
+    const all = statements(who);
+    const answer = all.pop() ?? "";
+    for (const statement of all) await db.query(statement);
+    const { pages, scanned } = await workOf(db, answer);
+    for (const table of settings) delete scanned[table];
+    cost.pages += pages;
+    cost.rows += (await db.query(answer)).rowCount ?? 0;
+    cost.whole = Math.max(cost.whole, ...Object.values(scanned));
+  }
+  return cost;
+}
+
+/** What each of the questions costs in the small fleet and in the large one. */
+async function compare(about: Question["about"], ask: (db: PoolClient) => Promise<(Who | undefined)[]>) {
+  await fleets();
+  const [few = [], many = []] = await Promise.all(
+    [small, large].map(async ({ pool }) => {
+      const all = await rolledBack(pool, questions);
+      const costs: ({ title: string } & Awaited<ReturnType<typeof costOf>>)[] = [];
+      for (const question of all.filter((question) => question.about === about)) {
+        const [first, ...others] = await rolledBack(pool, ask);
+        await rolledBack(pool, (db) => costOf(db, question, [first]));
+        costs.push({
+          title: question.title,
+          ...(await rolledBack(pool, (db) => costOf(db, question, others))),
+        });
+      }
+      return costs;
+    }),
+  );
+  assert.ok(few.length > 0);
+  return few.map((cost, nth) => ({ ...cost, many: many[nth] }));
+}
+
+for (const about of ["one cluster", "one organization"] as const)
+  test(`what the questions of docs/sql.md about ${about} cost does not depend on the fleet`, async (t) => {
+    // an organization below 10 has a share of the fleet
+    const three = async (db: PoolClient) =>
+      (await someWho(db, 2 * asked, about)).filter(({ org }) => Number(org) >= 10).slice(0, asked);
+    for (const { title, pages, rows, many } of await compare(about, three)) {
+      assert.ok(many && rows > 0 && many.rows > 0);
+      const [few, more] = [pages / rows, many.pages / many.rows].map((each) => Math.round(each));
+      assert.ok(few && more);
+      t.diagnostic(
+        `${title} ${few} pages for each row became ${more}, ${many.whole} rows read from end to end`,
+      );
+      assert.ok(more < 1.3 * few, `${title} ${few} pages for each row became ${more}`);
+      assert.ok(many.whole < 300, `${title} ${many.whole} rows were read from end to end`);
+    }
+  });
+
+test("what the questions of docs/sql.md about the fleet cost grows as the fleet does", async (t) => {
+  for (const { title, pages, many } of await compare("the fleet", async () => [undefined, undefined])) {
+    assert.ok(many);
+    t.diagnostic(`${title} ${pages} pages became ${many.pages}`);
+    assert.ok(many.pages < 13 * pages, `${title} ${pages} pages became ${many.pages}`);
+  }
+});

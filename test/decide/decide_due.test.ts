@@ -77,6 +77,26 @@ test("a decision commits the message, its ledger and the wake-up of the delivery
     assert.deepEqual(Object.keys(await jobs(db)), ["deliver notifications backend"]);
   }));
 
+test("both targets are woken in the same order whatever the order of their rows, so that two decisions do not deadlock", () =>
+  rolledBack(database.pool, async (db) => {
+    await loadContent(db, [someContent("disk", { tags: ["osd_customer"] })]);
+    await setPolicy(db, serviceLog, { enabled: true }, "2026-02-01");
+    // its new version lies behind the other target's row, and that is how they are read
+    await db.query("update event_targets set metainfo = metainfo where id = 1");
+    await db.query(
+      "set local enable_nestloop = off; set local enable_hashagg = off; set local enable_sort = off",
+    );
+    const stored = await rows(db, "select name from event_targets");
+    assert.deepEqual(stored, [{ name: serviceLog }, { name: notificationsBackend }]);
+    await addReport(db, aCluster(), at, ["disk"]);
+    await db.query("delete from graphile_worker._private_jobs");
+    assert.equal((await decideDue(db, at)).notifications, 2);
+    assert.deepEqual(await rows(db, "select key from graphile_worker.jobs order by id"), [
+      { key: "deliver notifications backend" },
+      { key: "deliver service log" },
+    ]);
+  }));
+
 test("nothing waits: nothing happens", () =>
   rolledBack(database.pool, async (db) => {
     await db.query("delete from graphile_worker._private_jobs");

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
 import { ContentTexts } from "../../src/content/texts.ts";
+import { NotificationsBackend } from "../../src/deliver/notifications_backend.ts";
 import { failure, type Outcome, success } from "../../src/deliver/outbox.ts";
 import type { RenderedNotification } from "../../src/deliver/rendered.ts";
 import { ServiceLogTarget } from "../../src/deliver/service_log_target.ts";
 import { deliverDue, startWithinMs, type Target } from "../../src/deliver/target.ts";
 import { DeliveryError } from "../../src/errors.ts";
+import type { MessageProducer } from "../../src/kafka/producer.ts";
 import { createLogger } from "../../src/log.ts";
 import { serviceLog, setPolicy, someMessages, value } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
@@ -106,8 +108,10 @@ test("what was claimed ahead is given back before a stop, and when sending fails
   await waiting(12);
   const stop = new AbortController();
   await deliver(
-    target(6, async (batch) => {
+    target(6, async (batch, mayStart) => {
+      assert.equal(mayStart(), true);
       stop.abort();
+      assert.equal(mayStart(), false);
       return batch.map((row) => success(row, {}));
     }),
     stop.signal,
@@ -132,6 +136,18 @@ test("what has been claimed too long ago is not begun", async (t) => {
     }),
   );
   assert.deepEqual(states, [true, false]);
+});
+
+test("the broker gets nothing of what may not be begun any more", async () => {
+  const unused = new Proxy({} as MessageProducer, {
+    get: () => assert.fail("it was asked to send"),
+  });
+  const to = new NotificationsBackend(unused, "nowhere", { clusterUrl: "https://example.com", ruleUrl: "" });
+  const row = aRow();
+  const outcomes = await Array.fromAsync(to.send([row], () => false));
+  assert.deepEqual(outcomes.flat(), [
+    { id: row.id, attempt: row.attempt, sent: false, failure: null, tried: false },
+  ]);
 });
 
 async function serviceLogTarget(concurrency: number) {

@@ -177,6 +177,29 @@ test("a try that certainly did not go out is given back", () =>
     ]);
   }));
 
+test("what is released is due at once, for whoever claims it, and still says what went wrong before", () =>
+  rolledBack(database.pool, async (db) => {
+    await someMessages(db, at);
+    await settle(db, [failed(await claimOne(db, at))], at);
+    const state = `select state, attempts, first_tried_at, failure, last_error, leased_until, next_attempt_at from notification`;
+    const later = "2026-03-01T12:05:00Z";
+    const { id, attempt } = await claimOne(db, later);
+    const released = { id, attempt, sent: false, failure: null, tried: false };
+    assert.deepEqual(await settle(db, [released], later), { ...nothing, retried: 1 });
+    assert.deepEqual(await rows(db, state), [
+      {
+        state: "pending",
+        attempts: 1,
+        first_tried_at: at,
+        failure: "server",
+        last_error: "it answered 503",
+        leased_until: null,
+        next_attempt_at: later,
+      },
+    ]);
+    assert.equal((await claimOne(db, later)).attempt, 2);
+  }));
+
 test("several outcomes are settled together", () =>
   rolledBack(database.pool, async (db) => {
     await someMessages(db, at, 3);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { PoolClient } from "pg";
+import type { Pool, PoolClient } from "pg";
 import { createLogger } from "../../src/log.ts";
 import { retain as retainAll } from "../../src/retain/retain.ts";
 import {
@@ -23,6 +23,8 @@ import { rolledBack, testDatabase } from "../support/database.ts";
 import { refused, twoSessions, waitsForLock } from "../support/sessions.ts";
 
 const database = testDatabase();
+/** What stays in it disturbs nobody. */
+const elsewhere = testDatabase();
 /** Reports of this day are nine days old at `at`. */
 const day = "2026-03-01";
 const at = "2026-03-10T00:00:00Z";
@@ -83,6 +85,18 @@ test("a retention is never shorter than the longest cooldown, spacing or window,
       await setPolicy(db, notificationsBackend, { [setting]: "20 days" }, at);
       assert.deepEqual(await retain(db), [], setting);
       assert.equal((await retain(db, "2026-03-22T00:00:00Z")).length, 2, setting);
+      await db.query("rollback to savepoint before");
+    }
+    // until tomorrow, and from tomorrow on
+    for (const [now, planned] of [
+      ["20 days", "1 day"],
+      ["1 day", "20 days"],
+    ]) {
+      await db.query("savepoint before");
+      await setPolicy(db, notificationsBackend, { cooldown: now }, "2026-03-02");
+      await setPolicy(db, notificationsBackend, { cooldown: planned }, "2026-03-11");
+      assert.equal(await value(db, "select longest_cooldown($1)::text", [at]), "20 days");
+      assert.deepEqual(await retain(db), []);
       await db.query("rollback to savepoint before");
     }
     await db.query("select set_retention('new_reports', '30 days')");
@@ -148,6 +162,18 @@ test("what is past goes from the default partition, oldest first, but not what i
     assert.deepEqual(await rows(db, "select * from drift"), []);
     await decideDue(db, "2026-03-09T12:00:00Z");
     assert.deepEqual(await retain(db), ["deleted new_reports_default 1"]);
+  }));
+
+test("what a message is about stays in the default partition while it waits, and as long as it may be redriven", () =>
+  rolledBack(database.pool, async (db) => {
+    await loadContent(db, ["disk"]);
+    await addReport(db, aCluster(), "2000-01-01T12:00:00Z", ["disk"]);
+    assert.equal((await decideDue(db, "2026-03-09T11:00:00Z")).notifications, 1);
+    assert.deepEqual(await retain(db), []);
+    const tried = "2026-03-09T12:00:00Z";
+    await settle(db, [failed(await claimOne(db, tried), { permanent: true })], tried);
+    assert.deepEqual(await retain(db, "2026-03-10T10:59:59Z"), []);
+    assert.deepEqual(await retain(db, "2026-03-10T11:00:01Z"), ["deleted new_reports_default 1"]);
   }));
 
 test("reported loses its days, too", () =>
@@ -258,6 +284,68 @@ test("a report that comes in while a day is taken out waits for it, and finds it
     assert.deepEqual(await rows(retainer, "select action from retain($1)", [at]), [{ action: "dropped" }]);
     await retainer.query("commit");
   }));
+
+test("a day for which a report comes in between the look and the lock stays", () =>
+  twoSessions(elsewhere.pool, async (retainer, writer) => {
+    await retainer.query("select ensure_partition('new_reports', $1)", [day]);
+    await retainer.query("commit");
+    for (let step = "55P03", turn = 0; step === "55P03"; turn++) {
+      assert.ok(turn < 50, "it is always too late");
+      await addReport(writer, aCluster(), "2026-03-01T12:00:00Z", ["disk"]);
+      await retainer.query("begin");
+      const retained = rows(retainer, "select action from retain($1) where name like 'new_reports%'", [
+        at,
+      ]).then(
+        ([step]) => String(step?.action),
+        ({ code }) => String(code),
+      );
+      await waitsForLock(elsewhere.pool, retainer, retained);
+      await writer.query("commit");
+      step = await retained;
+      await retainer.query("rollback");
+      // it had waited for a quarter of a second when the report was committed: no answer
+      if (step !== "55P03") assert.equal(step, "undefined");
+      else await writer.query("delete from decision_due");
+    }
+  }));
+
+test("a table that is always busy is left for the next time, and nobody has to wait until then to stop", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const lines: { msg: string }[] = [];
+  const log = createLogger("info", { write: (line) => void lines.push(JSON.parse(line)) });
+  let calls = 0;
+  const busy = (onCall: () => void) =>
+    ({
+      query: async () => {
+        calls++;
+        setImmediate(onCall);
+        throw Object.assign(new Error("canceling statement due to lock timeout"), { code: "55P03" });
+      },
+    }) as unknown as Pool;
+  assert.deepEqual(
+    await retainAll(
+      busy(() => t.mock.timers.tick(500)),
+      log,
+    ),
+    [],
+  );
+  assert.equal(calls, 20);
+  assert.deepEqual(
+    lines.map(({ msg }) => msg),
+    ["a table is too busy to take a day out of it, next time"],
+  );
+  calls = 0;
+  const stopping = new AbortController();
+  assert.deepEqual(
+    await retainAll(
+      busy(() => stopping.abort()),
+      log,
+      stopping.signal,
+    ),
+    [],
+  );
+  assert.equal(calls, 1);
+});
 
 test("of two at once the second has nothing to do; all steps together are what ccx retain takes", async () => {
   const pool = database.pool;

@@ -11,6 +11,8 @@ import { type Entry, portionsOf } from "./portions.ts";
 import { Positions } from "./positions.ts";
 
 const heartbeatMs = 3_000;
+/** So many partitions are read, and so many portions stored, at the same time. */
+const atATime = 2;
 
 export type ResultsConsumerOptions = {
   kafka: Kafka;
@@ -34,6 +36,10 @@ export class ResultsConsumer {
   #starting: Promise<void> | undefined;
   readonly #stopping = new AbortController();
   readonly #positions: Positions;
+  /** The portion of each partition that is being stored, or was stored last; false where it could not be. */
+  readonly #storing = new Map<number, Promise<boolean>>();
+  /** Those that have not ended, of all partitions; they do not reject. */
+  readonly #underWay = new Set<Promise<void>>();
 
   constructor(options: ResultsConsumerOptions) {
     this.#options = options;
@@ -103,14 +109,15 @@ export class ResultsConsumer {
     await this.#consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
-      partitionsConsumedConcurrently: 2,
+      partitionsConsumedConcurrently: atATime,
       eachBatch: (payload) => this.#consume(payload),
     });
   }
 
-  /** Finishes the call that is under way and leaves the group. */
+  /** Finishes the calls that are under way and leaves the group. */
   async stop(): Promise<void> {
     this.#stopping.abort();
+    await Promise.all(this.#underWay);
     for (;;) {
       const starting = this.#starting;
       await this.#consumer.disconnect();
@@ -120,26 +127,42 @@ export class ResultsConsumer {
     }
   }
 
+  /**
+   * Stores a batch, in portions one after the other. The last one may still be under way when this ends: while the database stores a
+   * portion, the next one is fetched and read. What comes after it is stored only once it is; should it be given up, what Kafka hands
+   * over next is compared with the database, and the partition read again from there.
+   */
   async #consume(payload: EachBatchPayload): Promise<void> {
-    const { batch } = payload;
-    if (!(await this.#inPosition(payload))) return;
-    const portions = portionsOf(batch.messages, this.#options.batchSize, () => new Date());
-    for (let portion = portions.next(); !portion.done; ) {
-      const entries = portion.value;
+    const { messages, partition } = payload.batch;
+    let isFirst = true;
+    for (const entries of portionsOf(messages, this.#options.batchSize, () => new Date())) {
       const last = entries.at(-1)?.message.offset;
-      if (last === undefined || !this.#owns(payload)) return;
-      const storing = this.#store(payload, entries);
-      // while the database stores these, the next ones are read; first the call has to go out
-      await otherWork();
-      portion = portions.next();
-      if (!(await storing)) return;
+      if (last === undefined || !(await this.#alive(payload, this.#storing.get(partition) ?? true))) return;
+      if (isFirst && !(await this.#inPosition(payload))) return;
+      isFirst = false;
+      while (this.#underWay.size >= atATime) await this.#alive(payload, Promise.race(this.#underWay));
+      if (!this.#owns(payload)) return;
+      this.#begin(payload, entries);
       payload.resolveOffset(last);
-      const next = (BigInt(last) + 1n).toString();
-      await payload.commitOffsetsIfNecessary({
-        topics: [{ topic: batch.topic, partitions: [{ partition: batch.partition, offset: next }] }],
-      });
       await payload.heartbeat();
+      // the call has to go out before anything else is read
+      await otherWork();
     }
+  }
+
+  #begin(payload: EachBatchPayload, entries: Entry[]): void {
+    const { partition } = payload.batch;
+    const storing = this.#store(payload, entries);
+    this.#storing.set(partition, storing);
+    const ended = storing
+      .catch(() => false) // heard of by whoever stores what comes next
+      .then((stored) => {
+        this.#underWay.delete(ended);
+        if (stored) return;
+        this.#positions.forget(partition);
+        this.#storing.delete(partition);
+      });
+    this.#underWay.add(ended);
   }
 
   #owns(payload: EachBatchPayload): boolean {
@@ -150,13 +173,16 @@ export class ResultsConsumer {
   async #inPosition(payload: EachBatchPayload): Promise<boolean> {
     const { topic, partition } = payload.batch;
     const first = BigInt(payload.batch.firstOffset() ?? 0);
-    const found = await this.#persist(payload, { topic, partition }, () =>
+    const checking = this.#persist(payload, { topic, partition }, () =>
       this.#positions.check(partition, first),
     );
-    return found === true;
+    return (await this.#alive(payload, checking)) === true;
   }
 
-  /** Tries until the messages are stored; false when we lost the partition or are to stop before that. */
+  /**
+   * Tries until the messages are stored, and then tells Kafka; false when we lost the partition or are to stop before that. What
+   * Kafka does not hear it hears with the next portion, and hands over again until then.
+   */
   async #store(payload: EachBatchPayload, entries: Entry[]): Promise<boolean> {
     const { pool, log } = this.#options;
     const { topic, partition, highWatermark } = payload.batch;
@@ -173,8 +199,13 @@ export class ResultsConsumer {
         return { ...(await this.#ingestAgain(payload, entries)), ms: Math.round(performance.now() - start) };
       }
     });
-    if (counts) log.info({ ...position, ...counts }, "ingested");
-    return counts !== undefined;
+    if (!counts) return false;
+    log.info({ ...position, ...counts }, "ingested");
+    const offset = (BigInt(last ?? 0) + 1n).toString();
+    await payload
+      .commitOffsetsIfNecessary({ topics: [{ topic, partitions: [{ partition, offset }] }] })
+      .catch((error) => log.debug({ ...position, error: messageOf(error) }, "Kafka has not heard of it yet"));
+    return true;
   }
 
   async #ingestAgain(payload: EachBatchPayload, entries: Entry[]): Promise<Ingested> {
@@ -195,10 +226,8 @@ export class ResultsConsumer {
     const { log } = this.#options;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#alive(payload, work());
+        return await work();
       } catch (error) {
-        // of a rebalance kafkajs has to hear
-        if (error instanceof Error && error.name.startsWith("KafkaJS")) throw error;
         if (codeOf(error) === topicRecreated) {
           const { hint } = error as DatabaseError;
           this.#giveUp(new ConfigurationError(`${messageOf(error)}; ${hint}`, { cause: error }));
@@ -213,11 +242,7 @@ export class ResultsConsumer {
             { ...told, code: codeOf(error) },
             "messages cannot be stored, nothing is lost, trying again",
           );
-        await this.#alive(payload, sleep(waitMs, undefined, { signal: this.#stopping.signal })).catch(
-          (cause) => {
-            if (!this.#stopping.signal.aborted) throw cause;
-          },
-        );
+        await sleep(waitMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
         if (!this.#owns(payload)) return undefined;
       }
     }
@@ -229,7 +254,7 @@ export class ResultsConsumer {
   }
 
   /** Keeps our place in the group while something takes its time. A rebalance is thrown, as kafkajs wants it. */
-  async #alive<T>(payload: EachBatchPayload, work: Promise<T>): Promise<T> {
+  async #alive<T>(payload: EachBatchPayload, work: T | Promise<T>): Promise<T> {
     const done = new AbortController();
     const beat = async () => {
       while (!done.signal.aborted) {

@@ -54,6 +54,11 @@ export class Positions {
     }
   }
 
+  /** To be called when not all of a batch was stored: the next one is compared with the database again. */
+  forget(partition: number): void {
+    this.#partitions.delete(partition);
+  }
+
   /**
    * To be called with the first offset of a batch before any of it is stored. False when the partition is read again from
    * an earlier offset: the batch must be left alone. Rejects with what `pg` throws.

@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import kafkajs, { type EachBatchPayload, type Kafka } from "kafkajs";
+import type { Pool } from "pg";
+import { ResultsConsumer } from "../../src/ingest/consumer.ts";
+import { createLogger } from "../../src/log.ts";
+import { value } from "../support/builders.ts";
+import { testDatabase } from "../support/database.ts";
+import { openTopics } from "../support/kafka.ts";
+import { aCluster, aReport } from "../support/reports.ts";
+import { until } from "../support/until.ts";
+
+const database = testDatabase();
+/** So many of these messages are more than one fetch brings of a partition. */
+const perFetch = 12;
+const padding = "x".repeat(100_000);
+const messages = (count: number) => Array.from({ length: count }, () => aReport(aCluster(), [], { padding }));
+
+/** Kafka as it is; `each` is told of every batch that is handed over, and may change what the consumer gets to see. */
+function watching(brokers: string, each: (payload: EachBatchPayload) => EachBatchPayload): Kafka {
+  const kafka = new kafkajs.Kafka({ brokers: brokers.split(","), logLevel: kafkajs.logLevel.NOTHING });
+  return {
+    admin: () => kafka.admin(),
+    consumer: (options) => {
+      const consumer = kafka.consumer(options);
+      const { run } = consumer;
+      consumer.run = (config) =>
+        run({ ...config, eachBatch: async (payload) => config?.eachBatch?.(each(payload)) });
+      return consumer;
+    },
+  } as Kafka;
+}
+
+/** The pool; calls of ingest() wait for `before`, which gets their number. */
+function holding(before: (call: number) => Promise<void>): { pool: Pool; calls: () => number } {
+  let calls = 0;
+  const pool = new Proxy(database.pool, {
+    get(target, name) {
+      const found = Reflect.get(target, name, target);
+      if (name !== "query") return typeof found === "function" ? found.bind(target) : found;
+      return async (query: { text?: string }, ...others: unknown[]) => {
+        if (query.text?.includes(" ingest(")) await before(++calls);
+        return found.call(target, query, ...others);
+      };
+    },
+  });
+  return { pool, calls: () => calls };
+}
+
+async function stored(topic: string): Promise<number> {
+  const sql = "select coalesce(sum(next_offset), 0)::integer from consumer_offset where topic = $1";
+  return Number(await value(database.pool, sql, [topic]));
+}
+
+const rowsOfReports = async () => Number(await value(database.pool, "select count(*) from new_reports"));
+
+const open = (kafka: Kafka, pool: Pool, { results, group }: { results: string; group: string }) =>
+  new ResultsConsumer({ kafka, pool, log: createLogger("silent"), topic: results, group, batchSize: 1_000 });
+
+test("while the database stores the end of a batch the next one is fetched, but not stored", async () => {
+  await using topics = await openTopics();
+  await topics.produce(messages(perFetch));
+  await topics.produce(messages(perFetch));
+  const gate = Promise.withResolvers<void>();
+  const { pool, calls } = holding(() => gate.promise);
+  let batches = 0;
+  const kafka = watching(topics.brokers, (payload) => {
+    batches++;
+    return payload;
+  });
+  const before = await rowsOfReports();
+  const consumer = open(kafka, pool, topics);
+  await consumer.start(new AbortController().signal);
+  try {
+    await until("the next batch has come", async () => batches === 2);
+    // what it does until it waits, it does in this turn
+    await topics.committed();
+    assert.deepEqual([calls(), await stored(topics.results)], [1, 0]);
+    assert.equal(await topics.committed(), 0, "nor does Kafka believe that it is stored");
+    gate.resolve();
+    await until("all is stored", async () => (await stored(topics.results)) === 2 * perFetch);
+    assert.equal((await rowsOfReports()) - before, 2 * perFetch);
+    await until("Kafka knows", async () => (await topics.committed()) === 2 * perFetch);
+  } finally {
+    gate.resolve();
+    await consumer.stop();
+  }
+});
+
+test("of many partitions two are stored at a time", async () => {
+  await using topics = await openTopics(5);
+  for (let partition = 0; partition < 5; partition++) await topics.produce(messages(1), { partition });
+  const gate = Promise.withResolvers<void>();
+  const { pool, calls } = holding(() => gate.promise);
+  let batches = 0;
+  const kafka = watching(topics.brokers, (payload) => {
+    batches++;
+    return payload;
+  });
+  const consumer = open(kafka, pool, topics);
+  await consumer.start(new AbortController().signal);
+  try {
+    await until("more have come", async () => batches >= 3);
+    await topics.committed();
+    assert.equal(calls(), 2);
+    gate.resolve();
+    await until("all is stored", async () => (await stored(topics.results)) === 5);
+  } finally {
+    gate.resolve();
+    await consumer.stop();
+  }
+});
+
+test("what was given up after its batch had been handed back is read again before anything else is stored", async () => {
+  await using topics = await openTopics();
+  await topics.produce(messages(perFetch));
+  await topics.produce(messages(perFetch));
+  let isRunning = true;
+  const second = Promise.withResolvers<void>();
+  const { pool } = holding(async (call) => {
+    if (call > 1) return;
+    await second.promise;
+    isRunning = false;
+    throw Object.assign(new Error("the database is away"), { code: "ECONNREFUSED" });
+  });
+  let batches = 0;
+  const kafka = watching(topics.brokers, (payload) => {
+    if (++batches === 2) second.resolve();
+    // as if the group had been left, which kafkajs does not hear of
+    return batches === 1 ? { ...payload, isRunning: () => isRunning } : payload;
+  });
+  const before = await rowsOfReports();
+  const consumer = open(kafka, pool, topics);
+  await consumer.start(new AbortController().signal);
+  try {
+    await until("all is stored", async () => (await stored(topics.results)) === 2 * perFetch);
+    assert.equal((await rowsOfReports()) - before, 2 * perFetch);
+  } finally {
+    await consumer.stop();
+  }
+});
+
+test("a stop lets what is under way be stored, and tells Kafka", async () => {
+  await using topics = await openTopics();
+  await topics.produce(messages(1));
+  const gate = Promise.withResolvers<void>();
+  const { pool, calls } = holding(() => gate.promise);
+  const consumer = open(
+    watching(topics.brokers, (payload) => payload),
+    pool,
+    topics,
+  );
+  await consumer.start(new AbortController().signal);
+  await until("it is under way", async () => calls() === 1);
+  let ended = false;
+  const stopping = consumer.stop().finally(() => {
+    ended = true;
+  });
+  // longer than it takes to leave a group
+  for (let n = 0; n < 300 && !ended; n++) await topics.committed();
+  assert.equal(ended, false);
+  gate.resolve();
+  await stopping;
+  assert.deepEqual([await stored(topics.results), await topics.committed()], [1, 1]);
+});

@@ -10,7 +10,8 @@ const asked = 200;
 
 /**
  * What decisions, explanations and what-if cost against a fleet of 65,000 clusters with 1 to 5 open issues each and
- * 1,000,000 ledger rows, and what the same decisions cost against 1,000,000 clusters and 15,000,000 ledger rows, all times `scale`.
+ * 1,000,000 ledger rows, and what the same decisions cost against 1,000,000 clusters and 15,000,000 ledger rows, all times `scale`;
+ * of clusters that nobody asked about before, and once what they need is in memory.
  * Give the server memory as one would: CCX_STACK_SETTINGS="shared_buffers=6GB".
  */
 export async function run({ scale }: Options): Promise<Report> {
@@ -19,7 +20,9 @@ export async function run({ scale }: Options): Promise<Report> {
   const many = Math.max(1_000, Math.round(1_000_000 * scale));
   await using fleet = await openFleet(servers, clusters);
   await using client = await connect(fleet.url);
-  const machine = await settings(client);
+  // other clusters each time: a fleet that was kept has in memory what was asked for before
+  const seed = Date.now();
+  const machine = { ...(await settings(client)), seed };
   const timeoutMs = 300_000 * Math.max(1, scale);
   const size = await fleetSize(client);
   // nothing runs for ever
@@ -27,9 +30,8 @@ export async function run({ scale }: Options): Promise<Report> {
 
   const sizes = Object.entries(size).map(([name, count]) => result(`fleet: ${name}`, "rows", [count]));
   const batch = Math.min(1_000, Math.ceil(clusters / 10));
-  const changed = await decisions(client, batch, "a new issue each");
-  const held = await decisions(client, batch, "nothing new");
-  const bare = await decisions(client, batch, "decide() alone");
+  const [changed, held] = await both(client, batch, seed);
+  const bare = await decisions(client, batch, "decide() alone", seed);
   const one = await explainOne(client);
   const count = await question(client, "explain the fleet, all columns", [
     "with answer as materialized (select * from explain_notification) select count(*) from answer",
@@ -59,18 +61,24 @@ export async function run({ scale }: Options): Promise<Report> {
   const largeSize = Object.entries(await fleetSize(other)).map(([name, count]) =>
     result(`large fleet: ${name}`, "rows", [count]),
   );
-  const inLarge = (one: Result): Result => ({ ...one, case: `${one.case}, large fleet` });
-  const largeChanged = inLarge(await decisions(other, batch, "a new issue each"));
-  const largeHeld = inLarge(await decisions(other, batch, "nothing new"));
+  const also = (what: string) => (one: Result) => ({ ...one, case: `${one.case}, ${what}` });
+  const inLarge = also("large fleet");
+  const [largeChanged, largeHeld] = (await both(other, batch, seed)).map(inLarge) as Both;
   const largeOne = (await explainOne(other)).map(inLarge);
+  await readIntoMemory(client);
+  const warm = (await both(client, batch, seed + 1)).map(also("in memory")) as Both;
+  await readIntoMemory(other);
+  const largeWarm = (await both(other, batch, seed + 1)).map(also("large fleet, in memory")) as Both;
   return {
     results: [
       ...[...sizes, changed, held, bare, ...one, count, summary, roomy, diff, real, changedPolicy],
-      ...[...largeSize, largeChanged, largeHeld, ...largeOne],
+      ...[...largeSize, largeChanged, largeHeld, ...largeOne, ...warm, ...largeWarm],
     ],
     ratios: {
       growth: largeChanged.median / changed.median,
       growth_nothing_new: largeHeld.median / held.median,
+      growth_in_memory: largeWarm[0].median / warm[0].median,
+      growth_in_memory_nothing_new: largeWarm[1].median / warm[1].median,
       decide_due_to_decide: changed.median / bare.median,
       explain_diff_to_explain: diff.median / count.median,
       backtest_changed_to_real: changedPolicy.median / real.median,
@@ -80,16 +88,41 @@ export async function run({ scale }: Options): Promise<Report> {
   };
 }
 
+type Both = [changed: Result, held: Result];
+
+async function both(client: pg.Client, batch: number, seed: number): Promise<Both> {
+  return [
+    await decisions(client, batch, "a new issue each", seed),
+    await decisions(client, batch, "nothing new", seed),
+  ];
+}
+
+/**
+ * As it is where every cluster has reported within two hours: what decisions read and write is in the system's cache, as far as
+ * it fits. Not the days of `reported` that are over.
+ */
+async function readIntoMemory(client: pg.Client): Promise<void> {
+  await client.query("create extension if not exists pg_prewarm");
+  await client.query(
+    `select pg_prewarm(c.oid, 'read')
+     from pg_class c
+     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'i')
+       and c.relname !~ '^reported_\\d{8}' and pg_relation_size(c.oid) > 0
+     order by pg_relation_size(c.oid)`,
+  );
+}
+
 /** A decision for so many clusters and all targets, other clusters each time, rolled back. */
 async function decisions(
   client: pg.Client,
   batch: number,
   what: "a new issue each" | "nothing new" | "decide() alone",
+  seed: number,
 ): Promise<Result> {
   const figures: number[] = [];
   for (let run = 0; run <= runs; run++)
     await rolledBack(client, async () => {
-      const clusters = await someClusters(client, batch, `${what} ${run}`);
+      const clusters = await someClusters(client, batch, `${what} ${run} ${seed}`);
       await changeClusters(client, clusters, what === "a new issue each");
       // decided after the reports came in; a constant, as in decide_due(), without which decide() is not taken apart
       const { rows: now } = await client.query("select clock_timestamp()::text as at");

@@ -51,15 +51,21 @@ begin
         else 'nothing to record'
       end as report_state
     from decided d
+  ), answer as materialized (
+    -- asked once for each target, not for each hit
+    select d.*
+    from judged j
+    cross join lateral decide(
+      j.target_id, coalesce(j.decided_at, explain_report.at), array[explain_report.cluster, lower(explain_report.cluster)]) d
+    where j.report_state in ('decided', 'waiting', 'nothing to record')
   )
   select j.report_state, j.target, h.component, h.error_key, j.decided_at, d.decision, d.reasons, d.issue_state,
     d.last_told_at, d.next_eligible_at, d.policy_id, d.content_id, d.silence_id, d.acknowledgement_id
   from judged j
   left join lateral report_hits(j.report) h on true
-  left join lateral decide(
-    j.target_id, coalesce(j.decided_at, explain_report.at), array[explain_report.cluster, lower(explain_report.cluster)]) d
-    on j.report_state in ('decided', 'waiting', 'nothing to record')
-    and d.cluster = j.cluster and d.org_id = j.org_id and d.component = h.component and d.error_key = h.error_key
+  left join answer d
+    on d.target_id = j.target_id and d.cluster = j.cluster and d.org_id = j.org_id
+    and d.component = h.component and d.error_key = h.error_key
   order by j.target_id, h.component, h.error_key;
 end $$;
 

@@ -1,0 +1,97 @@
+--! Previous: sha1:eebcb5cfbdb2ce69e487dbe2ccbc0edbe1c2ca30
+--! Hash: sha1:ec7270867a49ad1a3f85feaa3e454b127cbc93bf
+--! Message: message ids in the order of time, explain_report asks once
+
+-- Message ids in the order of time, so that the index on them is entered where it was entered last.
+--! Included deliver/new_message_id.sql
+-- The first 48 bits are milliseconds since 1970, so that ids made one after the other lie beside each other in their index:
+-- of fifteen million random ones, each new one is somewhere that is not in memory. 74 random bits of each millisecond are left.
+-- The version stays 4, since notifications-backend does not know a repeated id by any other.
+create or replace function new_message_id() returns uuid
+language sql volatile parallel safe
+return encode(
+  overlay(
+    uuid_send(gen_random_uuid())
+    placing substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)
+    from 1 for 6),
+  'hex')::uuid;
+
+comment on function new_message_id() is 'An id for a message (notification.message_id): a UUID of version 4 that begins with the time, in milliseconds.';
+--! EndIncluded deliver/new_message_id.sql
+alter table notification alter column message_id set default new_message_id();
+-- asked once for each target, not for each hit
+--! Included decide/explain_report.sql
+-- One stored report: what became of each of its hits. A report that a newer one overtook before it was decided on was never
+-- decided on (superseded); the newer one was. There is nothing to record of one without hits, or for a target that is switched
+-- off: then the decision shown is that of now.
+--
+-- Planned anew each time, with the cluster at hand: as `language sql`, with the cluster taken from the report, the planner could not tell
+-- that only one is asked for, and read all issues for each hit (870 ms among 65,000 clusters, now 15).
+create or replace function explain_report(
+  org_id bigint, cluster text, updated_at timestamptz, at timestamptz default now()
+)
+returns table (
+  report_state text, target text, component text, error_key text, decided_at timestamptz, decision text, reasons text[],
+  issue_state text, last_told_at timestamptz, next_eligible_at timestamptz, policy_id bigint, content_id bigint,
+  silence_id bigint, acknowledgement_id bigint
+)
+language plpgsql stable
+set search_path = public, pg_temp
+set plan_cache_mode = force_custom_plan
+as $$
+#variable_conflict use_column
+begin
+  return query
+  with report as materialized (
+    select r.org_id, r.cluster, r.updated_at, r.received_at, l.updated_at as latest_at,
+      readable_report(r.report) as report
+    from new_reports r
+    left join latest_report l on l.org_id = r.org_id and l.cluster = r.cluster
+    where r.org_id = explain_report.org_id
+      and r.cluster in (explain_report.cluster, lower(explain_report.cluster))
+      and r.updated_at = explain_report.updated_at
+  ), decided as materialized (
+    select r.*, t.id as target_id, t.name as target,
+      -- from its arrival on: a decision before that was about what the same upload had said the first time
+      least(
+        (select min(done.notified_at) from reported done
+         where done.org_id = r.org_id and done.cluster = r.cluster and done.event_type_id = t.id
+           and done.updated_at = r.updated_at and done.notified_at >= r.received_at),
+        (select min(n.decided_at) from notification n
+         where n.org_id = r.org_id and n.cluster = r.cluster and n.target_id = t.id and n.replay_of is null
+           and n.updated_at = r.updated_at and n.decided_at >= r.received_at)) as decided_at
+    from report r
+    cross join event_targets t
+  ), judged as (
+    select d.*,
+      case
+        when d.report is null then 'unreadable'
+        when d.decided_at is not null then 'decided'
+        when d.updated_at < d.latest_at then 'superseded'
+        when exists (
+          select from decision_due due
+          where due.org_id = d.org_id and due.cluster = d.cluster and due.by_report) then 'waiting'
+        else 'nothing to record'
+      end as report_state
+    from decided d
+  ), answer as materialized (
+    -- asked once for each target, not for each hit
+    select d.*
+    from judged j
+    cross join lateral decide(
+      j.target_id, coalesce(j.decided_at, explain_report.at), array[explain_report.cluster, lower(explain_report.cluster)]) d
+    where j.report_state in ('decided', 'waiting', 'nothing to record')
+  )
+  select j.report_state, j.target, h.component, h.error_key, j.decided_at, d.decision, d.reasons, d.issue_state,
+    d.last_told_at, d.next_eligible_at, d.policy_id, d.content_id, d.silence_id, d.acknowledgement_id
+  from judged j
+  left join lateral report_hits(j.report) h on true
+  left join answer d
+    on d.target_id = j.target_id and d.cluster = j.cluster and d.org_id = j.org_id
+    and d.component = h.component and d.error_key = h.error_key
+  order by j.target_id, h.component, h.error_key;
+end $$;
+
+comment on function explain_report(bigint, text, timestamptz, timestamptz) is
+  'What became of one stored report, for each target and hit: report_state (decided, waiting, superseded by a newer report, unreadable, nothing to record) and the decision as it was taken, or as it would be now.';
+--! EndIncluded decide/explain_report.sql

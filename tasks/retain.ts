@@ -6,7 +6,7 @@ import { retain } from "../src/retain/retain.ts";
 /** Drops the days that are past. Payload: none that matters (cron). */
 const runRetain: Task = async (_payload, { abortSignal }) => {
   const { pool, log } = services();
-  await oneAtATime("retain", async () => void (await retain(pool, log, abortSignal)));
+  await oneAtATime("retain", async () => void (await retain(pool, log, { signal: abortSignal })));
 };
 
 export default runRetain;

@@ -16,14 +16,17 @@ export type RetainStep = z.infer<typeof stepSchema>;
 
 const lockNotAvailable = "55P03";
 const mostTries = 20;
-const waitMs = 500;
 
 /**
  * Takes steps of retention until none is left, each a transaction of its own; stops in between when it is to. A table that is
- * busy is tried again for ten seconds, then left for the next time.
+ * busy is tried again twenty times, every half a second (`waitMs`), then left for the next time.
  * @returns what was done. Rejects with what `pg` throws.
  */
-export async function retain(pool: Pool, log: Logger, signal?: AbortSignal): Promise<RetainStep[]> {
+export async function retain(
+  pool: Pool,
+  log: Logger,
+  { signal, waitMs = 500 }: { signal?: AbortSignal | undefined; waitMs?: number } = {},
+): Promise<RetainStep[]> {
   const steps: RetainStep[] = [];
   for (let busy = 0; !signal?.aborted; ) {
     const start = performance.now();

@@ -36,7 +36,7 @@ export class ResultsConsumer {
   #starting: Promise<void> | undefined;
   readonly #stopping = new AbortController();
   readonly #positions: Positions;
-  /** The portion of each partition that is being stored, or was stored last; false where it could not be. */
+  /** The portion of each partition that is being stored, or was stored last; gone where it was given up. */
   readonly #storing = new Map<number, Promise<boolean>>();
   /** Those that have not ended, of all partitions; they do not reject. */
   readonly #underWay = new Set<Promise<void>>();
@@ -134,6 +134,11 @@ export class ResultsConsumer {
    */
   async #consume(payload: EachBatchPayload): Promise<void> {
     const { messages, partition } = payload.batch;
+    if (this.#stopping.signal.aborted) {
+      // or kafkajs would fetch the same again and again until the stop goes on
+      await Promise.all(this.#underWay);
+      return;
+    }
     let isFirst = true;
     for (const entries of portionsOf(messages, this.#options.batchSize, () => new Date())) {
       const last = entries.at(-1)?.message.offset;

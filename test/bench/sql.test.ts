@@ -70,9 +70,9 @@ async function compare(about: Question["about"], ask: (db: PoolClient) => Promis
 for (const about of ["one cluster", "one organization"] as const)
   test(`what the questions of docs/sql.md about ${about} cost does not depend on the fleet`, async (t) => {
     // an organization below 10 has a share of the fleet
-    const three = async (db: PoolClient) =>
+    const some = async (db: PoolClient) =>
       (await someWho(db, 2 * asked, about)).filter(({ org }) => Number(org) >= 10).slice(0, asked);
-    for (const { title, pages, rows, many } of await compare(about, three)) {
+    for (const { title, pages, rows, many } of await compare(about, some)) {
       assert.ok(many && rows > 0 && many.rows > 0);
       const [few, more] = [pages / rows, many.pages / many.rows].map((each) => Math.round(each));
       assert.ok(few && more);

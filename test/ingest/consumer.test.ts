@@ -140,25 +140,28 @@ test("what was given up after its batch had been handed back is read again befor
   }
 });
 
-test("a stop lets what is under way be stored, and tells Kafka", async () => {
-  await using topics = await openTopics();
+test("a stop lets what is under way be stored, and tells Kafka; what comes meanwhile is not fetched again and again", async () => {
+  await using topics = await openTopics(2);
   await topics.produce(messages(1));
   const gate = Promise.withResolvers<void>();
   const { pool, calls } = holding(() => gate.promise);
-  const consumer = open(
-    watching(topics.brokers, (payload) => payload),
-    pool,
-    topics,
-  );
+  let batches = 0;
+  const kafka = watching(topics.brokers, (payload) => {
+    batches++;
+    return payload;
+  });
+  const consumer = open(kafka, pool, topics);
   await consumer.start(new AbortController().signal);
   await until("it is under way", async () => calls() === 1);
   let ended = false;
   const stopping = consumer.stop().finally(() => {
     ended = true;
   });
+  await topics.produce(messages(1), { partition: 1 });
+  await until("more has come", async () => batches === 2);
   // longer than it takes to leave a group
   for (let n = 0; n < 300 && !ended; n++) await topics.committed();
-  assert.equal(ended, false);
+  assert.deepEqual([ended, batches, calls()], [false, 2, 1]);
   gate.resolve();
   await stopping;
   assert.deepEqual([await stored(topics.results), await topics.committed()], [1, 1]);

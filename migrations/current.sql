@@ -1,1 +1,1 @@
--- Write the next migration here; include changed objects with --!include <room>/<object>.sql
+-- Write the next change of tables here; functions, views and triggers are in sql/

@@ -61,11 +61,12 @@ export async function main(argv: string[]): Promise<void> {
   program
     .command("migrate")
     .description("bring the database up to date; waits while another one does")
-    .action(async () => {
+    .option("--code-only", "only functions, views and triggers: what sql/ has; for graphile-migrate")
+    .action(async ({ codeOnly }: { codeOnly?: true }) => {
       const { config, log } = context.config();
       requireKeys(config, ["databaseUrl"]);
       const { migrate } = await import("./db/migrate.ts");
-      await migrate(config.databaseUrl, log);
+      await migrate(config.databaseUrl, log, { codeOnly: codeOnly ?? false });
     });
 
   addContentCommands(program, context);

@@ -4,6 +4,7 @@ import { type Config, requireKeys } from "./config.ts";
 import { contentSourceOf } from "./content/fetch.ts";
 import { ContentTexts } from "./content/texts.ts";
 import { createPool } from "./db/pool.ts";
+import { requireSameRelease } from "./db/release.ts";
 import { waitForDatabase } from "./db/wait.ts";
 import { AccessTokenSource } from "./deliver/access_token.ts";
 import { NotificationsBackend } from "./deliver/notifications_backend.ts";
@@ -47,7 +48,7 @@ export async function run(
   });
   stack.defer(() => pool.end());
   await waitForDatabase(pool, log, signal);
-  await pool.query("select from consumer_offset limit 0"); // says at once when nobody migrated
+  await requireSameRelease(pool);
 
   registerCodecs();
   const kafka = createKafka(config, log);

@@ -9,6 +9,3 @@ end $$;
 
 comment on function tg_rule_content__announce() is
   'Trigger of rule_content: tells the workers, on the channel ccx_content, to look whether what they keep of it still holds.';
-
-create or replace trigger _900_announce after insert or update or delete on rule_content
-  for each statement execute function tg_rule_content__announce();

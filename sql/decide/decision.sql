@@ -1,32 +1,27 @@
 -- The row that decide() returns. A type, so that decide_due() can hold the rows of one run in a variable.
-do $$
-begin
-  if to_regtype('decision') is null then
-    create type decision as (
-      target_id integer,
-      org_id bigint,
-      cluster text collate "C",
-      issue_id bigint,
-      component text,
-      error_key text,
-      occurrence integer,
-      issue_state text,
-      first_seen timestamptz,
-      last_seen timestamptz,
-      total_risk smallint,
-      decision text,
-      reasons text[],
-      qualifies boolean,
-      last_told_at timestamptz,
-      next_eligible_at timestamptz,
-      policy_id bigint,
-      content_id bigint,
-      silence_id bigint,
-      acknowledgement_id bigint,
-      render_error text
-    );
-  end if;
-end $$;
+create type decision as (
+  target_id integer,
+  org_id bigint,
+  cluster text collate "C",
+  issue_id bigint,
+  component text,
+  error_key text,
+  occurrence integer,
+  issue_state text,
+  first_seen timestamptz,
+  last_seen timestamptz,
+  total_risk smallint,
+  decision text,
+  reasons text[],
+  qualifies boolean,
+  last_told_at timestamptz,
+  next_eligible_at timestamptz,
+  policy_id bigint,
+  content_id bigint,
+  silence_id bigint,
+  acknowledgement_id bigint,
+  render_error text
+);
 
 comment on type decision is 'one answer of decide(): is this issue to be told to this target, and why (not)';
 comment on column decision.target_id is 'the target';

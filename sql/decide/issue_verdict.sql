@@ -1,34 +1,29 @@
 -- The row that verdict() returns. A type, since the columns of `returns table` cannot have a collation: without it a question
 -- about one cluster would not reach the index.
-do $$
-begin
-  if to_regtype('issue_verdict') is null then
-    create type issue_verdict as (
-      issue_id bigint,
-      org_id bigint,
-      cluster text collate "C",
-      component text,
-      error_key text,
-      rule_name text,
-      first_seen timestamptz,
-      policy_id bigint,
-      content_id bigint,
-      total_risk smallint,
-      tags text[],
-      reasons text[],
-      cooldown interval,
-      spacing interval,
-      allowed_clusters text[],
-      blocked_clusters text[],
-      flapping_occurrences smallint,
-      flapping_window interval,
-      flapping_action text,
-      tell_resolved_since timestamptz,
-      max_events integer,
-      target_id integer
-    );
-  end if;
-end $$;
+create type issue_verdict as (
+  issue_id bigint,
+  org_id bigint,
+  cluster text collate "C",
+  component text,
+  error_key text,
+  rule_name text,
+  first_seen timestamptz,
+  policy_id bigint,
+  content_id bigint,
+  total_risk smallint,
+  tags text[],
+  reasons text[],
+  cooldown interval,
+  spacing interval,
+  allowed_clusters text[],
+  blocked_clusters text[],
+  flapping_occurrences smallint,
+  flapping_window interval,
+  flapping_action text,
+  tell_resolved_since timestamptz,
+  max_events integer,
+  target_id integer
+);
 
 comment on type issue_verdict is 'what policy and content alone say about an issue, with what else is needed of the policy';
 comment on column issue_verdict.issue_id is 'the issue, open or not';

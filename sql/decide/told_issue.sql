@@ -1,21 +1,16 @@
 -- A type, so that decide_due() can hold what is to be told in a variable.
-do $$
-begin
-  if to_regtype('told_issue') is null then
-    create type told_issue as (
-      target_id integer,
-      org_id bigint,
-      cluster text collate "C",
-      issue_id bigint,
-      occurrence integer,
-      content_id bigint,
-      policy_id bigint,
-      last_seen timestamptz,
-      total_risk smallint,
-      resolved boolean
-    );
-  end if;
-end $$;
+create type told_issue as (
+  target_id integer,
+  org_id bigint,
+  cluster text collate "C",
+  issue_id bigint,
+  occurrence integer,
+  content_id bigint,
+  policy_id bigint,
+  last_seen timestamptz,
+  total_risk smallint,
+  resolved boolean
+);
 
 comment on type told_issue is 'what decide_due() needs of an issue that is to be told';
 comment on column told_issue.target_id is 'the target';

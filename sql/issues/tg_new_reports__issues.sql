@@ -271,11 +271,3 @@ end $$;
 
 comment on function tg_new_reports__issues() is
   'Trigger of new_reports: keeps latest_report, issue, occurrence and decision_due in step with the reports of one statement.';
-
-create or replace trigger _100_issues_of_inserted after insert on new_reports
-  referencing new table as arrived
-  for each statement execute function tg_new_reports__issues();
-
-create or replace trigger _100_issues_of_replaced after update on new_reports
-  referencing new table as arrived
-  for each statement execute function tg_new_reports__issues();

@@ -11,11 +11,9 @@ const unavailable = new Set([
   "EAI_AGAIN",
   "25006", // read-only: a stand-by that is about to take over
   "40001", // serialization failure
-  "40P01", // deadlock
   "53100", // disk full
   "53200", // out of memory
   "53300", // too many connections
-  "55P03", // lock timeout
   "57014", // statement timeout, cancelled by an administrator
   "57P01", // shutting down
   "57P02", // crashed
@@ -33,9 +31,23 @@ export function codeOf(error: unknown): string | undefined {
 /** True when the database is away or overloaded, so that the same call may succeed later. */
 export function isDatabaseUnavailable(error: unknown): boolean {
   const code = codeOf(error);
+  if (isBeingMigrated(error)) return true;
   if (code !== undefined) return unavailable.has(code) || code.startsWith("08");
   return (
     error instanceof Error && /^(Connection terminated|timeout e|Client has encountered)/i.test(error.message)
+  );
+}
+
+/**
+ * True when a release is being loaded just now, or somebody else's lock is in its way: a deadlock, a lock that could not be
+ * had in time, or an object that was replaced while it was looked up. The same call succeeds later.
+ */
+export function isBeingMigrated(error: unknown): boolean {
+  const code = codeOf(error);
+  return (
+    code === "40P01" ||
+    code === "55P03" ||
+    (code === "XX000" && /cache lookup failed|could not open relation with OID/.test(messageOf(error)))
   );
 }
 

@@ -1,21 +1,31 @@
-import { join } from "node:path";
 import { Logger as GraphileLogger, migrate as migrateGraphile } from "graphile-migrate";
 import { runMigrations, Logger as WorkerLogger } from "graphile-worker";
+import type { Pool, PoolClient } from "pg";
 import type { Logger } from "pino";
+import { loadedObjects } from "./code_catalog.ts";
+import { type CodeObject, readCode } from "./code_files.ts";
+import { codeOf } from "./errors.ts";
+import { isInStep, loadCode } from "./load_code.ts";
 import { createPool } from "./pool.ts";
+import { committedMigrations, databaseMigrations, migrationsFolder } from "./release.ts";
 import { waitForDatabase } from "./wait.ts";
 
-const migrationsFolder = join(import.meta.dirname, "../../migrations");
-
 /**
- * Brings the database up to date: graphile-worker's schema first, since our triggers queue jobs, then ours. Does
- * nothing when it is up to date; a second one at the same time waits for the first.
- * Throws ConfigurationError for credentials and the like.
+ * Brings the database up to date: graphile-worker's schema first, since our functions queue jobs, then the tables
+ * (migrations/), then the code (sql/). Does nothing, and takes no lock, when it is up to date; a second one at the
+ * same time waits for the first. `codeOnly` leaves out the tables, for graphile-migrate's own commands.
+ * @throws ConfigurationError for what a person has to change: credentials, somebody's view in the way
  */
-export async function migrate(databaseUrl: string, log: Logger): Promise<void> {
+export async function migrate(
+  databaseUrl: string,
+  log: Logger,
+  { codeOnly = false, code }: { codeOnly?: boolean; code?: readonly CodeObject[] } = {},
+): Promise<void> {
   const pool = createPool({ databaseUrl, size: 3, name: "ccx migrate", log });
   try {
     await waitForDatabase(pool, log);
+    const wanted = code ?? (await readCode());
+    if (await isUpToDate(pool, wanted)) return;
     const client = await pool.connect();
     try {
       // graphile-migrate takes a lock too, but gives up at once when it is taken
@@ -24,18 +34,40 @@ export async function migrate(databaseUrl: string, log: Logger): Promise<void> {
         pgPool: pool,
         logger: new WorkerLogger(() => (_level, message) => log.debug(message)),
       });
-      await migrateGraphile({
-        connectionString: databaseUrl,
-        migrationsFolder,
-        pgSettings: { search_path: "public" },
-        logger: new GraphileLogger(
-          () => (_level, message) => log.info(message.replace(/^graphile-migrate: /, "")),
-        ),
-      });
+      if (!codeOnly) await migrateTables(databaseUrl, log);
+      await loadAndSay(client, log, wanted);
     } finally {
       client.release(true);
     }
   } finally {
     await pool.end();
   }
+}
+
+async function isUpToDate(pool: Pool, code: readonly CodeObject[]): Promise<boolean> {
+  try {
+    const run = await databaseMigrations(pool);
+    const isMigrated = (await committedMigrations()).every((hash) => run.includes(hash));
+    return isMigrated && isInStep(code, await loadedObjects(pool));
+  } catch (error) {
+    if (["42P01", "3F000"].includes(codeOf(error) ?? "")) return false; // nothing is there yet
+    throw error;
+  }
+}
+
+async function migrateTables(databaseUrl: string, log: Logger): Promise<void> {
+  await migrateGraphile({
+    connectionString: databaseUrl,
+    migrationsFolder,
+    pgSettings: { search_path: "public" },
+    logger: new GraphileLogger(
+      () => (_level, message) => log.info(message.replace(/^graphile-migrate: /, "")),
+    ),
+  });
+}
+
+async function loadAndSay(client: PoolClient, log: Logger, code: readonly CodeObject[]): Promise<void> {
+  const { loaded, dropped } = await loadCode(client, log, code);
+  if (loaded.length + dropped.length > 0)
+    log.info({ loaded: loaded.length, dropped }, "functions, views and triggers are in step with sql/");
 }

@@ -19,6 +19,3 @@ begin
 end $$;
 
 comment on function tg_policy__history() is 'Trigger of policy: refuses whatever would change what a past decision went by.';
-
-create or replace trigger _100_history before update or delete on policy
-  for each row execute function tg_policy__history();

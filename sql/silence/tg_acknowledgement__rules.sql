@@ -13,7 +13,3 @@ end $$;
 
 comment on function tg_acknowledgement__rules() is
   'Trigger of acknowledgement: notes in acknowledged_rule whose issues decide() has to look it up for.';
-
-create or replace trigger _100_rules after insert on acknowledgement
-  referencing new table as added
-  for each statement execute function tg_acknowledgement__rules();

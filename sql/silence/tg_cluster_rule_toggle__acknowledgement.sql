@@ -40,6 +40,3 @@ end $$;
 
 comment on function tg_cluster_rule_toggle__acknowledgement() is
   'Trigger of cluster_rule_toggle: keeps its history in acknowledgement; what is switched on again is asked again.';
-
-create or replace trigger _100_acknowledgement after insert or delete or update on cluster_rule_toggle
-  for each row execute function tg_cluster_rule_toggle__acknowledgement();

@@ -14,12 +14,3 @@ end $$;
 
 comment on function tg_notified_issue__superseded() is
   'Trigger of notified_issue: keeps superseded_at, the time at which an issue was told to the same target again.';
-
-create or replace trigger _100_superseded after insert on notified_issue
-  referencing new table as changed
-  for each statement execute function tg_notified_issue__superseded();
-create or replace trigger _110_superseded after delete on notified_issue
-  referencing old table as changed
-  for each statement execute function tg_notified_issue__superseded();
-create or replace trigger _120_superseded after update of told_at on notified_issue
-  for each row execute function tg_notified_issue__superseded();

@@ -9,8 +9,3 @@ end $$;
 
 comment on function tg_decision_request__wake() is
   'Trigger of decision_request: wakes the decider at commit, so that the job''s row is locked for that moment only.';
-
-drop trigger if exists _900_wake on decision_request;
-create constraint trigger _900_wake after insert on decision_request
-  deferrable initially deferred
-  for each row execute function tg_decision_request__wake();

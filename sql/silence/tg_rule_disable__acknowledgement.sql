@@ -32,6 +32,3 @@ end $$;
 
 comment on function tg_rule_disable__acknowledgement() is
   'Trigger of rule_disable: keeps its history in acknowledgement; what is no longer disabled is asked again.';
-
-create or replace trigger _100_acknowledgement after insert or delete or update of org_id, rule_id, error_key on rule_disable
-  for each row execute function tg_rule_disable__acknowledgement();

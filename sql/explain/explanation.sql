@@ -1,32 +1,27 @@
 -- The row of explain_at() and of the views above it. A type, since the columns of `returns table` cannot have a collation: without
 -- it a question about one cluster would not reach the index.
-do $$
-begin
-  if to_regtype('explanation') is null then
-    create type explanation as (
-      target text,
-      org_id bigint,
-      cluster text collate "C",
-      component text,
-      error_key text,
-      decision text,
-      reasons text[],
-      total_risk smallint,
-      last_told_at timestamptz,
-      next_eligible_at timestamptz,
-      occurrence integer,
-      issue_state text,
-      first_seen timestamptz,
-      last_seen timestamptz,
-      issue_id bigint,
-      policy_id bigint,
-      content_id bigint,
-      silence_id bigint,
-      acknowledgement_id bigint,
-      render_error text
-    );
-  end if;
-end $$;
+create type explanation as (
+  target text,
+  org_id bigint,
+  cluster text collate "C",
+  component text,
+  error_key text,
+  decision text,
+  reasons text[],
+  total_risk smallint,
+  last_told_at timestamptz,
+  next_eligible_at timestamptz,
+  occurrence integer,
+  issue_state text,
+  first_seen timestamptz,
+  last_seen timestamptz,
+  issue_id bigint,
+  policy_id bigint,
+  content_id bigint,
+  silence_id bigint,
+  acknowledgement_id bigint,
+  render_error text
+);
 
 comment on type explanation is 'a decision with the name of its target: what explain_notification shows';
 comment on column explanation.target is 'the target';

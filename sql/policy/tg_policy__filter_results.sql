@@ -16,7 +16,3 @@ end $$;
 
 comment on function tg_policy__filter_results() is
   'Trigger of policy: evaluates the filter of a new policy for all content of its time.';
-
-create or replace trigger _200_filter_results after insert on policy
-  referencing new table as added
-  for each statement execute function tg_policy__filter_results();

@@ -15,7 +15,3 @@ end $$;
 
 comment on function tg_rule_content__filter_results() is
   'Trigger of rule_content: evaluates the filters of all policies of its time for new content.';
-
-create or replace trigger _200_filter_results after insert on rule_content
-  referencing new table as added
-  for each statement execute function tg_rule_content__filter_results();

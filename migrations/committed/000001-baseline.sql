@@ -1,0 +1,692 @@
+--! Previous: -
+--! Hash: sha1:465506bf63d3eaf84bed2548f07975dd3f40e2f7
+--! Message: baseline
+
+-- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
+-- `ccx migrate` loads them, and the comments on tables and columns, from sql/ afterwards. Only the functions that
+-- stored values depend on (generated columns, checks, a default) come with the tables, since replacing one leaves
+-- stored values as they were.
+create schema ccx;
+comment on schema ccx is 'internals of ccx-notifications; what people use is in public';
+create schema extensions;
+comment on schema extensions is 'extensions that ccx-notifications needs';
+create extension if not exists btree_gist schema extensions;
+
+-- What `ccx migrate` has loaded from sql/ ----------------------------------------------------------------------
+
+create table ccx.code_object (
+  name text primary key,
+  identity text not null,
+  file text not null,
+  hash text not null,
+  position integer not null
+);
+comment on table ccx.code_object is
+  'every function, view, type and trigger that ccx migrate loaded from sql/, with the hash of its file';
+comment on column ccx.code_object.name is 'kind and name, for example function public.decide';
+comment on column ccx.code_object.identity is 'the same with the types of its arguments, as PostgreSQL writes it';
+comment on column ccx.code_object.file is 'the file below sql/ that creates it';
+comment on column ccx.code_object.hash is 'SHA-256 of its statements; what differs is loaded again';
+comment on column ccx.code_object.position is 'its place in the order of loading; it uses only what comes before it';
+
+create table ccx.code_load (
+  id bigint generated always as identity primary key,
+  release text not null,
+  loaded_at timestamptz not null default now(),
+  loaded_by text not null default session_user,
+  loaded integer not null,
+  dropped integer not null
+);
+comment on table ccx.code_load is 'every time that ccx migrate changed functions, views, types or triggers';
+comment on column ccx.code_load.id is 'number of the load';
+comment on column ccx.code_load.release is 'release of the program that loaded them';
+comment on column ccx.code_load.loaded_at is 'when it did';
+comment on column ccx.code_load.loaded_by is 'database user who did';
+comment on column ccx.code_load.loaded is 'how many objects were created or replaced';
+comment on column ccx.code_load.dropped is 'how many objects were dropped for good';
+
+-- Functions that stored values depend on -----------------------------------------------------------------------
+
+--! Included stored/rule_name.sql
+-- The four spellings in use: the wire's `a.b.x.report`, the content's `a.b.x`, the bare `x`, and `x|KEY`
+-- (or `a.b.x.report|KEY`). All of them name the rule `x`.
+create or replace function rule_name(spelling text) returns text
+language sql immutable strict parallel safe
+return split_part(regexp_replace(split_part(spelling, '|', 1), '\.(report|recommendation)$', ''), '.', -1);
+
+comment on function rule_name(text) is
+  'The bare name of a rule, from any of its spellings (x.report, a.b.x, x, x|KEY). Rule content and disabled rules are matched by it.';
+--! EndIncluded stored/rule_name.sql
+--! Included stored/cooldown_end.sql
+-- Days and months are counted in UTC: `timestamptz + interval` alone would follow the session's time zone,
+-- and the same decision would come out differently for two people.
+create or replace function cooldown_end(told_at timestamptz, cooldown interval) returns timestamptz
+language sql immutable strict parallel safe
+return (told_at at time zone 'UTC' + cooldown) at time zone 'UTC';
+
+comment on function cooldown_end(timestamptz, interval) is
+  'When an issue told at told_at may be told again under this cooldown; days and months are counted in UTC.';
+--! EndIncluded stored/cooldown_end.sql
+--! Included stored/cooldown_period.sql
+-- Never empty, since an empty range overlaps nothing and the ledger would let the same instant pass twice: a cooldown of 0
+-- holds the instant itself. ("1 month -30 days" is not negative, yet ends before it begins in February.)
+create or replace function cooldown_period(told_at timestamptz, cooldown interval) returns tstzrange
+language sql immutable strict parallel safe
+return case
+  when cooldown_end(told_at, cooldown) > told_at then tstzrange(told_at, cooldown_end(told_at, cooldown))
+  else tstzrange(told_at, told_at, '[]')
+end;
+
+comment on function cooldown_period(timestamptz, interval) is
+  'The time during which an issue told at told_at is not told again, as the ledger''s constraint needs it.';
+--! EndIncluded stored/cooldown_period.sql
+--! Included stored/compile_filter.sql
+-- Read from left to right once: a regular expression cuts the text into tokens, operators wait on a stack until what
+-- follows binds less tightly (the shunting-yard algorithm). Whatever is not understood is refused: a filter that is
+-- half understood would hold notifications, or let them through, without anybody knowing.
+create or replace function compile_filter(filter text) returns text[]
+language plpgsql immutable strict parallel safe
+set search_path = public, pg_temp
+as $$
+declare
+  max_length constant integer := 4000;
+  max_depth constant integer := 100;
+  variables constant text[] := '{likelihood,impact,severity,totalRisk,likelihoodThreshold,impactThreshold,severityThreshold,totalRiskThreshold}';
+  -- the higher binds the tighter; no entry for "(", so nothing takes it off the stack but its ")"
+  precedence constant jsonb := '{"neg": 6, "!": 6, "*": 5, "/": 5, "%": 5, "+": 4, "-": 4, "==": 3, "!=": 3, "<": 3, "<=": 3, ">": 3, ">=": 3, "&&": 2, "||": 1}';
+  -- The longest alternative wins, so "/*" alone is a comment without an end, and the last one is what we do not know.
+  -- A word that begins with a digit is one token, to be refused as a whole: 0x02, 1.5.
+  pattern constant text := '[ \t\r\n]+|//[^\n]*|/[*](?:[^*]|[*]+[^*/])*[*]+/|/[*]|[0-9][0-9A-Za-z_.]*|[A-Za-z_][0-9A-Za-z_]*|[=!<>]=|&&|[|][|]|.';
+  compiled text[] := '{}';
+  waiting text[] := '{}';
+  top integer := 0;
+  opened_at integer[] := '{}';
+  depth integer := 0;
+  token text;
+  token_at integer;
+  next_at integer := 1;
+  is_operand boolean;
+  operand_expected boolean := true;
+  problem text;
+begin
+  if length(filter) > max_length then
+    raise exception 'the filter has % characters; it may have %', length(filter), max_length
+      using errcode = 'invalid_parameter_value';
+  end if;
+
+  for token in select m[1] from regexp_matches(filter, pattern, 'g') m loop
+    token_at := next_at;
+    next_at := token_at + length(token);
+    continue when token ~ '^([ \t\r\n]|//|/[*].)';
+
+    is_operand := token ~ '^[0-9A-Za-z_]';
+    problem := case
+      when token = '/*' then
+        'the comment "/*" does not end'
+      when token ~ '^[0-9]' and token !~ '^(0|[1-9][0-9]*)$' then
+        format('"%s" is not a decimal number', token)
+      when token ~ '^[0-9]' and token::numeric > 9223372036854775807 then
+        format('the number "%s" is beyond 64 bits, the largest is 9223372036854775807', token)
+      when is_operand and token !~ '^[0-9]' and token <> all (variables) then
+        format('there is no variable "%s"; the variables are: %s', token, array_to_string(variables, ', '))
+      when not is_operand and token not in ('(', ')') and not precedence ? token then
+        format('unknown character "%s"; the operators are: ! * / %% + - == != < <= > >= && ||', token)
+      when token = ')' and depth = 0 then
+        '")" without a "(" before it'
+      when operand_expected and not is_operand and token not in ('-', '!', '(') then
+        format('a number or a variable is missing before "%s"', token)
+      when not operand_expected and (is_operand or token in ('!', '(')) then
+        format('an operator is missing before "%s"', token)
+      when token = '(' and depth = max_depth then
+        format('"(" is nested deeper than %s', max_depth)
+    end;
+    exit when problem is not null;
+
+    if is_operand then
+      compiled := compiled || token;
+      operand_expected := false;
+    elsif token = '(' then
+      depth := depth + 1;
+      opened_at[depth] := token_at;
+      top := top + 1;
+      waiting[top] := token;
+    elsif token = ')' then
+      while waiting[top] <> '(' loop
+        compiled := compiled || waiting[top];
+        top := top - 1;
+      end loop;
+      top := top - 1;
+      depth := depth - 1;
+    elsif operand_expected then
+      top := top + 1;
+      waiting[top] := case token when '-' then 'neg' else token end;
+    else
+      while precedence -> waiting[top] >= precedence -> token loop
+        compiled := compiled || waiting[top];
+        top := top - 1;
+      end loop;
+      top := top + 1;
+      waiting[top] := token;
+      operand_expected := true;
+    end if;
+  end loop;
+
+  if problem is null and cardinality(compiled) = 0 and top = 0 then
+    raise exception 'the filter is empty' using errcode = 'invalid_parameter_value';
+  end if;
+  if problem is null and operand_expected then
+    token_at := next_at;
+    problem := 'a number or a variable is missing at the end';
+  elsif problem is null and depth > 0 then
+    token_at := opened_at[depth];
+    problem := '"(" without a ")" after it';
+  end if;
+  if problem is not null then
+    raise exception 'the filter cannot be read at position %: %', token_at, problem
+      using errcode = 'invalid_parameter_value';
+  end if;
+  while top > 0 loop
+    compiled := compiled || waiting[top];
+    top := top - 1;
+  end loop;
+  return compiled;
+end $$;
+
+comment on function compile_filter(text) is
+  'Reads a filter expression and returns it in postfix order for evaluate_filter(); refuses what it does not understand and says where.';
+--! EndIncluded stored/compile_filter.sql
+--! Included stored/silence_in_force.sql
+create or replace function silence_in_force(period tstzrange, created_at timestamptz, ended_at timestamptz) returns tstzrange
+language sql immutable parallel safe
+return case
+  when least(upper(period), coalesce(ended_at, 'infinity')) <= greatest(lower(period), created_at) then 'empty'::tstzrange
+  else tstzrange(greatest(lower(period), created_at), least(upper(period), coalesce(ended_at, 'infinity')))
+end;
+
+comment on function silence_in_force(tstzrange, timestamptz, timestamptz) is
+  'When a silence really holds: its period, but not before it was created and not after it was ended.';
+--! EndIncluded stored/silence_in_force.sql
+--! Included stored/new_message_id.sql
+-- The first 48 bits are milliseconds since 1970, so that ids made one after the other lie beside each other in their index:
+-- of fifteen million random ones, each new one is somewhere that is not in memory. 74 random bits of each millisecond are left.
+-- The version stays 4, since notifications-backend does not know a repeated id by any other.
+create or replace function new_message_id() returns uuid
+language sql volatile parallel safe
+return encode(
+  overlay(
+    uuid_send(gen_random_uuid())
+    placing substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)
+    from 1 for 6),
+  'hex')::uuid;
+
+comment on function new_message_id() is 'An id for a message (notification.message_id): a UUID of version 4 that begins with the time, in milliseconds.';
+--! EndIncluded stored/new_message_id.sql
+
+-- Look-up tables: names, ids and texts are those that existing dashboards and queries know ------------------
+
+create table states (
+  id integer primary key,
+  value text not null unique,
+  comment text
+);
+
+create table notification_types (
+  id integer primary key,
+  value text not null unique,
+  frequency text not null,
+  comment text
+);
+
+create table event_targets (
+  id integer primary key,
+  name text not null unique,
+  metainfo text not null unique
+);
+
+-- Reports, as they come in ----------------------------------------------------------------------------------
+
+create table new_reports (
+  org_id bigint not null,
+  account_number bigint not null default 0,
+  cluster text collate "C" not null,
+  report text not null,
+  updated_at timestamptz not null,
+  kafka_offset bigint not null default 0,
+  received_at timestamptz not null default now(),
+  primary key (org_id, cluster, updated_at)
+) partition by range (updated_at);
+
+create table new_reports_default partition of new_reports default;
+
+create table read_errors (
+  error_id bigint generated always as identity primary key,
+  org_id bigint not null,
+  cluster text collate "C" not null,
+  updated_at timestamptz not null,
+  error_text text not null check (length(error_text) <= 1000),
+  created_at timestamptz not null default now()
+);
+create index read_errors_report_idx on read_errors (org_id, cluster, updated_at);
+
+create table consumer_offset (
+  topic text not null,
+  partition integer not null,
+  next_offset bigint not null,
+  updated_at timestamptz not null default now(),
+  primary key (topic, partition)
+) with (fillfactor = 50);
+
+create table rejected_message (
+  id bigint generated always as identity primary key,
+  topic text not null,
+  partition integer not null,
+  kafka_offset bigint not null,
+  reason text not null
+    check (reason in (
+      'tombstone', 'empty', 'too_large', 'bad_compression', 'invalid_utf8', 'nul_character',
+      'invalid_surrogate', 'too_deep', 'invalid_number', 'not_json', 'not_object', 'missing_org_id',
+      'invalid_org_id', 'invalid_account_number', 'missing_cluster_name', 'invalid_cluster_name',
+      'missing_report', 'invalid_report', 'missing_last_checked', 'invalid_last_checked',
+      'future_last_checked', 'invalid_version', 'not_storable')),
+  detail text not null,
+  key bytea,
+  value bytea,
+  headers jsonb not null default '{}',
+  received_at timestamptz not null default now(),
+  org_id bigint,
+  cluster text collate "C",
+  attempts integer not null default 1 check (attempts > 0),
+  retried_at timestamptz,
+  stored_at timestamptz,
+  dead_letter_due_at timestamptz default now(),
+  dead_lettered_at timestamptz,
+  dead_letter_error text
+);
+create index rejected_message_position on rejected_message (topic, partition, kafka_offset);
+create index rejected_message_received_at on rejected_message (received_at);
+create index rejected_message_org_id on rejected_message (org_id) where org_id is not null;
+create index rejected_message_dead_letter_due on rejected_message (dead_letter_due_at)
+  where dead_letter_due_at is not null;
+
+-- Issues: what is wrong with each cluster, now and before ---------------------------------------------------
+
+create table latest_report (
+  org_id bigint not null,
+  cluster text collate "C" not null,
+  updated_at timestamptz not null,
+  previous_at timestamptz,
+  account_number bigint not null default 0,
+  received_at timestamptz not null,
+  primary key (cluster, org_id)
+) with (fillfactor = 80);
+
+create table rule (
+  id integer generated always as identity primary key,
+  component text not null check (length(component) between 1 and 255),
+  error_key text not null check (length(error_key) between 1 and 255),
+  rule_name text not null generated always as (rule_name(component)) stored,
+  unique (component, error_key)
+);
+create index rule_name_idx on rule (rule_name, error_key);
+
+create table issue (
+  id bigint generated always as identity primary key,
+  org_id bigint not null,
+  cluster text collate "C" not null,
+  rule_id integer not null references rule on delete restrict,
+  first_seen timestamptz not null,
+  opened_at timestamptz not null,
+  closed_at timestamptz,
+  occurrence integer not null default 1 check (occurrence >= 1),
+  unique (cluster, org_id, rule_id)
+) with (fillfactor = 90);
+create index issue_org_idx on issue (org_id);
+
+create table occurrence (
+  issue_id bigint not null references issue on delete cascade,
+  occurrence integer not null check (occurrence >= 1),
+  opened_at timestamptz not null,
+  closed_at timestamptz,
+  known_from timestamptz not null,
+  known_until timestamptz,
+  primary key (issue_id, occurrence),
+  constraint occurrence_check1 check ((closed_at is null) = (known_until is null)),
+  constraint occurrence_check check (known_until >= known_from)
+) with (fillfactor = 90);
+create index occurrence_known_from_idx on occurrence using brin (known_from);
+
+-- What rules say --------------------------------------------------------------------------------------------
+
+create table rule_content (
+  id bigint generated always as identity primary key,
+  rule_name text not null,
+  error_key text not null,
+  python_module text not null,
+  description text not null,
+  generic text not null default '',
+  summary text not null default '',
+  reason text not null default '',
+  resolution text not null default '',
+  more_info text not null default '',
+  impact smallint not null check (impact between 1 and 4),
+  likelihood smallint not null check (likelihood between 1 and 4),
+  total_risk smallint not null generated always as ((impact + likelihood) / 2) stored,
+  status text not null default 'active' check (status in ('active', 'inactive')),
+  publish_date timestamptz,
+  tags text[] not null default '{}',
+  validity tstzrange not null check (not isempty(validity)),
+  exclude using gist (rule_name with =, error_key with =, validity with &&)
+);
+
+-- Who is notified of what -----------------------------------------------------------------------------------
+
+create table policy (
+  id bigint generated always as identity primary key,
+  target_id integer not null references event_targets on delete restrict,
+  org_id bigint check (org_id > 0),
+  rule_name text check (rule_name = rule_name(rule_name) and rule_name <> ''),
+  enabled boolean not null default true,
+  total_risk_threshold smallint not null default 0
+    check (total_risk_threshold between 0 and 4),
+  likelihood_threshold smallint not null default 0
+    check (likelihood_threshold between 0 and 4),
+  impact_threshold smallint not null default 0 check (impact_threshold between 0 and 4),
+  severity_threshold smallint not null default 0
+    check (severity_threshold between 0 and 4),
+  filter text,
+  compiled_filter text[] generated always as (compile_filter(filter)) stored,
+  required_tags text[] not null default '{}' check (array_position(required_tags, null) is null),
+  allowed_clusters text[] check (array_position(allowed_clusters, null) is null),
+  blocked_clusters text[] not null default '{}'
+    check (array_position(blocked_clusters, null) is null),
+  cooldown interval not null check (cooldown between interval '0' and interval '100 years'),
+  spacing interval not null default '0'
+    check (spacing between interval '0' and interval '100 years'),
+  max_events integer not null default 100 check (max_events between 1 and 1000),
+  flapping_occurrences smallint not null default 4
+    check (flapping_occurrences between 2 and 1000),
+  flapping_window interval not null default '1 day'
+    check (flapping_window between interval '1 second' and interval '100 years'),
+  flapping_action text not null default 'tell' check (flapping_action in ('tell', 'damp')),
+  tell_resolved boolean not null default false,
+  tell_resolved_since timestamptz,
+  validity tstzrange not null check (not isempty(validity)),
+  changed_by text not null default session_user,
+  reason text not null check (length(btrim(reason)) >= 5),
+  ended_by text,
+  end_reason text check (length(btrim(end_reason)) >= 5),
+  constraint policy_tell_resolved_check check (tell_resolved = (tell_resolved_since is not null)),
+  constraint policy_one_in_force exclude using gist (
+    target_id with =, coalesce(org_id, 0) with =, coalesce(rule_name, '') with =, validity with &&)
+);
+
+create table filter_result (
+  policy_id bigint not null references policy on delete cascade,
+  content_id bigint not null references rule_content on delete cascade,
+  passes boolean not null,
+  error text,
+  primary key (policy_id, content_id)
+);
+
+-- Who asked not to be notified ------------------------------------------------------------------------------
+
+create table silence (
+  id bigint generated always as identity primary key,
+  org_id bigint,
+  cluster text collate "C",
+  rule_name text check (rule_name = rule_name(rule_name)),
+  error_key text,
+  tag text,
+  everything boolean not null default false,
+  period tstzrange not null,
+  reason text not null check (length(btrim(reason)) >= 5),
+  created_by text not null default session_user,
+  created_at timestamptz not null default now(),
+  ended_at timestamptz,
+  ended_by text,
+  in_force tstzrange not null generated always as (silence_in_force(period, created_at, ended_at)) stored,
+  constraint silence_of_everything_is_meant
+    check (everything = (num_nonnulls(org_id, cluster, rule_name, error_key, tag) = 0)),
+  constraint silence_has_an_end
+    check (not isempty(period) and not lower_inf(period) and not upper_inf(period)
+      and upper(period) < 'infinity'),
+  constraint silence_once exclude using gist (
+    coalesce(org_id, 0) with =, coalesce(cluster, '') with =, coalesce(rule_name, '') with =,
+    coalesce(error_key, '') with =, coalesce(tag, '') with =, in_force with &&)
+);
+create index silence_in_force_idx on silence using gist (in_force);
+
+create table rule_disable (
+  org_id text not null,
+  rule_id text not null,
+  error_key text not null,
+  justification text,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz,
+  primary key (org_id, rule_id, error_key)
+);
+
+create table cluster_rule_toggle (
+  cluster_id text not null,
+  rule_id text not null,
+  error_key text not null default '',
+  org_id text not null default '0',
+  disabled smallint not null check (disabled in (0, 1)),
+  disabled_at timestamptz,
+  enabled_at timestamptz,
+  updated_at timestamptz,
+  primary key (cluster_id, rule_id, error_key)
+);
+
+create table acknowledgement (
+  id bigint generated always as identity primary key,
+  org_id bigint,
+  cluster text collate "C",
+  rule_name text not null,
+  error_key text,
+  period tstzrange not null,
+  source text not null check (source in ('rule_disable', 'cluster_rule_toggle')),
+  source_key text not null,
+  exclude using gist (source with =, source_key with =, period with &&)
+);
+create index acknowledgement_org_idx on acknowledgement (rule_name, org_id) where cluster is null;
+create index acknowledgement_cluster_idx on acknowledgement (rule_name, cluster) where cluster is not null;
+
+create table acknowledged_rule (
+  rule_name text not null,
+  org_id bigint,
+  cluster text collate "C",
+  constraint acknowledged_rule_check check (num_nonnulls(org_id, cluster) = 1)
+);
+create unique index acknowledged_rule_org_idx on acknowledged_rule (rule_name, org_id) where cluster is null;
+create unique index acknowledged_rule_cluster_idx on acknowledged_rule (rule_name, cluster)
+  where org_id is null;
+
+-- Decisions: who waits for one, and how far time has been swept ---------------------------------------------
+
+create table decision_due (
+  org_id bigint not null,
+  cluster text collate "C" not null,
+  due_at timestamptz not null default now(),
+  by_report boolean not null default false,
+  primary key (cluster, org_id)
+) with (fillfactor = 70);
+create index decision_due_order_idx on decision_due (due_at);
+
+create table decision_request (
+  id bigint generated always as identity primary key,
+  cause text not null,
+  rule_names text[],
+  org_id bigint,
+  cluster text collate "C",
+  silence_id bigint references silence on delete cascade,
+  due_at timestamptz not null,
+  after_cluster text collate "C" not null default '',
+  requested_by text not null default session_user
+);
+
+create table sweep_mark (
+  only_row boolean primary key default true check (only_row),
+  cooldowns_until timestamptz not null
+);
+
+-- The outbox and the ledger ---------------------------------------------------------------------------------
+
+create table notification (
+  id bigint generated by default as identity primary key,
+  message_id uuid not null default new_message_id() unique,
+  target_id integer not null,
+  org_id bigint not null,
+  account_number bigint not null,
+  cluster text collate "C" not null,
+  updated_at timestamptz not null,
+  decided_at timestamptz not null,
+  resolved boolean not null default false,
+  replay_of bigint references notification on delete cascade,
+  state text not null default 'pending',
+  attempts integer not null default 0,
+  first_tried_at timestamptz,
+  next_attempt_at timestamptz not null,
+  leased_until timestamptz,
+  ended_at timestamptz,
+  failure text,
+  last_error text,
+  result jsonb,
+  redriven_at timestamptz,
+  attempts_before integer not null default 0,
+  constraint notification_state_check check (state in ('pending', 'sent', 'dead')),
+  constraint notification_check check ((state = 'pending') = (ended_at is null)),
+  constraint notification_dead_failure_check check (state <> 'dead' or failure is not null),
+  constraint notification_failure_check check (failure in (
+      'schema', 'auth', 'rate_limited', 'client', 'server', 'timeout', 'network', 'broker', 'template'))
+) with (fillfactor = 70);
+create index notification_due_idx on notification (target_id, next_attempt_at, id) where state = 'pending';
+create index notification_cluster_idx on notification (cluster, org_id, decided_at);
+create index notification_decided_idx on notification using brin (decided_at);
+create index notification_dead_idx on notification (target_id, ended_at) where state = 'dead';
+create index notification_ended_idx on notification using brin (ended_at);
+create index notification_replay_idx on notification (replay_of) where replay_of is not null;
+
+create table notified_issue (
+  notification_id bigint not null references notification on delete cascade,
+  issue_id bigint not null references issue on delete restrict,
+  target_id integer not null,
+  told_at timestamptz not null,
+  cooldown_period tstzrange not null,
+  occurrence integer not null,
+  content_id bigint not null references rule_content on delete restrict,
+  policy_id bigint not null,
+  resolved boolean not null default false,
+  superseded_at timestamptz not null default 'infinity',
+  voided tstzmultirange not null default '{}',
+  live boolean not null generated always as (not upper_inf(voided)) stored,
+  left_out boolean not null default false,
+  primary key (notification_id, issue_id),
+  constraint told_once_per_cooldown exclude using gist (
+    target_id with =, issue_id with =, cooldown_period with &&) where (live and not resolved)
+);
+create index notified_issue_cooldown_end_idx on notified_issue (upper(cooldown_period))
+  where live and not resolved;
+create unique index resolved_once_per_occurrence on notified_issue (issue_id, target_id, occurrence)
+  where live and resolved;
+create index notified_issue_told_idx on notified_issue (issue_id, target_id, superseded_at);
+
+create table render_failure (
+  issue_id bigint not null references issue on delete cascade,
+  target_id integer not null references event_targets on delete restrict,
+  content_id bigint not null references rule_content on delete cascade,
+  occurrence integer not null,
+  failed_at timestamptz not null,
+  error text not null,
+  held_period tstzrange not null generated always as (cooldown_period(failed_at, interval '24 hours')) stored,
+  primary key (issue_id, target_id, content_id, occurrence, failed_at),
+  constraint held_once exclude using gist (
+    issue_id with =, target_id with =, content_id with =, occurrence with =, held_period with &&)
+);
+create index render_failure_held_until_idx on render_failure (upper(held_period));
+
+create table circuit (
+  target_id integer primary key references event_targets on delete cascade,
+  failures integer not null default 0,
+  failed_messages bigint[] not null default '{}',
+  opened_at timestamptz,
+  retry_at timestamptz,
+  probe_until timestamptz,
+  probe_messages bigint[] not null default '{}',
+  failed_probes integer not null default 0,
+  last_failure text,
+  last_error text,
+  last_failed_at timestamptz,
+  constraint circuit_check check ((opened_at is null) = (retry_at is null)),
+  constraint circuit_check1 check (opened_at is not null or probe_until is null and failed_probes = 0)
+) with (fillfactor = 50);
+
+create table reported (
+  org_id bigint not null,
+  account_number bigint not null,
+  cluster text collate "C" not null,
+  notification_type integer not null check (notification_type = 1),
+  state integer not null check (state between 1 and 4),
+  report text not null,
+  updated_at timestamptz not null,
+  notified_at timestamptz not null,
+  error_log text,
+  event_type_id integer not null references event_targets on delete restrict,
+  primary key (org_id, cluster, notified_at, event_type_id)
+) partition by range (notified_at);
+
+create table reported_default partition of reported default;
+
+-- Operation -------------------------------------------------------------------------------------------------
+
+create table retention (
+  parent text primary key check (parent in ('new_reports', 'reported')),
+  keep interval not null check (keep between interval '1 day' and interval '100 years'),
+  changed_by text not null default session_user,
+  changed_at timestamptz not null default now()
+);
+
+create table worker (
+  pool_id text primary key,
+  host text not null,
+  pid integer not null,
+  roles text[] not null,
+  version text not null,
+  started_at timestamptz not null,
+  unbroken_since timestamptz not null,
+  seen_at timestamptz not null
+);
+
+-- Where the server was built with lz4, it is several times quicker than the default.
+do $$
+begin
+  alter table new_reports alter column report set compression lz4;
+  alter table new_reports_default alter column report set compression lz4;
+  alter table reported alter column report set compression lz4;
+  alter table reported_default alter column report set compression lz4;
+exception when feature_not_supported then
+  raise notice 'this server has no lz4: reports are compressed with pglz';
+end $$;
+
+-- The rows that everything else relies on ----------------------------------------------------------------------
+
+insert into states (id, value, comment) values
+  (1, 'sent', 'notification has been sent to user'),
+  (2, 'same', 'skipped, report is the same as previous one'),
+  (3, 'lower', 'skipped, all issues has low priority'),
+  (4, 'error', 'notification delivery error');
+insert into notification_types (id, value, frequency, comment) values
+  (1, 'instant', '* * * * * *', 'instant notifications performed ASAP'),
+  (2, 'weekly', '@weekly', 'weekly summary');
+insert into event_targets (id, name, metainfo) values
+  (1, 'notifications backend', 'the target of the report is the ccx notification service back end'),
+  (2, 'service log', 'the target of the report is the ServiceLog');
+insert into policy (
+  target_id, enabled, total_risk_threshold, required_tags, cooldown, max_events, validity, reason
+) values
+  (1, true, 2, '{}', '7 days', 100, '[-infinity,)', 'default policy'),
+  (2, false, 0, '{osd_customer}', '7 days', 1, '[-infinity,)',
+    'default policy; switch it on where Service Log is configured');
+insert into circuit (target_id) select id from event_targets;
+insert into sweep_mark (cooldowns_until) values ('-infinity');
+insert into retention (parent, keep) values ('new_reports', '8 days'), ('reported', '8 days');

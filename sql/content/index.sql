@@ -1,0 +1,4 @@
+--!include content/tables.sql
+--!include content/tg_rule_content__announce.sql
+--!include content/load_content.sql
+--!include content/content_diff.sql

@@ -1,0 +1,24 @@
+-- What the tables of this room and their columns hold; the tables themselves are in migrations/.
+
+comment on table rule_content is
+  'what a rule says about an error key: risk, tags, texts; a change is a new version, the old one keeps its '
+  'time';
+comment on column rule_content.id is 'number of this version';
+comment on column rule_content.rule_name is 'bare name of the rule (folder name of the content)';
+comment on column rule_content.error_key is 'which of the rule''s problems';
+comment on column rule_content.python_module is 'full dotted name of the rule';
+comment on column rule_content.description is 'the problem in one line';
+comment on column rule_content.generic is 'the problem for readers without a cluster at hand';
+comment on column rule_content.summary is 'what it is about, short';
+comment on column rule_content.reason is 'why this cluster is affected';
+comment on column rule_content.resolution is 'what to do about it';
+comment on column rule_content.more_info is 'where to read on';
+comment on column rule_content.impact is 'how bad it is: 1 to 4';
+comment on column rule_content.likelihood is 'how likely it is to strike: 1 to 4';
+comment on column rule_content.total_risk is
+  '(impact + likelihood) / 2, rounded down: 1 low, 2 moderate, 3 important, 4 critical';
+comment on column rule_content.status is 'active, or inactive: not to be told';
+comment on column rule_content.publish_date is 'when the rule was published';
+comment on column rule_content.tags is 'what the rule is about, for required_tags of a policy';
+comment on column rule_content.validity is
+  'when this version was the one in force; open-ended for the present one';

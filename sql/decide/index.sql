@@ -1,0 +1,9 @@
+--!include decide/issue_verdict.sql
+--!include decide/verdict.sql
+--!include decide/hold_reasons.sql
+--!include decide/decision.sql
+--!include decide/resolution_is_due.sql
+--!include decide/decide.sql
+--!include decide/take_decision_request.sql
+--!include decide/told_issue.sql
+--!include decide/decide_due.sql

@@ -1,0 +1,88 @@
+-- What the tables of this room and their columns hold; the tables themselves are in migrations/.
+
+comment on table states is 'states for each row stored in reported table';
+comment on column states.id is 'number used in reported.state';
+comment on column states.value is 'name of the state: sent, same, lower, error';
+comment on column states.comment is 'what the state means';
+
+comment on table notification_types is 'list of all notification types used by Notification service';
+comment on column notification_types.id is 'number used in reported.notification_type';
+comment on column notification_types.value is 'name of the type; everything here is instant';
+comment on column notification_types.frequency is 'how often, in cron form, as the existing tools expect it';
+comment on column notification_types.comment is 'what the type means';
+
+comment on table notification is
+  'the outbox: one row for each message to send; stays when it is sent, as the record of it';
+comment on column notification.id is 'number of the message';
+comment on column notification.message_id is
+  'id the receiver sees, the same on every try, so that it can drop a repeated one';
+comment on column notification.target_id is 'where it goes';
+comment on column notification.org_id is 'organization that is told';
+comment on column notification.account_number is 'account number of that organization, 0 when unknown';
+comment on column notification.cluster is 'cluster it is about';
+comment on column notification.updated_at is 'time of the report it was decided from';
+comment on column notification.decided_at is 'when it was decided; the message''s own timestamp';
+comment on column notification.resolved is 'it tells of issues that are gone';
+comment on column notification.replay_of is
+  'the message that it repeats under an id of its own; null: it is none of that kind';
+comment on column notification.state is
+  'pending, sent, or dead (given up, with the reason in failure and last_error)';
+comment on column notification.attempts is 'how many times it was handed to a worker';
+comment on column notification.first_tried_at is
+  'when it was first handed to a worker that may have sent it; receivers remember its id for a day from '
+  'then';
+comment on column notification.next_attempt_at is
+  'when it may be tried (again); while a worker has it, the end of its lease';
+comment on column notification.leased_until is 'a worker has it until then; null: nobody has it';
+comment on column notification.ended_at is 'when it was sent or given up';
+comment on column notification.failure is 'what kind of failure the last one was';
+comment on column notification.last_error is 'what went wrong the last time, for people';
+comment on column notification.result is
+  'what the receiver answered: partition and offset, or the id of the Service Log entry';
+comment on column notification.redriven_at is 'when a person last put it back after it had been given up';
+comment on column notification.attempts_before is 'attempts before it was redriven; the back-off starts anew';
+
+comment on table reported is 'notifications reported to user or skipped due to some conditions';
+comment on column reported.org_id is 'organization that owns the cluster';
+comment on column reported.account_number is 'account number, 0 when unknown';
+comment on column reported.cluster is 'the cluster';
+comment on column reported.notification_type is 'always 1, instant';
+comment on column reported.state is
+  '1 sent, 2 same (held back), 3 lower (nothing qualifies by policy), 4 error (delivery given up)';
+comment on column reported.report is 'the report for sent and error, empty for same and lower';
+comment on column reported.updated_at is 'time of the report';
+comment on column reported.notified_at is 'when it was decided';
+comment on column reported.error_log is 'what went wrong, empty when nothing did';
+comment on column reported.event_type_id is 'the target';
+
+comment on table reported_default is
+  'decisions of days that have no partition';
+
+comment on table circuit is
+  'whether a target is sent to: closed, or open since its receiver is down or asked for time; the view '
+  'delivery_circuit explains it';
+comment on column circuit.target_id is 'the target';
+comment on column circuit.failures is 'how many settlements in a row said that the receiver is down';
+comment on column circuit.failed_messages is
+  'which messages those were, as many as it takes to open the circuit: one that fails again and again '
+  'counts once';
+comment on column circuit.opened_at is 'since when it is open; null: closed';
+comment on column circuit.retry_at is 'nothing is claimed before; then a few messages, as a probe';
+comment on column circuit.probe_until is 'a worker has the probe; the end of its lease';
+comment on column circuit.probe_messages is 'the messages of that probe';
+comment on column circuit.failed_probes is 'how many probes failed since it opened';
+comment on column circuit.last_failure is 'kind of the last failure';
+comment on column circuit.last_error is 'what went wrong then, for people';
+comment on column circuit.last_failed_at is 'when that was';
+
+comment on table render_failure is
+  'issues whose texts could not be rendered; they are held for a day, or until the content changes or the '
+  'issue comes back';
+comment on column render_failure.issue_id is 'the issue';
+comment on column render_failure.target_id is 'the target it was rendered for';
+comment on column render_failure.content_id is 'the content version with the templates';
+comment on column render_failure.occurrence is 'which occurrence of the issue';
+comment on column render_failure.failed_at is 'when';
+comment on column render_failure.error is 'which template failed, and how';
+comment on column render_failure.held_period is
+  'until when this occurrence is held for it, unless the content changes';

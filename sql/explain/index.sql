@@ -1,0 +1,12 @@
+--!include explain/changed_verdict.sql
+--!include explain/explanation.sql
+--!include explain/explain_at.sql
+--!include explain/explain_notification.sql
+--!include explain/new_issues_at.sql
+--!include explain/new_issues.sql
+--!include explain/explain_diff.sql
+--!include explain/explain_report.sql
+--!include explain/backtest_tells.sql
+--!include explain/backtest.sql
+--!include explain/noise.sql
+--!include explain/missing_content.sql

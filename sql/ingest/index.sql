@@ -1,0 +1,7 @@
+--!include ingest/tables.sql
+--!include ingest/store_reports.sql
+--!include ingest/ingest.sql
+--!include ingest/retry_rejected.sql
+--!include ingest/claim_dead_letters.sql
+--!include ingest/settle_dead_letters.sql
+--!include ingest/rejected_summary.sql

@@ -1,0 +1,53 @@
+-- What the tables of this room and their columns hold; the tables themselves are in migrations/.
+
+comment on table new_reports is
+  'new reports consumed from Kafka topic and stored to database in shrunk format';
+comment on column new_reports.org_id is 'organization that owns the cluster (OrgID)';
+comment on column new_reports.account_number is
+  'AccountNumber of the message, 0 where the producer left it out';
+comment on column new_reports.cluster is 'cluster the report is about (ClusterName)';
+comment on column new_reports.report is
+  'the report without system, fingerprints, skips, info, pass and analysis_metadata; text because other '
+  'programs write it too, not always JSON';
+comment on column new_reports.updated_at is
+  'the report''s own time (LastChecked), so that a redelivered message meets its own row';
+comment on column new_reports.kafka_offset is 'offset of the message in its partition';
+comment on column new_reports.received_at is 'when the content now stored arrived here';
+
+comment on table new_reports_default is
+  'reports of days that have no partition: older than what ensure_partition() makes room for';
+
+comment on table consumer_offset is
+  'how far each partition has been consumed; moves in the transaction that stores the messages, so Kafka''s '
+  'own offset never leads it';
+comment on column consumer_offset.topic is 'Kafka topic';
+comment on column consumer_offset.partition is 'partition of the topic';
+comment on column consumer_offset.next_offset is
+  'first offset that is not stored yet; its row lock keeps a zombie consumer out';
+comment on column consumer_offset.updated_at is 'when it last moved';
+
+comment on table rejected_message is
+  'messages that do not conform, with everything needed to look at them and to try them again';
+comment on column rejected_message.id is 'number of the rejected message';
+comment on column rejected_message.topic is 'Kafka topic';
+comment on column rejected_message.partition is 'partition of the topic';
+comment on column rejected_message.kafka_offset is 'offset of the message in its partition';
+comment on column rejected_message.reason is 'why, from a fixed vocabulary (docs/ingest.md)';
+comment on column rejected_message.detail is 'why, as a sentence that names the field';
+comment on column rejected_message.key is 'raw bytes of the message key';
+comment on column rejected_message.value is 'raw bytes of the message as received; null for a tombstone';
+comment on column rejected_message.headers is 'Kafka headers, values in base64';
+comment on column rejected_message.received_at is 'when it arrived the first time';
+comment on column rejected_message.org_id is
+  'organization in it, where that could be read';
+comment on column rejected_message.cluster is
+  'cluster in it, where that could be read';
+comment on column rejected_message.attempts is
+  'how many times it was tried: once when it arrived, and with every retry';
+comment on column rejected_message.retried_at is 'when it was tried again last';
+comment on column rejected_message.stored_at is 'when a retry stored it; null: it is still rejected';
+comment on column rejected_message.dead_letter_due_at is
+  'when it may go to the dead-letter topic, or the lease of the worker that has it ends; null: it need not '
+  'go (any more)';
+comment on column rejected_message.dead_lettered_at is 'when it was written to the dead-letter topic';
+comment on column rejected_message.dead_letter_error is 'why it cannot go to the dead-letter topic';

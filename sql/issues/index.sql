@@ -1,0 +1,8 @@
+--!include issues/tables.sql
+--!include issues/is_recent.sql
+--!include issues/readable_report.sql
+--!include issues/report_hits.sql
+--!include issues/hit_details.sql
+--!include issues/tg_new_reports__issues.sql
+--!include issues/flapping_until.sql
+--!include issues/newest_report_at.sql

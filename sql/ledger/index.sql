@@ -1,0 +1,6 @@
+--!include ledger/tables.sql
+--!include ledger/last_telling.sql
+--!include ledger/last_message.sql
+--!include ledger/supersede_tellings.sql
+--!include ledger/tg_notified_issue__superseded.sql
+--!include ledger/told_otherwise.sql

@@ -1,0 +1,4 @@
+--!include ops/tables.sql
+--!include ops/drift.sql
+--!include ops/heartbeat.sql
+--!include ops/sweep.sql

@@ -1,0 +1,18 @@
+-- What the tables of this room and their columns hold; the tables themselves are in migrations/.
+
+comment on table sweep_mark is 'how far the sweep has come';
+comment on column sweep_mark.only_row is 'keeps this table at one row';
+comment on column sweep_mark.cooldowns_until is 'cooldowns that ended before this have been asked again';
+
+comment on table worker is
+  'the worker processes that live; each says so every 15 seconds, and is taken for dead after 90 seconds of '
+  'silence (heartbeat)';
+comment on column worker.pool_id is 'what graphile-worker calls it; its jobs have this in locked_by';
+comment on column worker.host is 'machine or pod that it runs on';
+comment on column worker.pid is 'number of its process there';
+comment on column worker.roles is 'what the process does: work, or consume and work';
+comment on column worker.version is 'version of the service';
+comment on column worker.started_at is 'when it was first heard';
+comment on column worker.unbroken_since is
+  'since when it has been heard without a break; only after 90 seconds of that it may take others for dead';
+comment on column worker.seen_at is 'when it was last heard';

@@ -1,0 +1,14 @@
+--!include policy/tables.sql
+--!include policy/target_id.sql
+--!include policy/evaluate_filter.sql
+--!include policy/filter_lets_through.sql
+--!include policy/tg_policy__filter_results.sql
+--!include policy/tg_rule_content__filter_results.sql
+--!include policy/tg_policy__history.sql
+--!include policy/lock_policies.sql
+--!include policy/check_policy.sql
+--!include policy/changed_policy.sql
+--!include policy/policy_reasons.sql
+--!include policy/set_policy.sql
+--!include policy/end_policy.sql
+--!include policy/longest_cooldown.sql

@@ -1,0 +1,6 @@
+--!include queue/tables.sql
+--!include queue/announce.sql
+--!include queue/wake_decide.sql
+--!include queue/tg_decision_request__wake.sql
+--!include queue/request_decisions.sql
+--!include queue/wake_dead_letters.sql

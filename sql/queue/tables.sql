@@ -1,0 +1,25 @@
+-- What the tables of this room and their columns hold; the tables themselves are in migrations/.
+
+comment on table decision_due is
+  'clusters that wait for a decision; whoever holds the row lock decides, so a cluster is never decided '
+  'twice at once';
+comment on column decision_due.org_id is 'organization that owns the cluster';
+comment on column decision_due.cluster is 'the cluster';
+comment on column decision_due.due_at is 'since when it waits';
+comment on column decision_due.by_report is
+  'a new report arrived (its outcome is written to reported); false: asked again because something else '
+  'changed';
+
+comment on table decision_request is
+  'decisions to be taken anew because something else than a report changed; clusters go from here to '
+  'decision_due, so many at a time';
+comment on column decision_request.id is 'number of the request';
+comment on column decision_request.cause is 'what changed';
+comment on column decision_request.rule_names is 'only clusters with issues of these rules; null: any';
+comment on column decision_request.org_id is 'only this organization; null: any';
+comment on column decision_request.cluster is 'only this cluster; null: any';
+comment on column decision_request.silence_id is
+  'only clusters with issues that this silence matches; null: any';
+comment on column decision_request.due_at is 'from when on';
+comment on column decision_request.after_cluster is 'clusters up to this one have been asked';
+comment on column decision_request.requested_by is 'database user whose change it was';

@@ -1,0 +1,8 @@
+--!include retain/tables.sql
+--!include retain/ensure_partition.sql
+--!include retain/ensure_partitions.sql
+--!include retain/retention_horizon.sql
+--!include retain/set_retention.sql
+--!include retain/partition_held_by.sql
+--!include retain/partitions.sql
+--!include retain/retain.sql

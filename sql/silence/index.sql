@@ -1,0 +1,15 @@
+--!include silence/tables.sql
+--!include silence/silence_matches.sql
+--!include silence/silenced.sql
+--!include silence/first_silence.sql
+--!include silence/first_acknowledgement.sql
+--!include silence/tg_acknowledgement__rules.sql
+--!include silence/silence_hits.sql
+--!include silence/preview_silence.sql
+--!include silence/add_silence.sql
+--!include silence/end_silence.sql
+--!include silence/silences.sql
+--!include silence/acknowledge.sql
+--!include silence/unacknowledge.sql
+--!include silence/tg_rule_disable__acknowledgement.sql
+--!include silence/tg_cluster_rule_toggle__acknowledgement.sql

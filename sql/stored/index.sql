@@ -1,0 +1,6 @@
+--!include stored/rule_name.sql
+--!include stored/cooldown_end.sql
+--!include stored/cooldown_period.sql
+--!include stored/silence_in_force.sql
+--!include stored/compile_filter.sql
+--!include stored/new_message_id.sql

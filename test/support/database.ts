@@ -29,6 +29,7 @@ export function testDatabase(): TestDatabase {
       size: 10,
       name: "ccx test",
       log: createLogger("silent"),
+      searchPath: "public,ccx",
     });
   });
   after(async () => {

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { below, mulberry32, pick, type Random } from "../../dev/samples/random.ts";
 import { readAnswer } from "../../src/content/answer.ts";
 import { ContentError } from "../../src/content/error.ts";
 import { decodeGob, GobError } from "../../src/content/gob.ts";
 import { GobReader } from "../../src/content/gob_reader.ts";
-import { below, mulberry32, pick, type Random } from "../../src/dev/random.ts";
 import { answerInGob } from "../support/content_answer.ts";
 import { gobSamples } from "../support/gob_samples.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
+import { type Behaviour, startServiceLogReceiver } from "../../dev/stack/service_log_receiver.ts";
 import { AccessTokenSource } from "../../src/deliver/access_token.ts";
-import { type Behaviour, startServiceLogReceiver } from "../../src/dev/service_log_receiver.ts";
 import { ConfigurationError, DeliveryError } from "../../src/errors.ts";
 
 const clientSecret = "s3cr3t-value";

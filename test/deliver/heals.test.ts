@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
 import kafkajs, { type ProducerRecord } from "kafkajs";
+import { type Behaviour, startServiceLogReceiver } from "../../dev/stack/service_log_receiver.ts";
 import { ContentTexts } from "../../src/content/texts.ts";
 import { AccessTokenSource } from "../../src/deliver/access_token.ts";
 import { NotificationsBackend } from "../../src/deliver/notifications_backend.ts";
@@ -8,7 +9,6 @@ import { failure } from "../../src/deliver/outbox.ts";
 import { ServiceLogClient } from "../../src/deliver/service_log.ts";
 import { ServiceLogTarget } from "../../src/deliver/service_log_target.ts";
 import { deliverDue, type Target } from "../../src/deliver/target.ts";
-import { type Behaviour, startServiceLogReceiver } from "../../src/dev/service_log_receiver.ts";
 import { createProducer, type MessageProducer } from "../../src/kafka/producer.ts";
 import { createLogger } from "../../src/log.ts";
 import {

@@ -3,9 +3,9 @@ import { createServer } from "node:net";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { errors } from "undici";
+import type { Behaviour } from "../../dev/stack/service_log_receiver.ts";
 import { retryAfterMs, unanswered } from "../../src/deliver/http.ts";
 import { ServiceLogClient } from "../../src/deliver/service_log.ts";
-import type { Behaviour } from "../../src/dev/service_log_receiver.ts";
 import { messageId } from "./rows.ts";
 import { entry, failure, scene } from "./service_log_scene.ts";
 

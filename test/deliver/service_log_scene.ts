@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { inspect } from "node:util";
+import { startServiceLogReceiver } from "../../dev/stack/service_log_receiver.ts";
 import { AccessTokenSource } from "../../src/deliver/access_token.ts";
 import { ServiceLogClient } from "../../src/deliver/service_log.ts";
 import { buildServiceLogEntry } from "../../src/deliver/service_log_entry.ts";
-import { startServiceLogReceiver } from "../../src/dev/service_log_receiver.ts";
 import { DeliveryError } from "../../src/errors.ts";
 import { aRow } from "./rows.ts";
 

@@ -1,5 +1,5 @@
-import type { Config } from "../config.ts";
-import type { Books, Result } from "./demo_books.ts";
+import type { Config } from "../../src/config.ts";
+import type { Books, Result } from "./books.ts";
 
 const meanings: Record<string, string> = {
   below_threshold: "total risk is below the target's threshold",

@@ -1,10 +1,10 @@
 import { cp, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Kafka, logLevel } from "kafkajs";
-import type { Guard } from "./guard.ts";
-import { jarsOf, type KafkaInstallation } from "./kafka/install.ts";
-import { jvmOptions, serverProperties } from "./kafka/settings.ts";
-import { restartable, type Server, startServer } from "./server.ts";
+import type { Guard } from "../guard.ts";
+import { restartable, type Server, startServer } from "../server.ts";
+import { jarsOf, type KafkaInstallation } from "./install.ts";
+import { jvmOptions, serverProperties } from "./settings.ts";
 
 export type RunningKafka = Server & { readonly brokers: string };
 

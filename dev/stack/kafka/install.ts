@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:f
 import { homedir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
-import { ConfigurationError } from "../../errors.ts";
+import { ConfigurationError } from "../../../src/errors.ts";
 import type { Guard } from "../guard.ts";
 import { endOfLog } from "../server.ts";
 import { jvmOptions, serverProperties } from "./settings.ts";

@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib";
 import { below, hex, mulberry32, pick, type Random, shuffle } from "./random.ts";
-import { type Details, rules, type SampleRule } from "./sample_rules.ts";
+import { type Details, rules, type SampleRule } from "./rules.ts";
 
 /** One Kafka message, and what consuming it must lead to. */
 export type SampleMessage = {

@@ -1,15 +1,15 @@
 import { gunzipSync } from "node:zlib";
 import type { KafkaMessage } from "kafkajs";
 import type { Pool } from "pg";
-import { report } from "../cli.ts";
-import { loadConfig, requireKeys } from "../config.ts";
-import { readContent } from "../content/read.ts";
-import { migrate } from "../db/migrate.ts";
-import { createPool } from "../db/pool.ts";
-import { ConfigurationError } from "../errors.ts";
-import { portionsOf } from "../ingest/portions.ts";
-import { createLogger } from "../log.ts";
-import { sampleContent } from "./embedded.ts";
+import { report } from "../../src/cli.ts";
+import { loadConfig, requireKeys } from "../../src/config.ts";
+import { readContent } from "../../src/content/read.ts";
+import { migrate } from "../../src/db/migrate.ts";
+import { createPool } from "../../src/db/pool.ts";
+import { ConfigurationError } from "../../src/errors.ts";
+import { portionsOf } from "../../src/ingest/portions.ts";
+import { createLogger } from "../../src/log.ts";
+import { sampleContent } from "../embedded.ts";
 import { sampleMessages } from "./samples.ts";
 
 const firstDay = Date.UTC(2026, 2, 2, 12);

@@ -2,11 +2,10 @@ import { readFileSync } from "node:fs";
 import { chown, mkdir } from "node:fs/promises";
 import path from "node:path";
 import pg from "pg";
-import { ConfigurationError } from "../errors.ts";
-import type { Guard } from "./guard.ts";
-import { chosenVersion, findBinaries, type PostgresVersion } from "./postgres/binaries.ts";
-
-import { endOfLog, restartable, type Server, startServer } from "./server.ts";
+import { ConfigurationError } from "../../../src/errors.ts";
+import type { Guard } from "../guard.ts";
+import { endOfLog, restartable, type Server, startServer } from "../server.ts";
+import { chosenVersion, findBinaries, type PostgresVersion } from "./binaries.ts";
 
 export type RunningPostgres = Server & { readonly url: string };
 

@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { pino } from "pino";
-import { report } from "../cli.ts";
-import { loadConfig } from "../config.ts";
-import { ConfigurationError } from "../errors.ts";
-import { createLogger, type Logger } from "../log.ts";
-import { run } from "../run.ts";
-import { isStop } from "../stop.ts";
-import { Books } from "./demo_books.ts";
-import { printResult } from "./demo_print.ts";
-import { createDatabase, createTopics, embed, prepareDatabase } from "./embedded.ts";
-import { sampleMessages } from "./samples.ts";
+import { report } from "../../src/cli.ts";
+import { loadConfig } from "../../src/config.ts";
+import { ConfigurationError } from "../../src/errors.ts";
+import { createLogger, type Logger } from "../../src/log.ts";
+import { run } from "../../src/run.ts";
+import { isStop } from "../../src/stop.ts";
+import { createDatabase, createTopics, embed, prepareDatabase } from "../embedded.ts";
+import { sampleMessages } from "../samples/samples.ts";
+import { Books } from "./books.ts";
+import { printResult } from "./print.ts";
 
 const help = `npm run demo -- [--reports N] [--seed N] [--json] [--keep]
 

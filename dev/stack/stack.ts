@@ -1,11 +1,11 @@
 import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { ConfigurationError } from "../errors.ts";
+import { ConfigurationError } from "../../src/errors.ts";
 import { startGuard } from "./guard.ts";
 import { findKafka } from "./kafka/install.ts";
-import { startKafka } from "./kafka.ts";
-import { startPostgres } from "./postgres.ts";
+import { startKafka } from "./kafka/kafka.ts";
+import { startPostgres } from "./postgres/postgres.ts";
 import type { Server } from "./server.ts";
 
 export type Stack = {

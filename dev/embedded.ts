@@ -1,13 +1,13 @@
 import kafkajs from "kafkajs";
 import pg from "pg";
-import { loadContent } from "../content/load.ts";
-import { migrate } from "../db/migrate.ts";
-import { createPool } from "../db/pool.ts";
-import type { Logger } from "../log.ts";
-import { startServiceLogReceiver } from "./service_log_receiver.ts";
-import { startStack } from "./stack.ts";
+import { loadContent } from "../src/content/load.ts";
+import { migrate } from "../src/db/migrate.ts";
+import { createPool } from "../src/db/pool.ts";
+import type { Logger } from "../src/log.ts";
+import { startServiceLogReceiver } from "./stack/service_log_receiver.ts";
+import { startStack } from "./stack/stack.ts";
 
-export const sampleContent = new URL("../../samples/content", import.meta.url).pathname;
+export const sampleContent = new URL("../samples/content", import.meta.url).pathname;
 
 type Variables = Record<string, string | undefined>;
 

@@ -2,11 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import kafkajs, { type Consumer } from "kafkajs";
 import type pg from "pg";
 import type { Logger } from "pino";
-import type { Config } from "../config.ts";
-import { createPool } from "../db/pool.ts";
-import { parseMessage } from "../ingest/parse_message.ts";
-import type { SampleMessage } from "./samples.ts";
-import type { ServiceLogReceiver } from "./service_log_receiver.ts";
+import type { Config } from "../../src/config.ts";
+import { createPool } from "../../src/db/pool.ts";
+import { parseMessage } from "../../src/ingest/parse_message.ts";
+import type { SampleMessage } from "../samples/samples.ts";
+import type { ServiceLogReceiver } from "../stack/service_log_receiver.ts";
 
 export type Summary = {
   reports: { produced: number; stored: number; rejected: number };

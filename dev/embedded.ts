@@ -1,6 +1,6 @@
 import kafkajs from "kafkajs";
 import pg from "pg";
-import { loadContent } from "../src/content/load.ts";
+import { loadContent } from "../src/content/source/load.ts";
 import { migrate } from "../src/db/migrate.ts";
 import { createPool } from "../src/db/pool.ts";
 import type { Logger } from "../src/log.ts";

@@ -1,8 +1,8 @@
+import { isStop, stopSignal } from "../src/cli/stop.ts";
 import { report } from "../src/cli.ts";
-import { loadConfig } from "../src/config.ts";
+import { loadConfig } from "../src/config/config.ts";
 import { createLogger } from "../src/log.ts";
 import { run } from "../src/run.ts";
-import { isStop, stopSignal } from "../src/stop.ts";
 import { embed } from "./embedded.ts";
 
 /** `npm start`: the service; whatever servers are not configured, it brings itself. */

@@ -1,22 +1,22 @@
 import type { Kafka } from "kafkajs";
 import type { Logger } from "pino";
-import { type Config, requireKeys } from "./config.ts";
-import { contentSourceOf } from "./content/fetch.ts";
-import { ContentTexts } from "./content/texts.ts";
+import { type Config, requireKeys } from "./config/config.ts";
+import { ContentTexts } from "./content/render/texts.ts";
+import { contentSourceOf } from "./content/source/fetch.ts";
 import { createPool } from "./db/pool.ts";
 import { waitForDatabase } from "./db/wait.ts";
-import { AccessTokenSource } from "./deliver/access_token.ts";
-import { NotificationsBackend } from "./deliver/notifications_backend.ts";
-import { ServiceLogClient } from "./deliver/service_log.ts";
-import { ServiceLogTarget } from "./deliver/service_log_target.ts";
+import { NotificationsBackend } from "./deliver/notifications_backend/target.ts";
+import { AccessTokenSource } from "./deliver/service_log/access_token.ts";
+import { ServiceLogClient } from "./deliver/service_log/client.ts";
+import { ServiceLogTarget } from "./deliver/service_log/target.ts";
 import { messageOf } from "./errors.ts";
 import { ResultsConsumer } from "./ingest/consumer.ts";
 import type { DeadLetters } from "./ingest/dead_letters.ts";
 import { createKafka } from "./kafka/client.ts";
 import { registerCodecs } from "./kafka/codecs.ts";
 import { createProducer } from "./kafka/producer.ts";
-import { setServices } from "./ops/services.ts";
-import { startWorker } from "./ops/worker.ts";
+import { setServices } from "./worker/services.ts";
+import { startWorker } from "./worker/worker.ts";
 
 /** What a process does: take reports in, decide and deliver, or both. */
 export type Role = "consume" | "work";

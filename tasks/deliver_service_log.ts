@@ -1,7 +1,7 @@
 import type { Task } from "graphile-worker";
 import { deliverDue } from "../src/deliver/target.ts";
-import { oneAtATime } from "../src/ops/one_at_a_time.ts";
-import { services } from "../src/ops/services.ts";
+import { oneAtATime } from "../src/worker/one_at_a_time.ts";
+import { services } from "../src/worker/services.ts";
 
 /** Posts what is due to the Service Log. Payload: none. Only processes that are configured for it take this task. */
 const deliverServiceLog: Task = async (_payload, { abortSignal }) => {

@@ -1,7 +1,7 @@
 import type { Task } from "graphile-worker";
 import { forwardRejected } from "../src/ingest/dead_letters.ts";
-import { oneAtATime } from "../src/ops/one_at_a_time.ts";
-import { services } from "../src/ops/services.ts";
+import { oneAtATime } from "../src/worker/one_at_a_time.ts";
+import { services } from "../src/worker/services.ts";
 
 /** Writes rejected messages to the dead-letter topic. Payload: none. Only processes that are configured for it take this task. */
 const forward: Task = async (_payload, { abortSignal }) => {

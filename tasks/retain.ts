@@ -1,7 +1,7 @@
 import type { Task } from "graphile-worker";
-import { oneAtATime } from "../src/ops/one_at_a_time.ts";
-import { services } from "../src/ops/services.ts";
 import { retain } from "../src/retain/retain.ts";
+import { oneAtATime } from "../src/worker/one_at_a_time.ts";
+import { services } from "../src/worker/services.ts";
 
 /** Drops the days that are past. Payload: none that matters (cron). */
 const runRetain: Task = async (_payload, { abortSignal }) => {

@@ -1,6 +1,6 @@
 import type { Task } from "graphile-worker";
-import { services } from "../src/ops/services.ts";
 import { sweep } from "../src/ops/sweep.ts";
+import { services } from "../src/worker/services.ts";
 
 /** Picks up what a lost wake-up left behind. Payload: none that matters (cron). */
 const runSweep: Task = async () => {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import kafkajs, { type Consumer } from "kafkajs";
 import type pg from "pg";
 import type { Logger } from "pino";
-import type { Config } from "../../src/config.ts";
+import type { Config } from "../../src/config/config.ts";
 import { createPool } from "../../src/db/pool.ts";
 import { parseMessage } from "../../src/ingest/parse_message.ts";
 import type { SampleMessage } from "../samples/samples.ts";

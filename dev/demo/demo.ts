@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { pino } from "pino";
+import { isStop } from "../../src/cli/stop.ts";
 import { report } from "../../src/cli.ts";
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/config/config.ts";
 import { ConfigurationError } from "../../src/errors.ts";
 import { createLogger, type Logger } from "../../src/log.ts";
 import { run } from "../../src/run.ts";
-import { isStop } from "../../src/stop.ts";
 import { createDatabase, createTopics, embed, prepareDatabase } from "../embedded.ts";
 import { sampleMessages } from "../samples/samples.ts";
 import { Books } from "./books.ts";

@@ -1,4 +1,4 @@
-import type { Config } from "../../src/config.ts";
+import type { Config } from "../../src/config/config.ts";
 import type { Books, Result } from "./books.ts";
 
 const meanings: Record<string, string> = {

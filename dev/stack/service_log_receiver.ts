@@ -3,8 +3,8 @@ import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Serv
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { z } from "zod";
-import { parsed } from "../../src/deliver/http.ts";
-import { type AcceptedEntry, acceptedEntrySchema } from "../../src/deliver/service_log_contract.ts";
+import { type AcceptedEntry, acceptedEntrySchema } from "../../src/deliver/service_log/contract.ts";
+import { parsed } from "../../src/deliver/service_log/http.ts";
 
 /** What to do with the next request instead of the usual answer. Only the second line keeps the entry. */
 export type Behaviour =

@@ -1,5 +1,5 @@
-import type { Format } from "../content/escape.ts";
-import type { Content, ContentTexts } from "../content/texts.ts";
+import type { Format } from "../content/render/escape.ts";
+import type { Content, ContentTexts } from "../content/render/texts.ts";
 import { DeliveryError } from "../errors.ts";
 import type { ClaimedIssue, ClaimedNotification } from "./claimed.ts";
 import { failure, type Outcome, untried } from "./outbox.ts";

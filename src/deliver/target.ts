@@ -1,7 +1,7 @@
 import type { Pool } from "pg";
 import type { Logger } from "pino";
-import type { Format } from "../content/escape.ts";
-import type { ContentTexts } from "../content/texts.ts";
+import type { Format } from "../content/render/escape.ts";
+import type { ContentTexts } from "../content/render/texts.ts";
 import { claim, type Outcome, released, type Settled, settle, type TargetName } from "./outbox.ts";
 import { type RenderedNotification, type RenderedRows, renderAll, type TextName } from "./rendered.ts";
 

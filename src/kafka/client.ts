@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import kafkajs, { type Kafka, type KafkaConfig, type SASLOptions } from "kafkajs";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import { ConfigurationError, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { kafkaLogCreator, kafkaLogLevel } from "./kafka_log.ts";

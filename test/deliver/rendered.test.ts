@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { ContentTexts } from "../../src/content/texts.ts";
+import { ContentTexts } from "../../src/content/render/texts.ts";
 import type { ClaimedIssue, ClaimedNotification } from "../../src/deliver/claimed.ts";
 import { renderAll } from "../../src/deliver/rendered.ts";
 import { createLogger } from "../../src/log.ts";

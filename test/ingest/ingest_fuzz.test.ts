@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sampleContent } from "../../dev/embedded.ts";
 import { mulberry32 } from "../../dev/samples/random.ts";
-import { loadContent as loadFolder } from "../../src/content/load.ts";
+import { loadContent as loadFolder } from "../../src/content/source/load.ts";
 import { ingestBatch } from "../../src/ingest/ingest_batch.ts";
 import { parseMessage } from "../../src/ingest/parse_message.ts";
 import { type Arrived, portionsOf } from "../../src/ingest/portions.ts";

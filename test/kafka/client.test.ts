@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { connect } from "node:tls";
 import kafkajs, { type LogEntry } from "kafkajs";
-import { loadConfig, requireKeys } from "../../src/config.ts";
+import { loadConfig, requireKeys } from "../../src/config/config.ts";
 import { ConfigurationError } from "../../src/errors.ts";
 import { createKafka, isRetryableKafkaError, kafkaConfigurationError } from "../../src/kafka/client.ts";
 import { kafkaLogCreator, kafkaLogLevel } from "../../src/kafka/kafka_log.ts";

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import pg from "pg";
 import { sampleContent } from "../../dev/embedded.ts";
 import { type ServiceLogReceiver, startServiceLogReceiver } from "../../dev/stack/service_log_receiver.ts";
-import { loadContent } from "../../src/content/load.ts";
+import { loadContent } from "../../src/content/source/load.ts";
 import { createPool } from "../../src/db/pool.ts";
 import { createLogger } from "../../src/log.ts";
 import { openTopics, type TestTopics } from "./kafka.ts";

@@ -1,5 +1,5 @@
 import type { Task } from "graphile-worker";
-import { deliverDue } from "../src/deliver/target.ts";
+import { deliverDue } from "../src/deliver/deliver_due.ts";
 import { oneAtATime } from "../src/worker/one_at_a_time.ts";
 import { services } from "../src/worker/services.ts";
 

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
 import { ContentTexts } from "../../src/content/render/texts.ts";
+import type { RenderedNotification } from "../../src/deliver/claimed.ts";
+import { deliverDue } from "../../src/deliver/deliver_due.ts";
 import { NotificationsBackend } from "../../src/deliver/notifications_backend/target.ts";
 import { failure, type Outcome, success } from "../../src/deliver/outbox.ts";
-import type { RenderedNotification } from "../../src/deliver/rendered.ts";
 import { ServiceLogTarget } from "../../src/deliver/service_log/target.ts";
-import { deliverDue, startWithinMs, type Target } from "../../src/deliver/target.ts";
+import { startWithinMs, type Target } from "../../src/deliver/target.ts";
 import { DeliveryError } from "../../src/errors.ts";
 import type { MessageProducer } from "../../src/kafka/producer.ts";
 import { createLogger } from "../../src/log.ts";

@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { quotable } from "../../deliver/text.ts";
+import { quotable } from "../../text/clean.ts";
 import { type Format, settleValues } from "./escape.ts";
 import { defaultRenderLimits, type RenderLimits } from "./render_limits.ts";
 import type { FromWorker, ToWorker } from "./render_worker.ts";

@@ -1,5 +1,6 @@
-import type { RenderedNotification } from "../rendered.ts";
-import { cleanText, titleOf } from "../text.ts";
+import { cleanText } from "../../text/clean.ts";
+import type { RenderedNotification } from "../claimed.ts";
+import { titleOf } from "../title.ts";
 import { fillUrl } from "../url_template.ts";
 
 /** A message for `platform.notifications.ingress`, as kafkajs takes it. */

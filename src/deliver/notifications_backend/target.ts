@@ -1,7 +1,7 @@
 import type { MessageProducer } from "../../kafka/producer.ts";
 import { sendEach } from "../../kafka/send_each.ts";
+import type { RenderedNotification } from "../claimed.ts";
 import { failure, type Outcome, released, success, untried } from "../outbox.ts";
-import type { RenderedNotification } from "../rendered.ts";
 import type { Target } from "../target.ts";
 import { buildNotificationMessage, type NotificationMessage, type NotificationUrls } from "./message.ts";
 

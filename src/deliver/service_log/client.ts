@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { DeliveryError } from "../../errors.ts";
 import { createAgent, type HttpLimits, type HttpRequest } from "../../http/client.ts";
-import { quotable } from "../text.ts";
+import { quotable } from "../../text/clean.ts";
 import type { AccessTokenSource } from "./access_token.ts";
 import { type Answer, checkedUrl, exchange, parsed, retryAfterMs } from "./http.ts";
 

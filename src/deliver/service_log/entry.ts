@@ -1,7 +1,9 @@
 import { DeliveryError } from "../../errors.ts";
+import { cleanText } from "../../text/clean.ts";
+import { codePoints, cutText } from "../../text/cut.ts";
 import { openFence } from "../../text/fences.ts";
-import type { RenderedNotification } from "../rendered.ts";
-import { cleanText, codePoints, cutText, moduleOf, titleOf } from "../text.ts";
+import type { RenderedNotification } from "../claimed.ts";
+import { moduleOf, titleOf } from "../title.ts";
 import { fillUrl } from "../url_template.ts";
 
 export interface ServiceLogEntryOptions {

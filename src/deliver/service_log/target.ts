@@ -1,5 +1,5 @@
+import type { RenderedNotification } from "../claimed.ts";
 import { failure, type Outcome, released, success } from "../outbox.ts";
-import type { RenderedNotification } from "../rendered.ts";
 import { startWithinMs, type Target } from "../target.ts";
 import type { AccessTokenSource } from "./access_token.ts";
 import type { ServiceLogClient } from "./client.ts";

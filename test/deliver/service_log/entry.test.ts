@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { acceptedEntrySchema } from "../../../src/deliver/service_log/contract.ts";
 import { buildServiceLogEntry } from "../../../src/deliver/service_log/entry.ts";
-import { codePoints, cutText, quotable } from "../../../src/deliver/text.ts";
 import { DeliveryError } from "../../../src/errors.ts";
+import { codePoints } from "../../../src/text/cut.ts";
 import { openFence } from "../../../src/text/fences.ts";
 import { aRow, cluster, messageId } from "../rows.ts";
 
@@ -65,27 +65,9 @@ test("a summary is cut at 255 characters, not bytes", () => {
   assert.equal(built({ description: "😀".repeat(300) }).summary, "😀".repeat(255));
 });
 
-test("a cut never goes through a visible character", () => {
-  const family = "👩‍👩‍👧‍👦";
-  assert.equal(cutText(`ab${family}c`, 5), "ab");
-  assert.equal(cutText(`ab${family}c`, 9), `ab${family}`);
-  assert.equal(cutText("ae\u0301", 2), "a");
-  assert.equal(cutText("🇨🇿🇩🇪", 3), "🇨🇿");
-  assert.equal(cutText("a\r\nb", 2), "a");
-  assert.equal(cutText("same", 4), "same");
-  assert.equal(cutText("😀", 1), "😀");
-  assert.equal(cutText("x", 0), "");
-});
-
 test("a letter buried in marks is cut rather than dropped", () => {
   const buried = `a${"\u0301".repeat(5000)}`;
   assert.equal(codePoints(built({ description: buried }).summary), 255);
-});
-
-test("a long text is cut in no time", () => {
-  const started = performance.now();
-  cutText("👩‍👩‍👧‍👦".repeat(1_000_000), 4000);
-  assert.ok(performance.now() - started < 500);
 });
 
 test("an issue without a description is called by its rule", () => {
@@ -160,9 +142,4 @@ test("broken Unicode and NUL do not reach the receiver", () => {
   assert.equal(entry.summary, "a\ufffdb\ufffd");
   assert.ok(JSON.stringify(entry).isWellFormed());
   assert.doesNotMatch(JSON.stringify(entry), /\\ud|\\u0000/);
-});
-
-test("a quoted stranger stays on one line and is short", () => {
-  assert.equal(quotable("a\r\nb\u001b[31m\u2028c\u202e\0"), "a b [31m c �");
-  assert.equal(quotable("z".repeat(1000)).length, 200);
 });

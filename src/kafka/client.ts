@@ -6,9 +6,6 @@ import { ConfigurationError, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { kafkaLogCreator, kafkaLogLevel } from "./kafka_log.ts";
 
-export { isRetryableKafkaError, kafkaConfigurationError } from "./kafka_errors.ts";
-export { createProducer, type MessageProducer } from "./producer.ts";
-
 /** What of the configuration says how to reach Kafka. */
 export type KafkaSettings = Pick<
   Config,

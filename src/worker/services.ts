@@ -13,23 +13,15 @@ export type Services = {
   deciders: number;
   contentTexts: ContentTexts;
   notificationsBackend: Target;
-  /** Undefined where this process is not configured for it: its notifications wait for one that is. */
-  serviceLog: Target | undefined;
-  /** Undefined where this process is not configured for it: content is then loaded from folders, or by another process. */
-  contentSource: ContentSource | undefined;
-  /** Undefined where this process is not configured for it: rejected messages are then only in the database. */
-  deadLetters: DeadLetters | undefined;
+  /** Absent where this process is not configured for it: its notifications wait for one that is. */
+  serviceLog?: Target | undefined;
+  /** Absent where this process is not configured for it: content is then loaded from folders, or by another process. */
+  contentSource?: ContentSource | undefined;
+  /** Absent where this process is not configured for it: rejected messages are then only in the database. */
+  deadLetters?: DeadLetters | undefined;
 };
 
-let current: Services | undefined;
-
-/** graphile-worker calls a task with nothing of ours, so the process keeps its services here while the worker runs. */
-export function setServices(services: Services | undefined): void {
-  current = services;
-}
-
-/** @throws Error when no worker runs in this process. */
-export function services(): Services {
-  if (!current) throw new Error("a task was called outside of a running worker");
-  return current;
-}
+/** The services of a process that is configured for what not every process has. */
+export type ServicesWith<Name extends keyof Services> = Services & {
+  [Needed in Name]: NonNullable<Services[Needed]>;
+};

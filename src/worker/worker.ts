@@ -9,27 +9,8 @@ import {
 } from "graphile-worker";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
-import decide from "../../tasks/decide.ts";
-import deliverNotificationsBackend from "../../tasks/deliver_notifications_backend.ts";
-import deliverServiceLog from "../../tasks/deliver_service_log.ts";
-import fetchContent from "../../tasks/fetch_content.ts";
-import forwardRejected from "../../tasks/forward_rejected.ts";
-import retain from "../../tasks/retain.ts";
-import sweep from "../../tasks/sweep.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { workerPool } from "./worker_pool.ts";
-
-const tasks: TaskList = {
-  decide,
-  deliver_notifications_backend: deliverNotificationsBackend,
-  deliver_service_log: deliverServiceLog,
-  fetch_content: fetchContent,
-  forward_rejected: forwardRejected,
-  retain,
-  sweep,
-};
-/** Every task runs once at a time in a process, so with this many none has to wait for another. */
-export const taskCount = Object.keys(tasks).length;
 
 const everyMinute = "* * * * *";
 const everyFiveMinutes = "*/5 * * * *";
@@ -58,17 +39,17 @@ export interface Worker {
 }
 
 /**
- * Starts graphile-worker on the tasks. A task that this process is not configured for (`without`) stays in the queue for
- * a process that is, and is not put there by this one.
+ * Starts graphile-worker on the tasks, by their names. A task that is not among them, since this process is not configured
+ * for it, stays in the queue for a process that is, and is not put there by this one.
  */
 export async function startWorker(options: {
   pool: Pool;
   log: Logger;
-  without: readonly string[];
+  tasks: TaskList;
   /** what this process does, for people who look at the table `worker` */
   roles: readonly string[];
 }): Promise<Worker> {
-  const { pool, log, without, roles } = options;
+  const { pool, log, tasks, roles } = options;
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => undefined);
   const unreachable = Promise.withResolvers<void>();
@@ -85,9 +66,10 @@ export async function startWorker(options: {
       stopping: stopping.signal,
       onUnreachable: unreachable.resolve,
     }),
-    taskList: Object.fromEntries(Object.entries(tasks).filter(([name]) => !without.includes(name))),
-    parsedCronItems: parseCronItems(crontab.filter(({ task }) => !without.includes(task))),
-    concurrency: taskCount,
+    taskList: tasks,
+    parsedCronItems: parseCronItems(crontab.filter(({ task }) => Object.hasOwn(tasks, task))),
+    // every task runs once at a time in a process, so with this many none has to wait for another
+    concurrency: Object.keys(tasks).length,
     pollInterval: 1_000,
     noHandleSignals: true,
     events,

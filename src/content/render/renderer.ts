@@ -80,12 +80,6 @@ export class Renderer {
     return { texts: Object.fromEntries(texts) as Record<Name, string> };
   }
 
-  /** Forgets a content version, or all of them, as compiled. */
-  forget(contentId?: string): void {
-    for (const id of contentId === undefined ? [...this.#known] : [contentId])
-      if (this.#known.delete(id)) this.#send({ forget: id });
-  }
-
   /** Ends the thread; renderings under way get an error. */
   async dispose(): Promise<void> {
     this.#disposed = true;
@@ -134,7 +128,8 @@ export class Renderer {
     this.#known.add(contentId);
     for (const oldest of this.#known) {
       if (this.#known.size <= this.#limits.cachedContents) break;
-      this.forget(oldest);
+      this.#known.delete(oldest);
+      this.#send({ forget: oldest });
     }
   }
 

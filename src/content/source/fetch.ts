@@ -3,7 +3,8 @@ import { createAgent, type HttpAnswer, NoAnswer, send } from "../../http/client.
 import { readAnswer } from "./answer.ts";
 import { ContentError } from "./error.ts";
 import { maxTotalBytes } from "./files.ts";
-import { decodeGob, GobError } from "./gob/gob.ts";
+import { decodeGob } from "./gob/gob.ts";
+import { GobError } from "./gob/reader.ts";
 import type { RuleContent } from "./rule_content.ts";
 
 /** A content service. */

@@ -12,9 +12,6 @@ import {
 } from "./rule_content.ts";
 import { checked, configShape, metadataShape, nameShape, parseYaml, pluginShape } from "./shapes.ts";
 
-export { ContentError } from "./error.ts";
-export type { RuleContent } from "./rule_content.ts";
-
 type RuleFolder = Rule & { folder: Folder };
 
 /**

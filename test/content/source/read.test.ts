@@ -3,8 +3,9 @@ import { symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { ContentError } from "../../../src/content/source/error.ts";
 import { loadContent } from "../../../src/content/source/load.ts";
-import { ContentError, readContent } from "../../../src/content/source/read.ts";
+import { readContent } from "../../../src/content/source/read.ts";
 import { folderOf, type Tree } from "../../support/content_folder.ts";
 
 const plugin = (name: string) =>

@@ -2,8 +2,6 @@ import { maxTotalBytes } from "../files.ts";
 import { GobReader } from "./reader.ts";
 import { definedType, definitionType, firstUserType, type GobType, ownTypes } from "./types.ts";
 
-export { GobError } from "./reader.ts";
-
 // Every value takes a byte at least, and can take some fifty in memory: 50 MB of the smallest would be gigabytes.
 const maxValues = 1_000_000;
 const maxDepth = 64;

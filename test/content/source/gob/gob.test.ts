@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { decodeGob, GobError } from "../../../../src/content/source/gob/gob.ts";
+import { decodeGob } from "../../../../src/content/source/gob/gob.ts";
+import { GobError } from "../../../../src/content/source/gob/reader.ts";
 import { gobSamples } from "../../../support/gob_samples.ts";
 
 const folder = join(import.meta.dirname, "../../../../../shared/data/content");

@@ -5,8 +5,8 @@ import { test } from "node:test";
 import { below, mulberry32, pick, type Random } from "../../../../dev/samples/random.ts";
 import { readAnswer } from "../../../../src/content/source/answer.ts";
 import { ContentError } from "../../../../src/content/source/error.ts";
-import { decodeGob, GobError } from "../../../../src/content/source/gob/gob.ts";
-import { GobReader } from "../../../../src/content/source/gob/reader.ts";
+import { decodeGob } from "../../../../src/content/source/gob/gob.ts";
+import { GobError, GobReader } from "../../../../src/content/source/gob/reader.ts";
 import { answerInGob } from "../../../support/content_answer.ts";
 import { gobSamples } from "../../../support/gob_samples.ts";
 

@@ -4,7 +4,7 @@ import type { Services } from "../src/worker/services.ts";
 
 const swept = z.object({ cooldowns_ended: z.number(), woken: z.array(z.string()) });
 
-/** Picks up what a lost wake-up left behind, by one round of SQL sweep(). Payload: none that matters (cron). */
+/** Picks up what a lost wake-up left behind (SQL sweep). Payload: none that matters (cron). */
 export default function sweep({ pool, log }: Services): Task {
   return async () => {
     const { rows } = await pool.query("select cooldowns_ended, woken from sweep()");

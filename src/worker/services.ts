@@ -15,7 +15,7 @@ export type Services = {
   notificationsBackend: Target;
   /** Absent where this process is not configured for it: its notifications wait for one that is. */
   serviceLog?: Target | undefined;
-  /** Absent where this process is not configured for it: content is then loaded from folders, or by another process. */
+  /** Absent where this process is not configured for it: content comes from folders, or another process. */
   contentSource?: ContentSource | undefined;
   /** Absent where this process is not configured for it: rejected messages are then only in the database. */
   deadLetters?: DeadLetters | undefined;

@@ -1,8 +1,7 @@
 import type { Pool } from "pg";
 import { z } from "zod";
 import { DeliveryError, type FailureReason, messageOf } from "../errors.ts";
-import { type ClaimedNotification, claimedNotificationSchema } from "./claimed.ts";
-import type { Unrendered } from "./rendered.ts";
+import { type ClaimedNotification, claimedNotificationSchema, type Unrendered } from "./claimed.ts";
 
 /** The targets, by their name in event_targets. */
 export type TargetName = "notifications backend" | "service log";

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import pg from "pg";
-import { loadContent } from "../../src/content/load.ts";
+import { sampleContent } from "../../dev/embedded.ts";
+import { type ServiceLogReceiver, startServiceLogReceiver } from "../../dev/stack/service_log_receiver.ts";
+import { loadContent } from "../../src/content/source/load.ts";
 import { createPool } from "../../src/db/pool.ts";
-import { sampleContent } from "../../src/dev/embedded.ts";
-import { type ServiceLogReceiver, startServiceLogReceiver } from "../../src/dev/service_log_receiver.ts";
 import { createLogger } from "../../src/log.ts";
 import { openTopics, type TestTopics } from "./kafka.ts";
 import { Service } from "./service.ts";

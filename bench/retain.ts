@@ -28,6 +28,7 @@ export async function run({ scale }: Options): Promise<Report> {
     databaseUrl: database.url,
     size: 2,
     name: "ccx bench",
+    searchPath: "public,ccx",
     log: createLogger("warn"),
   });
   const figures = { drop: [] as number[], quiet: [] as number[], busy: [] as number[] };

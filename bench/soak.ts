@@ -26,7 +26,11 @@ export async function run({ scale }: Options): Promise<Report> {
   const stack = await startStack({ log: (line) => console.error(line) });
   owned.defer(() => stack.stop());
   await prepareDatabase(stack.databaseUrl, createLogger("silent"));
-  const database = new pg.Pool({ connectionString: stack.databaseUrl, max: 2 });
+  const database = new pg.Pool({
+    connectionString: stack.databaseUrl,
+    max: 2,
+    options: "-c search_path=public,ccx",
+  });
   owned.defer(() => database.end());
   const client = new kafkajs.Kafka({ brokers: [stack.kafkaBrokers], logLevel: kafkajs.logLevel.NOTHING });
   const admin = client.admin();

@@ -56,7 +56,11 @@ export async function openBenchServers({ kafka }: { kafka: boolean }) {
 
 /** A connection that ends when it is disposed of. */
 export async function connect(url: string): Promise<pg.Client & AsyncDisposable> {
-  const client = new pg.Client({ connectionString: url, application_name: "ccx bench" });
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: "ccx bench",
+    options: "-c search_path=public,ccx",
+  });
   await client.connect();
   return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() });
 }

@@ -44,7 +44,7 @@ export async function claim(
 ): Promise<{ rows: ClaimedNotification[]; failed: Outcome[] }> {
   const { rows } = await pool.query({
     name: "claim_notifications",
-    text: "select * from claim_notifications($1, $2, $3 * interval '1 millisecond')",
+    text: "select * from ccx.claim_notifications($1, $2, $3 * interval '1 millisecond')",
     values: [target, batchSize, leaseMs],
   });
   const claimed = { rows: [] as ClaimedNotification[], failed: [] as Outcome[] };
@@ -63,7 +63,7 @@ export async function claim(
 export async function settle(pool: Pool, outcomes: Outcome[]): Promise<Settled> {
   const { rows } = await pool.query({
     name: "settle_notifications",
-    text: "select sent, retried, dead, circuit from settle_notifications($1::jsonb)",
+    text: "select sent, retried, dead, circuit from ccx.settle_notifications($1::jsonb)",
     values: [JSON.stringify(outcomes)],
   });
   return settledSchema.parse(rows[0]);

@@ -58,7 +58,7 @@ export async function quiet(
       assert.ok(round <= 6, `it does not end: ${await whatIsLeft()}`);
       await Promise.all(stage.workers.map((worker) => worker.stop()));
       await stage.query("update notification set next_attempt_at = now() where state = 'pending'");
-      await stage.query("select sweep()");
+      await stage.query("select ccx.sweep()");
       for (const worker of stage.workers) worker.start();
       await isDone(20_000);
     }

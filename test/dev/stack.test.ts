@@ -90,7 +90,7 @@ test("npm run stack tells where it is and ends with Ctrl-C", async (t) => {
     output += `${line}\n`;
     if (line.startsWith("psql ")) break;
   }
-  const [, port] = /^DATABASE_URL=postgres:\/\/ccx@127\.0\.0\.1:(\d+)\/ccx$/m.exec(output) ?? [];
+  const [, port] = /^DATABASE_URL=postgres:\/\/dev@127\.0\.0\.1:(\d+)\/ccx$/m.exec(output) ?? [];
   assert.ok(port, output);
   assert.match(output, /^KAFKA_BROKERS=127\.0\.0\.1:\d+$/m);
   assert.match(output, /^psql postgres:/m);

@@ -9,7 +9,9 @@ import { chosenVersion, findBinaries, type PostgresVersion } from "./binaries.ts
 
 export type RunningPostgres = Server & { readonly url: string };
 
-const role = "ccx";
+// not ccx: a user of that name would have the schema ccx in front of its search path
+const role = "dev";
+const databaseName = "ccx";
 
 /**
  * Starts an empty PostgreSQL (18, or what CCX_STACK_POSTGRES says) on loopback, with a database `ccx` and a superuser
@@ -69,9 +71,9 @@ export async function startPostgres(directory: string, guard: Guard): Promise<Ru
     "PostgreSQL",
     logFile,
     ([port]) => serve(port),
-    ([port]) => asked(port, `create database ${role}`),
+    ([port]) => asked(port, `create database ${databaseName}`),
   );
-  const url = `postgres://${role}@127.0.0.1:${port}/${role}`;
+  const url = `postgres://${role}@127.0.0.1:${port}/${databaseName}`;
   const again = () => serve(port);
   return Object.assign(
     restartable("PostgreSQL", logFile, server, again, () => asked(port, "select 1")),

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:20bb8f6d30445dcc2fc16d65699efa29c9e1b653
+--! Hash: sha1:938bbc0e9aa3462a9acbb5cc6e8f92b375df1b71
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -113,7 +113,7 @@ declare
 begin
   if length(filter) > max_length then
     raise exception 'the filter has % characters; it may have %', length(filter), max_length
-      using errcode = 'invalid_parameter_value';
+      using errcode = 'NTF01';
   end if;
 
   for token in select m[1] from regexp_matches(filter, pattern, 'g') m loop
@@ -174,7 +174,7 @@ begin
   end loop;
 
   if problem is null and cardinality(compiled) = 0 and top = 0 then
-    raise exception 'the filter is empty' using errcode = 'invalid_parameter_value';
+    raise exception 'the filter is empty' using errcode = 'NTF02';
   end if;
   if problem is null and operand_expected then
     token_at := next_at;
@@ -185,7 +185,7 @@ begin
   end if;
   if problem is not null then
     raise exception 'the filter cannot be read at position %: %', token_at, problem
-      using errcode = 'invalid_parameter_value';
+      using errcode = 'NTF03';
   end if;
   while top > 0 loop
     compiled := compiled || waiting[top];

@@ -17,7 +17,7 @@ begin
   loop
     execute format('select ($1).%I is not null', bound.column_name) into holds using policy;
     if not holds then
-      raise exception 'the setting % cannot be empty', bound.column_name using errcode = 'invalid_parameter_value';
+      raise exception 'the setting % cannot be empty', bound.column_name using errcode = 'NTP05';
     end if;
   end loop;
   for bound in
@@ -28,7 +28,7 @@ begin
   loop
     execute format('select %s from (select ($1).*) as policy', bound.expression) into holds using policy;
     if not holds then
-      raise exception '%', bound.meaning using errcode = 'invalid_parameter_value';
+      raise exception '%', bound.meaning using errcode = 'NTP06';
     end if;
   end loop;
 end $$;

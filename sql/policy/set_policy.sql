@@ -22,7 +22,7 @@ declare
   columns text;
 begin
   if set_policy.rule like '%|%' then
-    raise exception 'a policy is for a whole rule, not for one of its error keys' using errcode = 'invalid_parameter_value';
+    raise exception 'a policy is for a whole rule, not for one of its error keys' using errcode = 'NTP01';
   end if;
   -- of two changes at once the second waits here, in a statement before the one that is to see what the first made
   perform lock_policies(wanted_target);
@@ -39,7 +39,7 @@ begin
   is_successor := present.org_id is not distinct from set_policy.org_id and present.rule_name is not distinct from scope_rule;
   if lower(present.validity) > set_policy.at or is_successor and lower(present.validity) = set_policy.at then
     raise exception 'the policy in force began at %, a new one has to begin later', lower(present.validity)
-      using errcode = 'invalid_parameter_value';
+      using errcode = 'NTP11';
   end if;
   successor := changed_policy(present, change, set_policy.at);
   successor.org_id := set_policy.org_id;
@@ -68,7 +68,7 @@ begin
 exception
   when exclusion_violation then
     raise exception 'there is a policy of its own at that time already, or it ended later than that'
-      using errcode = 'invalid_parameter_value';
+      using errcode = 'NTP12';
 end $$;
 
 comment on function set_policy(text, jsonb, text, timestamptz, bigint, text) is

@@ -15,7 +15,7 @@ begin
     return new;
   end if;
   raise exception 'a version of a policy is not changed or deleted: set_policy() makes a new one, end_policy() ends one'
-    using errcode = 'invalid_parameter_value';
+    using errcode = 'NTP07';
 end $$;
 
 comment on function ccx.tg_policy__history() is 'Trigger of policy: refuses whatever would change what a past decision went by.';

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:938bbc0e9aa3462a9acbb5cc6e8f92b375df1b71
+--! Hash: sha1:7f1a3798de3c9ea452b0b7bb94ca9601a782fe38
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -420,6 +420,15 @@ create table policy (
   constraint policy_notify_resolved_check check (notify_resolved = (notify_resolved_since is not null)),
   constraint policy_one_in_force exclude using gist (
     target_id with =, coalesce(org_id, 0) with =, coalesce(rule_name, '') with =, validity with &&)
+);
+
+create table withdrawn_policy (
+  id bigint generated always as identity primary key,
+  policy jsonb not null,
+  planned_by text not null,
+  withdrawn_at timestamptz not null default now(),
+  withdrawn_by text not null default session_user,
+  reason text
 );
 
 create table filter_result (

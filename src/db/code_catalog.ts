@@ -49,8 +49,8 @@ export async function objectsNamed(client: ClientBase, name: string): Promise<Ca
 }
 
 /**
- * What PostgreSQL would not leave in place when an object is dropped, each with its kind. Rules, row types and the like
- * are part of what they belong to and do not stand for themselves.
+ * What PostgreSQL would not leave in place when an object is dropped, each with its kind, the oldest first. Rules, row types and
+ * the like are part of what they belong to and do not stand for themselves.
  */
 export async function dependentsOf(
   client: ClientBase,
@@ -63,6 +63,8 @@ export async function dependentsOf(
        select d.classid, d.objid
        from part p
        join pg_depend d on d.refclassid = p.classid and d.refobjid = p.objid
+       where not exists (
+         select from pg_class t where d.classid = 'pg_class'::regclass and t.oid = d.objid and t.relkind = 't')
      ), dependent as (
        -- a rule stands for its view, the default of a column for the column's table
        select distinct
@@ -82,7 +84,7 @@ export async function dependentsOf(
          where d.classid = 'pg_type'::regclass and t.oid = d.objid and (t.typrelid <> 0 or t.typelem <> 0))
        and not exists (
          select from pg_class c where d.classid = 'pg_class'::regclass and c.oid = d.objid and c.relkind = 'c')
-     order by 1, 2`,
+     order by d.objid`,
     [classid, objid],
   );
   return rows;

@@ -1,16 +1,19 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { ConfigurationError } from "../../src/errors.ts";
 import { rows } from "../support/builders.ts";
 import { catalog } from "../support/catalog.ts";
 import { load } from "../support/code.ts";
-import { openDatabase, testDatabase } from "../support/database.ts";
+import { onServer, openDatabase } from "../support/database.ts";
 
-const server = testDatabase();
-const [reader, clerk] = [`ccx reader ${process.pid}`, `ccx_clerk_${process.pid}`];
+const reader = `ccx reader ${process.pid}`;
+const clerk = `ccx_clerk_${process.pid}`;
 
-before(async () => void (await server.pool.query(`create role "${reader}"; create role ${clerk}`)));
-after(async () => void (await server.pool.query(`drop role "${reader}", ${clerk}`)));
+/** Two people; roles are the server's, and go after the database. */
+async function openRoles(): Promise<AsyncDisposable> {
+  await onServer(`create role "${reader}"; create role ${clerk}`);
+  return { [Symbol.asyncDispose]: () => onServer(`drop role "${reader}", ${clerk}`) };
+}
 
 const view = (query: string) => `create or replace view seen with (security_invoker = true) as ${query};`;
 const greeting = (returns: string) =>
@@ -47,6 +50,7 @@ for (const [how, changed] of [
   ],
 ] as const)
   test(`people's grants on objects ${how} stay`, async () => {
+    await using _roles = await openRoles();
     await using database = await openDatabase();
     await load(database.pool, ...given);
     await database.pool.query(grants);
@@ -57,6 +61,7 @@ for (const [how, changed] of [
   });
 
 test("a function with other arguments has the grants of the old one", async () => {
+  await using _roles = await openRoles();
   await using database = await openDatabase();
   await load(database.pool, ...given);
   await database.pool.query(grants);
@@ -71,6 +76,7 @@ test("a function with other arguments has the grants of the old one", async () =
 });
 
 test("a grant on a column that the view no longer has does not stop the release, the others stay", async () => {
+  await using _roles = await openRoles();
   await using database = await openDatabase();
   await load(database.pool, ...given);
   await database.pool.query(grants);
@@ -83,19 +89,23 @@ test("a grant on a column that the view no longer has does not stop the release,
 });
 
 for (const [what, own, name] of [
-  ["view", "create view own as select a, b from seen", "view public.own"],
-  ["materialized view", "create materialized view own as select b from seen", "materialized view public.own"],
+  ["view", "create view public.own as select a, b from seen", "view public.own"],
+  [
+    "materialized view",
+    "create materialized view public.own as select b from seen",
+    "materialized view public.own",
+  ],
   [
     "function",
-    "create function own() returns bigint begin atomic select sum(b) from seen; end",
+    "create function public.own() returns bigint begin atomic select sum(b) from seen; end",
     "function public.own()",
   ],
   [
     "function that takes a row",
-    "create function own(seen) returns text return 'it'",
+    "create function public.own(seen) returns text return 'it'",
     "function public.own(public.seen)",
   ],
-  ["table", "create table own (it seen)", "table column public.own.it"],
+  ["table", "create table public.own (it seen)", "table public.own"],
   [
     "trigger",
     "create trigger own instead of insert on seen for each row execute function suppress_redundant_updates_trigger()",
@@ -123,7 +133,7 @@ for (const [what, own, name] of [
 test("a default of somebody's column that uses our function stops the release by its name", async () => {
   await using database = await openDatabase();
   await load(database.pool, greeting("text"));
-  await database.pool.query("create table own (it text default greeting('me'))");
+  await database.pool.query("create table public.own (it text default greeting('me'))");
   await assert.rejects(
     load(database.pool, greeting("varchar")),
     /default value .*public\.own\.it depends on it/,

@@ -33,7 +33,7 @@ export async function openDatabase(
 ): Promise<TestDatabase & AsyncDisposable> {
   const { serverUrl, template } = environment();
   const name = `ccx_test_${process.pid}_${++count}`;
-  await onServer(serverUrl, `create database ${name}${options.empty ? "" : ` template ${template}`}`);
+  await onServer(`create database ${name}${options.empty ? "" : ` template ${template}`}`);
   const url = new URL(serverUrl);
   url.pathname = name;
   const pool = createPool({
@@ -48,7 +48,7 @@ export async function openDatabase(
     async [Symbol.asyncDispose]() {
       await graphileMigrateLetsGo(pool);
       await pool.end();
-      await onServer(serverUrl, `drop database ${name} with (force)`);
+      await onServer(`drop database ${name} with (force)`);
     },
   };
 }
@@ -70,8 +70,9 @@ function environment(): { serverUrl: string; template: string } {
   return { serverUrl, template };
 }
 
-async function onServer(url: string, sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
+/** Runs a statement that concerns the whole server. */
+export async function onServer(sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: environment().serverUrl });
   await client.connect();
   try {
     await client.query(sql);

@@ -28,7 +28,8 @@ export function createPool(options: {
     connectionTimeoutMillis: 10_000,
     idle_in_transaction_session_timeout: 60_000,
     keepAlive: true,
-    options: "-c timezone=UTC -c datestyle=ISO",
+    // by default, the schema that is called as the user comes first: ours of internals, for a user ccx
+    options: "-c timezone=UTC -c datestyle=ISO -c search_path=public,ccx",
     types: types as never,
   });
   // An idle connection that breaks is not an error of ours: the next query gets a new one, or fails and says why.

@@ -2,6 +2,7 @@ import type { Pool } from "pg";
 import type { Logger } from "pino";
 import type { Format } from "../content/escape.ts";
 import type { ContentTexts } from "../content/texts.ts";
+import { whileMigrated } from "../db/wait.ts";
 import { claim, type Outcome, released, type Settled, settle, type TargetName } from "./outbox.ts";
 import { type RenderedNotification, type RenderedRows, renderAll, type TextName } from "./rendered.ts";
 
@@ -72,7 +73,7 @@ async function prepare(target: Target, pool: Pool, texts: ContentTexts): Promise
   const { rows, failed } = await claim(pool, target.name, target.batchSize, target.leaseMs);
   const count = rows.length + failed.length;
   if (count === 0) return undefined;
-  const rendered = await renderAll(rows, target, texts);
+  const rendered = await whileMigrated(() => renderAll(rows, target, texts));
   return {
     claimedAt,
     isFull: count === target.batchSize,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import pg from "pg";
 import { isBeingMigrated, isDatabaseUnavailable, isUnstorable } from "../../src/db/errors.ts";
+import { whileMigrated } from "../../src/db/wait.ts";
 
 function databaseError(code: string, message: string): pg.DatabaseError {
   return Object.assign(new pg.DatabaseError(message, message.length, "error"), { code });
@@ -33,4 +34,17 @@ for (const [code, message, is] of [
 test("what is no error of the database does not mean that a release is being loaded", () => {
   for (const error of [new Error("cache lookup failed"), "40P01", undefined, { code: "40P01" }])
     assert.equal(isBeingMigrated(error), false);
+});
+
+test("a statement that meets a release is tried again, any other failure is thrown at once", async () => {
+  const failures = [databaseError("40P01", "deadlock detected"), databaseError("55P03", "lock timeout")];
+  const work = async () => {
+    const failure = failures.shift();
+    if (failure) throw failure;
+    return "done";
+  };
+  assert.equal(await whileMigrated(work), "done");
+  failures.push(databaseError("23505", "duplicate key"), databaseError("40P01", "deadlock detected"));
+  await assert.rejects(whileMigrated(work), { code: "23505" });
+  assert.equal(failures.length, 1);
 });

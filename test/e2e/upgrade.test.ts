@@ -78,9 +78,11 @@ async function feed(scene: Scene, isEnough: () => boolean): Promise<string[]> {
   return clusters;
 }
 
-/** Loads one release after the other, each as soon as messages arrive after the one before; sql/ is the last. */
+/** Once messages go out, loads one release after the other, each as soon as more arrive; sql/ is the last. */
 async function upgrade(scene: Scene): Promise<void> {
   const stored = "select count(*)::integer from new_reports";
+  const isSent = "select exists (select from notification where state = 'sent')";
+  await until("messages go out", () => scene.value(isSent));
   for (let nth = 0; nth < loads; nth++) {
     const before = Number(await scene.value(stored));
     await until("there is traffic", async () => Number(await scene.value(stored)) > before);
@@ -105,7 +107,7 @@ scenario(
   "while releases are loaded under a steady stream, nothing is lost, repeated or ended",
   { serviceLog: true },
   async (scene) => {
-    const services = [scene.start("consume"), scene.start("work"), scene.start("work")];
+    const services = [scene.start("consume"), scene.start("work"), scene.start("work")] as const;
     for (const service of services) await service.says("running");
     await services[0].says("Consumer has joined the group");
     const before = await objects(scene);

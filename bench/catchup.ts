@@ -1,4 +1,4 @@
-import { createTopics } from "../src/dev/embedded.ts";
+import { createTopics } from "../dev/embedded.ts";
 import type { LogLine } from "../test/support/service.ts";
 import { type Options, type Report, result } from "./report.ts";
 import { connect, openBenchServers, settings } from "./support/bench_database.ts";

@@ -1,5 +1,5 @@
-import { createTopics } from "../src/dev/embedded.ts";
-import { startServiceLogReceiver } from "../src/dev/service_log_receiver.ts";
+import { createTopics } from "../dev/embedded.ts";
+import { startServiceLogReceiver } from "../dev/stack/service_log_receiver.ts";
 import type { LogLine } from "../test/support/service.ts";
 import { type Options, type Report, type Result, result } from "./report.ts";
 import { connect, openBenchServers, settings } from "./support/bench_database.ts";

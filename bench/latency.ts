@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import kafkajs from "kafkajs";
-import { createTopics } from "../src/dev/embedded.ts";
+import { createTopics } from "../dev/embedded.ts";
 import { until } from "../test/support/until.ts";
 import { type Options, type Report, type Result, result } from "./report.ts";
 import { connect, openBenchServers, settings } from "./support/bench_database.ts";

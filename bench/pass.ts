@@ -1,5 +1,5 @@
 import { createPool } from "../src/db/pool.ts";
-import { decideWaiting } from "../src/decide/decide_waiting.ts";
+import { decideWaiting } from "../src/decide/decide_due.ts";
 import { createLogger } from "../src/log.ts";
 import { type Options, type Report, type Result, result } from "./report.ts";
 import { connect, openBenchServers, settings } from "./support/bench_database.ts";

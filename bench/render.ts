@@ -1,4 +1,4 @@
-import { createRenderer } from "../src/content/renderer.ts";
+import { createRenderer } from "../src/content/render/renderer.ts";
 import { type Options, type Report, result, timed } from "./report.ts";
 
 /** Texts in the manner of real rules: a title, a reason with a loop over nodes, a resolution with a command. */

@@ -1,4 +1,5 @@
--- The rooms, floor by floor: a room uses only rooms on lower floors.
+-- The rooms, floor by floor: a room uses only rooms on lower floors (test/db/floors.test.ts). Each room's index.sql tells
+-- its story and lists its files in the order of loading: a file uses only what comes before it.
 --!include stored/index.sql
 --!include queue/index.sql
 --!include ledger/index.sql
@@ -8,8 +9,8 @@
 --!include silence/index.sql
 --!include deliver/index.sql
 --!include retain/index.sql
---!include ingest/index.sql
 --!include decide/index.sql
+--!include ingest/index.sql
 --!include ops/index.sql
 --!include explain/index.sql
 --!include triggers.sql

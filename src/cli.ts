@@ -10,12 +10,12 @@ import { addRejectedCommands } from "./cli/rejected.ts";
 import { addRetainCommand } from "./cli/retain.ts";
 import { addSilenceCommands } from "./cli/silence.ts";
 import { addSimulateCommand } from "./cli/simulate.ts";
-import { describeConfig, requireKeys } from "./config.ts";
-import { ContentError } from "./content/error.ts";
+import { isStop, stopSignal } from "./cli/stop.ts";
+import { describeConfig, requireKeys } from "./config/config.ts";
+import { ContentError } from "./content/source/error.ts";
 import { asConfigurationError, asRefusal } from "./db/errors.ts";
 import { ConfigurationError } from "./errors.ts";
 import type { Role } from "./run.ts";
-import { isStop, stopSignal } from "./stop.ts";
 
 /** How long a service that cannot go on may take to end; what it has in hand is done again by the next one. */
 const endWithinMs = 5_000;
@@ -85,7 +85,7 @@ export async function main(argv: string[]): Promise<void> {
     .action(async () => {
       const { config, log } = context.config();
       requireKeys(config, ["databaseUrl"]);
-      const { tail } = await import("./ops/tail.ts");
+      const { tail } = await import("./cli/tail.ts");
       await tail(config.databaseUrl, console.log, stopSignal(log)).catch(withoutWaiting);
     });
 

@@ -1,5 +1,4 @@
-import { type DestinationStream, type Logger, pino, stdTimeFunctions } from "pino";
-import type { Config } from "./config.ts";
+import { type DestinationStream, type LevelWithSilent, type Logger, pino, stdTimeFunctions } from "pino";
 
 export type { Logger };
 
@@ -14,7 +13,7 @@ const secretNames = [
  * The process's logger: one JSON object a line, to stdout unless another destination is given.
  * `level` and below are written; `time` is ISO 8601 in UTC, `level` a word.
  */
-export function createLogger(level: Config["logLevel"], destination?: DestinationStream): Logger {
+export function createLogger(level: LevelWithSilent, destination?: DestinationStream): Logger {
   const options = {
     level,
     base: { service: "ccx-notifications" },

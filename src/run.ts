@@ -1,23 +1,31 @@
+import type { TaskList } from "graphile-worker";
 import type { Kafka } from "kafkajs";
 import type { Logger } from "pino";
-import { type Config, requireKeys } from "./config.ts";
-import { contentSourceOf } from "./content/fetch.ts";
-import { ContentTexts } from "./content/texts.ts";
+import decide from "../tasks/decide.ts";
+import deliverNotificationsBackend from "../tasks/deliver_notifications_backend.ts";
+import deliverServiceLog from "../tasks/deliver_service_log.ts";
+import fetchContent from "../tasks/fetch_content.ts";
+import forwardRejected from "../tasks/forward_rejected.ts";
+import retain from "../tasks/retain.ts";
+import sweep from "../tasks/sweep.ts";
+import { type Config, requireKeys } from "./config/config.ts";
+import { ContentTexts } from "./content/render/texts.ts";
+import { contentSourceOf } from "./content/source/fetch.ts";
 import { createPool } from "./db/pool.ts";
 import { requireSameRelease } from "./db/release.ts";
 import { waitForDatabase } from "./db/wait.ts";
-import { AccessTokenSource } from "./deliver/access_token.ts";
-import { NotificationsBackend } from "./deliver/notifications_backend.ts";
-import { ServiceLogClient } from "./deliver/service_log.ts";
-import { ServiceLogTarget } from "./deliver/service_log_target.ts";
+import { NotificationsBackend } from "./deliver/notifications_backend/target.ts";
+import { AccessTokenSource } from "./deliver/service_log/access_token.ts";
+import { ServiceLogClient } from "./deliver/service_log/client.ts";
+import { ServiceLogTarget } from "./deliver/service_log/target.ts";
 import { messageOf } from "./errors.ts";
 import { ResultsConsumer } from "./ingest/consumer.ts";
 import type { DeadLetters } from "./ingest/dead_letters.ts";
 import { createKafka } from "./kafka/client.ts";
 import { registerCodecs } from "./kafka/codecs.ts";
 import { createProducer } from "./kafka/producer.ts";
-import { setServices } from "./ops/services.ts";
-import { startWorker } from "./ops/worker.ts";
+import type { Services } from "./worker/services.ts";
+import { startWorker } from "./worker/worker.ts";
 
 /** What a process does: take reports in, decide and deliver, or both. */
 export type Role = "consume" | "work";
@@ -72,7 +80,7 @@ export async function run(
     stack.defer(() => contentTexts.dispose());
     stack.defer(await contentTexts.watch(config.databaseUrl));
     const deadLetters = createDeadLetters(config, kafka, stack);
-    setServices({
+    const tasks = tasksWith({
       pool,
       log,
       deciders: config.deciders,
@@ -82,14 +90,7 @@ export async function run(
       contentSource,
       deadLetters,
     });
-    stack.defer(() => setServices(undefined));
-
-    const without = [
-      ...(serviceLog ? [] : ["deliver_service_log"]),
-      ...(contentSource ? [] : ["fetch_content"]),
-      ...(deadLetters ? [] : ["forward_rejected"]),
-    ];
-    const worker = await startWorker({ pool, log, without, roles });
+    const worker = await startWorker({ pool, log, tasks, roles });
     stack.defer(() => worker.stop());
     failures.push(worker.failed);
   }
@@ -116,6 +117,20 @@ export async function run(
     throw error;
   });
   log.info("stopping, finishing what is in hand");
+}
+
+/** The tasks of this process: those which need something that it is not configured for are left to others. */
+function tasksWith(services: Services): TaskList {
+  const { serviceLog, contentSource, deadLetters } = services;
+  return {
+    decide: decide(services),
+    deliver_notifications_backend: deliverNotificationsBackend(services),
+    ...(serviceLog && { deliver_service_log: deliverServiceLog({ ...services, serviceLog }) }),
+    ...(contentSource && { fetch_content: fetchContent({ ...services, contentSource }) }),
+    ...(deadLetters && { forward_rejected: forwardRejected({ ...services, deadLetters }) }),
+    retain: retain(services),
+    sweep: sweep(services),
+  };
 }
 
 function createDeadLetters(

@@ -1,12 +1,10 @@
 import type { Task } from "graphile-worker";
-import { decideWaiting } from "../src/decide/decide_waiting.ts";
-import { oneAtATime } from "../src/ops/one_at_a_time.ts";
-import { services } from "../src/ops/services.ts";
+import { decideWaiting } from "../src/decide/decide_due.ts";
+import { oneAtATime } from "../src/worker/one_at_a_time.ts";
+import type { Services } from "../src/worker/services.ts";
 
 /** Decides for every cluster that waits. Payload: none. */
-const decide: Task = async (_payload, { abortSignal }) => {
-  const { pool, log, deciders } = services();
-  await oneAtATime("decide", () => decideWaiting(pool, log, { deciders, signal: abortSignal }));
-};
-
-export default decide;
+export default function decide({ pool, log, deciders }: Services): Task {
+  return (_payload, { abortSignal }) =>
+    oneAtATime("decide", () => decideWaiting(pool, log, { deciders, signal: abortSignal }));
+}

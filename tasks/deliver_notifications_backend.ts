@@ -1,14 +1,17 @@
 import type { Task } from "graphile-worker";
-import { deliverDue } from "../src/deliver/target.ts";
-import { oneAtATime } from "../src/ops/one_at_a_time.ts";
-import { services } from "../src/ops/services.ts";
+import { deliverDue } from "../src/deliver/deliver_due.ts";
+import { oneAtATime } from "../src/worker/one_at_a_time.ts";
+import type { Services } from "../src/worker/services.ts";
 
 /** Sends what is due to platform.notifications.ingress. Payload: none. */
-const deliverNotificationsBackend: Task = async (_payload, { abortSignal }) => {
-  const { notificationsBackend, pool, contentTexts, log } = services();
-  await oneAtATime("deliver_notifications_backend", () =>
-    deliverDue(notificationsBackend, pool, contentTexts, log, abortSignal),
-  );
-};
-
-export default deliverNotificationsBackend;
+export default function deliverNotificationsBackend({
+  notificationsBackend,
+  pool,
+  contentTexts,
+  log,
+}: Services): Task {
+  return (_payload, { abortSignal }) =>
+    oneAtATime("deliver_notifications_backend", () =>
+      deliverDue(notificationsBackend, pool, contentTexts, log, abortSignal),
+    );
+}

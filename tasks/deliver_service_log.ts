@@ -1,13 +1,15 @@
 import type { Task } from "graphile-worker";
-import { deliverDue } from "../src/deliver/target.ts";
-import { oneAtATime } from "../src/ops/one_at_a_time.ts";
-import { services } from "../src/ops/services.ts";
+import { deliverDue } from "../src/deliver/deliver_due.ts";
+import { oneAtATime } from "../src/worker/one_at_a_time.ts";
+import type { ServicesWith } from "../src/worker/services.ts";
 
-/** Posts what is due to the Service Log. Payload: none. Only processes that are configured for it take this task. */
-const deliverServiceLog: Task = async (_payload, { abortSignal }) => {
-  const { serviceLog, pool, contentTexts, log } = services();
-  if (!serviceLog) throw new Error("the Service Log is not configured in this process");
-  await oneAtATime("deliver_service_log", () => deliverDue(serviceLog, pool, contentTexts, log, abortSignal));
-};
-
-export default deliverServiceLog;
+/** Posts what is due to the Service Log. Payload: none. */
+export default function deliverServiceLog({
+  serviceLog,
+  pool,
+  contentTexts,
+  log,
+}: ServicesWith<"serviceLog">): Task {
+  return (_payload, { abortSignal }) =>
+    oneAtATime("deliver_service_log", () => deliverDue(serviceLog, pool, contentTexts, log, abortSignal));
+}

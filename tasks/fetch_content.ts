@@ -1,13 +1,10 @@
 import type { Task } from "graphile-worker";
-import { refreshContent } from "../src/content/refresh.ts";
-import { oneAtATime } from "../src/ops/one_at_a_time.ts";
-import { services } from "../src/ops/services.ts";
+import { refreshContent } from "../src/content/source/refresh.ts";
+import { oneAtATime } from "../src/worker/one_at_a_time.ts";
+import type { ServicesWith } from "../src/worker/services.ts";
 
-/** Asks the content service. Payload: none that matters (cron). Only processes that are configured for it take this task. */
-const fetchContent: Task = async (_payload, { abortSignal }) => {
-  const { contentSource, pool, log } = services();
-  if (!contentSource) throw new Error("no content service is configured in this process");
-  await oneAtATime("fetch_content", () => refreshContent(pool, contentSource, log, abortSignal));
-};
-
-export default fetchContent;
+/** Asks the content service. Payload: none that matters (cron). */
+export default function fetchContent({ contentSource, pool, log }: ServicesWith<"contentSource">): Task {
+  return (_payload, { abortSignal }) =>
+    oneAtATime("fetch_content", () => refreshContent(pool, contentSource, log, abortSignal));
+}

@@ -1,13 +1,10 @@
 import type { Task } from "graphile-worker";
-import { forwardRejected } from "../src/ingest/dead_letters.ts";
-import { oneAtATime } from "../src/ops/one_at_a_time.ts";
-import { services } from "../src/ops/services.ts";
+import { forwardRejected as forward } from "../src/ingest/dead_letters.ts";
+import { oneAtATime } from "../src/worker/one_at_a_time.ts";
+import type { ServicesWith } from "../src/worker/services.ts";
 
-/** Writes rejected messages to the dead-letter topic. Payload: none. Only processes that are configured for it take this task. */
-const forward: Task = async (_payload, { abortSignal }) => {
-  const { deadLetters, pool, log } = services();
-  if (!deadLetters) throw new Error("no dead-letter topic is configured in this process");
-  await oneAtATime("forward_rejected", () => forwardRejected(pool, deadLetters, log, abortSignal));
-};
-
-export default forward;
+/** Writes rejected messages to the dead-letter topic. Payload: none. */
+export default function forwardRejected({ deadLetters, pool, log }: ServicesWith<"deadLetters">): Task {
+  return (_payload, { abortSignal }) =>
+    oneAtATime("forward_rejected", () => forward(pool, deadLetters, log, abortSignal));
+}

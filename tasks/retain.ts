@@ -1,12 +1,10 @@
 import type { Task } from "graphile-worker";
-import { oneAtATime } from "../src/ops/one_at_a_time.ts";
-import { services } from "../src/ops/services.ts";
-import { retain } from "../src/retain/retain.ts";
+import { retain as dropDays } from "../src/retain/retain.ts";
+import { oneAtATime } from "../src/worker/one_at_a_time.ts";
+import type { Services } from "../src/worker/services.ts";
 
 /** Drops the days that are past. Payload: none that matters (cron). */
-const runRetain: Task = async (_payload, { abortSignal }) => {
-  const { pool, log } = services();
-  await oneAtATime("retain", async () => void (await retain(pool, log, { signal: abortSignal })));
-};
-
-export default runRetain;
+export default function retain({ pool, log }: Services): Task {
+  return (_payload, { abortSignal }) =>
+    oneAtATime("retain", async () => void (await dropDays(pool, log, { signal: abortSignal })));
+}

@@ -1,11 +1,14 @@
 import type { Task } from "graphile-worker";
-import { services } from "../src/ops/services.ts";
-import { sweep } from "../src/ops/sweep.ts";
+import { z } from "zod";
+import type { Services } from "../src/worker/services.ts";
 
-/** Picks up what a lost wake-up left behind. Payload: none that matters (cron). */
-const runSweep: Task = async () => {
-  const { pool, log } = services();
-  await sweep(pool, log);
-};
+const swept = z.object({ cooldowns_ended: z.number(), woken: z.array(z.string()) });
 
-export default runSweep;
+/** Picks up what a lost wake-up left behind (SQL sweep). Payload: none that matters (cron). */
+export default function sweep({ pool, log }: Services): Task {
+  return async () => {
+    const { rows } = await pool.query("select cooldowns_ended, woken from sweep()");
+    const { cooldowns_ended, woken } = swept.parse(rows[0]);
+    if (woken.length > 0) log.info({ cooldownsEnded: cooldowns_ended, woken }, "swept");
+  };
+}

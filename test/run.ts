@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { glob } from "node:fs/promises";
 import pg from "pg";
+import { startStack } from "../dev/stack/stack.ts";
 import { migrate } from "../src/db/migrate.ts";
-import { startStack } from "../src/dev/stack.ts";
 import { createLogger } from "../src/log.ts";
 
 /**

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { glob } from "node:fs/promises";
 import path from "node:path";
-import { findBinaries, type PostgresVersion, postgresVersions } from "../src/dev/postgres/binaries.ts";
+import { findBinaries, type PostgresVersion, postgresVersions } from "../dev/stack/postgres/binaries.ts";
 import { ConfigurationError, messageOf } from "../src/errors.ts";
 
 const usage = `npm run test:versions -- [${postgresVersions.join("|")} …] [FILE …]`;
@@ -41,11 +41,11 @@ async function filesOfAll(): Promise<string[]> {
 
 /** Does nothing for a version that is installed as package.json says. */
 async function install(version: PostgresVersion): Promise<void> {
-  const folder = path.join(root, "src/dev/postgres");
+  const folder = path.join(root, "dev/stack/postgres");
   const packages = await run("npm", ["ls", "--silent"], {}, folder);
   if (packages === 0 && (await findBinaries(version).catch(() => undefined))) return;
   const end = await run("npm", ["ci"], {}, folder);
-  if (end !== 0) throw new ConfigurationError(`npm ci in src/dev/postgres failed (${end})`);
+  if (end !== 0) throw new ConfigurationError(`npm ci in dev/stack/postgres failed (${end})`);
 }
 
 /** Resolves to the exit code, or the signal. Servers that the environment names are not of the version to be tested. */

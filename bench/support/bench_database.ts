@@ -1,7 +1,7 @@
 import pg from "pg";
+import { createDatabase } from "../../dev/embedded.ts";
+import { startStack } from "../../dev/stack/stack.ts";
 import { migrate } from "../../src/db/migrate.ts";
-import { createDatabase } from "../../src/dev/embedded.ts";
-import { startStack } from "../../src/dev/stack.ts";
 import { createLogger } from "../../src/log.ts";
 import { until } from "../../test/support/until.ts";
 

@@ -131,7 +131,7 @@ order by f.updated_at;
 -- What was told ------------------------------------------------------------------------------------------------------
 
 create temp table qualifying on commit drop as
-select v.target_id, g.id as issue_id, g.org_id, g.cluster, v.rule_name, v.error_key, v.tags, v.policy_id, v.cooldown,
+select v.target_id, g.id as issue_id, g.org_id, g.cluster, v.rule_name, v.error_key, v.tags, (v.policy).id as policy_id, (v.policy).cooldown,
   g.occurrences, h.known_from, h.known_until
 from verdict(null, pg_temp.at()) v
 join given g on g.id = v.issue_id

@@ -32,7 +32,7 @@ begin atomic
     h.qualifies,
     x.last_told_at,
     h.next_eligible_at,
-    x.policy_id,
+    (x.policy).id,
     x.content_id,
     x.silence_id,
     coalesce(x.acked_by, x.disabled_by),
@@ -40,9 +40,9 @@ begin atomic
   from (
     select v.*, o.occurrence, coalesce(o.known_until > at, true) as is_open, l.received_at, l.updated_at,
       case when told.voided @> at then last_telling(v.issue_id, v.target_id, at) else told.told_at end as last_told_at,
-      case when v.spacing > interval '0' then last_message(v.org_id, v.cluster, v.target_id, at) end as message_at,
-      case when o.occurrence >= v.flapping_occurrences
-        then flapping_until(v.issue_id, o.occurrence, v.flapping_occurrences, v.flapping_window) end as flapping_until,
+      case when (v.policy).spacing > interval '0' then last_message(v.org_id, v.cluster, v.target_id, at) end as message_at,
+      case when o.occurrence >= (v.policy).flapping_occurrences
+        then flapping_until(v.issue_id, o.occurrence, (v.policy).flapping_occurrences, (v.policy).flapping_window) end as flapping_until,
       upper(unrendered.held_period) as unrendered_until,
       unrendered.error as render_error,
       case when v.cluster = any (silenced.clusters) or v.org_id = any (silenced.organizations)
@@ -68,11 +68,10 @@ begin atomic
     cross join silenced(tstzrange(coalesce(settings_at, at), coalesce(settings_at, at), '[]'))
     where o.known_from <= at
       -- open then, or gone since the policy tells what is gone
-      and coalesce(o.known_until > least(at, v.tell_resolved_since), true)
+      and coalesce(o.known_until > least(at, (v.policy).tell_resolved_since), true)
   ) x
   cross join lateral hold_reasons(
-    at, x.reasons, x.cooldown, x.spacing, x.allowed_clusters, x.blocked_clusters, x.flapping_action, x.cluster,
-    x.occurrence, x.is_open, x.last_told_at, x.message_at, x.flapping_until, x.unrendered_until, x.silence_id, x.acked_by,
+    at, x.reasons, x.policy, x.cluster, x.occurrence, x.is_open, x.last_told_at, x.message_at, x.flapping_until, x.unrendered_until, x.silence_id, x.acked_by,
     x.disabled_by) h
   where x.is_open
     or x.last_told_at is not null and resolution_is_due(x.issue_id, x.occurrence, x.target_id, x.last_told_at, at);

@@ -1,3 +1,11 @@
+-- Notify or hold. verdict() says what policy and content alone say about each issue; hold_reasons() adds what
+-- depends on the moment: cooldown, silences, acknowledgements, spacing, flapping. decide() joins both with
+-- the open issues and is the only place that answers; it takes the clock as an argument and reads only.
+-- decide_due() is the step that commits its answer: it turns requests into waiting clusters
+-- (expand_decision_request()), takes the clusters that wait longest, and writes ledger, outbox, reported and
+-- the wake-up of the deliveries in one transaction. Issues that went away are notified as resolved where the
+-- policy says so (resolution_is_due()).
+
 --!include decide/issue_verdict.sql
 --!include decide/verdict.sql
 --!include decide/hold_reasons.sql

@@ -14,21 +14,12 @@ begin atomic
     r.error_key,
     r.rule_name,
     i.first_seen,
-    p.id,
     c.id,
     c.total_risk,
     c.tags,
     -- evaluated when policy or content was written; now, where two transactions wrote them at the same time
     policy_reasons(p, c, wide.enabled, f.passes),
-    p.cooldown,
-    p.spacing,
-    p.allowed_clusters,
-    p.blocked_clusters,
-    p.flapping_occurrences,
-    p.flapping_window,
-    p.flapping_action,
-    p.tell_resolved_since,
-    p.max_events,
+    p,
     wide.target_id
   from issue i
   join rule r on r.id = i.rule_id

@@ -1,3 +1,11 @@
+-- From the outbox to the targets. notification holds one row for each message. A worker takes what is due
+-- with claim_notifications(), under a lease, sends it outside any transaction, and reports how it went to
+-- settle_notifications(), which marks messages sent, lets them wait (retry_delay()) or gives them up, voids
+-- what was not notified in the ledger, writes reported (record_reported()) and moves the circuit of the
+-- target (settle_circuit()): while a receiver is down nothing is handed out but a probe.
+-- expire_notifications() gives up what the receiver would no longer recognize. People see dead_letter,
+-- delivery_gap and delivery_circuit, and act with redrive(), replay() and close_circuit().
+
 --!include deliver/tables.sql
 --!include deliver/wake_delivery.sql
 --!include deliver/retry_delay.sql

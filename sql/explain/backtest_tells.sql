@@ -37,8 +37,8 @@ as $$
     select v.*, lead(v.starts_at, 1, 'infinity') over (partition by v.issue_id order by v.starts_at) as ends_at
     from (
       select e.starts_at, v.*,
-        row(v.policy_id, v.content_id, v.reasons) is distinct from
-          lag(row(v.policy_id, v.content_id, v.reasons)) over (partition by v.issue_id order by e.starts_at) as differs
+        row((v.policy).id, v.content_id, v.reasons) is distinct from
+          lag(row((v.policy).id, v.content_id, v.reasons)) over (partition by v.issue_id order by e.starts_at) as differs
       from era e
       cross join lateral (
         select * from verdict(backtest_tells.target, e.starts_at) where change is null
@@ -53,7 +53,7 @@ as $$
       case when spaced.is_needed then last_message(i.org_id, i.cluster, backtest_tells.target, from_time) end as message_at,
       from_time as may_be_told_at, false as is_told, null::bigint as policy_id, null::integer as max_events
     from issue i
-    cross join (select bool_or(v.spacing > interval '0') as is_needed from verdicts v) spaced
+    cross join (select bool_or((v.policy).spacing > interval '0') as is_needed from verdicts v) spaced
     left join notified_issue told
       on told.issue_id = i.id and told.target_id = backtest_tells.target and not told.resolved
       and told.told_at < from_time and told.superseded_at >= from_time
@@ -69,11 +69,11 @@ as $$
       s.policy_id,
       s.max_events
     from (
-      select r.issue_id, r.org_id, r.cluster, r.told_at, r.message_at, r.moment, v.policy_id, v.max_events,
+      select r.issue_id, r.org_id, r.cluster, r.told_at, r.message_at, r.moment, (v.policy).id as policy_id, (v.policy).max_events,
         answer.is_told,
         case
           when o.issue_id is null then r.may_be_told_at
-          when answer.is_told then least(v.ends_at, cooldown_end(r.moment, v.cooldown))
+          when answer.is_told then least(v.ends_at, cooldown_end(r.moment, (v.policy).cooldown))
           when answer.is_free then r.moment
           when not h.qualifies then v.ends_at
           else least(v.ends_at, greatest(
@@ -155,22 +155,21 @@ as $$
             then first_acknowledgement(r.org_id, null, v.rule_name, v.error_key, r.moment) end as acked_by,
           case when cluster_acked.rule_name is not null
             then first_acknowledgement(r.org_id, r.cluster, v.rule_name, v.error_key, r.moment) end as disabled_by,
-          case when o.occurrence >= v.flapping_occurrences
-            then flapping_until(r.issue_id, o.occurrence, v.flapping_occurrences, v.flapping_window) end as flapping_until
+          case when o.occurrence >= (v.policy).flapping_occurrences
+            then flapping_until(r.issue_id, o.occurrence, (v.policy).flapping_occurrences, (v.policy).flapping_window) end as flapping_until
         offset 0
       ) held
       cross join lateral (
         select answer.*
         from hold_reasons(
-          r.moment, v.reasons, v.cooldown, v.spacing, v.allowed_clusters, v.blocked_clusters, v.flapping_action, r.cluster,
-          o.occurrence, true, r.told_at, r.message_at, held.flapping_until, upper(unrendered.held_period),
+          r.moment, v.reasons, v.policy, r.cluster, o.occurrence, true, r.told_at, r.message_at, held.flapping_until, upper(unrendered.held_period),
           held.silence_id, held.acked_by, held.disabled_by) answer
         offset 0
       ) h
       cross join lateral (
         select f.is_free,
           -- without a cooldown it is told with every decision, but time alone does not bring one
-          f.is_free and (r.is_decided or coalesce(cooldown_end(r.told_at, v.cooldown) > r.told_at, true)) as is_told
+          f.is_free and (r.is_decided or coalesce(cooldown_end(r.told_at, (v.policy).cooldown) > r.told_at, true)) as is_told
         from (select o.issue_id is not null and cardinality(h.reasons) = 0 as is_free offset 0) f
         offset 0
       ) answer

@@ -10,28 +10,19 @@ begin atomic
     v.error_key,
     v.rule_name,
     v.first_seen,
-    v.policy_id,
     v.content_id,
     v.total_risk,
     v.tags,
     policy_reasons(p.policy, c, changed.enabled, case when stored.id <> wide.id then f.passes end),
-    (p.policy).cooldown,
-    (p.policy).spacing,
-    (p.policy).allowed_clusters,
-    (p.policy).blocked_clusters,
-    (p.policy).flapping_occurrences,
-    (p.policy).flapping_window,
-    (p.policy).flapping_action,
-    (p.policy).tell_resolved_since,
-    (p.policy).max_events,
+    p.policy,
     v.target_id
   from policy wide
   cross join lateral changed_policy(wide, change, at) changed
   join verdict(target, at) v on v.target_id = wide.target_id
-  join policy stored on stored.id = v.policy_id
+  join policy stored on stored.id = (v.policy).id
   cross join lateral (select case stored.id when wide.id then changed else stored end as policy) p
   left join rule_content c on c.id = v.content_id
-  left join filter_result f on f.policy_id = v.policy_id and f.content_id = v.content_id
+  left join filter_result f on f.policy_id = (v.policy).id and f.content_id = v.content_id
   where wide.target_id = target and wide.org_id is null and wide.rule_name is null and wide.validity @> at;
 end;
 

@@ -1,3 +1,10 @@
+-- Questions that people ask. explain_notification says for every open issue and target: notify or hold, and
+-- every reason; explain_at() answers the same for a moment of the past, explain_report() for one report,
+-- new_issues and new_issues_at() list what would be notified. explain_diff shows, inside a transaction, what
+-- a change made there would do. backtest() replays a stretch of time with other settings (backtest_steps(),
+-- changed_verdict()). noise shows which rules are loudest, missing_content which rules nothing is known
+-- about. All of them ask decide() or what it is made of; none has a rule of its own.
+
 --!include explain/changed_verdict.sql
 --!include explain/explanation.sql
 --!include explain/explain_at.sql

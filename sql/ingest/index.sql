@@ -1,3 +1,10 @@
+-- One batch of messages becomes rows. ingest() takes a batch of one Kafka partition: store_reports() writes
+-- the reports to new_reports (where the trigger of the room issues takes over), what does not conform goes to
+-- rejected_message with its bytes and a reason, and consumer_offset moves in the same transaction, so that
+-- nothing is lost and nothing counts twice. Rejected messages go to the dead-letter topic
+-- (claim_dead_letters(), settle_dead_letters()), are counted in rejected_summary, and are tried again with
+-- retry_rejected().
+
 --!include ingest/tables.sql
 --!include ingest/store_reports.sql
 --!include ingest/ingest.sql

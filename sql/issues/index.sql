@@ -1,3 +1,11 @@
+-- The problems that each cluster has. A statement-level trigger on new_reports, tg_new_reports__issues(),
+-- reads the hits of the reports that arrived (report_hits()), moves latest_report forward, adds what is new
+-- to rule, opens and closes rows of issue, and keeps each time that an issue was there as a row of
+-- occurrence. A report that cannot be read goes to read_errors. Then the cluster waits for a decision.
+-- Decisions and explanations ask flapping_until() whether an issue comes and goes, and
+-- within_reevaluation_window() whether a cluster reported lately; deliveries ask hit_details() what the
+-- report says of a hit.
+
 --!include issues/tables.sql
 --!include issues/is_recent.sql
 --!include issues/readable_report.sql

@@ -1,3 +1,11 @@
+-- Which issue was notified when, through which target: notified_issue, one row for each issue in a message.
+-- Decisions enter rows with enter_notified(). The table itself refuses a second row for the same issue and
+-- target inside a cooldown, so that nobody is notified twice whatever the code does. A message that never
+-- arrived gives its issues back with void_notified(), one that arrived after all takes them again with
+-- unvoid_notified(), unless they were notified elsewhere meanwhile (notified_elsewhere()). A trigger keeps
+-- superseded_at, by which last_notified_at and decide() find the newest row with one look-up;
+-- last_message_at() finds the last message about a cluster.
+
 --!include ledger/tables.sql
 --!include ledger/last_telling.sql
 --!include ledger/last_message.sql

@@ -19,6 +19,7 @@ declare
   present policy;
   is_successor boolean;
   successor policy;
+  columns text;
 begin
   if set_policy.rule like '%|%' then
     raise exception 'a policy is for a whole rule, not for one of its error keys' using errcode = 'invalid_parameter_value';
@@ -45,22 +46,22 @@ begin
   successor.rule_name := scope_rule;
   successor.validity := tstzrange(set_policy.at, null);
   successor.reason := set_policy.reason;
+  successor.ended_by := null;
+  successor.end_reason := null;
   perform check_policy(successor);
   if is_successor then
     update policy p set validity = tstzrange(lower(p.validity), set_policy.at) where p.id = present.id;
   end if;
 
-  insert into policy (target_id, org_id, rule_name, enabled, total_risk_threshold, likelihood_threshold,
-    impact_threshold, severity_threshold, required_tags, cooldown, max_events, filter, allowed_clusters,
-    blocked_clusters, spacing, flapping_occurrences, flapping_window, flapping_action, tell_resolved,
-    tell_resolved_since, validity, reason)
-  values (wanted_target, successor.org_id, successor.rule_name, successor.enabled, successor.total_risk_threshold,
-    successor.likelihood_threshold, successor.impact_threshold, successor.severity_threshold,
-    successor.required_tags, successor.cooldown, successor.max_events, successor.filter,
-    successor.allowed_clusters, successor.blocked_clusters, successor.spacing, successor.flapping_occurrences,
-    successor.flapping_window, successor.flapping_action, successor.tell_resolved, successor.tell_resolved_since,
-    successor.validity, successor.reason)
-  returning * into successor;
+  -- every column but those that the table fills in itself, so that a new setting needs no change here
+  select string_agg(quote_ident(a.attname), ', ') into columns
+  from pg_attribute a
+  where a.attrelid = 'policy'::regclass and a.attnum > 0 and not a.attisdropped
+    and a.attgenerated = '' and a.attname not in ('id', 'changed_by');
+  successor.target_id := wanted_target;
+  execute format('insert into policy (%1$s) select %1$s from (select ($1).*) successor returning *', columns)
+  into successor
+  using successor;
   perform request_decisions('policy changed',
     case when scope_rule is not null then array[scope_rule] end, set_policy.org_id, at => set_policy.at);
   return successor;

@@ -1,3 +1,9 @@
+-- Daily partitions of new_reports and reported, and what may be dropped. ensure_partition() adds a day when a
+-- report of that day arrives, ensure_partitions() adds tomorrow. retain() drops whole days that are older
+-- than the table retention says (set_retention()), but never below the longest cooldown, and nothing that a
+-- decision or a delivery still reads: partition_held_by() names what holds a day, retention_horizon() the
+-- oldest day that is kept. The view partitions shows every day with its size and why it is still there.
+
 --!include retain/tables.sql
 --!include retain/ensure_partition.sql
 --!include retain/ensure_partitions.sql

@@ -1,3 +1,10 @@
+-- Who asked not to be notified. People add a silence for some time with add_silence(), look at what it would
+-- hold with preview_silence() and end it with end_silence(). Customers acknowledge a rule, for their
+-- organization or for one cluster: acknowledge() writes to the aggregator's tables, rule_disable and
+-- cluster_rule_toggle, and triggers on these keep their history in acknowledgement, and in acknowledged_rule
+-- for whom it has to be looked into. A decision asks silence_scopes() once which silences may matter, then
+-- matching_silence() and first_acknowledgement() for the issues concerned.
+
 --!include silence/tables.sql
 --!include silence/silence_matches.sql
 --!include silence/silenced.sql

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { requireKeys } from "../config.ts";
-import type { ContentDiff } from "../content/diff.ts";
-import type { Loaded } from "../content/load.ts";
+import { requireKeys } from "../config/config.ts";
+import type { ContentDiff } from "../content/source/diff.ts";
+import type { Loaded } from "../content/source/load.ts";
 import type { Context } from "./context.ts";
 import { table } from "./output.ts";
 
@@ -15,7 +15,7 @@ export function addContentCommands(program: Command, context: Context): void {
     .option("--json", "print the counts as JSON")
     .description("take over the rule content of a folder, all of it or, when a file is bad, nothing")
     .action(async (directory: string, options: { json?: true }) => {
-      const { loadContent } = await import("../content/load.ts");
+      const { loadContent } = await import("../content/source/load.ts");
       print(await context.withDatabase((pool) => loadContent(pool, directory)), options);
     });
 
@@ -25,7 +25,7 @@ export function addContentCommands(program: Command, context: Context): void {
     .option("--json", "one JSON object")
     .description("what a load would change, and whose decisions; exit code 3 when nothing")
     .action(async (directory: string, { json }: { json?: true }) => {
-      const { diffContent } = await import("../content/diff.ts");
+      const { diffContent } = await import("../content/source/diff.ts");
       const diff = await context.withDatabase((pool) => diffContent(pool, directory));
       console.log(json ? JSON.stringify(diff) : inWords(diff));
       if (diff.content.length === 0) process.exitCode = 3;
@@ -39,8 +39,8 @@ export function addContentCommands(program: Command, context: Context): void {
       const { config } = context.config();
       requireKeys(config, ["databaseUrl", "contentUrl"]);
       const [{ contentSourceOf, fetchContent }, { storeContent }] = await Promise.all([
-        import("../content/fetch.ts"),
-        import("../content/load.ts"),
+        import("../content/source/fetch.ts"),
+        import("../content/source/load.ts"),
       ]);
       const source = contentSourceOf(config);
       print(

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { type Config, loadConfig, requireKeys } from "../config.ts";
+import { type Config, loadConfig, requireKeys } from "../config/config.ts";
 import { asConfigurationError } from "../db/errors.ts";
 import { createPool } from "../db/pool.ts";
 import { createLogger, type Logger } from "../log.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { urlProblem } from "../url_rules.ts";
+import { urlProblem } from "../http/guard.ts";
 
 /**
  * The kinds of value a configuration key can have. Each reads the text of an environment variable; its one
@@ -71,7 +71,7 @@ function isPercentEncoded(value: string): boolean {
   }
 }
 
-/** Where requests of ours go: src/url_rules.ts. */
+/** Where requests of ours go: src/http/guard.ts. */
 export const secureUrl = url();
 
 /** The same, also by plain HTTP to other machines; whether that is allowed, another key says. */

@@ -13,6 +13,8 @@ export function createPool(options: {
   size: number;
   name: string;
   log: Logger;
+  /** where names without a schema are looked up; "public" unless given, whatever the user's own setting is */
+  searchPath?: string;
 }): pg.Pool {
   const types = {
     getTypeParser(oid: number, format?: "text" | "binary") {
@@ -28,8 +30,8 @@ export function createPool(options: {
     connectionTimeoutMillis: 10_000,
     idle_in_transaction_session_timeout: 60_000,
     keepAlive: true,
-    // by default, the schema that is called as the user comes first: ours of internals, for a user ccx
-    options: "-c timezone=UTC -c datestyle=ISO -c search_path=public,ccx",
+    // a user called ccx would otherwise find, and create, everything in the schema of that name first
+    options: `-c timezone=UTC -c datestyle=ISO -c search_path=${options.searchPath ?? "public"}`,
     types: types as never,
   });
   // An idle connection that breaks is not an error of ours: the next query gets a new one, or fails and says why.

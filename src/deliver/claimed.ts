@@ -41,3 +41,16 @@ export const claimedNotificationSchema = z.object({
 
 export type ClaimedNotification = z.infer<typeof claimedNotificationSchema>;
 export type ClaimedIssue = z.infer<typeof claimedIssueSchema>;
+
+/** The texts that targets use. */
+export type TextName = "description" | "reason";
+
+/** An issue with its texts; those that the target does not use are empty. */
+export type RenderedIssue = Pick<ClaimedIssue, "component" | "error_key" | "total_risk"> &
+  Record<TextName, string>;
+
+/** A claimed notification whose issues have their texts. */
+export type RenderedNotification = Omit<ClaimedNotification, "issues"> & { issues: RenderedIssue[] };
+
+/** An issue that is left out of its message, and why. */
+export type Unrendered = { issue_id: string; error: string };

@@ -2,8 +2,7 @@ import type { Pool } from "pg";
 import { z } from "zod";
 import { whileMigrated } from "../db/wait.ts";
 import { DeliveryError, type FailureReason, messageOf } from "../errors.ts";
-import { type ClaimedNotification, claimedNotificationSchema } from "./claimed.ts";
-import type { Unrendered } from "./rendered.ts";
+import { type ClaimedNotification, claimedNotificationSchema, type Unrendered } from "./claimed.ts";
 
 /** The targets, by their name in event_targets. */
 export type TargetName = "notifications backend" | "service log";

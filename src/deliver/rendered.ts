@@ -1,28 +1,20 @@
-import type { Format } from "../content/escape.ts";
-import type { Content, ContentTexts } from "../content/texts.ts";
+import type { Format } from "../content/render/escape.ts";
+import type { Content, ContentTexts } from "../content/render/texts.ts";
 import { DeliveryError } from "../errors.ts";
-import type { ClaimedIssue, ClaimedNotification } from "./claimed.ts";
-import { failure, type Outcome, untried } from "./outbox.ts";
-
-/** The texts that targets use. */
-export type TextName = "description" | "reason";
-
-/** An issue with its texts; those that the target does not use are empty. */
-export type RenderedIssue = Pick<ClaimedIssue, "component" | "error_key" | "total_risk"> &
-  Record<TextName, string>;
-
-/** A claimed notification whose issues have their texts. */
-export type RenderedNotification = Omit<ClaimedNotification, "issues"> & { issues: RenderedIssue[] };
-
-/** An issue that is left out of its message, and why. */
-export type Unrendered = { issue_id: string; error: string };
+import type {
+  ClaimedNotification,
+  RenderedIssue,
+  RenderedNotification,
+  TextName,
+  Unrendered,
+} from "./claimed.ts";
 
 export type RenderedRows = {
   rows: RenderedNotification[];
   /** By id of the notification: the issues that were left out of it. */
   unrendered: Map<string, Unrendered[]>;
-  /** Notifications of which nothing is left. */
-  failed: Outcome[];
+  /** Notifications of which nothing is left, and why. */
+  failed: { row: ClaimedNotification; error: DeliveryError }[];
 };
 
 /**
@@ -43,7 +35,7 @@ export async function renderAll(
       if (issues.length > 0) all.rows.push({ ...row, issues });
       else {
         const why = unrendered[0]?.error ?? "nothing to tell";
-        all.failed.push(untried(failure(row, new DeliveryError("template", why, { permanent: true }))));
+        all.failed.push({ row, error: new DeliveryError("template", why, { permanent: true }) });
       }
     }),
   );

@@ -1,12 +1,12 @@
 import type { IHeaders, Message } from "kafkajs";
 import type { Pool } from "pg";
-import { type NotificationProducer, sendNotifications } from "../deliver/kafka_sender.ts";
+import { type RecordProducer, sendEach } from "../kafka/send_each.ts";
 import type { Logger } from "../log.ts";
 import { mostBytes, mostRejected } from "./portions.ts";
 import { type RejectedMessage, rejectedMessage } from "./rejected.ts";
 
 /** Where rejected messages go, besides `rejected_message`. */
-export type DeadLetters = { topic: string; producer: NotificationProducer };
+export type DeadLetters = { topic: string; producer: RecordProducer };
 
 /** Longer than a send can take; what the broker did not take is tried again when it has passed. */
 const lease = "1 minute";
@@ -28,7 +28,7 @@ export async function forwardRejected(
     ]);
     if (rows.length === 0) return;
     const claimed = rows.map((row) => rejectedMessage.parse(row)).sort((a, b) => Number(a.id) - Number(b.id));
-    const results = await sendNotifications(
+    const results = await sendEach(
       producer,
       topic,
       new Map(claimed.map((message) => [message.id, deadLetterOf(message)])),

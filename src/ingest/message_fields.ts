@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { RejectReason } from "./parse_message.ts";
+import type { RejectReason } from "./reject_reasons.ts";
 
 /** What the checks below have established about a parsed message. */
 export interface Message {

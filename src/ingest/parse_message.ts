@@ -1,35 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import { gunzipSync } from "node:zlib";
 import { checkBeforeTime, checkVersion, type FieldProblem, type Message, ownerOf } from "./message_fields.ts";
+import type { RejectReason } from "./reject_reasons.ts";
 import { parseReportTime } from "./report_time.ts";
 import { maxDepth, type ScanProblem, scanJson } from "./scan_json.ts";
-
-/** Why a message of topic ccx.ocp.results was not taken; stored in `rejected_message` and counted in metrics. */
-export const rejectReasons = [
-  "tombstone",
-  "empty",
-  "too_large",
-  "bad_compression",
-  "invalid_utf8",
-  "nul_character",
-  "invalid_surrogate",
-  "too_deep",
-  "invalid_number",
-  "not_json",
-  "not_object",
-  "missing_org_id",
-  "invalid_org_id",
-  "invalid_account_number",
-  "missing_cluster_name",
-  "invalid_cluster_name",
-  "missing_report",
-  "invalid_report",
-  "missing_last_checked",
-  "invalid_last_checked",
-  "future_last_checked",
-  "invalid_version",
-] as const;
-export type RejectReason = (typeof rejectReasons)[number];
 
 export type ParsedMessage =
   | {

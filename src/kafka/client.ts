@@ -1,13 +1,10 @@
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import kafkajs, { type Kafka, type KafkaConfig, type SASLOptions } from "kafkajs";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import { ConfigurationError, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { kafkaLogCreator, kafkaLogLevel } from "./kafka_log.ts";
-
-export { isRetryableKafkaError, kafkaConfigurationError } from "./kafka_errors.ts";
-export { createProducer, type MessageProducer } from "./producer.ts";
 
 /** What of the configuration says how to reach Kafka. */
 export type KafkaSettings = Pick<

@@ -38,51 +38,9 @@ export function kafkaConfigurationError(error: unknown): ConfigurationError | un
   return undefined;
 }
 
-/** Broker answers about the request itself: the same request will get the same answer. */
-const permanentTypes = new Set([
-  ...[
-    "MESSAGE_TOO_LARGE",
-    "RECORD_LIST_TOO_LARGE",
-    "INVALID_RECORD",
-    "INVALID_TIMESTAMP",
-    "INVALID_TOPIC_EXCEPTION",
-  ],
-  ...[
-    "INVALID_REQUIRED_ACKS",
-    "INVALID_REQUEST",
-    "INVALID_CONFIG",
-    "POLICY_VIOLATION",
-    "UNSUPPORTED_VERSION",
-  ],
-  ...[
-    "UNSUPPORTED_FOR_MESSAGE_FORMAT",
-    "UNSUPPORTED_COMPRESSION_TYPE",
-    "INVALID_PARTITIONS",
-    "INVALID_GROUP_ID",
-  ],
-]);
-const permanentNames = new Set(["KafkaJSNotImplemented", "KafkaJSServerDoesNotSupportApiKey"]);
 const programmingErrors = new Set(["TypeError", "RangeError", "ReferenceError", "SyntaxError"]);
 
 /** Whether it, or what caused it, is an error of the language: kafkajs was given something that it cannot handle. */
 export function isProgrammingError(error: unknown): boolean {
   return [...causes(error)].some(({ name }) => programmingErrors.has(name));
-}
-
-/**
- * Whether the same request may succeed later without anybody changing anything.
- * kafkajs' own `retriable` says only whether it would go on itself; a broker that is gone for a minute makes it
- * give up, and we may still try again. When this is false and `kafkaConfigurationError` has nothing to say,
- * the fault is in what was sent.
- */
-export function isRetryableKafkaError(error: unknown): boolean {
-  if (!(error instanceof Error) || kafkaConfigurationError(error) !== undefined) return false;
-  if (isProgrammingError(error)) return false;
-  for (const cause of causes(error)) {
-    if (permanentTypes.has(textOf(cause, "type"))) return false;
-    if (permanentNames.has(cause.name)) return false;
-    // Without a cause it is kafkajs itself that refuses what it was given.
-    if (cause.name === "KafkaJSNonRetriableError" && cause.cause === undefined) return false;
-  }
-  return true;
 }

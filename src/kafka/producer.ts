@@ -2,7 +2,7 @@ import kafkajs, { type Kafka, type Producer } from "kafkajs";
 import { messageOf } from "../errors.ts";
 
 /** What we use of kafkajs' producer. The caller says `acks` with each send; -1 (all) is the only one Kafka takes here. */
-export type MessageProducer = Pick<Producer, "connect" | "disconnect" | "send" | "sendBatch">;
+export type MessageProducer = Pick<Producer, "connect" | "disconnect" | "send">;
 
 /** There is no connection, so nothing was sent; the message is that of what went wrong, its cause. */
 export class NotConnected extends Error {
@@ -18,9 +18,8 @@ export class NotConnected extends Error {
  * with numbers of its own, after each failure. What failed may be stored twice: receivers know it by its id.
  *
  * `connect` and `send` reject with NotConnected where there is no connection, else with what kafkajs throws.
- * A send that cannot reach a broker gives up after about ten seconds, and the waiting ones get their turn;
- * `isRetryableKafkaError` tells whether to send again. `disconnect` lets the sends that wait finish first;
- * later ones are refused until `connect` is called again.
+ * A send that cannot reach a broker gives up after about ten seconds, and the waiting ones get their turn.
+ * `disconnect` lets the sends that wait finish first; later ones are refused until `connect` is called again.
  */
 export function createProducer(kafka: Kafka): MessageProducer {
   let current: Promise<Producer> | undefined;
@@ -69,7 +68,6 @@ export function createProducer(kafka: Kafka): MessageProducer {
       return inTurn(async () => undefined);
     },
     send: (record) => inTurn((producer) => producer.send(record)),
-    sendBatch: (batch) => inTurn((producer) => producer.sendBatch(batch)),
     disconnect: async () => {
       isClosed = true;
       turn = turn.then(discard);

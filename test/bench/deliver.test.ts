@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PoolClient } from "pg";
 import { fillOutbox } from "../../bench/support/outbox.ts";
-import { startServiceLogReceiver } from "../../src/dev/service_log_receiver.ts";
+import { startServiceLogReceiver } from "../../dev/stack/service_log_receiver.ts";
 import { rows } from "../support/builders.ts";
 import { rolledBack, type TestDatabase, testDatabase } from "../support/database.ts";
 import { openTopics } from "../support/kafka.ts";

@@ -1,4 +1,4 @@
-import { mulberry32 } from "../../src/dev/random.ts";
+import { mulberry32 } from "../../dev/samples/random.ts";
 import { until } from "../support/until.ts";
 import { balance, summaryOfExits } from "./books.ts";
 import { drive } from "./driver.ts";

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { gzipSync } from "node:zlib";
-import { below, pick, type Random } from "../../src/dev/random.ts";
+import { below, pick, type Random } from "../../dev/samples/random.ts";
 import { aReport, type Hit } from "../support/reports.ts";
 
 /** A message that the harness made, by its id: what has to become of it. */

@@ -1,4 +1,4 @@
-import { below, mulberry32, type Random, shuffle } from "../../src/dev/random.ts";
+import { below, mulberry32, type Random, shuffle } from "../../dev/samples/random.ts";
 
 /**
  * What may go wrong, and what it happens to: two faults of one thing never overlap. `ms` is how long it lasts at most,

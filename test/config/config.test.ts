@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
+import { type Config, describeConfig, loadConfig, requireKeys } from "../../src/config/config.ts";
 import { keyList } from "../../src/config/keys.ts";
-import { type Config, describeConfig, loadConfig, requireKeys } from "../../src/config.ts";
 import { ConfigurationError } from "../../src/errors.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "config-test-"));

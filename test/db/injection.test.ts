@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { loadConfig } from "../../src/config/config.ts";
 import { keyList } from "../../src/config/keys.ts";
-import { loadConfig } from "../../src/config.ts";
 import { ConfigurationError } from "../../src/errors.ts";
 import { ingestBatch } from "../../src/ingest/ingest_batch.ts";
 import { parseMessage } from "../../src/ingest/parse_message.ts";

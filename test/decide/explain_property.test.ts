@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PoolClient } from "pg";
-import { below, mulberry32 } from "../../src/dev/random.ts";
+import { below, mulberry32 } from "../../dev/samples/random.ts";
 import { loadContent, rows, serviceLog } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 import { randomContent, somethingHappens } from "../support/history.ts";

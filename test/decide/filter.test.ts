@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import pg from "pg";
-import { below, hex, mulberry32, pick, type Random } from "../../src/dev/random.ts";
+import { below, hex, mulberry32, pick, type Random } from "../../dev/samples/random.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 
 const database = testDatabase();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PoolClient } from "pg";
-import { below, mulberry32, pick, type Random } from "../../src/dev/random.ts";
+import { below, mulberry32, pick, type Random } from "../../dev/samples/random.ts";
 import { addReports, loadContent, rows, someContent } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 import { addSilence, type Matchers, previewSilence } from "../support/policies.ts";

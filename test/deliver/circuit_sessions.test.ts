@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { lineOf } from "../../src/ops/tail.ts";
+import { lineOf } from "../../src/cli/tail.ts";
 import {
   type Claimed,
   claim,

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
-import { ContentTexts } from "../../src/content/texts.ts";
-import { NotificationsBackend } from "../../src/deliver/notifications_backend.ts";
+import { ContentTexts } from "../../src/content/render/texts.ts";
+import type { RenderedNotification } from "../../src/deliver/claimed.ts";
+import { deliverDue } from "../../src/deliver/deliver_due.ts";
+import { NotificationsBackend } from "../../src/deliver/notifications_backend/target.ts";
 import { failure, type Outcome, success } from "../../src/deliver/outbox.ts";
-import type { RenderedNotification } from "../../src/deliver/rendered.ts";
-import { ServiceLogTarget } from "../../src/deliver/service_log_target.ts";
-import { deliverDue, startWithinMs, type Target } from "../../src/deliver/target.ts";
+import { ServiceLogTarget } from "../../src/deliver/service_log/target.ts";
+import { startWithinMs, type Target } from "../../src/deliver/target.ts";
 import { DeliveryError } from "../../src/errors.ts";
 import type { MessageProducer } from "../../src/kafka/producer.ts";
 import { createLogger } from "../../src/log.ts";
@@ -13,7 +14,7 @@ import { serviceLog, setPolicy, someMessages, value } from "../support/builders.
 import { testDatabase } from "../support/database.ts";
 import { until } from "../support/until.ts";
 import { aRow } from "./rows.ts";
-import { scene } from "./service_log_scene.ts";
+import { scene } from "./service_log/scene.ts";
 
 const database = testDatabase();
 const log = createLogger("silent");

@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
 import kafkajs, { type ProducerRecord } from "kafkajs";
-import { ContentTexts } from "../../src/content/texts.ts";
-import { AccessTokenSource } from "../../src/deliver/access_token.ts";
-import { NotificationsBackend } from "../../src/deliver/notifications_backend.ts";
+import { type Behaviour, startServiceLogReceiver } from "../../dev/stack/service_log_receiver.ts";
+import { ContentTexts } from "../../src/content/render/texts.ts";
+import { deliverDue } from "../../src/deliver/deliver_due.ts";
+import { NotificationsBackend } from "../../src/deliver/notifications_backend/target.ts";
 import { failure } from "../../src/deliver/outbox.ts";
-import { ServiceLogClient } from "../../src/deliver/service_log.ts";
-import { ServiceLogTarget } from "../../src/deliver/service_log_target.ts";
-import { deliverDue, type Target } from "../../src/deliver/target.ts";
-import { type Behaviour, startServiceLogReceiver } from "../../src/dev/service_log_receiver.ts";
+import { AccessTokenSource } from "../../src/deliver/service_log/access_token.ts";
+import { ServiceLogClient } from "../../src/deliver/service_log/client.ts";
+import { ServiceLogTarget } from "../../src/deliver/service_log/target.ts";
+import type { Target } from "../../src/deliver/target.ts";
 import { createProducer, type MessageProducer } from "../../src/kafka/producer.ts";
 import { createLogger } from "../../src/log.ts";
 import {

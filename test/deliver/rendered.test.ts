@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { ContentTexts } from "../../src/content/texts.ts";
+import { ContentTexts } from "../../src/content/render/texts.ts";
 import type { ClaimedIssue, ClaimedNotification } from "../../src/deliver/claimed.ts";
+import { failure, untried } from "../../src/deliver/outbox.ts";
 import { renderAll } from "../../src/deliver/rendered.ts";
 import { createLogger } from "../../src/log.ts";
 import { loadContent, rows, someContent } from "../support/builders.ts";
@@ -133,7 +134,8 @@ test("a message of which nothing is left fails for good as template, with the fi
     all.rows.map(({ id }) => id),
     ["2"],
   );
-  assert.deepEqual(all.failed, [
+  const outcomes = all.failed.map(({ row, error }) => untried(failure(row, error)));
+  assert.deepEqual(outcomes, [
     {
       id: "1",
       attempt: 3,

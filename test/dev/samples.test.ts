@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
-import { readContent } from "../../src/content/read.ts";
-import { type SampleMessage, sampleMessages } from "../../src/dev/samples.ts";
+import { type SampleMessage, sampleMessages } from "../../dev/samples/samples.ts";
+import { readContent } from "../../src/content/source/read.ts";
 
 const now = new Date("2026-03-01T12:00:00Z");
 const generate = (reports: number, seed = 1) => sampleMessages({ reports, seed, now });

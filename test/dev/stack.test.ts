@@ -12,10 +12,10 @@ import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Kafka, logLevel } from "kafkajs";
 import pg from "pg";
-import { isAlive } from "../../src/dev/guard.ts";
-import { type Stack, startStack } from "../../src/dev/stack.ts";
+import { isAlive } from "../../dev/stack/guard.ts";
+import { type Stack, startStack } from "../../dev/stack/stack.ts";
 
-const stackFile = path.join(import.meta.dirname, "../../src/dev/stack.ts");
+const stackFile = path.join(import.meta.dirname, "../../dev/stack/stack.ts");
 
 test("two stacks run side by side and each leaves nothing when stopped", async (t) => {
   const stacks = await Promise.all([startStack({ log: t.diagnostic.bind(t) }), startStack()]);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { pino } from "pino";
-import { watch } from "../../src/dev/watch.ts";
+import { watch } from "../../dev/watch.ts";
 import { value } from "../support/builders.ts";
 import { openDatabase } from "../support/database.ts";
 import { until } from "../support/until.ts";

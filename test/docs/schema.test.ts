@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
-import { schemaFile, schemaPicture } from "../../src/dev/schema.ts";
+import { schemaFile, schemaPicture } from "../../dev/schema.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 
 const database = testDatabase();

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
 import pg from "pg";
-import { fillSampleWeek } from "../../src/dev/sample_week.ts";
+import { fillSampleWeek } from "../../dev/samples/week.ts";
 import { rows } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
 import { examplesOf, printedBy } from "../support/page.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Behaviour } from "../../src/dev/service_log_receiver.ts";
+import type { Behaviour } from "../../dev/stack/service_log_receiver.ts";
 import { aCluster, aReport } from "../support/reports.ts";
 import { type Scene, scenario } from "../support/scene.ts";
 import type { Service } from "../support/service.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { mock } from "node:test";
 import kafkajs, { type KafkaMessage } from "kafkajs";
-import { sendNotifications } from "../../src/deliver/kafka_sender.ts";
 import { createProducer } from "../../src/kafka/producer.ts";
+import { sendEach } from "../../src/kafka/send_each.ts";
 import { aCluster, aReport } from "../support/reports.ts";
 import { type Scene, scenario } from "../support/scene.ts";
 import { until } from "../support/until.ts";
@@ -140,7 +140,7 @@ scenario("a message that kafkajs cannot write down takes no other with it", {}, 
       value,
       headers: { of: value === "b" ? (null as unknown as Buffer) : value },
     }));
-    const results = await sendNotifications(producer, dead.topic, new Map(messages.map((m) => [m.value, m])));
+    const results = await sendEach(producer, dead.topic, new Map(messages.map((m) => [m.value, m])));
     const [a, b, c] = results.values();
     assert.ok(a?.ok && c?.ok);
     assert.ok(b?.ok === false && b.error.permanent && b.error.reason === "schema");

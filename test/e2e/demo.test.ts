@@ -7,7 +7,7 @@ import { assertGivesUp, finished } from "../support/command.ts";
 import { cleanEnvironment } from "../support/service.ts";
 import { until } from "../support/until.ts";
 
-const demo = new URL("../../src/dev/demo.ts", import.meta.url).pathname;
+const demo = new URL("../../dev/demo/demo.ts", import.meta.url).pathname;
 const { TEST_DATABASE_URL: databaseUrl = "", TEST_KAFKA_BROKERS: brokers = "" } = process.env;
 const env = { DATABASE_URL: databaseUrl, KAFKA_BROKERS: brokers };
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import type { Message, ProducerRecord } from "kafkajs";
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/config/config.ts";
 import { forwardRejected } from "../../src/ingest/dead_letters.ts";
 import { retryRejected } from "../../src/ingest/retry.ts";
 import { createLogger } from "../../src/log.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { loadContent as loadFolder } from "../../src/content/load.ts";
-import { sampleContent } from "../../src/dev/embedded.ts";
-import { mulberry32 } from "../../src/dev/random.ts";
+import { sampleContent } from "../../dev/embedded.ts";
+import { mulberry32 } from "../../dev/samples/random.ts";
+import { loadContent as loadFolder } from "../../src/content/source/load.ts";
 import { ingestBatch } from "../../src/ingest/ingest_batch.ts";
 import { parseMessage } from "../../src/ingest/parse_message.ts";
 import { type Arrived, portionsOf } from "../../src/ingest/portions.ts";

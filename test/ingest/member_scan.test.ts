@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { below, mulberry32, pick, type Random } from "../../src/dev/random.ts";
-import { sampleMessages } from "../../src/dev/samples.ts";
+import { below, mulberry32, pick, type Random } from "../../dev/samples/random.ts";
+import { sampleMessages } from "../../dev/samples/samples.ts";
 import { leftOut } from "../../src/ingest/member_scan.ts";
 import { scanJson } from "../../src/ingest/scan_json.ts";
 

@@ -3,7 +3,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
-import { parseMessage, type RejectReason, rejectReasons } from "../../src/ingest/parse_message.ts";
+import { parseMessage } from "../../src/ingest/parse_message.ts";
+import { type RejectReason, rejectReasons } from "../../src/ingest/reject_reasons.ts";
 
 const now = new Date("2026-03-01T12:00:00Z");
 const cluster = "5d5892d3-1f74-4ccf-91af-548dfc9767aa";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PoolClient } from "pg";
-import { below, mulberry32, type Random } from "../../src/dev/random.ts";
+import { below, mulberry32, type Random } from "../../dev/samples/random.ts";
 import { on } from "../support/answers.ts";
 import {
   aCluster,

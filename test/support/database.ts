@@ -41,6 +41,7 @@ export async function openDatabase(
     size: options.poolSize ?? 10,
     name: "ccx test",
     log: createLogger("silent"),
+    searchPath: "public,ccx",
   });
   return {
     url: url.href,

@@ -1,5 +1,5 @@
 import type { PoolClient } from "pg";
-import { below, pick, type Random } from "../../src/dev/random.ts";
+import { below, pick, type Random } from "../../dev/samples/random.ts";
 import { addReports, type Row, replaceReport, rows, serviceLog, settle, someContent } from "./builders.ts";
 import { setScopedPolicy } from "./policies.ts";
 

@@ -1,4 +1,4 @@
-import { below, pick, type Random } from "../../src/dev/random.ts";
+import { below, pick, type Random } from "../../dev/samples/random.ts";
 
 /** JSON text as it stands: numbers, escapes and keys that JSON.stringify would not write. */
 export class Raw {

@@ -2,8 +2,8 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import type { IHeaders } from "kafkajs";
-import { below, hex, pick, type Random, shuffle } from "../../src/dev/random.ts";
-import { sampleMessages } from "../../src/dev/samples.ts";
+import { below, hex, pick, type Random, shuffle } from "../../dev/samples/random.ts";
+import { sampleMessages } from "../../dev/samples/samples.ts";
 import {
   copy,
   fromJson,

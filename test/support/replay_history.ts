@@ -1,5 +1,5 @@
 import type { PoolClient } from "pg";
-import { below, pick, type Random } from "../../src/dev/random.ts";
+import { below, pick, type Random } from "../../dev/samples/random.ts";
 import { aReport, loadContent, type Row, rows, serviceLog, someContent } from "./builders.ts";
 import { addSilence, disableRule, endPolicy, endSilence, setScopedPolicy, toggleRule } from "./policies.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type pg from "pg";
-import { loadContent } from "../../src/content/load.ts";
-import { sampleContent } from "../../src/dev/embedded.ts";
-import { type ServiceLogReceiver, startServiceLogReceiver } from "../../src/dev/service_log_receiver.ts";
+import { sampleContent } from "../../dev/embedded.ts";
+import { type ServiceLogReceiver, startServiceLogReceiver } from "../../dev/stack/service_log_receiver.ts";
+import { loadContent } from "../../src/content/source/load.ts";
 import { openDatabase } from "./database.ts";
 import { openTopics, type TestTopics } from "./kafka.ts";
 import { Service } from "./service.ts";

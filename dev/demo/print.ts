@@ -1,0 +1,70 @@
+import type { Config } from "../../src/config/config.ts";
+import type { Books, Result } from "./books.ts";
+
+const meanings: Record<string, string> = {
+  below_threshold: "total risk is below the target's threshold",
+  missing_tag: "the rule lacks a tag that the target requires",
+  no_content: "nothing is known about the rule",
+  inactive: "the rule is switched off in the content",
+  target_disabled: "the target is switched off",
+  cooldown: "told already, its cooldown has not ended",
+};
+
+/** Tells people what came of the demo. */
+export async function printResult(
+  books: Books,
+  { summary, lost }: Result,
+  seconds: number,
+  config: Config,
+  keep: boolean,
+): Promise<void> {
+  const { reports, issues, decisions, targets } = summary;
+  const say = (line = "") => console.log(line);
+  say(
+    `Came in     ${reports.produced} results on ${config.resultsTopic}, handled in ${seconds.toFixed(1)} s`,
+  );
+  say(`Stored      ${reports.stored} (new_reports)`);
+  say(`Rejected    ${reports.rejected} (rejected_message)`);
+  const rejected = await books.pool.query(
+    "select reason, count(*)::integer as n, min(detail) as example from rejected_message group by reason order by n desc, reason",
+  );
+  for (const { reason, n, example } of rejected.rows)
+    say(`            ${String(n).padStart(5)} ${reason}: ${example}`);
+  say(`Issues      ${issues.open} open (issue)`);
+  say(`Told        ${decisions.notify} issues (notified_issue), in these messages (notification):`);
+  for (const [name, { sent, dead }] of Object.entries(targets)) {
+    say(`            ${String(sent).padStart(5)} to ${name}${dead > 0 ? `, ${dead} dead` : ""}`);
+  }
+  say(`Held back   ${decisions.hold} decisions on an issue and a target (explain_notification), because:`);
+  for (const [reason, n] of Object.entries(decisions.reasons).sort(([, a], [, b]) => b - a)) {
+    say(`            ${String(n).padStart(5)} ${reason}: ${meanings[reason] ?? ""}`);
+  }
+  const example = await books.pool.query(
+    `select target, org_id, cluster, component, error_key, reasons, total_risk
+     from explain_notification where last_told_at is null and decision = 'hold'
+     order by cardinality(reasons) desc, cluster, component limit 1`,
+  );
+  const one = example.rows[0];
+  if (one) {
+    say();
+    say("For example, why was nobody told of this one?");
+    say(
+      `  select * from explain_notification where cluster = '${one.cluster}' and component = '${one.component}';`,
+    );
+    say(`  ${one.target}: held, ${one.reasons.join(" and ")}, total risk ${one.total_risk ?? "unknown"}`);
+  }
+  say();
+  if (lost.length === 0) say("Nothing was lost: every result, decision and message adds up.");
+  for (const line of lost) say(`LOST  ${line}`);
+  say();
+  say("Where to look next");
+  say(
+    keep
+      ? `  psql ${config.databaseUrl}`
+      : "  npm run demo -- --keep     the same, and a psql line to look around",
+  );
+  say("  select * from new_issues;             what would be told now");
+  say("  select * from explain_notification;   why (not), for every open issue and target");
+  say("  select * from reported;               what was told or skipped, per report");
+  say("  README.md                             the map of the house");
+}

@@ -1,0 +1,137 @@
+import { readFileSync } from "node:fs";
+import { chown, mkdir } from "node:fs/promises";
+import path from "node:path";
+import pg from "pg";
+import { ConfigurationError } from "../../../src/errors.ts";
+import type { Guard } from "../guard.ts";
+import { endOfLog, restartable, type Server, startServer } from "../server.ts";
+import { chosenVersion, findBinaries, type PostgresVersion } from "./binaries.ts";
+
+export type RunningPostgres = Server & { readonly url: string };
+
+const role = "ccx";
+
+/**
+ * Starts an empty PostgreSQL (18, or what CCX_STACK_POSTGRES says) on loopback, with a database `ccx` and a superuser
+ * `ccx` without password.
+ * @param directory an empty folder for its data and its log; it stays behind when the server stops
+ * @throws ConfigurationError if the binaries are not installed or must not be run by the user it needs;
+ *   Error with the end of its log if it does not start
+ */
+export async function startPostgres(directory: string, guard: Guard): Promise<RunningPostgres> {
+  const version = chosenVersion();
+  const binaries = await findBinaries(version);
+  const user = unprivilegedUser();
+  const data = path.join(directory, "data");
+  const logFile = path.join(directory, "postgres.log");
+  await mkdir(data, { mode: 0o700 });
+  if (user) await Promise.all([directory, data].map((folder) => chown(folder, user.uid, user.gid)));
+  // The settings of the person's own PostgreSQL (PGPORT, PGOPTIONS, PGDATA …) are not for this one.
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(PG|LC_|LANG)/.test(name)),
+  );
+  const options = { logFile, cwd: directory, env: { ...env, TZ: "UTC" }, ...user };
+  const run = async (program: string, args: readonly string[], signal: NodeJS.Signals) => {
+    try {
+      return await guard.spawn(program, args, { ...options, signal });
+    } catch (cause) {
+      const who = user ? `the user ${user.name}, because it refuses to run as root` : "you";
+      throw new ConfigurationError(
+        `PostgreSQL runs as ${who}; that user cannot execute ${program}: ` +
+          "move the checkout to a folder that everybody may read, or set DATABASE_URL",
+        { cause },
+      );
+    }
+  };
+
+  const initdb = await run(binaries.initdb, initdbArguments(data, version), "SIGKILL");
+  const result = await initdb.wait();
+  if (result !== 0)
+    throw new Error(`PostgreSQL: initdb ended with ${result}. The end of its log:\n${endOfLog(logFile)}`);
+
+  const asked = async (port: number, sql: string) => {
+    const client = new pg.Client({
+      connectionString: `postgres://${role}@127.0.0.1:${port}/postgres`,
+      connectionTimeoutMillis: 2_000,
+    });
+    client.on("error", () => {});
+    try {
+      await client.connect();
+      await client.query(sql);
+    } finally {
+      await client.end();
+    }
+    return port;
+  };
+  // SIGQUIT: at once, no checkpoint; the data is thrown away, but unlike after SIGKILL no shared memory stays.
+  const serve = (port: number) => run(binaries.postgres, ["-D", data, "-p", String(port)], "SIGQUIT");
+  const { process: server, answer: port } = await startServer(
+    "PostgreSQL",
+    logFile,
+    ([port]) => serve(port),
+    ([port]) => asked(port, `create database ${role}`),
+  );
+  const url = `postgres://${role}@127.0.0.1:${port}/${role}`;
+  const again = () => serve(port);
+  return Object.assign(
+    restartable("PostgreSQL", logFile, server, again, () => asked(port, "select 1")),
+    { url },
+  );
+}
+
+/** What CCX_STACK_SETTINGS says (`shared_buffers=4GB work_mem=16MB`), for benchmarks on a server as one would run it. */
+function givenSettings(): Record<string, string> {
+  const given = process.env.CCX_STACK_SETTINGS?.split(" ").filter((word) => word !== "") ?? [];
+  return Object.fromEntries(
+    given.map((word) => {
+      const [, name, value] = /^([a-z_]+)=(.+)$/.exec(word) ?? [];
+      if (!name || !value)
+        throw new ConfigurationError(`CCX_STACK_SETTINGS has name=value words, not ${word}`);
+      return [name, value];
+    }),
+  );
+}
+
+function initdbArguments(data: string, version: PostgresVersion): string[] {
+  const settings = {
+    listen_addresses: "127.0.0.1",
+    // Only TCP: the path of a socket in a long temporary folder may exceed what the system allows.
+    unix_socket_directories: "",
+    max_connections: "200",
+    shared_buffers: "256MB",
+    fsync: "off",
+    full_page_writes: "off",
+    synchronous_commit: "on",
+    // npm run test:timezones proves that nothing depends on it
+    timezone: process.env.CCX_STACK_TIMEZONE ?? "UTC",
+    log_timezone: "UTC",
+    client_encoding: "UTF8",
+    ...givenSettings(),
+  };
+  return [
+    `--pgdata=${data}`,
+    `--username=${role}`,
+    "--auth=trust",
+    "--encoding=UTF8",
+    "--locale=C",
+    // The built-in C.UTF-8 is the same everywhere, whatever locales the system has; 16 has only the system's.
+    ...(version === "16"
+      ? ["--lc-ctype=C.UTF-8"]
+      : ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]),
+    "--no-sync",
+    "--no-instructions",
+    ...Object.entries(settings).map(([name, value]) => `--set=${name}=${value}`),
+  ];
+}
+
+/** PostgreSQL refuses to run as root: then it runs as `nobody`, whom every system has. */
+function unprivilegedUser(): { name: string; uid: number; gid: number } | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  const [, uid, gid] = /^nobody:[^:]*:(\d+):(\d+):/m.exec(readFileSync("/etc/passwd", "utf8")) ?? [];
+  if (!uid || !gid)
+    throw new ConfigurationError(
+      "PostgreSQL refuses to run as root, and there is no user nobody that it could run as: " +
+        "start as another user, or set DATABASE_URL",
+    );
+  return { name: "nobody", uid: Number(uid), gid: Number(gid) };
+}

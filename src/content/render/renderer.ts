@@ -1,0 +1,179 @@
+import { Worker } from "node:worker_threads";
+import { quotable } from "../../text/clean.ts";
+import { type Format, settleValues } from "./escape.ts";
+import { defaultRenderLimits, type RenderLimits } from "./render_limits.ts";
+import type { FromWorker, ToWorker } from "./render_worker.ts";
+
+export interface RenderRequest<Name extends string> {
+  /** Id of the content version: what it says never changes, so it is the key of all that is kept. */
+  contentId: string;
+  /** All doT templates of this version, by name. */
+  templates: Readonly<Record<string, string>>;
+  /** Those to render. */
+  names: readonly Name[];
+  /** The hit's details: any JSON. */
+  pydata: unknown;
+  /** The markup of the receiver, in which values must stay text. */
+  format: Format;
+}
+
+/** The texts, or one line that says which template failed and why. */
+export type Rendered<Name extends string> = { texts: Record<Name, string> } | { error: string };
+
+type Answer = Exclude<FromWorker, "ready">;
+
+type Job = {
+  contentId: string;
+  templates: Readonly<Record<string, string>>;
+  names: readonly string[];
+  details: string;
+  /** Done again, as the thread it was in was of no use any more. */
+  repeated?: true;
+  settle(answer: Answer): void;
+};
+
+/** Starts a renderer. Dispose of it at the end. */
+export async function createRenderer(limits: Partial<RenderLimits> = {}): Promise<Renderer> {
+  return new Renderer({ ...defaultRenderLimits, ...limits });
+}
+
+/**
+ * Renders the texts of rule content, which comes from elsewhere, in a thread of its own that runs nothing but an
+ * interpreter without any access to the process. A rendering that hits a limit costs only itself.
+ */
+export class Renderer {
+  readonly #limits: RenderLimits;
+  /** Jobs in the order the thread does them; the first is under way. */
+  readonly #jobs = new Set<Job>();
+  /** Contents that the thread has, the least recently used first. */
+  readonly #known = new Set<string>();
+  #worker: Worker | undefined;
+  #watch: NodeJS.Timeout | undefined;
+  #seen: Job | undefined;
+  #disposed = false;
+
+  constructor(limits: RenderLimits) {
+    this.#limits = limits;
+  }
+
+  /** Renders the named templates of a content. Never rejects: what goes wrong is the `error` of this rendering alone. */
+  async render<Name extends string>(request: RenderRequest<Name>): Promise<Rendered<Name>> {
+    const { contentId, templates, names, pydata, format } = request;
+    if (this.#disposed) return { error: "the renderer is closed" };
+    let details: string;
+    try {
+      details = JSON.stringify(pydata ?? null);
+    } catch {
+      return { error: "the details are not JSON" };
+    }
+    if (details === undefined) return { error: "the details are not JSON" };
+    if (details.length > this.#limits.detailsLength)
+      return { error: `the details are longer than ${this.#limits.detailsLength} characters` };
+    const missing = names.find((name) => typeof templates[name] !== "string");
+    if (missing !== undefined) return { error: `there is no template ${quotable(missing)}` };
+
+    const { promise, resolve } = Promise.withResolvers<Answer>();
+    this.#add({ contentId, templates, names, details, settle: resolve });
+    const answer = await promise;
+    if ("error" in answer) return { error: quotable(answer.error) };
+    const texts = names.map((name) => [name, settleValues(answer.texts[name] ?? "", format)] as const);
+    return { texts: Object.fromEntries(texts) as Record<Name, string> };
+  }
+
+  /** Ends the thread; renderings under way get an error. */
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    const ended = this.#discardWorker();
+    for (const job of this.#jobs) job.settle({ error: "the renderer is closed" });
+    this.#jobs.clear();
+    await ended;
+  }
+
+  #add(job: Job): void {
+    this.#jobs.add(job);
+    if (this.#worker) this.#post(job);
+    else this.#startWorker();
+  }
+
+  #startWorker(): void {
+    const worker = new Worker(new URL("./render_worker.ts", import.meta.url), {
+      workerData: this.#limits,
+      // nothing of ours is in there, even for a template that got out
+      env: {},
+      argv: [],
+      execArgv: ["--disable-warning=ExperimentalWarning"],
+      resourceLimits: { stackSizeMb: 8, maxOldGenerationSizeMb: 256 },
+      stderr: true,
+      stdout: true,
+    });
+    this.#worker = worker;
+    worker.on("message", (answer: FromWorker) => {
+      if (worker !== this.#worker) return;
+      if (answer === "ready") this.#startWatch();
+      else this.#answered(answer);
+    });
+    worker.once("error", (error) => {
+      if (worker !== this.#worker) return;
+      this.#discardWorker();
+      this.#answered({ error: `stopped: the sandbox failed (${error.message})`, broken: true });
+    });
+    for (const job of this.#jobs) this.#post(job);
+  }
+
+  #post(job: Job): void {
+    const { contentId, names, details } = job;
+    const work = { contentId, names: [...names], details };
+    this.#worker?.ref();
+    this.#send(this.#known.delete(contentId) ? work : { ...work, templates: { ...job.templates } });
+    this.#known.add(contentId);
+    for (const oldest of this.#known) {
+      if (this.#known.size <= this.#limits.cachedContents) break;
+      this.#known.delete(oldest);
+      this.#send({ forget: oldest });
+    }
+  }
+
+  #send(message: ToWorker): void {
+    this.#worker?.postMessage(message);
+  }
+
+  #answered(answer: Answer): void {
+    const [job] = this.#jobs;
+    if (!job) return;
+    if ("error" in answer && answer.broken) {
+      this.#discardWorker();
+      if (!job.repeated) {
+        job.repeated = true;
+        this.#startWorker();
+        return;
+      }
+    }
+    this.#jobs.delete(job);
+    job.settle(answer);
+    if (this.#jobs.size === 0) this.#worker?.unref();
+    else if (!this.#worker) this.#startWorker();
+  }
+
+  #discardWorker(): Promise<unknown> | undefined {
+    clearInterval(this.#watch);
+    const ended = this.#worker?.terminate();
+    this.#worker = undefined;
+    this.#known.clear();
+    this.#seen = undefined;
+    return ended;
+  }
+
+  #startWatch(): void {
+    this.#watch = setInterval(() => {
+      const [first] = this.#jobs;
+      if (!first || first !== this.#seen) {
+        this.#seen = first;
+        return;
+      }
+      // it takes the thread with it; the others go on in a new one
+      this.#discardWorker();
+      this.#answered({ error: `stopped: did not answer within ${this.#limits.watchMs} ms` });
+    }, this.#limits.watchMs);
+    this.#watch.unref();
+  }
+}

@@ -1,0 +1,122 @@
+import type { Pool } from "pg";
+import type { Logger } from "pino";
+import { z } from "zod";
+import { listen } from "../../db/listen.ts";
+import { messageOf } from "../../errors.ts";
+import type { RenderLimits } from "./render_limits.ts";
+import { createRenderer, type Rendered, type Renderer, type RenderRequest } from "./renderer.ts";
+
+const contentSchema = z.object({
+  id: z.string(),
+  version: z.string(),
+  templates: z.record(z.string(), z.string()),
+});
+
+/** A content version as it was read: its templates by name. */
+export type Content = Readonly<z.infer<typeof contentSchema>>;
+
+const checkEveryMs = 60_000;
+
+/**
+ * The texts of rule content, as templates from the database and rendered. What was read is kept, and dropped when a
+ * NOTIFY on `ccx_content` or the look once a minute finds that the row changed (somebody edited it by hand) or is gone.
+ */
+export class ContentTexts {
+  readonly #pool: Pool;
+  readonly #log: Logger;
+  readonly #renderer: Renderer;
+  readonly #most: number;
+  /** The least recently used first. */
+  readonly #contents = new Map<string, Content>();
+
+  private constructor(pool: Pool, log: Logger, renderer: Renderer, most: number) {
+    this.#pool = pool;
+    this.#log = log;
+    this.#renderer = renderer;
+    this.#most = most;
+  }
+
+  /** Begins with nothing kept; keeps `most` content versions, a few kB each; no installation has as many rules. */
+  static async create(
+    pool: Pool,
+    log: Logger,
+    { most = 5_000, limits = {} }: { most?: number; limits?: Partial<RenderLimits> } = {},
+  ): Promise<ContentTexts> {
+    return new ContentTexts(pool, log, await createRenderer(limits), most);
+  }
+
+  /** These content versions, by id, with one query at most; one that does not exist is left out. */
+  async load(ids: Iterable<string>): Promise<ReadonlyMap<string, Content>> {
+    const wanted = new Set(ids);
+    const loaded = new Map<string, Content>();
+    for (const id of wanted) {
+      const kept = this.#contents.get(id);
+      if (kept) loaded.set(id, kept);
+    }
+    const missing = [...wanted].filter((id) => !loaded.has(id));
+    if (missing.length > 0) for (const content of await this.#read(missing)) loaded.set(content.id, content);
+    for (const [id, content] of loaded) {
+      this.#contents.delete(id); // and put it where the most recently used are
+      this.#contents.set(id, content);
+    }
+    for (const id of this.#contents.keys()) {
+      if (this.#contents.size <= this.#most) break;
+      this.#contents.delete(id);
+    }
+    return loaded;
+  }
+
+  /** Renders texts of a content version. Never rejects: what goes wrong is the `error` of this rendering alone. */
+  async render<Name extends string>(
+    content: Content | undefined,
+    request: Omit<RenderRequest<Name>, "contentId" | "templates">,
+  ): Promise<Rendered<Name>> {
+    if (!content) return { error: "the content version is gone" };
+    // by its version, too: what is rendered right now may be older than what is kept
+    const contentId = `${content.id} ${content.version}`;
+    return this.#renderer.render({ ...request, contentId, templates: content.templates });
+  }
+
+  async #read(ids: string[]): Promise<Content[]> {
+    const { rows } = await this.#pool.query({
+      name: "content_texts",
+      text: `select id::text, xmin::text as version, jsonb_build_object('description', description, 'generic', generic,
+          'summary', summary, 'reason', reason, 'resolution', resolution, 'more_info', more_info) as templates
+        from rule_content where id = any ($1::bigint[])`,
+      values: [ids],
+    });
+    return z.array(contentSchema).parse(rows);
+  }
+
+  /** Drops what is not as it was read. */
+  async check(): Promise<void> {
+    if (this.#contents.size === 0) return;
+    const { rows } = await this.#pool.query({
+      name: "content_versions",
+      text: "select id::text, xmin::text as version from rule_content where id = any ($1::bigint[])",
+      values: [[...this.#contents.keys()]],
+    });
+    const present = new Map(rows.map(({ id, version }) => [id, version]));
+    for (const { id, version } of this.#contents.values())
+      if (present.get(id) !== version) this.#contents.delete(id);
+  }
+
+  /** Looks at every NOTIFY and once a minute, until the signal is aborted or what it returns is called. */
+  async watch(databaseUrl: string): Promise<() => Promise<void>> {
+    const look = () =>
+      this.check().catch((error) =>
+        this.#log.debug({ error: messageOf(error) }, "content was not looked at"),
+      );
+    const listener = await listen(databaseUrl, "ccx_content", { onPayload: look, onConnected: look });
+    const timer = setInterval(look, checkEveryMs).unref();
+    return async () => {
+      clearInterval(timer);
+      await listener.close();
+    };
+  }
+
+  /** Ends the renderer. */
+  async dispose(): Promise<void> {
+    await this.#renderer.dispose();
+  }
+}

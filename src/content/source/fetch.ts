@@ -1,0 +1,106 @@
+import type { Config } from "../../config/config.ts";
+import { createAgent, type HttpAnswer, NoAnswer, send } from "../../http/client.ts";
+import { readAnswer } from "./answer.ts";
+import { ContentError } from "./error.ts";
+import { maxTotalBytes } from "./files.ts";
+import { decodeGob } from "./gob/gob.ts";
+import { GobError } from "./gob/reader.ts";
+import type { RuleContent } from "./rule_content.ts";
+
+/** A content service. */
+export type ContentSource = {
+  url: string;
+  /** For the whole exchange, connecting included. */
+  timeoutMs: number;
+};
+
+/** The content service that is configured; undefined when none is. */
+export function contentSourceOf(config: Config & { contentUrl: string }): ContentSource;
+export function contentSourceOf(config: Config): ContentSource | undefined;
+export function contentSourceOf({ contentUrl, contentTimeoutMs }: Config): ContentSource | undefined {
+  return contentUrl === undefined ? undefined : { url: contentUrl, timeoutMs: contentTimeoutMs };
+}
+
+/**
+ * Asks a content service for all rule content: one GET, no retry, no redirect, 50 MiB at most. The answer is Go's gob,
+ * as the Insights content service gives it, or JSON if it says so. `stop` ends it early.
+ *
+ * Throws ContentError, one line that names the service (without the query of its URL) and the reason.
+ */
+export async function fetchContent(source: ContentSource, stop?: AbortSignal): Promise<RuleContent[]> {
+  const url = new URL(source.url);
+  const name = `content service ${url.origin}${url.pathname}`;
+  try {
+    return readAnswer(decoded(await get(url, source.timeoutMs, stop)));
+  } catch (error) {
+    if (error instanceof Refusal || error instanceof ContentError)
+      throw new ContentError(name, error.message, { cause: error.cause });
+    throw error;
+  }
+}
+
+/** What is wrong with an answer; it completes the sentence that begins with the service's name. */
+class Refusal extends Error {}
+
+async function get(url: URL, timeoutMs: number, stop?: AbortSignal): Promise<Whole> {
+  const limits = { connectTimeoutMs: timeoutMs, timeoutMs, maxResponseBytes: maxTotalBytes };
+  const headers = {
+    accept: "application/octet-stream, application/json;q=0.5, */*;q=0.1",
+    "accept-encoding": "identity",
+  };
+  const agent = createAgent(limits);
+  try {
+    return whole(await send(agent, url, { method: "GET", headers }, limits, stop), timeoutMs);
+  } catch (error) {
+    if (!(error instanceof NoAnswer)) throw error;
+    const code = error.cause instanceof Error && "code" in error.cause ? ` (${error.cause.code})` : "";
+    throw new Refusal(
+      error.timedOut ? `does not answer within ${timeoutMs} ms` : `cannot be reached${code}`,
+      {
+        cause: error.cause,
+      },
+    );
+  } finally {
+    await agent.destroy();
+  }
+}
+
+type Whole = { body: Buffer; type: string };
+
+/** The body, if it is there and what was asked for. */
+function whole({ status, headers, body }: HttpAnswer, timeoutMs: number): Whole {
+  if (status >= 300 && status < 400)
+    throw new Refusal(`answers with HTTP ${status}, a redirect, which is not followed`);
+  if (status !== 200) throw new Refusal(`answers with HTTP ${status}`);
+  if (body === "too long") throw new Refusal("answers with more than 50 MiB");
+  if (body === "broken off") throw new Refusal("breaks off in the middle of its answer");
+  if (body === "too late") throw new Refusal(`does not end its answer within ${timeoutMs} ms`);
+  const encoding = [headers["content-encoding"] ?? "identity"].join();
+  if (encoding !== "identity") throw new Refusal(`answers compressed (${encoding}), which was not asked for`);
+  const type = (headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
+  return { body, type };
+}
+
+function decoded({ body, type }: Whole): unknown {
+  const start = body.toString("latin1", 0, 100).trimStart();
+  if (type === "text/html" || /^<(!doctype|html)/i.test(start))
+    throw new Refusal("answers with HTML, not with rule content");
+  return type === "application/json" ? decodedJson(body) : decodedGob(body);
+}
+
+function decodedGob(body: Buffer): unknown {
+  try {
+    return decodeGob(body);
+  } catch (cause) {
+    if (!(cause instanceof GobError)) throw cause;
+    throw new Refusal(`the answer is not valid gob: ${cause.message}`, { cause });
+  }
+}
+
+function decodedJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+  } catch (cause) {
+    throw new Refusal("the answer is not valid JSON", { cause });
+  }
+}

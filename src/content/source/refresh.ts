@@ -1,0 +1,33 @@
+import type { Pool } from "pg";
+import { isDatabaseUnavailable, isUnstorable } from "../../db/errors.ts";
+import { messageOf } from "../../errors.ts";
+import type { Logger } from "../../log.ts";
+import { ContentError } from "./error.ts";
+import { type ContentSource, fetchContent } from "./fetch.ts";
+import { storeContent } from "./load.ts";
+
+/**
+ * Takes over what the content service has now. What does not succeed is one warning, and the content stays as it was:
+ * the next round tries again. `stop` ends it early, without a word.
+ */
+export async function refreshContent(
+  pool: Pool,
+  source: ContentSource,
+  log: Logger,
+  stop?: AbortSignal,
+): Promise<void> {
+  const start = performance.now();
+  try {
+    const loaded = await storeContent(pool, await fetchContent(source, stop));
+    const isNew = loaded.added + loaded.changed + loaded.removed > 0;
+    log[isNew ? "info" : "debug"](
+      { ...loaded, ms: Math.round(performance.now() - start) },
+      "content fetched",
+    );
+  } catch (error) {
+    if (stop?.aborted) return;
+    const expected = error instanceof ContentError || isDatabaseUnavailable(error) || isUnstorable(error);
+    if (!expected) throw error;
+    log.warn({ reason: messageOf(error) }, "content not fetched, what was there stays");
+  }
+}

@@ -1,0 +1,135 @@
+import type { Pool } from "pg";
+import type { Logger } from "pino";
+import type { ContentTexts } from "../content/render/texts.ts";
+import { claim, failure, type Outcome, released, type Settled, settle, untried } from "./outbox.ts";
+import { whileMigrated } from "../db/wait.ts";
+import { type RenderedRows, renderAll } from "./rendered.ts";
+import { startWithinMs, type Target } from "./target.ts";
+
+/** Messages that are ours for the length of a lease, with their texts. */
+type Batch = {
+  /** `performance.now()` before they were claimed. */
+  claimedAt: number;
+  isFull: boolean;
+  rendered: RenderedRows;
+  /** Outcomes of those that cannot be sent. */
+  failed: Outcome[];
+  addresses: readonly Addressed[];
+};
+
+/**
+ * Delivers until nothing is due any more. The network is used outside of any transaction; a crash between sending and
+ * settling makes the message go out again after the lease, with the same id. While a full batch goes out, the next one is
+ * claimed and rendered.
+ */
+export async function deliverDue(
+  target: Target,
+  pool: Pool,
+  texts: ContentTexts,
+  log: Logger,
+  signal?: AbortSignal,
+): Promise<void> {
+  let next: Promise<Batch | undefined> = prepare(target, pool, texts);
+  while (!signal?.aborted) {
+    const batch = await next;
+    if (!batch) return;
+    const ahead = batch.isFull ? prepare(target, pool, texts) : undefined;
+    ahead?.catch(() => undefined); // heard of below
+    let opened = true;
+    try {
+      opened = await deliver(target, pool, batch, log, signal);
+    } finally {
+      if (ahead && (opened || signal?.aborted)) await release(pool, ahead);
+    }
+    if (opened) return;
+    next = ahead ?? prepare(target, pool, texts);
+  }
+}
+
+/** Claims what is due and renders it; undefined when nothing is. */
+async function prepare(target: Target, pool: Pool, texts: ContentTexts): Promise<Batch | undefined> {
+  const claimedAt = performance.now();
+  const { rows, failed } = await claim(pool, target.name, target.batchSize, target.leaseMs);
+  const count = rows.length + failed.length;
+  if (count === 0) return undefined;
+  const rendered = await whileMigrated(() => renderAll(rows, target, texts));
+  const unusable = rendered.failed.map(({ row, error }) => untried(failure(row, error)));
+  return {
+    claimedAt,
+    isFull: count === target.batchSize,
+    rendered,
+    failed: [...failed, ...unusable],
+    addresses: rows,
+  };
+}
+
+/** Sends a batch and records how it went; true when that opened the circuit of the target. */
+async function deliver(
+  target: Target,
+  pool: Pool,
+  { claimedAt, rendered, failed, addresses }: Batch,
+  log: Logger,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const total = { sent: 0, retried: 0, dead: 0 };
+  let opened = false;
+  const record = async (outcomes: Outcome[]) => {
+    logFailures(target, outcomes, addresses, log);
+    const settled = await settle(
+      pool,
+      outcomes.map((outcome) => ({ ...outcome, unrendered: rendered.unrendered.get(outcome.id) ?? [] })),
+    );
+    for (const count of ["sent", "retried", "dead"] as const) total[count] += settled[count];
+    if (settled.circuit) opened = settled.circuit === "opened";
+    logCircuit(target, settled.circuit, outcomes, log);
+  };
+  for (const row of rendered.rows)
+    for (const { error } of rendered.unrendered.get(row.id) ?? [])
+      log.warn({ ...addressOf(target, row), failure: "template", error }, "issue left out");
+  if (failed.length > 0) await record(failed);
+  if (rendered.rows.length === 0) return opened;
+  const mayStart = () => !opened && !signal?.aborted && performance.now() < claimedAt + startWithinMs;
+  for await (const outcomes of target.send(rendered.rows, mayStart)) await record(outcomes);
+  log.info({ target: target.name, ...total, ms: Math.round(performance.now() - claimedAt) }, "delivered");
+  return opened;
+}
+
+/** Gives back what was claimed ahead. Where that fails the lease ends by itself. */
+async function release(pool: Pool, ahead: Promise<Batch | undefined>): Promise<void> {
+  const batch = await ahead.catch(() => undefined);
+  if (batch)
+    await settle(pool, [...batch.failed, ...batch.rendered.rows.map(released)]).catch(() => undefined);
+}
+
+function logCircuit(target: Target, circuit: Settled["circuit"], outcomes: Outcome[], log: Logger): void {
+  if (circuit === "closed") log.info({ target: target.name }, "circuit closed");
+  if (circuit !== "opened") return;
+  const [failed] = outcomes.filter(
+    (outcome) => !outcome.sent && outcome.failure !== null && !outcome.permanent,
+  );
+  const why =
+    failed && !failed.sent && failed.failure !== null ? { failure: failed.failure, error: failed.error } : {};
+  log.warn({ target: target.name, ...why }, "circuit opened");
+}
+
+/** What a log names a notification by. */
+type Addressed = { id: string; org_id: string; cluster: string; message_id: string };
+
+const addressOf = (target: Target, row: Addressed | undefined) => ({
+  target: target.name,
+  org: row?.org_id,
+  cluster: row?.cluster,
+  messageId: row?.message_id,
+});
+
+function logFailures(target: Target, outcomes: Outcome[], rows: readonly Addressed[], log: Logger): void {
+  for (const outcome of outcomes) {
+    if (outcome.sent || outcome.failure === null) continue;
+    const row = rows.find(({ id }) => id === outcome.id);
+    const { failure, error, permanent, attempt } = outcome;
+    log.warn(
+      { ...addressOf(target, row), attempt, failure, error },
+      permanent ? "delivery given up" : "delivery failed",
+    );
+  }
+}

@@ -1,0 +1,69 @@
+import { cleanText } from "../../text/clean.ts";
+import type { RenderedNotification } from "../claimed.ts";
+import { titleOf } from "../title.ts";
+import { fillUrl } from "../url_template.ts";
+
+/** A message for `platform.notifications.ingress`, as kafkajs takes it. */
+export interface NotificationMessage {
+  key: string;
+  value: string;
+  headers: { "rh-message-id": string };
+}
+
+export interface NotificationUrls {
+  /** Template with `{cluster_id}`. */
+  clusterUrl: string;
+  /** Template with `{cluster_id}`, `{module}` (full component, `|` for `.`) and `{error_key}`. */
+  ruleUrl: string;
+}
+
+const severities = ["LOW", "MODERATE", "IMPORTANT", "CRITICAL"] as const;
+
+/** The receiver's e-mail template knows the risks 1 to 4 only; an unknown risk counts as the lowest. */
+function knownRisk(totalRisk: number | null): number {
+  return Math.min(4, Math.max(1, totalRisk ?? 1));
+}
+
+/**
+ * Turns a claimed row into the notification of one cluster: one event per issue. Pure: the same row gives the
+ * same bytes on every try, so that the receiver recognises a repetition by its id. The key keeps the messages of
+ * a cluster in order. `resolved-recommendation` is ours: only a receiver that knows it should be asked for it (policy
+ * tell_resolved). Contract: reference/anchors.md §2.2–2.6.
+ */
+export function buildNotificationMessage(
+  row: RenderedNotification,
+  urls: NotificationUrls,
+): NotificationMessage {
+  const cluster_id = row.cluster;
+  const highestRisk = Math.max(...row.issues.map((issue) => knownRisk(issue.total_risk)));
+  const action = {
+    version: "2.0.0",
+    id: row.message_id,
+    bundle: "openshift",
+    application: "advisor",
+    event_type: row.resolved ? "resolved-recommendation" : "new-recommendation",
+    timestamp: row.decided_at,
+    org_id: row.org_id,
+    account_id: row.account_number === "0" ? null : row.account_number,
+    severity: severities[highestRisk - 1],
+    context: {
+      display_name: cluster_id,
+      host_url: fillUrl(urls.clusterUrl, { cluster_id }),
+    },
+    events: row.issues.map((issue) => {
+      const component = cleanText(issue.component);
+      const error_key = cleanText(issue.error_key);
+      return {
+        metadata: {},
+        payload: {
+          rule_description: titleOf(issue),
+          rule_url: fillUrl(urls.ruleUrl, { cluster_id, module: component.replaceAll(".", "|"), error_key }),
+          total_risk: String(knownRisk(issue.total_risk)),
+          publish_date: row.updated_at,
+        },
+      };
+    }),
+    recipients: [],
+  };
+  return { key: cluster_id, value: JSON.stringify(action), headers: { "rh-message-id": row.message_id } };
+}

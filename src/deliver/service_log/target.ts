@@ -1,0 +1,99 @@
+import type { RenderedNotification } from "../claimed.ts";
+import { failure, type Outcome, released, success } from "../outbox.ts";
+import { startWithinMs, type Target } from "../target.ts";
+import type { AccessTokenSource } from "./access_token.ts";
+import type { ServiceLogClient } from "./client.ts";
+import { buildServiceLogEntry, type ServiceLogEntryOptions } from "./entry.ts";
+
+/** How many messages are claimed for each post that may be under way. */
+const claimedForEach = 16;
+
+/**
+ * The Service Log: one entry for an issue, several posts under way at once. Outcomes are handed on as they come: those that
+ * come while the ones before are settled are settled together.
+ */
+export class ServiceLogTarget implements Target {
+  readonly name = "service log";
+  readonly texts = ["description", "reason"] as const;
+  readonly format = "markdown";
+  readonly batchSize: number;
+  readonly leaseMs: number;
+  readonly #concurrency: number;
+  readonly #client: ServiceLogClient;
+  readonly #tokens: AccessTokenSource;
+  readonly #entryOptions: ServiceLogEntryOptions;
+
+  constructor(options: {
+    client: ServiceLogClient;
+    tokens: AccessTokenSource;
+    entry: ServiceLogEntryOptions;
+    /** How many posts may be under way at once. */
+    concurrency: number;
+    timeoutMs: number;
+  }) {
+    this.#client = options.client;
+    this.#tokens = options.tokens;
+    this.#entryOptions = options.entry;
+    this.#concurrency = options.concurrency;
+    this.batchSize = Math.min(500, options.concurrency * claimedForEach);
+    // what is started in time: a search, two posts, two tokens
+    this.leaseMs = startWithinMs + options.timeoutMs * 6;
+  }
+
+  async *send(rows: RenderedNotification[], mayStart: () => boolean): AsyncGenerator<Outcome[]> {
+    const waiting = [...rows];
+    const ended: Outcome[] = [];
+    let news = Promise.withResolvers<void>();
+    /** While a failure has not been settled nothing is begun: it may open the circuit. */
+    let held: PromiseWithResolvers<void> | undefined;
+    const post = async () => {
+      for (;;) {
+        while (held) await held.promise;
+        const row = waiting.shift();
+        if (!row) return;
+        const outcome = mayStart() ? await this.#deliver(row) : released(row);
+        if (isPassing(outcome)) held ??= Promise.withResolvers();
+        ended.push(outcome);
+        news.resolve();
+      }
+    };
+    for (let n = 0; n < this.#concurrency; n++) void post();
+    try {
+      for (let left = rows.length; left > 0; ) {
+        if (ended.length === 0) await news.promise;
+        news = Promise.withResolvers();
+        const outcomes = ended.splice(0);
+        left -= outcomes.length;
+        yield outcomes;
+        if (ended.some(isPassing)) continue;
+        held?.resolve();
+        held = undefined;
+      }
+    } finally {
+      waiting.length = 0;
+      held?.resolve();
+      held = undefined;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+    await this.#tokens.close();
+  }
+
+  async #deliver(row: RenderedNotification): Promise<Outcome> {
+    try {
+      // The receiver does not recognise a repeated entry. After a first try of which we do not know how it ended, look.
+      const known = row.attempt > 1 ? await this.#client.search(row.message_id) : null;
+      const id = known ?? (await this.#client.post(buildServiceLogEntry(row, this.#entryOptions))).id;
+      return success(row, { entry_id: id });
+    } catch (error) {
+      return failure(row, error);
+    }
+  }
+}
+
+/** A failure that is not the message's own. */
+function isPassing(outcome: Outcome): boolean {
+  return !outcome.sent && outcome.failure !== null && !outcome.permanent;
+}

@@ -1,0 +1,102 @@
+import { EventEmitter } from "node:events";
+import {
+  type CronItem,
+  parseCronItems,
+  run,
+  type TaskList,
+  type WorkerEvents,
+  Logger as WorkerLogger,
+} from "graphile-worker";
+import type { Pool } from "pg";
+import type { Logger } from "pino";
+import { startHeartbeat } from "./heartbeat.ts";
+import { workerPool } from "./worker_pool.ts";
+
+const everyMinute = "* * * * *";
+const everyFiveMinutes = "*/5 * * * *";
+const everyHour = "17 * * * *";
+
+/** A job that nobody has taken yet is not added again, and one that fails waits for its next time. */
+const cronItem = (task: string, match: string): CronItem => ({
+  task,
+  identifier: task,
+  match,
+  options: { jobKey: task, jobKeyMode: "preserve_run_at", backfillPeriod: 0, maxAttempts: 1 },
+});
+const crontab = [
+  cronItem("sweep", everyMinute),
+  cronItem("forward_rejected", everyMinute),
+  cronItem("fetch_content", everyFiveMinutes),
+  cronItem("retain", everyHour),
+];
+
+/** The jobs of this process. A job is a wake-up only: its work is in tables, so a lost job delays, no more. */
+export interface Worker {
+  /** Rejects when the worker ended unasked; with ConfigurationError when a person has to make the database answer. */
+  readonly failed: Promise<never>;
+  /** Waits for the tasks that are running, unless the database is away: then they cannot record anything. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts graphile-worker on the tasks, by their names. A task that is not among them, since this process is not configured
+ * for it, stays in the queue for a process that is, and is not put there by this one.
+ */
+export async function startWorker(options: {
+  pool: Pool;
+  log: Logger;
+  tasks: TaskList;
+  /** what this process does, for people who look at the table `worker` */
+  roles: readonly string[];
+}): Promise<Worker> {
+  const { pool, log, tasks, roles } = options;
+  const failed = Promise.withResolvers<never>();
+  failed.promise.catch(() => undefined);
+  const unreachable = Promise.withResolvers<void>();
+  const stopping = new AbortController();
+  let running = false;
+  const events: WorkerEvents = new EventEmitter();
+  const poolId = new Promise<string>((resolve) => {
+    events.once("pool:create", ({ workerPool }) => resolve(workerPool.id));
+  });
+  const starting = run({
+    pgPool: workerPool(pool, {
+      giveUp: failed.reject,
+      isRunning: () => running,
+      stopping: stopping.signal,
+      onUnreachable: unreachable.resolve,
+    }),
+    taskList: tasks,
+    parsedCronItems: parseCronItems(crontab.filter(({ task }) => Object.hasOwn(tasks, task))),
+    // every task runs once at a time in a process, so with this many none has to wait for another
+    concurrency: Object.keys(tasks).length,
+    pollInterval: 1_000,
+    noHandleSignals: true,
+    events,
+    logger: new WorkerLogger((scope) => (level, message) => {
+      // its every job is one of our own lines already
+      const ours = { error: "error", warning: "warn", info: "debug", debug: "trace" } as const;
+      log[ours[level as keyof typeof ours] ?? "debug"]({ scope: scope.label }, message);
+    }),
+  });
+  const runner = await Promise.race([starting, failed.promise]);
+  running = true;
+  const leave = startHeartbeat({ pool, log, roles, poolId: await poolId });
+  let ended = false;
+  const end = () => {
+    ended = true;
+  };
+  runner.promise.then(end, end);
+  runner.promise.then(
+    () => stopping.signal.aborted || failed.reject(new Error("the worker ended unasked")),
+    (error) => stopping.signal.aborted || failed.reject(error),
+  );
+  return {
+    failed: failed.promise,
+    async stop() {
+      stopping.abort();
+      const stopped = (ended ? Promise.resolve() : runner.stop()).then(leave);
+      await Promise.race([stopped, unreachable.promise]);
+    },
+  };
+}

@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:net";
+import { test } from "node:test";
+import { inspect } from "node:util";
+import { errors } from "undici";
+import type { Behaviour } from "../../../dev/stack/service_log_receiver.ts";
+import { ServiceLogClient } from "../../../src/deliver/service_log/client.ts";
+import { retryAfterMs, unanswered } from "../../../src/deliver/service_log/http.ts";
+import { messageId } from "../rows.ts";
+import { entry, failure, scene } from "./scene.ts";
+
+const classes: [behaviour: Behaviour, reason: string, permanent: boolean, waitMs?: number][] = [
+  [{ status: 200 }, "server", false],
+  [{ status: 204 }, "server", false],
+  [{ status: 301, headers: { location: "/api/service_logs/v1/cluster_logs" } }, "client", true],
+  [{ status: 307, headers: { location: "/api/service_logs/v1/cluster_logs" } }, "client", true],
+  [{ status: 400 }, "client", true],
+  [{ status: 403 }, "auth", false],
+  [{ status: 404 }, "client", true],
+  [{ status: 408 }, "timeout", false],
+  [{ status: 409 }, "client", true],
+  [{ status: 413 }, "client", true],
+  [{ status: 418 }, "client", true],
+  [{ status: 422 }, "client", true],
+  [{ status: 429 }, "rate_limited", false],
+  [{ status: 429, headers: { "retry-after": "120" } }, "rate_limited", false, 120_000],
+  [
+    { status: 429, headers: { "retry-after": "Sat, 22 Aug 2026 10:01:30 GMT" } },
+    "rate_limited",
+    false,
+    90_000,
+  ],
+  [{ status: 500 }, "server", false],
+  [{ status: 503, headers: { "retry-after": "3" } }, "server", false, 3000],
+  ["drop", "network", false],
+  ["store-and-drop", "network", false],
+];
+for (const [behaviour, reason, permanent, waitMs] of classes) {
+  test(`${inspect(behaviour, { breakLength: Number.POSITIVE_INFINITY })} is "${reason}"${permanent ? " for good" : ""}, after one request`, async () => {
+    await using at = await scene();
+    at.receiver.behave(behaviour);
+    const error = await failure(at.client.post(entry));
+    assert.deepEqual([error.reason, error.permanent, error.retryAfterMs], [reason, permanent, waitMs]);
+    assert.equal(at.receiver.requests.posts, 1);
+    assert.deepEqual(at.receiver.unexpected, []);
+  });
+}
+
+test("silence ends at the time-out, whether or not the entry was stored", async () => {
+  await using at = await scene({ timeoutMs: 100 });
+  at.receiver.behave("hang", "store-and-hang");
+  assert.equal((await failure(at.client.post(entry))).reason, "timeout");
+  assert.equal(await at.client.search(messageId), null);
+  assert.equal((await failure(at.client.post(entry))).reason, "timeout");
+  assert.equal(await at.client.search(messageId), at.receiver.entries[0]?.id);
+});
+
+test("a receiver that answers byte by byte does not hold us longer than the time-out", async () => {
+  let timer: NodeJS.Timeout | undefined;
+  const dripping = createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.once("data", () => {
+      socket.write("HTTP/1.1 500 Oops\r\ncontent-length: 1000000\r\n\r\n");
+      timer = setInterval(() => socket.write("x"), 20);
+    });
+  });
+  await new Promise<void>((resolve) => dripping.listen(0, "127.0.0.1", resolve));
+  const { port } = dripping.address() as { port: number };
+  const tokens = { get: async () => "t", invalidate: () => undefined };
+  const limits = { connectTimeoutMs: 1000, timeoutMs: 150, maxResponseBytes: 64 * 1024 };
+  const client = new ServiceLogClient({ ...limits, url: `http://127.0.0.1:${port}/`, tokens });
+  const started = performance.now();
+  assert.equal((await failure(client.post(entry))).reason, "server");
+  assert.ok(performance.now() - started < 1500);
+  clearInterval(timer);
+  await client.close();
+  dripping.close();
+});
+
+test("nobody listening is network, a connection that does not come up is a time-out", async () => {
+  await using at = await scene();
+  await at.tokens.get();
+  await at.receiver.stop();
+  assert.equal((await failure(at.client.post(entry))).reason, "network");
+  assert.equal(unanswered("Service Log", new errors.ConnectTimeoutError()).reason, "timeout");
+  const dns = Object.assign(new Error("getaddrinfo ENOTFOUND x"), { code: "ENOTFOUND" });
+  assert.equal(unanswered("Service Log", dns).message, "The Service Log could not be reached (ENOTFOUND).");
+});
+
+test("the receiver's reason is quoted, short and on one line", async () => {
+  await using at = await scene();
+  const reason = `summary\r\n\u001b[31mtoo long ${"x".repeat(500)}`;
+  at.receiver.behave({ status: 400, body: { kind: "Error", reason } }, { status: 400, body: { reason: 5 } });
+  const { message } = await failure(at.client.post(entry));
+  assert.match(message, /^The Service Log answered HTTP 400: summary \[31mtoo long x+$/);
+  assert.equal(message.length, "The Service Log answered HTTP 400: ".length + 200);
+  assert.equal((await failure(at.client.post(entry))).message, "The Service Log answered HTTP 400");
+});
+
+test("no error tells the token, even when the receiver repeats it", async () => {
+  await using at = await scene({ timeoutMs: 300 });
+  const token = await at.tokens.get();
+  const body = { reason: `bad token ${token}` };
+  const next: Behaviour[] = [
+    { status: 400, body },
+    { status: 500, body },
+    { status: 403, body },
+    "drop",
+    "hang",
+  ];
+  at.receiver.behave(...next);
+  for (const _ of next) {
+    const error = await failure(at.client.post(entry));
+    assert.ok(!`${error.message}${inspect(error, { depth: 20, showHidden: true })}`.includes(token));
+  }
+});
+
+test("Retry-After is seconds or a date, anything else is nothing", () => {
+  const now = Date.parse("2026-08-22T10:00:00Z");
+  assert.equal(retryAfterMs("0", now), 0);
+  assert.equal(retryAfterMs("Sat, 22 Aug 2026 09:00:00 GMT", now), 0);
+  assert.equal(retryAfterMs("soon", now), undefined);
+  assert.equal(retryAfterMs("", now), undefined);
+  assert.equal(retryAfterMs("-5", now), undefined);
+  assert.equal(retryAfterMs("9".repeat(400), now), 86_400_000);
+});

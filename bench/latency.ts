@@ -5,8 +5,8 @@ import { until } from "../test/support/until.ts";
 import { type Options, type Report, type Result, result } from "./report.ts";
 import { connect, openBenchServers, settings } from "./support/bench_database.ts";
 import { makeFleet } from "./support/fleet.ts";
+import { notifiedResults, type ToldResults } from "./support/notified_results.ts";
 import { startProcess } from "./support/processes.ts";
-import { type ToldResults, toldResults } from "./support/told_results.ts";
 
 const rates = [10, 100, 1_000];
 const runs = 3;
@@ -24,9 +24,12 @@ export async function run({ scale }: Options): Promise<Report> {
   await using client = await connect(database.url);
   const machine = await settings(client);
   await makeFleet(client, Math.max(300, Math.round(10_000 * scale)), 1_800_000);
-  const results = await toldResults(client);
+  const results = await notifiedResults(client);
 
-  const [from, to] = [`ccx.bench.latency.${process.pid}.results`, `ccx.bench.latency.${process.pid}.told`];
+  const [from, to] = [
+    `ccx.bench.latency.${process.pid}.results`,
+    `ccx.bench.latency.${process.pid}.notified`,
+  ];
   const topics = await createTopics(servers.brokers, [from, to]);
   const group = `${from}.group`;
   try {
@@ -55,13 +58,13 @@ export async function run({ scale }: Options): Promise<Report> {
 
 type Ends = Awaited<ReturnType<typeof openEnds>>;
 
-/** A producer of the one topic and a consumer of the other, which notes when each cluster was told. */
+/** A producer of the one topic and a consumer of the other, which notes when each cluster was notified. */
 async function openEnds(brokers: string, from: string, to: string) {
   const kafka = new kafkajs.Kafka({ brokers: brokers.split(","), logLevel: kafkajs.logLevel.NOTHING });
   const producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
   const groupId = `${to}.group`;
   const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 5_000, minBytes: 1 });
-  const told = new Map<string, number>();
+  const notified = new Map<string, number>();
   const joined = new Promise((resolve) => consumer.on("consumer.group_join", resolve));
   await Promise.all([producer.connect(), consumer.connect()]);
   await consumer.subscribe({ topic: to, fromBeginning: true });
@@ -69,12 +72,12 @@ async function openEnds(brokers: string, from: string, to: string) {
     autoCommit: false,
     eachBatch: async ({ batch }) => {
       const now = performance.now();
-      for (const { key } of batch.messages) told.set(String(key), now);
+      for (const { key } of batch.messages) notified.set(String(key), now);
     },
   });
   await joined;
   return {
-    told,
+    notified,
     produce: (values: string[]) =>
       producer.send({ topic: from, messages: values.map((value) => ({ value, partition: 0 })) }),
     async [Symbol.asyncDispose]() {
@@ -118,7 +121,7 @@ async function latencies(ends: Ends, results: ToldResults, rate: number, seconds
     await sleep(tickMs);
   }
   await Promise.all(sends);
-  const missing = () => [...due.keys()].filter((cluster) => !ends.told.has(cluster)).length;
-  await until("everybody is told", () => missing() === 0, 60_000 + 1_000 * seconds);
-  return [...due].map(([cluster, at]) => (ends.told.get(cluster) ?? Number.NaN) - at);
+  const missing = () => [...due.keys()].filter((cluster) => !ends.notified.has(cluster)).length;
+  await until("everybody is notified", () => missing() === 0, 60_000 + 1_000 * seconds);
+  return [...due].map(([cluster, at]) => (ends.notified.get(cluster) ?? Number.NaN) - at);
 }

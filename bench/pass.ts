@@ -1,5 +1,5 @@
 import { createPool } from "../src/db/pool.ts";
-import { decideWaiting } from "../src/decide/decide_due.ts";
+import { decideDue } from "../src/decide/decide_due.ts";
 import { createLogger } from "../src/log.ts";
 import { type Options, type Report, type Result, result } from "./report.ts";
 import { connect, openBenchServers, settings } from "./support/bench_database.ts";
@@ -14,7 +14,7 @@ type Database = Awaited<ReturnType<Servers["createDatabase"]>>;
 
 /**
  * Every one of 65,000 clusters, times `scale`, has just reported: how long it takes until all of them are decided on, for both
- * targets, and what is to be told is in the outbox. By the code that the worker runs, with one decider and with two.
+ * targets, and what is to be notified is in the outbox. By the code that the worker runs, with one decider and with two.
  */
 export async function run({ scale }: Options): Promise<Report> {
   const clusters = Math.max(300, Math.round(65_000 * scale));
@@ -72,7 +72,7 @@ async function passes(
     });
     try {
       const start = performance.now();
-      await decideWaiting(pool, createLogger("silent"), { deciders });
+      await decideDue(pool, createLogger("silent"), { deciders });
       figures.push((performance.now() - start) / 1_000);
       const { rows } = await pool.query<{ due: number; reported: number }>(
         `select (select count(*) from decision_due)::integer as due,

@@ -2,6 +2,7 @@ import { watch as watchFiles } from "node:fs";
 import path from "node:path";
 import { Logger as GraphileLogger, watch as watchGraphile } from "graphile-migrate";
 import type { Logger } from "pino";
+import { stopSignal } from "../src/cli/stop.ts";
 import { report } from "../src/cli.ts";
 import { loadConfig, requireKeys } from "../src/config/config.ts";
 import { readCode } from "../src/db/code_files.ts";
@@ -9,7 +10,6 @@ import { migrate } from "../src/db/migrate.ts";
 import { migrationsFolder } from "../src/db/release.ts";
 import { messageOf } from "../src/errors.ts";
 import { createLogger } from "../src/log.ts";
-import { stopSignal } from "../src/cli/stop.ts";
 
 /**
  * Migrates the database, then runs current.sql and loads sql/ whenever one of them changes, until the signal is aborted.

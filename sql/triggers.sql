@@ -11,7 +11,7 @@ create or replace trigger _100_superseded after insert on notified_issue
 create or replace trigger _110_superseded after delete on notified_issue
   referencing old table as changed
   for each statement execute function tg_notified_issue__superseded();
-create or replace trigger _120_superseded after update of told_at on notified_issue
+create or replace trigger _120_superseded after update of notified_at on notified_issue
   for each row execute function tg_notified_issue__superseded();
 
 create or replace trigger _900_announce after insert or update or delete on rule_content

@@ -2,7 +2,7 @@
 -- same each time. Takes `bench.clusters` and `bench.at` (the present). What few rows need goes the way people and triggers take;
 -- the rest is written with triggers and foreign keys off, and has to be what they would have made of it: drift proves it.
 --
--- Every issue is told when it appears, and again when each cooldown ends.
+-- Every issue is notified when it appears, and again when each cooldown ends.
 create function pg_temp.at() returns timestamptz language sql stable return current_setting('bench.at')::timestamptz;
 create function pg_temp.pick(seed text, choices integer) returns integer
 language sql immutable return ((hashtextextended(seed, 42) & 2147483647) % choices)::integer;
@@ -128,7 +128,7 @@ join rule r on r.id = g.rule_id
 group by f.org_id, f.cluster, f.updated_at
 order by f.updated_at;
 
--- What was told ------------------------------------------------------------------------------------------------------
+-- What was notified ------------------------------------------------------------------------------------------------------
 
 create temp table qualifying on commit drop as
 select v.target_id, g.id as issue_id, g.org_id, g.cluster, v.rule_name, v.error_key, v.tags, (v.policy).id as policy_id, (v.policy).cooldown,
@@ -150,35 +150,35 @@ join acknowledgement a on a.rule_name = q.rule_name
 analyze qualifying, hushed;
 
 -- the Service Log gets a message for each issue, the other one for each decision
-create temp table telling on commit drop as
-select dense_rank() over (order by t.told_at, q.target_id, q.cluster, case q.target_id when 2 then q.issue_id end) as notification_id,
-  q.*, t.told_at, case when t.nth = 0 then 1 else q.occurrences end as occurrence
+create temp table to_notify on commit drop as
+select dense_rank() over (order by t.notified_at, q.target_id, q.cluster, case q.target_id when 2 then q.issue_id end) as notification_id,
+  q.*, t.notified_at, case when t.nth = 0 then 1 else q.occurrences end as occurrence
 from qualifying q
 cross join lateral (
-  select nth, q.known_from + interval '2 seconds' + nth * q.cooldown as told_at
+  select nth, q.known_from + interval '2 seconds' + nth * q.cooldown as notified_at
   from generate_series(0, (extract(epoch from pg_temp.at() - q.known_from) / extract(epoch from q.cooldown))::integer) nth
 ) t
-where t.told_at < least(q.known_until, pg_temp.at())
+where t.notified_at < least(q.known_until, pg_temp.at())
   and not exists (
     select from hushed h
-    where h.issue_id = q.issue_id and h.target_id = q.target_id and h.period @> t.told_at);
+    where h.issue_id = q.issue_id and h.target_id = q.target_id and h.period @> t.notified_at);
 
 insert into notification (id, target_id, org_id, account_number, cluster, updated_at, decided_at, state, attempts,
   next_attempt_at, ended_at)
-select distinct on (notification_id) notification_id, target_id, org_id, 0, cluster, told_at - interval '5 seconds', told_at,
-  'sent', 1, told_at, told_at + interval '1 second'
-from telling
+select distinct on (notification_id) notification_id, target_id, org_id, 0, cluster, notified_at - interval '5 seconds', notified_at,
+  'sent', 1, notified_at, notified_at + interval '1 second'
+from to_notify
 order by notification_id;
 select setval(pg_get_serial_sequence('notification', 'id'), max(id)) from notification;
-insert into notified_issue (notification_id, issue_id, target_id, told_at, cooldown_period, occurrence, content_id, policy_id,
+insert into notified_issue (notification_id, issue_id, target_id, notified_at, cooldown_period, occurrence, content_id, policy_id,
   superseded_at)
-select t.notification_id, t.issue_id, t.target_id, t.told_at, cooldown_period(t.told_at, t.cooldown), t.occurrence, c.id, t.policy_id,
-  lead(t.told_at, 1, 'infinity') over (partition by t.issue_id, t.target_id order by t.told_at)
-from telling t
-join rule_content c on c.rule_name = t.rule_name and c.error_key = t.error_key and c.validity @> t.told_at
+select t.notification_id, t.issue_id, t.target_id, t.notified_at, cooldown_period(t.notified_at, t.cooldown), t.occurrence, c.id, t.policy_id,
+  lead(t.notified_at, 1, 'infinity') over (partition by t.issue_id, t.target_id order by t.notified_at)
+from to_notify t
+join rule_content c on c.rule_name = t.rule_name and c.error_key = t.error_key and c.validity @> t.notified_at
 order by t.notification_id, t.issue_id;
 
--- of the last nine days: what was sent, and for each cluster and day one of the decisions that told nothing
+-- of the last nine days: what was sent, and for each cluster and day one of the decisions that notified nothing
 select ensure_partition('reported', (pg_temp.at() at time zone 'UTC')::date - day) from generate_series(1, 10) day;
 insert into reported (org_id, account_number, cluster, notification_type, state, report, updated_at, notified_at, error_log,
   event_type_id)
@@ -193,7 +193,7 @@ select f.org_id, 0, f.cluster, 1, 2, '', d.at, d.at + interval '5 seconds', '', 
 from generate_series(1, 9) day
 cross join fleet f
 cross join event_targets t
--- not at a moment at which something was told: then that decision would have
+-- not at a moment at which something was notified: then that decision would have
 cross join lateral (select f.updated_at - interval '1 day' * day - interval '1 hour' as at) d
 on conflict do nothing;
 update sweep_mark set cooldowns_until = pg_temp.at();

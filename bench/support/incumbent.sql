@@ -33,7 +33,7 @@ create index idx_reported_event_state_org_cluster on incumbent.reported (event_t
 create index idx_reported_updated_at on incumbent.reported (updated_at);
 
 -- What it stores of one round of ours: every report, as compact JSON, and for one target a row of `reported` with the whole
--- report for each of its runs between this report and the next, whether or not anything was told.
+-- report for each of its runs between this report and the next, whether or not anything was notified.
 create procedure bench.incumbent_stores(round integer, runs integer)
 language plpgsql
 as $$

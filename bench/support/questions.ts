@@ -21,7 +21,7 @@ const abouts: Record<string, About> = {
   "Why did this customer get nothing?": "one cluster",
   "What became of this one report?": "one cluster",
   "What did we know on Tuesday at noon?": "the fleet",
-  "What was this customer told last week?": "one organization",
+  "What was this customer notified last week?": "one organization",
   "What would a 3-day cooldown have sent last week?": "the fleet",
   "What would this change of policy do?": "the fleet",
   "Which rules are loudest?": "the fleet",

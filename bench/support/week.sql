@@ -1,4 +1,4 @@
--- Content for every rule that bench.hits() may name: a third of it is grave enough, and of a tag, to be told.
+-- Content for every rule that bench.hits() may name: a third of it is grave enough, and of a tag, to be notified.
 select load_content(jsonb_agg(jsonb_build_object(
     'rule_name', 'rule_' || n, 'error_key', 'KEY_' || n, 'python_module', 'ccx_rules_ocp.external.rules.rule_' || n,
     'description', 'rule_' || n || ' is wrong', 'generic', '', 'summary', '', 'reason', 'because', 'resolution', 'wait',

@@ -133,12 +133,12 @@ export class Books {
         (select count(*) from rejected_message)::integer as rejected,
         (select count(*) from issue where closed_at is null)::integer as open,
         (select count(*) from notified_issue where live)::integer as notify,
-        (select count(*) from explain_notification where decision = 'hold' and last_told_at is null)::integer as hold,
-        (select count(*) from new_issues)::integer as untold,
+        (select count(*) from explain_notification where decision = 'hold' and last_notified_at is null)::integer as hold,
+        (select count(*) from new_issues)::integer as unnotified,
         (select coalesce(jsonb_object_agg(reason, n), '{}') from (
           select reason, count(*) as n
           from explain_notification, unnest(reasons) as reason
-          where last_told_at is null
+          where last_notified_at is null
           group by reason order by n desc, reason) by_reason) as reasons,
         (select jsonb_object_agg(name, jsonb_build_object('sent', sent, 'dead', dead)) from (
           select t.name, count(*) filter (where n.state = 'sent') as sent, count(*) filter (where n.state = 'dead') as dead
@@ -153,17 +153,17 @@ export class Books {
       decisions: { notify: row.notify, hold: row.hold, reasons: row.reasons },
       targets: row.targets,
     };
-    return { summary, lost: this.#whatIsLost(summary, keys.length, invalid, row.untold) };
+    return { summary, lost: this.#whatIsLost(summary, keys.length, invalid, row.unnotified) };
   }
 
-  #whatIsLost({ reports, targets }: Summary, valid: number, invalid: number, untold: number): string[] {
+  #whatIsLost({ reports, targets }: Summary, valid: number, invalid: number, unnotified: number): string[] {
     const lost: string[] = [];
     const differ = (what: string, expected: number, found: number) => {
       if (expected !== found) lost.push(`${what}: ${expected} expected, ${found} found`);
     };
     differ("results stored", valid, reports.stored);
     differ("results rejected", invalid, reports.rejected);
-    differ("issues that qualify but were not told", 0, untold);
+    differ("issues that qualify but were not notified", 0, unnotified);
     differ(
       "messages on the notifications topic",
       targets["notifications backend"]?.sent ?? 0,

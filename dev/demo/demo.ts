@@ -46,7 +46,7 @@ async function demo(): Promise<void> {
   await using _ = {
     async [Symbol.asyncDispose]() {
       stop.abort(new Error("done"));
-      await service.catch(() => undefined); // what went wrong with it was told by the race below
+      await service.catch(() => undefined); // the race below reports what went wrong with it
     },
   };
   const result = await Promise.race([

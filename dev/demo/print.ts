@@ -7,7 +7,7 @@ const meanings: Record<string, string> = {
   no_content: "nothing is known about the rule",
   inactive: "the rule is switched off in the content",
   target_disabled: "the target is switched off",
-  cooldown: "told already, its cooldown has not ended",
+  cooldown: "notified already, its cooldown has not ended",
 };
 
 /** Tells people what came of the demo. */
@@ -31,7 +31,7 @@ export async function printResult(
   for (const { reason, n, example } of rejected.rows)
     say(`            ${String(n).padStart(5)} ${reason}: ${example}`);
   say(`Issues      ${issues.open} open (issue)`);
-  say(`Told        ${decisions.notify} issues (notified_issue), in these messages (notification):`);
+  say(`Notified        ${decisions.notify} issues (notified_issue), in these messages (notification):`);
   for (const [name, { sent, dead }] of Object.entries(targets)) {
     say(`            ${String(sent).padStart(5)} to ${name}${dead > 0 ? `, ${dead} dead` : ""}`);
   }
@@ -41,13 +41,13 @@ export async function printResult(
   }
   const example = await books.pool.query(
     `select target, org_id, cluster, component, error_key, reasons, total_risk
-     from explain_notification where last_told_at is null and decision = 'hold'
+     from explain_notification where last_notified_at is null and decision = 'hold'
      order by cardinality(reasons) desc, cluster, component limit 1`,
   );
   const one = example.rows[0];
   if (one) {
     say();
-    say("For example, why was nobody told of this one?");
+    say("For example, why was nobody notified of this one?");
     say(
       `  select * from explain_notification where cluster = '${one.cluster}' and component = '${one.component}';`,
     );
@@ -63,8 +63,8 @@ export async function printResult(
       ? `  psql ${config.databaseUrl}`
       : "  npm run demo -- --keep     the same, and a psql line to look around",
   );
-  say("  select * from new_issues;             what would be told now");
+  say("  select * from new_issues;             what would be notified now");
   say("  select * from explain_notification;   why (not), for every open issue and target");
-  say("  select * from reported;               what was told or skipped, per report");
+  say("  select * from reported;               what was notified or skipped, per report");
   say("  README.md                             the map of the house");
 }

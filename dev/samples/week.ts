@@ -55,11 +55,11 @@ export async function fillSampleWeek(pool: Pool): Promise<void> {
     for (; waiting[0] && waiting[0].at <= at; waiting.shift())
       await pool.query(waiting[0].sql, [new Date(waiting[0].at).toISOString()]);
     for (const entries of portionsOf(reports.get(at) ?? [], 1000, () => new Date(at)))
-      await pool.query("select ingest('ccx.ocp.results', 0, $1::jsonb, null, $2)", [
+      await pool.query("select ccx.ingest('ccx.ocp.results', 0, $1::jsonb, null, $2)", [
         `[${entries.map(({ json }) => json).join(",")}]`,
         time,
       ]);
-    await pool.query("select sweep($1)", [time]);
+    await pool.query("select ccx.sweep($1)", [time]);
     await pool.query("select decide_due(10000, $1)", [time]);
     for (const target of ["notifications backend", "service log"]) await deliver(pool, target, time);
   }
@@ -99,7 +99,7 @@ function textOf(value: Buffer): string {
 /** Everything gets through, but for what the Service Log does not take. */
 async function deliver(pool: Pool, target: string, at: string): Promise<void> {
   const { rows } = await pool.query(
-    "select id, attempt from claim_notifications($1, 1000, '2 minutes', $2)",
+    "select id, attempt from ccx.claim_notifications($1, 1000, '2 minutes', $2)",
     [target, at],
   );
   if (rows.length === 0) return;
@@ -108,7 +108,7 @@ async function deliver(pool: Pool, target: string, at: string): Promise<void> {
     ...{ id, attempt, sent: failure === undefined, retry_after_ms: null },
     ...failure,
   }));
-  await pool.query("select settle_notifications($1::jsonb, $2)", [JSON.stringify(outcomes), at]);
+  await pool.query("select ccx.settle_notifications($1::jsonb, $2)", [JSON.stringify(outcomes), at]);
 }
 
 function failureAt(at: string): { failure: string; error: string; permanent: boolean } | undefined {

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 /**
  * Nothing of a development stack may outlive the process that started it, however that process ends.
  * So a second process, the guard, holds the read end of a pipe from the first. The kernel closes the pipe
- * even after kill -9; then the guard ends the processes and removes the folders it was told of, and itself.
+ * even after kill -9; then the guard ends the processes and removes the folders it knows of, and itself.
  * Everything runs in a process group of its own, out of reach of the terminal's Ctrl-C.
  */
 

@@ -118,7 +118,7 @@ export async function startServiceLogReceiver(options: ServiceLogReceiverOptions
     const status = entry ? 201 : 200;
     const next = queued[kind].shift();
     if (typeof next === "object") {
-      send(response, next.status, next.body ?? errorBody(next.status, "as told"), next.headers);
+      send(response, next.status, next.body ?? errorBody(next.status, "as asked"), next.headers);
     } else if (next === "drop") {
       response.socket?.destroy();
     } else if (next !== "hang") {

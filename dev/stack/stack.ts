@@ -26,9 +26,9 @@ export type StackOptions = {
   /** what is given is used as it is, the rest is started */
   databaseUrl?: string | undefined;
   kafkaBrokers?: string | undefined;
-  /** told what takes long, in a line for a person */
+  /** hears what takes long, in a line for a person */
   log?: (line: string) => void;
-  /** told the port that Kafka listens on, says at which one clients find it; the same by default */
+  /** receives the port that Kafka listens on, says at which one clients find it; the same by default */
   advertiseKafka?: (port: number) => number;
 };
 
@@ -87,7 +87,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   }
 }
 
-/** `npm run stack`: runs until it is told to stop. */
+/** `npm run stack`: runs until it is stopped. */
 async function main(): Promise<void> {
   // While it still starts, leaving is enough: the guard does the rest.
   let stop = async () => {};

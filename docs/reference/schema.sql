@@ -4,7 +4,7 @@
 
 -- Types -----------------------------------------------------------------------------------------------
 
--- one answer of decide(): is this issue to be told to this target, and why (not)
+-- one answer of decide(): is this issue to be notified through this target, and why (not)
 create type decision as (
   -- the target
   target_id integer,
@@ -34,8 +34,8 @@ create type decision as (
   reasons text[],
   -- the policy lets it through; what holds it, if anything, is a cooldown, a silence or an acknowledgement
   qualifies boolean,
-  -- when it was last told to this target
-  last_told_at timestamp with time zone,
+  -- when it was last notified through this target
+  last_notified_at timestamp with time zone,
   -- when cooldown, spacing, damping and the wait after a failed rendering have ended; null when none of them ever held
   next_eligible_at timestamp with time zone,
   -- policy version that decided
@@ -68,8 +68,8 @@ create type explanation as (
   reasons text[],
   -- 1 low to 4 critical; null without content
   total_risk smallint,
-  -- when it was last told to this target
-  last_told_at timestamp with time zone,
+  -- when it was last notified through this target
+  last_notified_at timestamp with time zone,
   -- when cooldown, spacing, damping and the wait after a failed rendering have ended
   next_eligible_at timestamp with time zone,
   -- 1 = new, more = gone and back
@@ -132,18 +132,18 @@ create type issue_verdict as (
   flapping_occurrences smallint,
   -- see flapping_occurrences
   flapping_window interval,
-  -- tell or damp
+  -- notify or damp
   flapping_action text,
-  -- issues that went after this are told as resolved; null: none
-  tell_resolved_since timestamp with time zone,
+  -- issues that went after this are notified as resolved; null: none
+  notify_resolved_since timestamp with time zone,
   -- most issues in one message
   max_events integer,
   -- the target that the policy is for
   target_id integer
 );
 
--- what decide_due() needs of an issue that is to be told
-create type told_issue as (
+-- what decide_due() needs of an issue that is to be notified
+create type issue_to_notify as (
   -- the target
   target_id integer,
   -- organization that owns the cluster
@@ -162,7 +162,7 @@ create type told_issue as (
   last_seen timestamp with time zone,
   -- total risk of the rule
   total_risk smallint,
-  -- it is told as gone
+  -- it is notified as gone
   resolved boolean
 );
 
@@ -414,7 +414,7 @@ create table notification (
   message_id uuid not null default new_message_id(),
   -- where it goes
   target_id integer not null,
-  -- organization that is told
+  -- organization that is notified
   org_id bigint not null,
   -- account number of that organization, 0 when unknown
   account_number bigint not null,
@@ -483,42 +483,42 @@ create table notification_types (
 create table notified_issue (
   -- the message
   notification_id bigint not null,
-  -- the issue told in it
+  -- the issue notified in it
   issue_id bigint not null,
-  -- the target it was told to
+  -- the target it was notified to
   target_id integer not null,
-  -- when it was decided; a pending message counts as told
-  told_at timestamp with time zone not null,
-  -- from told_at until it may be told again
+  -- when it was decided; a pending message counts as notified
+  notified_at timestamp with time zone not null,
+  -- from notified_at until it may be notified again
   cooldown_period tstzrange not null,
-  -- which occurrence of the issue was told
+  -- which occurrence of the issue was notified
   occurrence integer not null,
-  -- version of the rule's content that was told
+  -- version of the rule's content that was notified
   content_id bigint not null,
   -- policy version in force at the decision
   policy_id bigint not null,
-  -- it was told that the issue is gone
+  -- it was notified that the issue is gone
   resolved boolean not null default false,
-  -- when the issue was told to the same target again; infinity: it was not
+  -- when the issue was notified through the same target again; infinity: it was not
   superseded_at timestamp with time zone not null default 'infinity'::timestamp with time zone,
-  -- when it did not count as told, since its delivery had been given up
+  -- when it did not count as notified, since its delivery had been given up
   voided tstzmultirange not null default '{}'::tstzmultirange,
-  -- false: the delivery was given up, so the issue does not count as told
+  -- false: the delivery was given up, so the issue does not count as notified
   live boolean not null generated always as (NOT upper_inf(voided)) stored,
-  -- its message was redriven without it, since it had been told again
+  -- its message was redriven without it, since it had been notified again
   left_out boolean not null default false,
   constraint notified_issue_pkey PRIMARY KEY (notification_id, issue_id),
   constraint notified_issue_content_id_fkey FOREIGN KEY (content_id) REFERENCES rule_content(id) ON DELETE RESTRICT,
   constraint notified_issue_issue_id_fkey FOREIGN KEY (issue_id) REFERENCES issue(id) ON DELETE RESTRICT,
   constraint notified_issue_notification_id_fkey FOREIGN KEY (notification_id) REFERENCES notification(id) ON DELETE CASCADE,
-  constraint told_once_per_cooldown EXCLUDE USING gist (target_id WITH =, issue_id WITH =, cooldown_period WITH &&) WHERE (live AND NOT resolved)
+  constraint notified_once_per_cooldown EXCLUDE USING gist (target_id WITH =, issue_id WITH =, cooldown_period WITH &&) WHERE (live AND NOT resolved)
 );
 CREATE INDEX notified_issue_cooldown_end_idx ON public.notified_issue USING btree (upper(cooldown_period)) WHERE (live AND (NOT resolved));
-CREATE INDEX notified_issue_told_idx ON public.notified_issue USING btree (issue_id, target_id, superseded_at);
+CREATE INDEX notified_issue_notified_idx ON public.notified_issue USING btree (issue_id, target_id, superseded_at);
 CREATE UNIQUE INDEX resolved_once_per_occurrence ON public.notified_issue USING btree (issue_id, target_id, occurrence) WHERE (live AND resolved);
 CREATE TRIGGER _100_superseded AFTER INSERT ON notified_issue REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION tg_notified_issue__superseded();
 CREATE TRIGGER _110_superseded AFTER DELETE ON notified_issue REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION tg_notified_issue__superseded();
-CREATE TRIGGER _120_superseded AFTER UPDATE OF told_at ON notified_issue FOR EACH ROW EXECUTE FUNCTION tg_notified_issue__superseded();
+CREATE TRIGGER _120_superseded AFTER UPDATE OF notified_at ON notified_issue FOR EACH ROW EXECUTE FUNCTION tg_notified_issue__superseded();
 
 -- every time an issue appeared and went: by the reports' own time, and by when it became known here
 create table occurrence (
@@ -542,7 +542,7 @@ create table occurrence (
 ) with (fillfactor=90);
 CREATE INDEX occurrence_known_from_idx ON public.occurrence USING brin (known_from);
 
--- who is told what, per target; a change is a new version (set_policy), the old one keeps its time
+-- who is notified of what, per target; a change is a new version (set_policy), the old one keeps its time
 create table policy (
   -- number of this version
   id bigint not null generated always as identity,
@@ -554,25 +554,25 @@ create table policy (
   rule_name text,
   -- false: nothing goes to this target
   enabled boolean not null default true,
-  -- least total risk that is told
+  -- least total risk that is notified
   total_risk_threshold smallint not null default 0,
-  -- least likelihood that is told
+  -- least likelihood that is notified
   likelihood_threshold smallint not null default 0,
-  -- least impact that is told
+  -- least impact that is notified
   impact_threshold smallint not null default 0,
-  -- least severity that is told; severity is always 0 today
+  -- least severity that is notified; severity is always 0 today
   severity_threshold smallint not null default 0,
-  -- expression that has to be greater than 0 for an issue to be told, in place of comparing with the thresholds, which are its variables (docs/decide.md)
+  -- expression that has to be greater than 0 for an issue to be notified, in place of comparing with the thresholds, which are its variables (docs/decide.md)
   filter text,
   -- the filter as compile_filter() reads it
   compiled_filter text[] generated always as (compile_filter(filter)) stored,
-  -- tags that a rule must all have to be told
+  -- tags that a rule must all have to be notified
   required_tags text[] not null default '{}'::text[],
-  -- the only clusters that are told about; null: all of them
+  -- the only clusters that are notified of; null: all of them
   allowed_clusters text[],
-  -- clusters that are not told about
+  -- clusters that are not notified of
   blocked_clusters text[] not null default '{}'::text[],
-  -- how long an issue that was told is not told again; 0 tells with every report
+  -- how long an issue that was notified is not notified again; 0 tells with every report
   cooldown interval not null,
   -- least time between two messages about one cluster
   spacing interval not null default '00:00:00'::interval,
@@ -582,12 +582,12 @@ create table policy (
   flapping_occurrences smallint not null default 4,
   -- see flapping_occurrences
   flapping_window interval not null default '1 day'::interval,
-  -- tell: flapping issues are told like others; damp: they are held while they flap
-  flapping_action text not null default 'tell'::text,
-  -- true: an issue that was told and went is told as resolved
-  tell_resolved boolean not null default false,
-  -- since when tell_resolved is set; what went before is not told
-  tell_resolved_since timestamp with time zone,
+  -- tell: flapping issues are notified like others; damp: they are held while they flap
+  flapping_action text not null default 'notify'::text,
+  -- true: an issue that was notified and went is notified as resolved
+  notify_resolved boolean not null default false,
+  -- since when notify_resolved is set; what went before is not notified
+  notify_resolved_since timestamp with time zone,
   -- when this version was the one in force; open-ended for the present one
   validity tstzrange not null,
   -- database user who made the change
@@ -604,7 +604,7 @@ create table policy (
   constraint policy_blocked_clusters_check CHECK (array_position(blocked_clusters, NULL::text) IS NULL),
   constraint policy_cooldown_check CHECK (cooldown >= '00:00:00'::interval AND cooldown <= '100 years'::interval),
   constraint policy_end_reason_check CHECK (length(btrim(end_reason)) >= 5),
-  constraint policy_flapping_action_check CHECK (flapping_action = ANY (ARRAY['tell'::text, 'damp'::text])),
+  constraint policy_flapping_action_check CHECK (flapping_action = ANY (ARRAY['notify'::text, 'damp'::text])),
   constraint policy_flapping_occurrences_check CHECK (flapping_occurrences >= 2 AND flapping_occurrences <= 1000),
   constraint policy_flapping_window_check CHECK (flapping_window >= '00:00:01'::interval AND flapping_window <= '100 years'::interval),
   constraint policy_impact_threshold_check CHECK (impact_threshold >= 0 AND impact_threshold <= 4),
@@ -616,7 +616,7 @@ create table policy (
   constraint policy_rule_name_check CHECK (rule_name = rule_name(rule_name) AND rule_name <> ''::text),
   constraint policy_severity_threshold_check CHECK (severity_threshold >= 0 AND severity_threshold <= 4),
   constraint policy_spacing_check CHECK (spacing >= '00:00:00'::interval AND spacing <= '100 years'::interval),
-  constraint policy_tell_resolved_check CHECK (tell_resolved = (tell_resolved_since IS NOT NULL)),
+  constraint policy_notify_resolved_check CHECK (notify_resolved = (notify_resolved_since IS NOT NULL)),
   constraint policy_total_risk_threshold_check CHECK (total_risk_threshold >= 0 AND total_risk_threshold <= 4),
   constraint policy_validity_check CHECK (NOT isempty(validity)),
   constraint policy_one_in_force EXCLUDE USING gist (target_id WITH =, COALESCE(org_id, 0::bigint) WITH =, COALESCE(rule_name, ''::text) WITH =, validity WITH &&)
@@ -805,7 +805,7 @@ create table rule_content (
   likelihood smallint not null,
   -- (impact + likelihood) / 2, rounded down: 1 low, 2 moderate, 3 important, 4 critical
   total_risk smallint not null generated always as (((impact + likelihood) / 2)) stored,
-  -- active, or inactive: not to be told
+  -- active, or inactive: not to be notified
   status text not null default 'active'::text,
   -- when the rule was published
   publish_date timestamp with time zone,
@@ -841,7 +841,7 @@ create table rule_disable (
 );
 CREATE TRIGGER _100_acknowledgement AFTER INSERT OR DELETE OR UPDATE OF org_id, rule_id, error_key ON rule_disable FOR EACH ROW EXECUTE FUNCTION tg_rule_disable__acknowledgement();
 
--- who asked not to be told, of what, why and until when; ended early, never deleted
+-- who asked not to be notified, of what, why and until when; ended early, never deleted
 create table silence (
   -- number of the silence
   id bigint not null generated always as identity,
@@ -985,7 +985,7 @@ view dead_letter with (security_invoker=true) (
   target text,
   -- id the receiver would have seen
   message_id uuid,
-  -- organization that was to be told
+  -- organization that was to be notified
   org_id bigint,
   -- cluster it is about
   cluster text,
@@ -1045,7 +1045,7 @@ view delivery_gap with (security_invoker=true) (
   notification_id bigint,
   -- id the receiver sees
   message_id uuid,
-  -- organization that is to be told
+  -- organization that is to be notified
   org_id bigint,
   -- cluster it is about
   cluster text,
@@ -1073,9 +1073,9 @@ view delivery_gap with (security_invoker=true) (
   replay_of bigint
 );
 
--- Where what is kept up to date (issues as reports arrive, the ledger as they are told) differs from what is recomputed from the stored reports and tellings; empty unless something is wrong.
+-- Where what is kept up to date (issues as reports arrive, the ledger as they are notified) differs from what is recomputed from the stored reports and notifications; empty unless something is wrong.
 view drift with (security_invoker=true) (
-  -- newest report, missing issue, surplus issue, history, or telling
+  -- newest report, missing issue, surplus issue, history, or notification
   what text,
   -- organization that owns the cluster
   org_id bigint,
@@ -1121,7 +1121,7 @@ view explain_diff with (security_invoker=true) (
   issue_id bigint
 );
 
--- Why is (or is not) somebody told: one row for each open issue (or gone one that is to be told as resolved) and target, with every reason that holds it.
+-- Why is (or is not) somebody notified: one row for each open issue (or gone one that is to be notified as resolved) and target, with every reason that holds it.
 view explain_notification with (security_invoker=true) (
   -- the target
   target text,
@@ -1139,8 +1139,8 @@ view explain_notification with (security_invoker=true) (
   reasons text[],
   -- 1 low to 4 critical; null without content
   total_risk smallint,
-  -- when it was last told to this target
-  last_told_at timestamp with time zone,
+  -- when it was last notified through this target
+  last_notified_at timestamp with time zone,
   -- when cooldown, spacing, damping and the wait after a failed rendering have ended
   next_eligible_at timestamp with time zone,
   -- 1 = new, more = gone and back
@@ -1181,7 +1181,7 @@ view missing_content with (security_invoker=true) (
   first_seen timestamp with time zone
 );
 
--- What would be told if the decision were made now: the open issues that nothing holds back, per target.
+-- What would be notified if the decision were made now: the open issues that nothing holds back, per target.
 view new_issues with (security_invoker=true) (
   -- the target
   target text,
@@ -1203,13 +1203,13 @@ view new_issues with (security_invoker=true) (
   first_seen timestamp with time zone,
   -- time of the newest report that has it
   last_seen timestamp with time zone,
-  -- when it was last told to this target
-  last_told_at timestamp with time zone,
+  -- when it was last notified through this target
+  last_notified_at timestamp with time zone,
   -- the issue
   issue_id bigint
 );
 
--- How loud each rule was in the last seven days, per target: how often it was told, to whom, how many sightings that spared, what flaps; order by told desc for the loudest.
+-- How loud each rule was in the last seven days, per target: how often it was notified, to whom, how many sightings that spared, what flaps; order by notified desc for the loudest.
 view noise with (security_invoker=true) (
   -- the target
   target text,
@@ -1217,15 +1217,15 @@ view noise with (security_invoker=true) (
   component text,
   -- which of the rule's problems
   error_key text,
-  -- how many times an issue of it was told
-  told bigint,
+  -- how many times an issue of it was notified
+  notified bigint,
   -- about how many clusters
   clusters bigint,
   -- to how many organizations
   organizations bigint,
   -- in how many reports it was
   sightings numeric,
-  -- share of the sightings that were not told: 1 - told / sightings
+  -- share of the sightings that were not notified: 1 - notified / sightings
   dedup_ratio numeric,
   -- how many times it appeared
   occurrences bigint,
@@ -1281,7 +1281,7 @@ view rejected_summary with (security_invoker=true) (
   example_detail text
 );
 
--- Who asked not to be told, of what, why, and whether that is pending, active or expired.
+-- Who asked not to be notified, of what, why, and whether that is pending, active or expired.
 view silences with (security_invoker=true) (
   -- number of the silence
   id bigint,
@@ -1315,7 +1315,7 @@ view silences with (security_invoker=true) (
 
 -- Functions -------------------------------------------------------------------------------------------
 
--- Stops telling an organization, or one of its clusters, about a rule (any spelling); false when it was so already.
+-- Stops notification an organization, or one of its clusters, about a rule (any spelling); false when it was so already.
 function acknowledge(org_id bigint, rule text, cluster text DEFAULT NULL::text, error_key text DEFAULT NULL::text, justification text DEFAULT NULL::text)
   returns boolean
   language plpgsql volatile
@@ -1339,9 +1339,9 @@ function backtest(target text, from_time timestamp with time zone, to_time times
   language plpgsql stable
   set search_path=public, pg_temp;
 
--- Every time an issue would have been told to this target (its id) from from_time until before to_time, by the policies and content of that time; change: settings, as for set_policy, that the target-wide policy would have had.
-function backtest_tells(target integer, from_time timestamp with time zone, to_time timestamp with time zone, change jsonb DEFAULT NULL::jsonb)
-  returns TABLE(org_id bigint, cluster text, issue_id bigint, told_at timestamp with time zone, policy_id bigint, max_events integer)
+-- Every time an issue would have been notified through this target (its id) from from_time until before to_time, by the policies and content of that time; change: settings, as for set_policy, that the target-wide policy would have had.
+function backtest_steps(target integer, from_time timestamp with time zone, to_time timestamp with time zone, change jsonb DEFAULT NULL::jsonb)
+  returns TABLE(org_id bigint, cluster text, issue_id bigint, notified_at timestamp with time zone, policy_id bigint, max_events integer)
   language sql stable
   set enable_nestloop=off
   set jit=off
@@ -1366,7 +1366,7 @@ function check_policy(policy policy)
   set search_path=public, pg_temp;
 
 -- True for a stretch of time that can be replayed; an error that says why for any other.
-function check_stretch(started_at timestamp with time zone, stopped_at timestamp with time zone, at timestamp with time zone)
+function check_past_period(started_at timestamp with time zone, stopped_at timestamp with time zone, at timestamp with time zone)
   returns boolean
   language plpgsql immutable
   set search_path=public, pg_temp;
@@ -1401,24 +1401,24 @@ function compile_filter(filter text)
   language plpgsql immutable strict parallel safe
   set search_path=public, pg_temp;
 
--- When an issue told at told_at may be told again under this cooldown; days and months are counted in UTC.
-function cooldown_end(told_at timestamp with time zone, cooldown interval)
+-- When an issue notified at notified_at may be notified again under this cooldown; days and months are counted in UTC.
+function add_in_utc(notified_at timestamp with time zone, cooldown interval)
   returns timestamp with time zone
   language sql immutable strict parallel safe;
 
--- The time during which an issue told at told_at is not told again, as the ledger's constraint needs it.
-function cooldown_period(told_at timestamp with time zone, cooldown interval)
+-- The time during which an issue notified at notified_at is not notified again, as the ledger's constraint needs it.
+function cooldown_period(notified_at timestamp with time zone, cooldown interval)
   returns tstzrange
   language sql immutable strict parallel safe;
 
--- Notify or hold, with every reason, for this target (null: each of them) at this time, past or present: one row for each open issue (clusters: only these), and for each that went and is to be told as resolved. Reads only; same inputs, same answer.
+-- Notify or hold, with every reason, for this target (null: each of them) at this time, past or present: one row for each open issue (clusters: only these), and for each that went and is to be notified as resolved. Reads only; same inputs, same answer.
 function decide(target integer, at timestamp with time zone, clusters text[] DEFAULT NULL::text[], settings_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
   returns SETOF decision
   language sql stable parallel safe;
 
--- Decides for up to batch_size waiting clusters and commits ledger, outbox, reported and the wake-up job together. Returns how many clusters were taken, messages queued, issues told and issues held.
+-- Decides for up to batch_size waiting clusters and commits ledger, outbox, reported and the wake-up job together. Returns how many clusters were taken, messages queued, issues notified and issues held.
 function decide_due(batch_size integer, at timestamp with time zone DEFAULT NULL::timestamp with time zone)
-  returns TABLE(clusters integer, notifications integer, told integer, held integer)
+  returns TABLE(clusters integer, notifications integer, notified integer, held integer)
   language plpgsql volatile
   set join_collapse_limit=1
   set max_parallel_workers_per_gather=0
@@ -1462,7 +1462,7 @@ function explain_at(at timestamp with time zone, target text DEFAULT NULL::text,
 
 -- What became of one stored report, for each target and hit: report_state (decided, waiting, superseded by a newer report, unreadable, nothing to record) and the decision as it was taken, or as it would be now.
 function explain_report(org_id bigint, cluster text, updated_at timestamp with time zone, at timestamp with time zone DEFAULT now())
-  returns TABLE(report_state text, target text, component text, error_key text, decided_at timestamp with time zone, decision text, reasons text[], issue_state text, last_told_at timestamp with time zone, next_eligible_at timestamp with time zone, policy_id bigint, content_id bigint, silence_id bigint, acknowledgement_id bigint)
+  returns TABLE(report_state text, target text, component text, error_key text, decided_at timestamp with time zone, decision text, reasons text[], issue_state text, last_notified_at timestamp with time zone, next_eligible_at timestamp with time zone, policy_id bigint, content_id bigint, silence_id bigint, acknowledgement_id bigint)
   language plpgsql stable
   set plan_cache_mode=force_custom_plan
   set search_path=public, pg_temp;
@@ -1478,7 +1478,7 @@ function first_acknowledgement(org_id bigint, cluster text, rule_name text, erro
   language sql stable parallel safe;
 
 -- The oldest silence in force at this time that holds an issue with these properties (tags: of the rule's content); null: none.
-function first_silence(org_id bigint, cluster text, rule_name text, error_key text, tags text[], at timestamp with time zone)
+function matching_silence(org_id bigint, cluster text, rule_name text, error_key text, tags text[], at timestamp with time zone)
   returns bigint
   language sql stable parallel safe;
 
@@ -1488,7 +1488,7 @@ function flapping_until(issue_id bigint, occurrence integer, flapping_occurrence
   language sql stable parallel safe;
 
 -- Gives up messages that were tried, have not got through, and are too old to be tried again; returns how many.
-function give_up_expired(at timestamp with time zone DEFAULT now())
+function expire_notifications(at timestamp with time zone DEFAULT now())
   returns integer
   language sql volatile
   set search_path=public, pg_temp;
@@ -1504,8 +1504,8 @@ function hit_details(report jsonb)
   returns TABLE(component text, error_key text, details jsonb)
   language sql immutable parallel safe;
 
--- Every reason that holds an issue of a cluster, none for notify, given what its policy says, when it was last told, when its cluster last got a message, and what else holds it until when.
-function hold_reasons(at timestamp with time zone, policy_reasons text[], cooldown interval, spacing interval, allowed_clusters text[], blocked_clusters text[], flapping_action text, cluster text, occurrence integer, is_open boolean, told_at timestamp with time zone, message_at timestamp with time zone, flapping_until timestamp with time zone, unrendered_until timestamp with time zone, silence_id bigint, acked_by bigint, disabled_by bigint)
+-- Every reason that holds an issue of a cluster, none for notify, given what its policy says, when it was last notified, when its cluster last got a message, and what else holds it until when.
+function hold_reasons(at timestamp with time zone, policy_reasons text[], cooldown interval, spacing interval, allowed_clusters text[], blocked_clusters text[], flapping_action text, cluster text, occurrence integer, is_open boolean, notified_at timestamp with time zone, message_at timestamp with time zone, flapping_until timestamp with time zone, unrendered_until timestamp with time zone, silence_id bigint, acked_by bigint, disabled_by bigint)
   returns TABLE(reasons text[], qualifies boolean, issue_state text, next_eligible_at timestamp with time zone)
   language sql immutable parallel safe;
 
@@ -1516,17 +1516,17 @@ function ingest(topic text, partition integer, batch jsonb, high_watermark bigin
   set search_path=public, pg_temp;
 
 -- Is a report of updated_at recent enough at this time that its cluster is decided on again without a newer one.
-function is_recent(updated_at timestamp with time zone, at timestamp with time zone)
+function within_reevaluation_window(updated_at timestamp with time zone, at timestamp with time zone)
   returns boolean
   language sql stable parallel safe;
 
 -- When the last message about a cluster to this target was decided before this time, by what was known then; null: never.
-function last_message(org_id bigint, cluster text, target integer, at timestamp with time zone)
+function last_message_at(org_id bigint, cluster text, target integer, at timestamp with time zone)
   returns timestamp with time zone
   language sql stable parallel safe;
 
--- When an issue was last told to this target before this time, by what was known then; null: never.
-function last_telling(issue_id bigint, target integer, at timestamp with time zone)
+-- When an issue was last notified through this target before this time, by what was known then; null: never.
+function last_notified_at(issue_id bigint, target integer, at timestamp with time zone)
   returns timestamp with time zone
   language sql stable parallel safe;
 
@@ -1555,7 +1555,7 @@ function longest_cooldown(at timestamp with time zone DEFAULT now())
   language sql stable
   set search_path=public, pg_temp;
 
--- What a decision at this time would have told, or did tell: with what was known then.
+-- What a decision at this time would have notified, or did tell: with what was known then.
 function new_issues_at(at timestamp with time zone, target text DEFAULT NULL::text)
   returns SETOF explanation
   language sql stable parallel safe;
@@ -1614,7 +1614,7 @@ function record_reported(notification_ids bigint[])
   set enable_seqscan=off
   set search_path=public, pg_temp;
 
--- Puts messages that were given up (dead_letter) back into the outbox under the same id; their issues count as told again. Returns a row for each: how many issues it tells and leaves out, or why it was refused.
+-- Puts messages that were given up (dead_letter) back into the outbox under the same id; their issues count as notified again. Returns a row for each: how many issues it tells and leaves out, or why it was refused.
 function redrive(notification_ids bigint[], at timestamp with time zone DEFAULT NULL::timestamp with time zone)
   returns TABLE(notification_id bigint, target text, issues integer, left_out integer, refusal text)
   language plpgsql volatile
@@ -1647,8 +1647,8 @@ function request_decisions(cause text, rule_names text[] DEFAULT NULL::text[], o
   language sql volatile
   set search_path=public, pg_temp;
 
--- Is a target that was told about this occurrence of an issue (at told_at), which is over, still to hear that: it did not come back, and nobody said so yet.
-function resolution_is_due(issue_id bigint, occurrence integer, target integer, told_at timestamp with time zone, at timestamp with time zone)
+-- Is a target that was notified of this occurrence of an issue (at notified_at), which is over, still to hear that: it did not come back, and nobody said so yet.
+function resolution_is_due(issue_id bigint, occurrence integer, target integer, notified_at timestamp with time zone, at timestamp with time zone)
   returns boolean
   language sql stable parallel safe;
 
@@ -1722,7 +1722,7 @@ function settle_notifications(outcomes jsonb, at timestamp with time zone DEFAUL
   set search_path=public, pg_temp;
 
 -- The open issues that a silence holds.
-function silence_hits(silence silence, at timestamp with time zone)
+function silenced_issues(silence silence, at timestamp with time zone)
   returns TABLE(org_id bigint, cluster text, component text, error_key text, first_seen timestamp with time zone)
   language sql stable
   set search_path=public, pg_temp;
@@ -1749,8 +1749,8 @@ function store_reports(batch jsonb, from_offset bigint, at timestamp with time z
   language plpgsql volatile
   set search_path=public, pg_temp;
 
--- Notes for each telling of these issues to these targets (two arrays, position by position) when it was told again.
-function supersede_tellings(issue_ids bigint[], targets integer[])
+-- Notes for each notification of these issues to these targets (two arrays, position by position) when it was notified again.
+function supersede_notified(issue_ids bigint[], targets integer[])
   returns void
   language sql volatile
   set enable_hashjoin=off
@@ -1765,7 +1765,7 @@ function sweep(at timestamp with time zone DEFAULT now())
   set search_path=public, pg_temp;
 
 -- Puts the next clusters that a request concerns (those that reported within a day) into decision_due, unless batch_size wait there already; returns how many.
-function take_decision_request(batch_size integer, at timestamp with time zone)
+function expand_decision_request(batch_size integer, at timestamp with time zone)
   returns integer
   language plpgsql volatile
   set search_path=public, pg_temp;
@@ -1800,7 +1800,7 @@ function tg_new_reports__issues()
   language plpgsql volatile
   set search_path=public, pg_temp;
 
--- Trigger of notified_issue: keeps superseded_at, the time at which an issue was told to the same target again.
+-- Trigger of notified_issue: keeps superseded_at, the time at which an issue was notified through the same target again.
 function tg_notified_issue__superseded()
   returns trigger
   language plpgsql volatile
@@ -1836,8 +1836,8 @@ function tg_rule_disable__acknowledgement()
   language plpgsql volatile
   set search_path=public, pg_temp;
 
--- Whether another message, sent or on its way, tells the same: then this entry of the ledger cannot count as told, too.
-function told_otherwise(i notified_issue)
+-- Whether another message, sent or on its way, tells the same: then this entry of the ledger cannot count as notified, too.
+function notified_elsewhere(i notified_issue)
   returns boolean
   language sql stable parallel safe;
 

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:465506bf63d3eaf84bed2548f07975dd3f40e2f7
+--! Hash: sha1:20bb8f6d30445dcc2fc16d65699efa29c9e1b653
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -8,6 +8,8 @@
 -- stored values as they were.
 create schema ccx;
 comment on schema ccx is 'internals of ccx-notifications; what people use is in public';
+-- the functions run with the rights of whoever calls them
+grant usage on schema ccx to public;
 create schema extensions;
 comment on schema extensions is 'extensions that ccx-notifications needs';
 create extension if not exists btree_gist schema extensions;
@@ -50,43 +52,43 @@ comment on column ccx.code_load.dropped is 'how many objects were dropped for go
 --! Included stored/rule_name.sql
 -- The four spellings in use: the wire's `a.b.x.report`, the content's `a.b.x`, the bare `x`, and `x|KEY`
 -- (or `a.b.x.report|KEY`). All of them name the rule `x`.
-create or replace function rule_name(spelling text) returns text
+create or replace function ccx.rule_name(spelling text) returns text
 language sql immutable strict parallel safe
 return split_part(regexp_replace(split_part(spelling, '|', 1), '\.(report|recommendation)$', ''), '.', -1);
 
-comment on function rule_name(text) is
+comment on function ccx.rule_name(text) is
   'The bare name of a rule, from any of its spellings (x.report, a.b.x, x, x|KEY). Rule content and disabled rules are matched by it.';
 --! EndIncluded stored/rule_name.sql
---! Included stored/cooldown_end.sql
+--! Included stored/add_in_utc.sql
 -- Days and months are counted in UTC: `timestamptz + interval` alone would follow the session's time zone,
 -- and the same decision would come out differently for two people.
-create or replace function cooldown_end(told_at timestamptz, cooldown interval) returns timestamptz
+create or replace function ccx.add_in_utc(notified_at timestamptz, cooldown interval) returns timestamptz
 language sql immutable strict parallel safe
-return (told_at at time zone 'UTC' + cooldown) at time zone 'UTC';
+return (notified_at at time zone 'UTC' + cooldown) at time zone 'UTC';
 
-comment on function cooldown_end(timestamptz, interval) is
-  'When an issue told at told_at may be told again under this cooldown; days and months are counted in UTC.';
---! EndIncluded stored/cooldown_end.sql
+comment on function ccx.add_in_utc(timestamptz, interval) is
+  'When an issue notified at notified_at may be notified again under this cooldown; days and months are counted in UTC.';
+--! EndIncluded stored/add_in_utc.sql
 --! Included stored/cooldown_period.sql
 -- Never empty, since an empty range overlaps nothing and the ledger would let the same instant pass twice: a cooldown of 0
 -- holds the instant itself. ("1 month -30 days" is not negative, yet ends before it begins in February.)
-create or replace function cooldown_period(told_at timestamptz, cooldown interval) returns tstzrange
+create or replace function ccx.cooldown_period(notified_at timestamptz, cooldown interval) returns tstzrange
 language sql immutable strict parallel safe
 return case
-  when cooldown_end(told_at, cooldown) > told_at then tstzrange(told_at, cooldown_end(told_at, cooldown))
-  else tstzrange(told_at, told_at, '[]')
+  when ccx.add_in_utc(notified_at, cooldown) > notified_at then tstzrange(notified_at, ccx.add_in_utc(notified_at, cooldown))
+  else tstzrange(notified_at, notified_at, '[]')
 end;
 
-comment on function cooldown_period(timestamptz, interval) is
-  'The time during which an issue told at told_at is not told again, as the ledger''s constraint needs it.';
+comment on function ccx.cooldown_period(timestamptz, interval) is
+  'The time during which an issue notified at notified_at is not notified again, as the ledger''s constraint needs it.';
 --! EndIncluded stored/cooldown_period.sql
 --! Included stored/compile_filter.sql
 -- Read from left to right once: a regular expression cuts the text into tokens, operators wait on a stack until what
 -- follows binds less tightly (the shunting-yard algorithm). Whatever is not understood is refused: a filter that is
 -- half understood would hold notifications, or let them through, without anybody knowing.
-create or replace function compile_filter(filter text) returns text[]
+create or replace function ccx.compile_filter(filter text) returns text[]
 language plpgsql immutable strict parallel safe
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 declare
   max_length constant integer := 4000;
@@ -192,25 +194,25 @@ begin
   return compiled;
 end $$;
 
-comment on function compile_filter(text) is
+comment on function ccx.compile_filter(text) is
   'Reads a filter expression and returns it in postfix order for evaluate_filter(); refuses what it does not understand and says where.';
 --! EndIncluded stored/compile_filter.sql
 --! Included stored/silence_in_force.sql
-create or replace function silence_in_force(period tstzrange, created_at timestamptz, ended_at timestamptz) returns tstzrange
+create or replace function ccx.silence_in_force(period tstzrange, created_at timestamptz, ended_at timestamptz) returns tstzrange
 language sql immutable parallel safe
 return case
   when least(upper(period), coalesce(ended_at, 'infinity')) <= greatest(lower(period), created_at) then 'empty'::tstzrange
   else tstzrange(greatest(lower(period), created_at), least(upper(period), coalesce(ended_at, 'infinity')))
 end;
 
-comment on function silence_in_force(tstzrange, timestamptz, timestamptz) is
+comment on function ccx.silence_in_force(tstzrange, timestamptz, timestamptz) is
   'When a silence really holds: its period, but not before it was created and not after it was ended.';
 --! EndIncluded stored/silence_in_force.sql
 --! Included stored/new_message_id.sql
 -- The first 48 bits are milliseconds since 1970, so that ids made one after the other lie beside each other in their index:
 -- of fifteen million random ones, each new one is somewhere that is not in memory. 74 random bits of each millisecond are left.
 -- The version stays 4, since notifications-backend does not know a repeated id by any other.
-create or replace function new_message_id() returns uuid
+create or replace function ccx.new_message_id() returns uuid
 language sql volatile parallel safe
 return encode(
   overlay(
@@ -219,7 +221,7 @@ return encode(
     from 1 for 6),
   'hex')::uuid;
 
-comment on function new_message_id() is 'An id for a message (notification.message_id): a UUID of version 4 that begins with the time, in milliseconds.';
+comment on function ccx.new_message_id() is 'An id for a message (notification.message_id): a UUID of version 4 that begins with the time, in milliseconds.';
 --! EndIncluded stored/new_message_id.sql
 
 -- Look-up tables: names, ids and texts are those that existing dashboards and queries know ------------------
@@ -324,7 +326,7 @@ create table rule (
   id integer generated always as identity primary key,
   component text not null check (length(component) between 1 and 255),
   error_key text not null check (length(error_key) between 1 and 255),
-  rule_name text not null generated always as (rule_name(component)) stored,
+  rule_name text not null generated always as (ccx.rule_name(component)) stored,
   unique (component, error_key)
 );
 create index rule_name_idx on rule (rule_name, error_key);
@@ -384,7 +386,7 @@ create table policy (
   id bigint generated always as identity primary key,
   target_id integer not null references event_targets on delete restrict,
   org_id bigint check (org_id > 0),
-  rule_name text check (rule_name = rule_name(rule_name) and rule_name <> ''),
+  rule_name text check (rule_name = ccx.rule_name(rule_name) and rule_name <> ''),
   enabled boolean not null default true,
   total_risk_threshold smallint not null default 0
     check (total_risk_threshold between 0 and 4),
@@ -394,7 +396,7 @@ create table policy (
   severity_threshold smallint not null default 0
     check (severity_threshold between 0 and 4),
   filter text,
-  compiled_filter text[] generated always as (compile_filter(filter)) stored,
+  compiled_filter text[] generated always as (ccx.compile_filter(filter)) stored,
   required_tags text[] not null default '{}' check (array_position(required_tags, null) is null),
   allowed_clusters text[] check (array_position(allowed_clusters, null) is null),
   blocked_clusters text[] not null default '{}'
@@ -407,15 +409,15 @@ create table policy (
     check (flapping_occurrences between 2 and 1000),
   flapping_window interval not null default '1 day'
     check (flapping_window between interval '1 second' and interval '100 years'),
-  flapping_action text not null default 'tell' check (flapping_action in ('tell', 'damp')),
-  tell_resolved boolean not null default false,
-  tell_resolved_since timestamptz,
+  flapping_action text not null default 'notify' check (flapping_action in ('notify', 'damp')),
+  notify_resolved boolean not null default false,
+  notify_resolved_since timestamptz,
   validity tstzrange not null check (not isempty(validity)),
   changed_by text not null default session_user,
   reason text not null check (length(btrim(reason)) >= 5),
   ended_by text,
   end_reason text check (length(btrim(end_reason)) >= 5),
-  constraint policy_tell_resolved_check check (tell_resolved = (tell_resolved_since is not null)),
+  constraint policy_notify_resolved_check check (notify_resolved = (notify_resolved_since is not null)),
   constraint policy_one_in_force exclude using gist (
     target_id with =, coalesce(org_id, 0) with =, coalesce(rule_name, '') with =, validity with &&)
 );
@@ -434,7 +436,7 @@ create table silence (
   id bigint generated always as identity primary key,
   org_id bigint,
   cluster text collate "C",
-  rule_name text check (rule_name = rule_name(rule_name)),
+  rule_name text check (rule_name = ccx.rule_name(rule_name)),
   error_key text,
   tag text,
   everything boolean not null default false,
@@ -444,7 +446,7 @@ create table silence (
   created_at timestamptz not null default now(),
   ended_at timestamptz,
   ended_by text,
-  in_force tstzrange not null generated always as (silence_in_force(period, created_at, ended_at)) stored,
+  in_force tstzrange not null generated always as (ccx.silence_in_force(period, created_at, ended_at)) stored,
   constraint silence_of_everything_is_meant
     check (everything = (num_nonnulls(org_id, cluster, rule_name, error_key, tag) = 0)),
   constraint silence_has_an_end
@@ -534,7 +536,7 @@ create table sweep_mark (
 
 create table notification (
   id bigint generated by default as identity primary key,
-  message_id uuid not null default new_message_id() unique,
+  message_id uuid not null default ccx.new_message_id() unique,
   target_id integer not null,
   org_id bigint not null,
   account_number bigint not null,
@@ -571,7 +573,7 @@ create table notified_issue (
   notification_id bigint not null references notification on delete cascade,
   issue_id bigint not null references issue on delete restrict,
   target_id integer not null,
-  told_at timestamptz not null,
+  notified_at timestamptz not null,
   cooldown_period tstzrange not null,
   occurrence integer not null,
   content_id bigint not null references rule_content on delete restrict,
@@ -582,14 +584,14 @@ create table notified_issue (
   live boolean not null generated always as (not upper_inf(voided)) stored,
   left_out boolean not null default false,
   primary key (notification_id, issue_id),
-  constraint told_once_per_cooldown exclude using gist (
+  constraint notified_once_per_cooldown exclude using gist (
     target_id with =, issue_id with =, cooldown_period with &&) where (live and not resolved)
 );
 create index notified_issue_cooldown_end_idx on notified_issue (upper(cooldown_period))
   where live and not resolved;
 create unique index resolved_once_per_occurrence on notified_issue (issue_id, target_id, occurrence)
   where live and resolved;
-create index notified_issue_told_idx on notified_issue (issue_id, target_id, superseded_at);
+create index notified_issue_notified_idx on notified_issue (issue_id, target_id, superseded_at);
 
 create table render_failure (
   issue_id bigint not null references issue on delete cascade,
@@ -598,7 +600,7 @@ create table render_failure (
   occurrence integer not null,
   failed_at timestamptz not null,
   error text not null,
-  held_period tstzrange not null generated always as (cooldown_period(failed_at, interval '24 hours')) stored,
+  held_period tstzrange not null generated always as (ccx.cooldown_period(failed_at, interval '24 hours')) stored,
   primary key (issue_id, target_id, content_id, occurrence, failed_at),
   constraint held_once exclude using gist (
     issue_id with =, target_id with =, content_id with =, occurrence with =, held_period with &&)

@@ -2,7 +2,7 @@
 create or replace function load_content(content jsonb, at timestamptz default now())
 returns table (added integer, changed integer, removed integer, unchanged integer)
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 -- somebody may have loaded content in a transaction that is still open, to see what it would change
 set lock_timeout = '10s'
 as $$

@@ -17,7 +17,7 @@ comment on column rule_content.impact is 'how bad it is: 1 to 4';
 comment on column rule_content.likelihood is 'how likely it is to strike: 1 to 4';
 comment on column rule_content.total_risk is
   '(impact + likelihood) / 2, rounded down: 1 low, 2 moderate, 3 important, 4 critical';
-comment on column rule_content.status is 'active, or inactive: not to be told';
+comment on column rule_content.status is 'active, or inactive: not to be notified';
 comment on column rule_content.publish_date is 'when the rule was published';
 comment on column rule_content.tags is 'what the rule is about, for required_tags of a policy';
 comment on column rule_content.validity is

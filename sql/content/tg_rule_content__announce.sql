@@ -1,11 +1,11 @@
-create or replace function tg_rule_content__announce() returns trigger
+create or replace function ccx.tg_rule_content__announce() returns trigger
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 begin
   perform pg_notify('ccx_content', '');
   return null;
 end $$;
 
-comment on function tg_rule_content__announce() is
+comment on function ccx.tg_rule_content__announce() is
   'Trigger of rule_content: tells the workers, on the channel ccx_content, to look whether what they keep of it still holds.';

@@ -30,7 +30,7 @@ begin atomic
     case when cardinality(h.reasons) = 0 then 'notify' else 'hold' end,
     h.reasons,
     h.qualifies,
-    x.last_told_at,
+    x.last_notified_at,
     h.next_eligible_at,
     (x.policy).id,
     x.content_id,
@@ -39,15 +39,15 @@ begin atomic
     x.render_error
   from (
     select v.*, o.occurrence, coalesce(o.known_until > at, true) as is_open, l.received_at, l.updated_at,
-      case when told.voided @> at then last_telling(v.issue_id, v.target_id, at) else told.told_at end as last_told_at,
-      case when (v.policy).spacing > interval '0' then last_message(v.org_id, v.cluster, v.target_id, at) end as message_at,
+      case when notified.voided @> at then last_notified_at(v.issue_id, v.target_id, at) else notified.notified_at end as last_notified_at,
+      case when (v.policy).spacing > interval '0' then last_message_at(v.org_id, v.cluster, v.target_id, at) end as message_at,
       case when o.occurrence >= (v.policy).flapping_occurrences
         then flapping_until(v.issue_id, o.occurrence, (v.policy).flapping_occurrences, (v.policy).flapping_window) end as flapping_until,
       upper(unrendered.held_period) as unrendered_until,
       unrendered.error as render_error,
       case when v.cluster = any (silenced.clusters) or v.org_id = any (silenced.organizations)
           or v.rule_name = any (silenced.rules) or silenced.others
-        then first_silence(v.org_id, v.cluster, v.rule_name, v.error_key, v.tags, coalesce(settings_at, at)) end as silence_id,
+        then matching_silence(v.org_id, v.cluster, v.rule_name, v.error_key, v.tags, coalesce(settings_at, at)) end as silence_id,
       case when org_acked.rule_name is not null
         then first_acknowledgement(v.org_id, null, v.rule_name, v.error_key, coalesce(settings_at, at)) end as acked_by,
       case when cluster_acked.rule_name is not null
@@ -56,26 +56,26 @@ begin atomic
     join occurrence o on o.issue_id = v.issue_id
     left join latest_report l
       on l.org_id = v.org_id and l.cluster = v.cluster and (decide.clusters is null or l.cluster = any (decide.clusters))
-    -- the last telling before `at`
-    left join notified_issue told
-      on told.issue_id = v.issue_id and told.target_id = v.target_id and not told.resolved
-      and told.told_at < at and told.superseded_at >= at
+    -- the last notification before `at`
+    left join notified_issue notified
+      on notified.issue_id = v.issue_id and notified.target_id = v.target_id and not notified.resolved
+      and notified.notified_at < at and notified.superseded_at >= at
     left join render_failure unrendered
       on unrendered.issue_id = v.issue_id and unrendered.target_id = v.target_id
       and unrendered.content_id = v.content_id and unrendered.occurrence = o.occurrence and unrendered.held_period @> at
     left join acknowledged_rule org_acked on org_acked.rule_name = v.rule_name and org_acked.org_id = v.org_id
     left join acknowledged_rule cluster_acked on cluster_acked.rule_name = v.rule_name and cluster_acked.cluster = v.cluster
-    cross join silenced(tstzrange(coalesce(settings_at, at), coalesce(settings_at, at), '[]'))
+    cross join silence_scopes(tstzrange(coalesce(settings_at, at), coalesce(settings_at, at), '[]')) silenced
     where o.known_from <= at
       -- open then, or gone since the policy tells what is gone
-      and coalesce(o.known_until > least(at, (v.policy).tell_resolved_since), true)
+      and coalesce(o.known_until > least(at, (v.policy).notify_resolved_since), true)
   ) x
   cross join lateral hold_reasons(
-    at, x.reasons, x.policy, x.cluster, x.occurrence, x.is_open, x.last_told_at, x.message_at, x.flapping_until, x.unrendered_until, x.silence_id, x.acked_by,
+    at, x.reasons, x.policy, x.cluster, x.occurrence, x.is_open, x.last_notified_at, x.message_at, x.flapping_until, x.unrendered_until, x.silence_id, x.acked_by,
     x.disabled_by) h
   where x.is_open
-    or x.last_told_at is not null and resolution_is_due(x.issue_id, x.occurrence, x.target_id, x.last_told_at, at);
+    or x.last_notified_at is not null and resolution_is_due(x.issue_id, x.occurrence, x.target_id, x.last_notified_at, at);
 end;
 
 comment on function decide(integer, timestamptz, text[], timestamptz) is
-  'Notify or hold, with every reason, for this target (null: each of them) at this time, past or present: one row for each open issue (clusters: only these), and for each that went and is to be told as resolved. Reads only; same inputs, same answer.';
+  'Notify or hold, with every reason, for this target (null: each of them) at this time, past or present: one row for each open issue (clusters: only these), and for each that went and is to be notified as resolved. Reads only; same inputs, same answer.';

@@ -1,7 +1,7 @@
 -- What a decision says once everything is looked up. decide() gives what the ledger says, backtest() what it would say; the
 -- conditions are here, once. Expressions only, so that it is inlined.
-create or replace function hold_reasons(
-  at timestamptz, policy_reasons text[], policy policy, cluster text, occurrence integer, is_open boolean, told_at timestamptz, message_at timestamptz,
+create or replace function ccx.hold_reasons(
+  at timestamptz, policy_reasons text[], policy policy, cluster text, occurrence integer, is_open boolean, notified_at timestamptz, message_at timestamptz,
   flapping_until timestamptz, unrendered_until timestamptz, silence_id bigint, acked_by bigint, disabled_by bigint
 ) returns table (reasons text[], qualifies boolean, issue_state text, next_eligible_at timestamptz)
 language sql immutable parallel safe
@@ -14,8 +14,8 @@ begin atomic
       case when silence_id is not null then 'silenced' end,
       case when acked_by is not null then 'acked' end,
       case when disabled_by is not null then 'disabled' end,
-      case when is_open and cooldown_end(told_at, policy.cooldown) > at then 'cooldown' end,
-      case when policy.spacing > interval '0' and cooldown_end(message_at, policy.spacing) > at then 'spacing' end,
+      case when is_open and add_in_utc(notified_at, policy.cooldown) > at then 'cooldown' end,
+      case when policy.spacing > interval '0' and add_in_utc(message_at, policy.spacing) > at then 'spacing' end,
       case when policy.flapping_action = 'damp' and flapping_until > at then 'flapping' end
     ], null),
     cardinality(policy_reasons) = 0
@@ -27,11 +27,11 @@ begin atomic
       else 'new'
     end,
     greatest(
-      case when is_open then cooldown_end(told_at, policy.cooldown) end,
-      case when policy.spacing > interval '0' then cooldown_end(message_at, policy.spacing) end,
+      case when is_open then add_in_utc(notified_at, policy.cooldown) end,
+      case when policy.spacing > interval '0' then add_in_utc(message_at, policy.spacing) end,
       case when policy.flapping_action = 'damp' then flapping_until end,
       unrendered_until);
 end;
 
-comment on function hold_reasons(timestamptz, text[], policy, text, integer, boolean, timestamptz, timestamptz, timestamptz, timestamptz, bigint, bigint, bigint) is
-  'Every reason that holds an issue of a cluster, none for notify, given what its policy says, when it was last told, when its cluster last got a message, and what else holds it until when.';
+comment on function ccx.hold_reasons(timestamptz, text[], policy, text, integer, boolean, timestamptz, timestamptz, timestamptz, timestamptz, bigint, bigint, bigint) is
+  'Every reason that holds an issue of a cluster, none for notify, given what its policy says, when it was last notified, when its cluster last got a message, and what else holds it until when.';

@@ -12,6 +12,6 @@
 --!include decide/decision.sql
 --!include decide/resolution_is_due.sql
 --!include decide/decide.sql
---!include decide/take_decision_request.sql
---!include decide/told_issue.sql
+--!include decide/expand_decision_request.sql
+--!include decide/issue_to_notify.sql
 --!include decide/decide_due.sql

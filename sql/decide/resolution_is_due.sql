@@ -1,5 +1,5 @@
-create or replace function resolution_is_due(
-  issue_id bigint, occurrence integer, target integer, told_at timestamptz, at timestamptz
+create or replace function ccx.resolution_is_due(
+  issue_id bigint, occurrence integer, target integer, notified_at timestamptz, at timestamptz
 ) returns boolean
 language sql stable parallel safe
 begin atomic
@@ -10,8 +10,8 @@ begin atomic
     and not exists (
       select from notified_issue n
       where n.issue_id = resolution_is_due.issue_id and n.target_id = target and n.resolved
-        and n.told_at > resolution_is_due.told_at and n.told_at < at and not n.voided @> at);
+        and n.notified_at > resolution_is_due.notified_at and n.notified_at < at and not n.voided @> at);
 end;
 
-comment on function resolution_is_due(bigint, integer, integer, timestamptz, timestamptz) is
-  'Is a target that was told about this occurrence of an issue (at told_at), which is over, still to hear that: it did not come back, and nobody said so yet.';
+comment on function ccx.resolution_is_due(bigint, integer, integer, timestamptz, timestamptz) is
+  'Is a target that was notified of this occurrence of an issue (at notified_at), which is over, still to hear that: it did not come back, and nobody said so yet.';

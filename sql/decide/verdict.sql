@@ -3,7 +3,7 @@
 --
 -- Only joins by equality, no SET clause and nothing that is looked up row by row, so that the planner takes it apart: a few probes
 -- for one cluster, hash joins by several workers for a fleet, however many policies there are.
-create or replace function verdict(target integer, at timestamptz, clusters text[] default null) returns setof issue_verdict
+create or replace function ccx.verdict(target integer, at timestamptz, clusters text[] default null) returns setof issue_verdict
 language sql stable parallel safe
 begin atomic
   select
@@ -46,5 +46,5 @@ begin atomic
   where clusters is null or i.cluster = any (clusters);
 end;
 
-comment on function verdict(integer, timestamptz, text[]) is
+comment on function ccx.verdict(integer, timestamptz, text[]) is
   'Which policy and content decide about each issue, open or not, for this target (null: each of them) at this time, and the reasons that hold it whatever the cluster (clusters: only these).';

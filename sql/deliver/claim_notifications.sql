@@ -8,14 +8,14 @@
 --
 -- Always a few rows found by index, whatever the statistics say: on tables that were not analyzed yet the planner read
 -- all of issue once for every message (0.25 ms instead of 0.01 ms each with 3,000 issues, and growing with them).
-create or replace function claim_notifications(
+create or replace function ccx.claim_notifications(
   target text, batch_size integer, lease interval default '2 minutes', at timestamptz default now()
 ) returns table (
   id bigint, message_id uuid, attempt integer, org_id bigint, account_number bigint, cluster text,
   updated_at timestamptz, decided_at timestamptz, resolved boolean, issues jsonb
 )
 language sql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 set enable_seqscan = off
 begin atomic
   with probe as materialized (
@@ -100,5 +100,5 @@ begin atomic
   order by c.id;
 end;
 
-comment on function claim_notifications(text, integer, interval, timestamptz) is
+comment on function ccx.claim_notifications(text, integer, interval, timestamptz) is
   'Takes up to batch_size messages that are due for this target for the length of the lease, with the issues to tell and the details of their hits; a few or none while its circuit is open.';

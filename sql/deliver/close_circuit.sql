@@ -1,7 +1,7 @@
 -- settle_circuit() closes it by this, too; a person may know before the next probe that the receiver is back.
 create or replace function close_circuit(target text) returns boolean
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 begin
   update circuit c

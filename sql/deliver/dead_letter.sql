@@ -24,7 +24,7 @@ comment on view dead_letter is 'Messages that were given up, why, and whether th
 comment on column dead_letter.notification_id is 'number of the message';
 comment on column dead_letter.target is 'where it was to go';
 comment on column dead_letter.message_id is 'id the receiver would have seen';
-comment on column dead_letter.org_id is 'organization that was to be told';
+comment on column dead_letter.org_id is 'organization that was to be notified';
 comment on column dead_letter.cluster is 'cluster it is about';
 comment on column dead_letter.issues is 'how many issues it tells';
 comment on column dead_letter.failure is 'what kind of failure ended it';

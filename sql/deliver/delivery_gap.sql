@@ -25,7 +25,7 @@ comment on view delivery_gap is 'What was decided and has not ended: messages ne
 comment on column delivery_gap.target is 'where it goes';
 comment on column delivery_gap.notification_id is 'number of the message';
 comment on column delivery_gap.message_id is 'id the receiver sees';
-comment on column delivery_gap.org_id is 'organization that is to be told';
+comment on column delivery_gap.org_id is 'organization that is to be notified';
 comment on column delivery_gap.cluster is 'cluster it is about';
 comment on column delivery_gap.issues is 'how many issues it tells';
 comment on column delivery_gap.decided_at is 'when it was decided';

@@ -20,12 +20,12 @@
 --!include deliver/settle_circuit.sql
 --!include deliver/lock_replays.sql
 --!include deliver/settle_notifications.sql
---!include deliver/give_up_expired.sql
+--!include deliver/expire_notifications.sql
 --!include deliver/delivery_gap.sql
 --!include deliver/delivery_circuit.sql
 --!include deliver/redrive_refusal.sql
 --!include deliver/redrive.sql
 --!include deliver/dead_letter.sql
---!include deliver/check_stretch.sql
+--!include deliver/check_past_period.sql
 --!include deliver/preview_replay.sql
 --!include deliver/replay.sql

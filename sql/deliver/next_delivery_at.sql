@@ -1,6 +1,6 @@
-create or replace function next_delivery_at(target_id integer) returns timestamptz
+create or replace function ccx.next_delivery_at(target_id integer) returns timestamptz
 language sql stable
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
   select greatest(
     n.next_attempt_at,
@@ -11,5 +11,5 @@ as $$
   limit 1;
 $$;
 
-comment on function next_delivery_at(integer) is
+comment on function ccx.next_delivery_at(integer) is
   'When a message of this target may next be claimed: the earliest that waits, but not before its circuit lets one through; null: none waits.';

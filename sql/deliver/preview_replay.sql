@@ -1,5 +1,5 @@
 -- What was said: of a message that was sent, the issues that were in it. Of one that was given up, those that nobody has been
--- told of since, each once, by the last message that should have; what a replay told of it counts as told. A replay is not
+-- notified of since, each once, by the last message that should have; what a replay notified of it counts as notified. A replay is not
 -- replayed itself, and what was replayed within a day, or waits to be, is passed over. All that unless asked for: Enter is
 -- easily hit twice.
 create or replace function preview_replay(
@@ -9,11 +9,11 @@ create or replace function preview_replay(
   notification_id bigint, target text, org_id bigint, cluster text, state text, ended_at timestamptz, issue_ids bigint[]
 )
 language sql stable
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
-  with told as (
+  with notified as (
     select n.id, n.target_id, n.org_id, n.cluster, n.state, n.ended_at, i.issue_id,
-      n.state = 'dead' and i.live as is_told_again,
+      n.state = 'dead' and i.live as is_notified_again,
       -- of one issue in several messages that were given up, the last
       n.state = 'sent' or n.id = first_value(n.id) over (
         partition by n.state, n.target_id, i.issue_id, i.resolved order by n.decided_at desc, n.id desc) as counts
@@ -21,7 +21,7 @@ as $$
     join notified_issue i on i.notification_id = n.id
     join issue on issue.id = i.issue_id
     join rule r on r.id = issue.rule_id
-    where check_stretch(started_at, stopped_at, at)
+    where check_past_period(started_at, stopped_at, at)
       and n.state in ('sent', 'dead')
       and n.ended_at >= started_at
       and n.ended_at < stopped_at
@@ -33,13 +33,13 @@ as $$
         r.rule_name = rule_name(preview_replay.rule)
         and r.error_key = coalesce(nullif(split_part(preview_replay.rule, '|', 2), ''), r.error_key)))
       and not i.left_out
-      and case n.state when 'sent' then i.live else not told_otherwise(i) end
+      and case n.state when 'sent' then i.live else not notified_elsewhere(i) end
   )
   select o.id, t.name, o.org_id, o.cluster, o.state, o.ended_at, array_agg(o.issue_id order by o.issue_id)
-  from told o
+  from notified o
   join event_targets t on t.id = o.target_id
   where o.counts
-    and (preview_replay.again or not o.is_told_again and not exists (
+    and (preview_replay.again or not o.is_notified_again and not exists (
       select from notification r
       join notified_issue i on i.notification_id = r.id and i.issue_id = o.issue_id
       where r.replay_of = o.id

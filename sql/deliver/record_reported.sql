@@ -3,9 +3,9 @@
 --
 -- By index, whatever the planner expects: it read all of notification for 500 messages (43 ms instead of 12 where 50,000 had
 -- been sent before, and growing with them).
-create or replace function record_reported(notification_ids bigint[]) returns void
+create or replace function ccx.record_reported(notification_ids bigint[]) returns void
 language sql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
@@ -33,5 +33,5 @@ as $$
   set state = excluded.state, report = excluded.report, error_log = excluded.error_log;
 $$;
 
-comment on function record_reported(bigint[]) is
+comment on function ccx.record_reported(bigint[]) is
   'Writes or renews the rows of reported for the decisions that these notifications (all ended) belong to.';

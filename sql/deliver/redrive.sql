@@ -1,11 +1,11 @@
--- Back into the outbox under the same id, the newest first: of several that tell the same issue only one may count as told.
--- An issue that was told by another message meanwhile, or is about to be, is left out.
+-- Back into the outbox under the same id, the newest first: of several that tell the same issue only one may count as notified.
+-- An issue that was notified by another message meanwhile, or is about to be, is left out.
 --
--- The clock is read when we have the rows: whoever decided while we waited for them did not know that they count as told again.
+-- The clock is read when we have the rows: whoever decided while we waited for them did not know that they count as notified again.
 create or replace function redrive(notification_ids bigint[], at timestamptz default null)
 returns table (notification_id bigint, target text, issues integer, left_out integer, refusal text)
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -27,20 +27,20 @@ begin
     refusal := redrive_refusal(n, at);
     if refusal is null then
       begin
-        with told_since as (
+        with notified_since as (
           update notified_issue i
           set left_out = true
-          where i.notification_id = n.id and not i.left_out and told_otherwise(i)
+          where i.notification_id = n.id and not i.left_out and notified_elsewhere(i)
           returning 1
         )
-        select count(*) into left_out from told_since;
-        with told_again as (
+        select count(*) into left_out from notified_since;
+        with notified_again as (
           update notified_issue i
           set voided = i.voided - tstzmultirange(tstzrange(at, null))
           where i.notification_id = n.id and not i.left_out
           returning 1
         )
-        select count(*) into issues from told_again;
+        select count(*) into issues from notified_again;
         update notification d
         set state = 'pending', ended_at = null, next_attempt_at = at, redriven_at = at, attempts_before = d.attempts
         where d.id = n.id;
@@ -49,7 +49,7 @@ begin
         when exclusion_violation or unique_violation or deadlock_detected then
           issues := 0;
           left_out := 0;
-          refusal := 'its issues are being told at this moment';
+          refusal := 'its issues are being notified at this moment';
       end;
     end if;
     return next;
@@ -62,4 +62,4 @@ begin
 end $$;
 
 comment on function redrive(bigint[], timestamptz) is
-  'Puts messages that were given up (dead_letter) back into the outbox under the same id; their issues count as told again. Returns a row for each: how many issues it tells and leaves out, or why it was refused.';
+  'Puts messages that were given up (dead_letter) back into the outbox under the same id; their issues count as notified again. Returns a row for each: how many issues it tells and leaves out, or why it was refused.';

@@ -1,12 +1,12 @@
 -- A replay repeats, it does not tell anew: its rows of the ledger are void from the beginning of time, so that no cooldown, no
--- spacing and no decision sees them. What it repeats of a message that had been given up counts as told from now on, as if
+-- spacing and no decision sees them. What it repeats of a message that had been given up counts as notified from now on, as if
 -- that message had been redriven.
 create or replace function replay(
   started_at timestamptz, stopped_at timestamptz, target text default null, org_id bigint default null,
   cluster text default null, rule text default null, again boolean default false, at timestamptz default null
 ) returns table (target_name text, messages integer, issues integer, clusters integer)
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -26,13 +26,13 @@ begin
     join notification n on n.id = o.notification_id
   ), ledger as (
     insert into notified_issue
-      (notification_id, issue_id, target_id, told_at, cooldown_period, occurrence, content_id, policy_id, resolved, voided,
+      (notification_id, issue_id, target_id, notified_at, cooldown_period, occurrence, content_id, policy_id, resolved, voided,
         superseded_at)
     select o.id, i.issue_id, i.target_id, at, tstzrange(at, at, '[]'), i.occurrence, i.content_id, i.policy_id, i.resolved,
       '{(,)}', '-infinity'
     from original o
     join notified_issue i on i.notification_id = o.notification_id and i.issue_id = any (o.issue_ids)
-  ), told_after_all as (
+  ), notified_after_all as (
     update notified_issue i
     set voided = i.voided - tstzmultirange(tstzrange(at, null))
     from original o
@@ -55,7 +55,7 @@ begin
   where t.id in (select n.target_id from notification n where n.id = any (replayed));
 exception
   when exclusion_violation or unique_violation or deadlock_detected then
-    raise exception 'an issue was told while it was to be replayed; nothing was replayed, try again'
+    raise exception 'an issue was notified while it was to be replayed; nothing was replayed, try again'
       using errcode = 'invalid_parameter_value';
 end $$;
 

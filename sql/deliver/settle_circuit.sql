@@ -6,12 +6,12 @@
 --
 -- Before retry_at nothing else closes it: what was under way when the receiver asked for time may well succeed. When it asks
 -- during the probe, the probe is over, and the rest of it is such a message, too.
-create or replace function settle_circuit(
+create or replace function ccx.settle_circuit(
   target_id integer, alive bigint[], failed bigint[], limited bigint[], limited_until timestamptz, failure text, error text,
   at timestamptz
 ) returns text
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -36,7 +36,7 @@ begin
   probe_failed := half_open and c.probe_until is not null and (failed || limited) && c.probe_messages;
 
   if limited is null and failed is null and alive is null then
-    -- nothing of the probe was told by the receiver, or not yet: who waits for it need not wait for its lease
+    -- nothing of the probe was notified by the receiver, or not yet: who waits for it need not wait for its lease
     if not exists (
       select from notification n where n.id = any (c.probe_messages) and n.leased_until is not null)
     then
@@ -85,5 +85,5 @@ begin
   return 'opened';
 end $$;
 
-comment on function settle_circuit(integer, bigint[], bigint[], bigint[], timestamptz, text, text, timestamptz) is
+comment on function ccx.settle_circuit(integer, bigint[], bigint[], bigint[], timestamptz, text, text, timestamptz) is
   'Notes what messages (null: none) say about the receiver of a target: that it lives, is down, or asks for time, and until when. Returns opened or closed when that changed its circuit.';

@@ -1,21 +1,21 @@
 -- Records how deliveries ended. A success counts whoever reports it (the message is out); a failure only from the
--- worker that still holds the message. What cannot succeed any more is dead: then its issues do not count as told.
+-- worker that still holds the message. What cannot succeed any more is dead: then its issues do not count as notified.
 --
 -- An outcome is {id, attempt, sent, result} or {id, attempt, sent: false, failure, error, permanent, retry_after_ms}, either with
 -- unrendered: [{issue_id, error}] for issues left out. tried: false says that the message certainly did not go out, so that
 -- the attempt is given back; with no failure it is only released, and due again at once. expired: true comes from
--- give_up_expired(), which is no worker.
+-- expire_notifications(), which is no worker.
 --
--- A replay is not in the ledger. Where it repeats a message that had been given up, that one's issues count as told from
+-- A replay is not in the ledger. Where it repeats a message that had been given up, that one's issues count as notified from
 -- the replay on (replay()), and not any more when the replay is given up, too, unless another replay got through or may yet.
 -- Replays that fail take turns, so that of two the second knows what became of the first.
 --
 -- The clock is read when we have the rows: what is written here counts from then. Whoever decided while we waited for them did
 -- not know it yet, and decide(…, at) has to give the same answer for ever.
-create or replace function settle_notifications(outcomes jsonb, at timestamptz default null)
+create or replace function ccx.settle_notifications(outcomes jsonb, at timestamptz default null)
 returns table (sent integer, retried integer, dead integer, circuit text)
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -94,13 +94,13 @@ begin
     from unrendered f
     where f.replay_of is null
     on conflict do nothing
-  ), not_told as (
+  ), not_notified as (
     update notified_issue i
     set voided = i.voided + tstzmultirange(tstzrange(at, null))
     from updated u
     where i.notification_id = u.id and i.live
       and (u.state = 'dead' or i.issue_id in (select f.issue_id from unrendered f where f.id = u.id))
-  ), not_told_again as (
+  ), not_notified_again as (
     update notified_issue i
     set voided = i.voided + tstzmultirange(tstzrange(at, null))
     from updated u
@@ -115,8 +115,8 @@ begin
           and other.id <> u.id
           and other.state <> 'dead'
           and other.id not in (select d.id from updated d where d.state = 'dead'))
-  ), told_after_all as (
-    -- given up by one worker, got through by another, or by a replay; it may have been told again in between
+  ), notified_after_all as (
+    -- given up by one worker, got through by another, or by a replay; it may have been notified again in between
     update notified_issue i
     set voided = i.voided - tstzmultirange(tstzrange(at, null))
     from updated u
@@ -126,7 +126,7 @@ begin
       and (u.replay_of is null or exists (
         select from notified_issue said where said.notification_id = u.id and said.issue_id = i.issue_id))
       and i.issue_id not in (select f.issue_id from unrendered f where f.id = u.id)
-      and not told_otherwise(i)
+      and not notified_elsewhere(i)
   ), evidence as (
     select u.target_id,
       array_agg(u.id) filter (where u.state = 'sent' or (u.failure = 'client' and u.permanent and not u.says_nothing)) as alive,
@@ -167,5 +167,5 @@ begin
   return next;
 end $$;
 
-comment on function settle_notifications(jsonb, timestamptz) is
+comment on function ccx.settle_notifications(jsonb, timestamptz) is
   'Records how deliveries ended (an array of outcomes; their form stands in the file) and which issues could not be rendered. Returns how many are sent, to be retried, and dead, and whether that opened or closed the circuit.';

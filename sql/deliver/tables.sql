@@ -17,7 +17,7 @@ comment on column notification.id is 'number of the message';
 comment on column notification.message_id is
   'id the receiver sees, the same on every try, so that it can drop a repeated one';
 comment on column notification.target_id is 'where it goes';
-comment on column notification.org_id is 'organization that is told';
+comment on column notification.org_id is 'organization that is notified';
 comment on column notification.account_number is 'account number of that organization, 0 when unknown';
 comment on column notification.cluster is 'cluster it is about';
 comment on column notification.updated_at is 'time of the report it was decided from';

@@ -1,9 +1,9 @@
 -- The job is only a wake-up, the outbox row is the work: losing the job costs a minute (sweep), never a message.
 -- A wake-up for later has a key of its own, so that it does not hold back the next one for now. While the circuit is open
 -- a wake-up is for its next probe, whoever asks.
-create or replace function wake_delivery(target text, wake_at timestamptz default null) returns void
+create or replace function ccx.wake_delivery(target text, wake_at timestamptz default null) returns void
 language sql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
   select graphile_worker.add_job(
     'deliver_' || replace(target, ' ', '_'),
@@ -22,5 +22,5 @@ as $$
   ) wake;
 $$;
 
-comment on function wake_delivery(text, timestamptz) is
+comment on function ccx.wake_delivery(text, timestamptz) is
   'Queues the delivery task of a target (its name as in event_targets), for now or for later; while its circuit is open, for the next probe.';

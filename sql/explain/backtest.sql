@@ -2,7 +2,7 @@ create or replace function backtest(
   target text, from_time timestamptz, to_time timestamptz, policy jsonb default null
 ) returns table (day date, issues bigint, messages bigint, clusters bigint, organizations bigint)
 language plpgsql stable
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 declare
   wanted_target integer := target_id(backtest.target);
@@ -18,18 +18,18 @@ begin
   where policy is not null and p.target_id = wanted_target and num_nonnulls(p.org_id, p.rule_name) = 0
     and p.validity && tstzrange(from_time, to_time);
   return query
-    with told as materialized (
-      select t.org_id, t.cluster, t.told_at, (t.told_at at time zone 'UTC')::date as day, count(*) as issues,
+    with notified as materialized (
+      select t.org_id, t.cluster, t.notified_at, (t.notified_at at time zone 'UTC')::date as day, count(*) as issues,
         ceil(count(*)::numeric / min(t.max_events))::bigint as messages
-      from backtest_tells(wanted_target, from_time, to_time, policy) t
-      group by t.org_id, t.cluster, t.told_at
+      from backtest_steps(wanted_target, from_time, to_time, policy) t
+      group by t.org_id, t.cluster, t.notified_at
     )
     select d.day::date, coalesce(sum(t.issues), 0)::bigint, coalesce(sum(t.messages), 0)::bigint,
       count(distinct (t.org_id, t.cluster)) filter (where t.cluster is not null),
       count(distinct t.org_id)
     from generate_series((from_time at time zone 'UTC')::date,
       ((to_time - interval '1 microsecond') at time zone 'UTC')::date, interval '1 day') as d (day)
-    left join told t on t.day = d.day
+    left join notified t on t.day = d.day
     group by d.day
     order by d.day;
 end $$;

@@ -1,5 +1,5 @@
 -- The target-wide policy with a change that nobody has made: it also switches the target on or off for the narrower ones.
-create or replace function changed_verdict(target integer, at timestamptz, change jsonb) returns setof issue_verdict
+create or replace function ccx.changed_verdict(target integer, at timestamptz, change jsonb) returns setof issue_verdict
 language sql stable
 begin atomic
   select
@@ -26,5 +26,5 @@ begin atomic
   where wide.target_id = target and wide.org_id is null and wide.rule_name is null and wide.validity @> at;
 end;
 
-comment on function changed_verdict(integer, timestamptz, jsonb) is
+comment on function ccx.changed_verdict(integer, timestamptz, jsonb) is
   'verdict(), with these settings (as for set_policy) of the target-wide policy changed.';

@@ -13,7 +13,7 @@ begin atomic
     d.decision,
     d.reasons,
     d.total_risk,
-    d.last_told_at,
+    d.last_notified_at,
     d.next_eligible_at,
     d.occurrence,
     d.issue_state,

@@ -9,11 +9,11 @@ create or replace function explain_report(
 )
 returns table (
   report_state text, target text, component text, error_key text, decided_at timestamptz, decision text, reasons text[],
-  issue_state text, last_told_at timestamptz, next_eligible_at timestamptz, policy_id bigint, content_id bigint,
+  issue_state text, last_notified_at timestamptz, next_eligible_at timestamptz, policy_id bigint, content_id bigint,
   silence_id bigint, acknowledgement_id bigint
 )
 language plpgsql stable
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
@@ -60,7 +60,7 @@ begin
     where j.report_state in ('decided', 'waiting', 'nothing to record')
   )
   select j.report_state, j.target, h.component, h.error_key, j.decided_at, d.decision, d.reasons, d.issue_state,
-    d.last_told_at, d.next_eligible_at, d.policy_id, d.content_id, d.silence_id, d.acknowledgement_id
+    d.last_notified_at, d.next_eligible_at, d.policy_id, d.content_id, d.silence_id, d.acknowledgement_id
   from judged j
   left join lateral report_hits(j.report) h on true
   left join answer d

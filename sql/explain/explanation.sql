@@ -9,7 +9,7 @@ create type explanation as (
   decision text,
   reasons text[],
   total_risk smallint,
-  last_told_at timestamptz,
+  last_notified_at timestamptz,
   next_eligible_at timestamptz,
   occurrence integer,
   issue_state text,
@@ -32,7 +32,7 @@ comment on column explanation.error_key is 'which of the rule''s problems';
 comment on column explanation.decision is 'notify or hold';
 comment on column explanation.reasons is 'every reason that holds it: target_disabled, policy_disabled, no_content, inactive, below_threshold, filtered, missing_tag, render_failed, cluster_not_allowed, cluster_blocked, silenced, acked, disabled, cooldown, spacing, flapping';
 comment on column explanation.total_risk is '1 low to 4 critical; null without content';
-comment on column explanation.last_told_at is 'when it was last told to this target';
+comment on column explanation.last_notified_at is 'when it was last notified through this target';
 comment on column explanation.next_eligible_at is 'when cooldown, spacing, damping and the wait after a failed rendering have ended';
 comment on column explanation.occurrence is '1 = new, more = gone and back';
 comment on column explanation.issue_state is 'new, regressed (gone and back), flapping, or resolved (gone)';

@@ -13,7 +13,7 @@
 --!include explain/new_issues.sql
 --!include explain/explain_diff.sql
 --!include explain/explain_report.sql
---!include explain/backtest_tells.sql
+--!include explain/backtest_steps.sql
 --!include explain/backtest.sql
 --!include explain/noise.sql
 --!include explain/missing_content.sql

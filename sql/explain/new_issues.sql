@@ -1,9 +1,9 @@
 create or replace view new_issues with (security_invoker = true) as
-select target, org_id, cluster, component, error_key, total_risk, occurrence, issue_state, first_seen, last_seen, last_told_at,
+select target, org_id, cluster, component, error_key, total_risk, occurrence, issue_state, first_seen, last_seen, last_notified_at,
   issue_id
 from new_issues_at(now());
 
-comment on view new_issues is 'What would be told if the decision were made now: the open issues that nothing holds back, per target.';
+comment on view new_issues is 'What would be notified if the decision were made now: the open issues that nothing holds back, per target.';
 comment on column new_issues.target is 'the target';
 comment on column new_issues.org_id is 'organization that owns the cluster';
 comment on column new_issues.cluster is 'the cluster';
@@ -14,5 +14,5 @@ comment on column new_issues.occurrence is '1 = new, more = gone and back';
 comment on column new_issues.issue_state is 'new, regressed (gone and back), flapping, or resolved (gone)';
 comment on column new_issues.first_seen is 'time of the first report that had it';
 comment on column new_issues.last_seen is 'time of the newest report that has it';
-comment on column new_issues.last_told_at is 'when it was last told to this target';
+comment on column new_issues.last_notified_at is 'when it was last notified through this target';
 comment on column new_issues.issue_id is 'the issue';

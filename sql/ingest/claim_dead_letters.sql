@@ -1,13 +1,13 @@
 -- With a lease, so that nobody holds a transaction open while the broker answers: what is not settled until then goes out
 -- again. At most max_bytes together, unless a single message is larger.
-create or replace function claim_dead_letters(
+create or replace function ccx.claim_dead_letters(
   batch_size integer,
   max_bytes bigint,
   lease interval,
   at timestamptz default now()
 ) returns setof rejected_message
 language sql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
   with due as materialized (
     select r.id, octet_length(r.value) as bytes
@@ -27,5 +27,5 @@ as $$
   returning r.*;
 $$;
 
-comment on function claim_dead_letters(integer, bigint, interval, timestamptz) is
+comment on function ccx.claim_dead_letters(integer, bigint, interval, timestamptz) is
   'Takes rejected messages that have to go to the dead-letter topic; they are due again when the lease ends.';

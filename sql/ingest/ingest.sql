@@ -5,7 +5,7 @@
 -- what is stored of the message's Report as it was written (JavaScript would round large numbers), or, for what was rejected,
 -- {kafka_offset, reason, detail, key, value, headers} (key, value and header values in base64) with org_id and cluster where they
 -- could be read.
-create or replace function ingest(
+create or replace function ccx.ingest(
   topic text,
   partition integer,
   batch jsonb,
@@ -13,7 +13,7 @@ create or replace function ingest(
   at timestamptz default now()
 ) returns table (stored integer, replaced integer, unchanged integer, rejected integer, skipped integer, next_offset bigint)
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -79,5 +79,5 @@ begin
   return next;
 end $$;
 
-comment on function ingest(text, integer, jsonb, bigint, timestamptz) is
+comment on function ccx.ingest(text, integer, jsonb, bigint, timestamptz) is
   'Stores one batch of one Kafka partition, reports and rejected messages, and moves its offset along; what was consumed before is skipped. Raises CX001 when the topic was created anew.';

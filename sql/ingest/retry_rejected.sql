@@ -1,11 +1,11 @@
 -- Messages that were rejected, tried again by the same parser (src/ingest/retry.ts). An element of the batch is what ingest()
 -- takes, with the id of the rejected message. What conforms now is stored as if it had just arrived; no offset moves.
-create or replace function retry_rejected(
+create or replace function ccx.retry_rejected(
   batch jsonb,
   at timestamptz default now()
 ) returns table (stored integer, replaced integer, unchanged integer, rejected integer, done_already integer)
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -51,5 +51,5 @@ begin
   return next;
 end $$;
 
-comment on function retry_rejected(jsonb, timestamptz) is
+comment on function ccx.retry_rejected(jsonb, timestamptz) is
   'Stores rejected messages that conform now as if they had just arrived, and renews the reason of those that do not; what has been stored already is left alone.';

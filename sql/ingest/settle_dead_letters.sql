@@ -1,10 +1,10 @@
-create or replace function settle_dead_letters(
+create or replace function ccx.settle_dead_letters(
   ids bigint[],
   error text default null,
   at timestamptz default now()
 ) returns void
 language sql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
   update rejected_message r
   set dead_letter_due_at = null,
@@ -13,5 +13,5 @@ as $$
   where r.id = any (ids);
 $$;
 
-comment on function settle_dead_letters(bigint[], text, timestamptz) is
+comment on function ccx.settle_dead_letters(bigint[], text, timestamptz) is
   'Records that rejected messages are on the dead-letter topic or, with an error, that they cannot go there.';

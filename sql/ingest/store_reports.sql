@@ -3,13 +3,13 @@
 --
 -- Reports come as texts within the batch, not as JSON in it: to read 1,000 of 2 KB into jsonb and print what is stored of them
 -- took 25 ms of 110.
-create or replace function store_reports(
+create or replace function ccx.store_reports(
   batch jsonb,
   from_offset bigint,
   at timestamptz
 ) returns table (stored integer, replaced integer, unchanged integer)
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -78,5 +78,5 @@ begin
   end if;
 end $$;
 
-comment on function store_reports(jsonb, bigint, timestamptz) is
+comment on function ccx.store_reports(jsonb, bigint, timestamptz) is
   'Stores the reports of a batch (what has a reason, or comes before from_offset, is passed over); says how many were new, had other content before, or were there already. Raises 22P02 when one is not JSON.';

@@ -1,5 +1,5 @@
--- A report may name the same rule and error key several times; the first one is told.
-create or replace function hit_details(report jsonb) returns table (component text, error_key text, details jsonb)
+-- A report may name the same rule and error key several times; the first one is notified.
+create or replace function ccx.hit_details(report jsonb) returns table (component text, error_key text, details jsonb)
 language sql immutable parallel safe
 begin atomic
   select distinct on (hit ->> 'component', hit ->> 'key') hit ->> 'component', hit ->> 'key', hit -> 'details'
@@ -9,5 +9,5 @@ begin atomic
   order by hit ->> 'component', hit ->> 'key', nth;
 end;
 
-comment on function hit_details(jsonb) is
+comment on function ccx.hit_details(jsonb) is
   'The details of the hits of a report: what the templates of their content see as pydata; one row for each rule and error key.';

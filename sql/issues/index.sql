@@ -7,7 +7,7 @@
 -- report says of a hit.
 
 --!include issues/tables.sql
---!include issues/is_recent.sql
+--!include issues/within_reevaluation_window.sql
 --!include issues/readable_report.sql
 --!include issues/report_hits.sql
 --!include issues/hit_details.sql

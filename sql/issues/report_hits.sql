@@ -1,6 +1,6 @@
 -- Details do not count: an issue is the same issue when its rule and error key are. What is not a well-formed hit
 -- is passed over here; the consumer has already refused such messages, other writers are not refused anything.
-create or replace function report_hits(report jsonb) returns table (component text, error_key text)
+create or replace function ccx.report_hits(report jsonb) returns table (component text, error_key text)
 language sql immutable parallel safe
 begin atomic
   select distinct hit ->> 'component', hit ->> 'key'
@@ -12,5 +12,5 @@ begin atomic
     and length(hit ->> 'key') between 1 and 255;
 end;
 
-comment on function report_hits(jsonb) is
+comment on function ccx.report_hits(jsonb) is
   'The rule hits of a report: one row for each different (component, error key).';

@@ -10,9 +10,9 @@
 -- turns with decisions. The clock is read under both: a decision at a later time has seen these reports, one at an earlier
 -- time has not, and that is what known_from and known_until say. A writer that gives a received_at of its own is believed, unless its
 -- clock is ahead of ours.
-create or replace function tg_new_reports__issues() returns trigger
+create or replace function ccx.tg_new_reports__issues() returns trigger
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 declare
   -- the hits of the reports; a report without hits has one row with nulls
@@ -269,5 +269,5 @@ begin
   return null;
 end $$;
 
-comment on function tg_new_reports__issues() is
+comment on function ccx.tg_new_reports__issues() is
   'Trigger of new_reports: keeps latest_report, issue, occurrence and decision_due in step with the reports of one statement.';

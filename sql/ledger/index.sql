@@ -7,8 +7,8 @@
 -- last_message_at() finds the last message about a cluster.
 
 --!include ledger/tables.sql
---!include ledger/last_telling.sql
---!include ledger/last_message.sql
---!include ledger/supersede_tellings.sql
+--!include ledger/last_notified_at.sql
+--!include ledger/last_message_at.sql
+--!include ledger/supersede_notified.sql
 --!include ledger/tg_notified_issue__superseded.sql
---!include ledger/told_otherwise.sql
+--!include ledger/notified_elsewhere.sql

@@ -1,5 +1,5 @@
 -- The proof of the incremental state: what is open must be what the newest stored report of each cluster has, and the history
--- must agree with what is open, and each telling must say when the next one was. Reads every newest report and the ledger: for
+-- must agree with what is open, and each notification must say when the next one was. Reads every newest report and the ledger: for
 -- a check, not for a dashboard.
 create or replace view drift with (security_invoker = true) as
 with newest as materialized (
@@ -71,24 +71,24 @@ left join occurrence next on next.issue_id = o.issue_id and next.occurrence = o.
 where o.occurrence < i.occurrence
   and (o.known_until <= next.known_from) is not true
 union all
-select 'telling', i.org_id, i.cluster, r.component, r.error_key,
-  format('the one at %s says that the next is at %s; the ledger has it at %s', t.told_at, t.superseded_at, t.told_again_at)
+select 'notification', i.org_id, i.cluster, r.component, r.error_key,
+  format('the one at %s says that the next is at %s; the ledger has it at %s', t.notified_at, t.superseded_at, t.notified_again_at)
 from (
-  select n.issue_id, n.told_at, n.superseded_at,
-    -- a replay is no telling
+  select n.issue_id, n.notified_at, n.superseded_at,
+    -- a replay is no notification
     case when lower_inf(n.voided) then '-infinity'
-      else lead(n.told_at, 1, 'infinity') over (
-        partition by n.issue_id, n.target_id, lower_inf(n.voided) order by n.told_at, n.notification_id)
-    end as told_again_at
+      else lead(n.notified_at, 1, 'infinity') over (
+        partition by n.issue_id, n.target_id, lower_inf(n.voided) order by n.notified_at, n.notification_id)
+    end as notified_again_at
   from notified_issue n
   where not n.resolved
 ) t
 join issue i on i.id = t.issue_id
 join rule r on r.id = i.rule_id
-where t.superseded_at <> t.told_again_at;
+where t.superseded_at <> t.notified_again_at;
 
-comment on view drift is 'Where what is kept up to date (issues as reports arrive, the ledger as they are told) differs from what is recomputed from the stored reports and tellings; empty unless something is wrong.';
-comment on column drift.what is 'newest report, missing issue, surplus issue, history, or telling';
+comment on view drift is 'Where what is kept up to date (issues as reports arrive, the ledger as they are notified) differs from what is recomputed from the stored reports and notifications; empty unless something is wrong.';
+comment on column drift.what is 'newest report, missing issue, surplus issue, history, or notification';
 comment on column drift.org_id is 'organization that owns the cluster';
 comment on column drift.cluster is 'the cluster';
 comment on column drift.component is 'the rule, as reports spell it';

@@ -5,11 +5,11 @@
 -- been silent; then none of them is taken for dead before all had time to come back. A worker that stood still and lives
 -- on all the same has lost its locks: a job may run twice at once, which is safe (rows are claimed with leases and row
 -- locks, a job is only a wake-up), or a wake-up may go with its job, which the sweep makes good within a minute.
-create or replace function heartbeat(
+create or replace function ccx.heartbeat(
   pool_id text, host text, pid integer, roles text[], version text, at timestamptz default now()
 ) returns text[]
 language sql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
   with me as (
     insert into worker as w (pool_id, host, pid, roles, version, started_at, unbroken_since, seen_at)
@@ -45,5 +45,5 @@ as $$
   cross join lateral graphile_worker.force_unlock_workers(s.pool_ids);
 $$;
 
-comment on function heartbeat(text, text, integer, text[], text, timestamptz) is
+comment on function ccx.heartbeat(text, text, integer, text[], text, timestamptz) is
   'A worker says that it lives. Frees the jobs of workers that have been silent for 90 seconds and returns the ids of their pools.';

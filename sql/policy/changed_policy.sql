@@ -1,10 +1,10 @@
 -- Clusters are written in small letters, as the consumer stores them.
-create or replace function changed_policy(policy policy, change jsonb, at timestamptz default now()) returns policy
+create or replace function ccx.changed_policy(policy policy, change jsonb, at timestamptz default now()) returns policy
 language plpgsql stable parallel safe
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 declare
-  settings constant text[] := '{enabled,total_risk_threshold,likelihood_threshold,impact_threshold,severity_threshold,required_tags,cooldown,max_events,filter,allowed_clusters,blocked_clusters,spacing,flapping_occurrences,flapping_window,flapping_action,tell_resolved}';
+  settings constant text[] := '{enabled,total_risk_threshold,likelihood_threshold,impact_threshold,severity_threshold,required_tags,cooldown,max_events,filter,allowed_clusters,blocked_clusters,spacing,flapping_occurrences,flapping_window,flapping_action,notify_resolved}';
   wrong text;
   changed policy;
 begin
@@ -33,11 +33,11 @@ begin
   if changed.allowed_clusters is not null then
     changed.allowed_clusters := array(select lower(btrim(name)) from unnest(changed.allowed_clusters) name);
   end if;
-  changed.tell_resolved_since := case when changed.tell_resolved then coalesce(policy.tell_resolved_since, at) end;
+  changed.notify_resolved_since := case when changed.notify_resolved then coalesce(policy.notify_resolved_since, at) end;
   changed.compiled_filter := compile_filter(changed.filter);
   perform check_policy(changed);
   return changed;
 end $$;
 
-comment on function changed_policy(policy, jsonb, timestamptz) is
+comment on function ccx.changed_policy(policy, jsonb, timestamptz) is
   'The policy with these settings changed from this time on; refuses settings that do not exist, are out of bounds, or filters that cannot be read. Writes nothing.';

@@ -1,8 +1,8 @@
 -- The bounds stand once, as constraints of the table, and what they mean in the comments on them. Asking them here gives that
 -- sentence instead of the constraint's name, and holds a policy that is only tried out (backtest) to the same bounds.
-create or replace function check_policy(policy policy) returns void
+create or replace function ccx.check_policy(policy policy) returns void
 language plpgsql stable
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 declare
   bound record;
@@ -33,5 +33,5 @@ begin
   end loop;
 end $$;
 
-comment on function check_policy(policy) is
+comment on function ccx.check_policy(policy) is
   'Refuses, with a sentence, a policy that the table would not take; whether its time is free is not asked.';

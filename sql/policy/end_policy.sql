@@ -6,7 +6,7 @@ create or replace function end_policy(
   rule text default null
 ) returns policy
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 declare
   scope_rule text := rule_name(end_policy.rule);

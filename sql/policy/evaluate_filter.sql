@@ -2,7 +2,7 @@
 -- the end instead of an exception to catch in each operator. Both sides of && and || are evaluated: a division by zero
 -- shows at the first content, not at the first content that gets that far. It is not raised: workers of a parallel query could not
 -- catch it before PostgreSQL 17.
-create or replace function evaluate_filter(
+create or replace function ccx.evaluate_filter(
   compiled text[],
   likelihood bigint,
   impact bigint,
@@ -14,7 +14,7 @@ create or replace function evaluate_filter(
   total_risk_threshold bigint
 ) returns bigint
 language plpgsql immutable strict parallel safe
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 declare
   two_63 constant numeric := 9223372036854775808;
@@ -71,5 +71,5 @@ begin
   return stack[1];
 end $$;
 
-comment on function evaluate_filter(text[], bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint) is
+comment on function ccx.evaluate_filter(text[], bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint) is
   'The value of a filter for one issue; it lets the issue through when the value is greater than 0; null: it divides by zero. compiled is what compile_filter() returned.';

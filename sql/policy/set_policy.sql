@@ -11,7 +11,7 @@ create or replace function set_policy(
   rule text default null
 ) returns policy
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 declare
   wanted_target integer := target_id(set_policy.target);

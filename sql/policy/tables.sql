@@ -7,7 +7,7 @@ comment on column event_targets.name is
 comment on column event_targets.metainfo is 'what the target is';
 
 comment on table policy is
-  'who is told what, per target; a change is a new version (set_policy), the old one keeps its time';
+  'who is notified of what, per target; a change is a new version (set_policy), the old one keeps its time';
 comment on column policy.id is 'number of this version';
 comment on column policy.target_id is 'the target it is for';
 comment on column policy.org_id is 'the organization it is for; null: all of them';
@@ -15,29 +15,29 @@ comment on column policy.rule_name is
   'the rule it is for; null: all of them. The narrowest policy wins: organization and rule, organization, '
   'rule, target';
 comment on column policy.enabled is 'false: nothing goes to this target';
-comment on column policy.total_risk_threshold is 'least total risk that is told';
-comment on column policy.likelihood_threshold is 'least likelihood that is told';
-comment on column policy.impact_threshold is 'least impact that is told';
-comment on column policy.severity_threshold is 'least severity that is told; severity is always 0 today';
+comment on column policy.total_risk_threshold is 'least total risk that is notified';
+comment on column policy.likelihood_threshold is 'least likelihood that is notified';
+comment on column policy.impact_threshold is 'least impact that is notified';
+comment on column policy.severity_threshold is 'least severity that is notified; severity is always 0 today';
 comment on column policy.filter is
-  'expression that has to be greater than 0 for an issue to be told, in place of comparing with the '
+  'expression that has to be greater than 0 for an issue to be notified, in place of comparing with the '
   'thresholds, which are its variables (docs/decide.md)';
 comment on column policy.compiled_filter is 'the filter as compile_filter() reads it';
-comment on column policy.required_tags is 'tags that a rule must all have to be told';
-comment on column policy.allowed_clusters is 'the only clusters that are told about; null: all of them';
-comment on column policy.blocked_clusters is 'clusters that are not told about';
+comment on column policy.required_tags is 'tags that a rule must all have to be notified';
+comment on column policy.allowed_clusters is 'the only clusters that are notified of; null: all of them';
+comment on column policy.blocked_clusters is 'clusters that are not notified of';
 comment on column policy.cooldown is
-  'how long an issue that was told is not told again; 0 tells with every report';
+  'how long an issue that was notified is not notified again; 0 tells with every report';
 comment on column policy.spacing is 'least time between two messages about one cluster';
 comment on column policy.max_events is 'most issues in one message; the rest goes into further messages';
 comment on column policy.flapping_occurrences is
   'so many occurrences within flapping_window make an issue flapping';
 comment on column policy.flapping_window is 'see flapping_occurrences';
 comment on column policy.flapping_action is
-  'tell: flapping issues are told like others; damp: they are held while they flap';
-comment on column policy.tell_resolved is 'true: an issue that was told and went is told as resolved';
-comment on column policy.tell_resolved_since is
-  'since when tell_resolved is set; what went before is not told';
+  'notify: flapping issues are notified like others; damp: they are held while they flap';
+comment on column policy.notify_resolved is 'true: an issue that was notified and went is notified as resolved';
+comment on column policy.notify_resolved_since is
+  'since when notify_resolved is set; what went before is not notified';
 comment on column policy.validity is 'when this version was the one in force; open-ended for the present one';
 comment on column policy.changed_by is 'database user who made the change';
 comment on column policy.reason is 'why it was made';
@@ -68,9 +68,9 @@ comment on constraint policy_flapping_occurrences_check on policy is
   'flapping_occurrences is a number from 2 to 1000';
 comment on constraint policy_flapping_window_check on policy is
   'flapping_window is an interval from 1 second to 100 years';
-comment on constraint policy_flapping_action_check on policy is 'flapping_action is tell or damp';
-comment on constraint policy_tell_resolved_check on policy is
-  'tell_resolved and tell_resolved_since go together';
+comment on constraint policy_flapping_action_check on policy is 'flapping_action is notify or damp';
+comment on constraint policy_notify_resolved_check on policy is
+  'notify_resolved and notify_resolved_since go together';
 
 comment on table filter_result is
   'what the filter of a policy says about a version of rule content; worked out once, when either is '

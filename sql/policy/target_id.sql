@@ -1,6 +1,6 @@
 create or replace function target_id(target text) returns integer
 language plpgsql stable parallel safe
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 declare
   id integer := (select t.id from event_targets t where t.name = target_id.target);

@@ -1,6 +1,6 @@
-create or replace function tg_policy__filter_results() returns trigger
+create or replace function ccx.tg_policy__filter_results() returns trigger
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 begin
   insert into filter_result (policy_id, content_id, passes, error)
@@ -14,5 +14,5 @@ begin
   return null;
 end $$;
 
-comment on function tg_policy__filter_results() is
+comment on function ccx.tg_policy__filter_results() is
   'Trigger of policy: evaluates the filter of a new policy for all content of its time.';

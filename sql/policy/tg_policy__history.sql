@@ -1,8 +1,8 @@
 -- The past keeps its answer: a version is never changed, only ended, and never before it began. (Whoever gives set_policy() a
 -- time in the past does change what is said of that time: that is for simulated clocks.)
-create or replace function tg_policy__history() returns trigger
+create or replace function ccx.tg_policy__history() returns trigger
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 begin
   if tg_op = 'UPDATE'
@@ -18,4 +18,4 @@ begin
     using errcode = 'invalid_parameter_value';
 end $$;
 
-comment on function tg_policy__history() is 'Trigger of policy: refuses whatever would change what a past decision went by.';
+comment on function ccx.tg_policy__history() is 'Trigger of policy: refuses whatever would change what a past decision went by.';

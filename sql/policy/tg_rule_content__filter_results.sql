@@ -1,6 +1,6 @@
-create or replace function tg_rule_content__filter_results() returns trigger
+create or replace function ccx.tg_rule_content__filter_results() returns trigger
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 begin
   insert into filter_result (policy_id, content_id, passes, error)
@@ -13,5 +13,5 @@ begin
   return null;
 end $$;
 
-comment on function tg_rule_content__filter_results() is
+comment on function ccx.tg_rule_content__filter_results() is
   'Trigger of rule_content: evaluates the filters of all policies of its time for new content.';

@@ -1,8 +1,8 @@
 -- Makes room for one day. Rows of that day that already went to the default partition are moved along, so a
 -- partition can be added late. Days are UTC days.
-create or replace function ensure_partition(parent text, day date) returns boolean
+create or replace function ccx.ensure_partition(parent text, day date) returns boolean
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 declare
   name text := format('%s_%s', parent, to_char(day, 'YYYYMMDD'));
@@ -33,5 +33,5 @@ begin
   return true;
 end $$;
 
-comment on function ensure_partition(text, date) is
+comment on function ccx.ensure_partition(text, date) is
   'Makes sure that new_reports or reported has a partition for this UTC day; true when it was made now.';

@@ -1,9 +1,9 @@
 -- Who still has to read a report of that day: a decision (it copies the report's account and time), a delivery (details of the
 -- hits, and the text for reported). A message about issues that went reads the last report that had them, which may be older
 -- than the one it is about. `reported` is only written, and read by people.
-create or replace function partition_held_by(parent text, day date, at timestamptz default now()) returns text
+create or replace function ccx.partition_held_by(parent text, day date, at timestamptz default now()) returns text
 language sql stable
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
   with bounds as (
     select day::timestamp at time zone 'UTC' as begins, (day + 1)::timestamp at time zone 'UTC' as ends
@@ -37,5 +37,5 @@ as $$
   from bounds b;
 $$;
 
-comment on function partition_held_by(text, date, timestamptz) is
+comment on function ccx.partition_held_by(text, date, timestamptz) is
   'Why a day of new_reports or reported must not be dropped yet; null: nothing holds it.';

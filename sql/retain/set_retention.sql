@@ -1,12 +1,12 @@
 create or replace function set_retention(parent text, keep interval) returns void
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 begin
   if set_retention.keep < longest_cooldown() then
     raise exception 'a retention of % is shorter than the longest cooldown, %', set_retention.keep, longest_cooldown()
       using errcode = 'invalid_parameter_value',
-        hint = 'Decisions have to remember what was told for that long: shorten the cooldown first.';
+        hint = 'Decisions have to remember what was notified for that long: shorten the cooldown first.';
   end if;
   update retention r
   set keep = set_retention.keep, changed_by = session_user, changed_at = now()

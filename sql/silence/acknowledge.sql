@@ -2,7 +2,7 @@ create or replace function acknowledge(
   org_id bigint, rule text, cluster text default null, error_key text default null, justification text default null
 ) returns boolean
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -48,4 +48,4 @@ begin
 end $$;
 
 comment on function acknowledge(bigint, text, text, text, text) is
-  'Stops telling an organization, or one of its clusters, about a rule (any spelling); false when it was so already.';
+  'Stops notification an organization, or one of its clusters, about a rule (any spelling); false when it was so already.';

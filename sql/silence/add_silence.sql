@@ -11,7 +11,7 @@ create or replace function add_silence(
   at timestamptz default now()
 ) returns silence
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 declare
   added silence;

@@ -1,6 +1,6 @@
 create or replace function end_silence(id bigint, at timestamptz default now()) returns silence
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 declare
   ended silence;

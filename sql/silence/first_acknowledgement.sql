@@ -1,4 +1,4 @@
-create or replace function first_acknowledgement(
+create or replace function ccx.first_acknowledgement(
   org_id bigint, cluster text, rule_name text, error_key text, at timestamptz
 ) returns bigint
 language sql stable parallel safe
@@ -13,5 +13,5 @@ begin atomic
     and coalesce(a.error_key = first_acknowledgement.error_key, true);
 end;
 
-comment on function first_acknowledgement(bigint, text, text, text, timestamptz) is
+comment on function ccx.first_acknowledgement(bigint, text, text, text, timestamptz) is
   'The oldest acknowledgement in force at this time of an organization (cluster null), or of one of its clusters, that holds this issue; null: none.';

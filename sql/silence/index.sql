@@ -7,11 +7,11 @@
 
 --!include silence/tables.sql
 --!include silence/silence_matches.sql
---!include silence/silenced.sql
---!include silence/first_silence.sql
+--!include silence/silence_scopes.sql
+--!include silence/matching_silence.sql
 --!include silence/first_acknowledgement.sql
 --!include silence/tg_acknowledgement__rules.sql
---!include silence/silence_hits.sql
+--!include silence/silenced_issues.sql
 --!include silence/preview_silence.sql
 --!include silence/add_silence.sql
 --!include silence/end_silence.sql

@@ -7,7 +7,7 @@ create or replace function preview_silence(
   at timestamptz default now()
 ) returns table (org_id bigint, cluster text, component text, error_key text, first_seen timestamptz)
 language sql stable
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
   select h.*
   from (
@@ -18,7 +18,7 @@ as $$
       'error_key', coalesce(preview_silence.error_key, nullif(split_part(preview_silence.rule, '|', 2), '')),
       'tag', preview_silence.tag)) as silence
   ) draft
-  cross join lateral silence_hits(draft.silence, preview_silence.at) h;
+  cross join lateral silenced_issues(draft.silence, preview_silence.at) h;
 $$;
 
 comment on function preview_silence(bigint, text, text, text, text, timestamptz) is

@@ -1,5 +1,5 @@
 -- One expression, so that it is inlined wherever it is used: decide(), the preview, and asking again when it ends.
-create or replace function silence_matches(
+create or replace function ccx.silence_matches(
   silence silence, org_id bigint, cluster text, rule_name text, error_key text, tags text[]
 ) returns boolean
 language sql immutable parallel safe
@@ -9,5 +9,5 @@ return (silence.org_id is null or silence.org_id = org_id)
   and (silence.error_key is null or silence.error_key = error_key)
   and (silence.tag is null or silence.tag = any (tags));
 
-comment on function silence_matches(silence, bigint, text, text, text, text[]) is
+comment on function ccx.silence_matches(silence, bigint, text, text, text, text[]) is
   'Does this silence hold an issue with these properties (tags: of the rule''s content); what it does not name matches anything.';

@@ -1,7 +1,7 @@
 -- What the tables of this room and their columns hold; the tables themselves are in migrations/.
 
 comment on table silence is
-  'who asked not to be told, of what, why and until when; ended early, never deleted';
+  'who asked not to be notified, of what, why and until when; ended early, never deleted';
 comment on column silence.id is 'number of the silence';
 comment on column silence.org_id is 'only for this organization; null: any';
 comment on column silence.cluster is 'only for this cluster; null: any';

@@ -1,6 +1,6 @@
-create or replace function tg_acknowledgement__rules() returns trigger
+create or replace function ccx.tg_acknowledgement__rules() returns trigger
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 begin
   insert into acknowledged_rule (rule_name, org_id, cluster)
@@ -11,5 +11,5 @@ begin
   return null;
 end $$;
 
-comment on function tg_acknowledgement__rules() is
+comment on function ccx.tg_acknowledgement__rules() is
   'Trigger of acknowledgement: notes in acknowledged_rule whose issues decide() has to look it up for.';

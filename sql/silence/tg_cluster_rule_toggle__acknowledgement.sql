@@ -1,8 +1,8 @@
 -- A row stays when the rule is switched on again, so an update may begin an acknowledgement, end one, both (the row is now
 -- that of another rule) or neither.
-create or replace function tg_cluster_rule_toggle__acknowledgement() returns trigger
+create or replace function ccx.tg_cluster_rule_toggle__acknowledgement() returns trigger
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 declare
   was_off boolean := tg_op <> 'INSERT' and old.disabled = 1;
@@ -38,5 +38,5 @@ begin
   return null;
 end $$;
 
-comment on function tg_cluster_rule_toggle__acknowledgement() is
+comment on function ccx.tg_cluster_rule_toggle__acknowledgement() is
   'Trigger of cluster_rule_toggle: keeps its history in acknowledgement; what is switched on again is asked again.';

@@ -1,7 +1,7 @@
 -- The aggregator's table holds only what is in force; the history that decide() reads is kept here.
-create or replace function tg_rule_disable__acknowledgement() returns trigger
+create or replace function ccx.tg_rule_disable__acknowledgement() returns trigger
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 declare
   changed_at timestamptz := now();
@@ -30,5 +30,5 @@ begin
   return null;
 end $$;
 
-comment on function tg_rule_disable__acknowledgement() is
+comment on function ccx.tg_rule_disable__acknowledgement() is
   'Trigger of rule_disable: keeps its history in acknowledgement; what is no longer disabled is asked again.';

@@ -2,7 +2,7 @@ create or replace function unacknowledge(
   org_id bigint, rule text, cluster text default null, error_key text default null
 ) returns boolean
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -1,9 +1,9 @@
 -- Read from left to right once: a regular expression cuts the text into tokens, operators wait on a stack until what
 -- follows binds less tightly (the shunting-yard algorithm). Whatever is not understood is refused: a filter that is
 -- half understood would hold notifications, or let them through, without anybody knowing.
-create or replace function compile_filter(filter text) returns text[]
+create or replace function ccx.compile_filter(filter text) returns text[]
 language plpgsql immutable strict parallel safe
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 declare
   max_length constant integer := 4000;
@@ -109,5 +109,5 @@ begin
   return compiled;
 end $$;
 
-comment on function compile_filter(text) is
+comment on function ccx.compile_filter(text) is
   'Reads a filter expression and returns it in postfix order for evaluate_filter(); refuses what it does not understand and says where.';

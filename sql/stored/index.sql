@@ -5,7 +5,7 @@
 -- new_message_id() makes ids of messages that begin with the time.
 
 --!include stored/rule_name.sql
---!include stored/cooldown_end.sql
+--!include stored/add_in_utc.sql
 --!include stored/cooldown_period.sql
 --!include stored/silence_in_force.sql
 --!include stored/compile_filter.sql

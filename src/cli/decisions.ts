@@ -28,7 +28,7 @@ export function addDecisionCommands(program: Command, context: Context): void {
         if (cluster ?? scope.org ?? scope.rule ?? scope.at ?? scope.all)
           throw new ConfigurationError("--report names one report: only --target goes with it.");
         const rows = await select(
-          `select target, report_state, component, error_key, decided_at, decision, reasons, issue_state, last_told_at,
+          `select target, report_state, component, error_key, decided_at, decision, reasons, issue_state, last_notified_at,
              next_eligible_at, policy_id, silence_id, acknowledgement_id
            from explain_report($1, $2, $3)
            where $4::text is null or target = (select name from event_targets where id = target_id($4))`,
@@ -44,10 +44,10 @@ export function addDecisionCommands(program: Command, context: Context): void {
       if (!(cluster ?? scope.org ?? scope.rule ?? scope.all))
         throw new ConfigurationError("Name a cluster, --org or --rule; --all explains the whole fleet.");
       const rows = await select(
-        `select target, org_id, cluster, component, error_key, decision, reasons, issue_state, total_risk, last_told_at,
+        `select target, org_id, cluster, component, error_key, decision, reasons, issue_state, total_risk, last_notified_at,
            next_eligible_at, policy_id, silence_id, acknowledgement_id, render_error
          from explain_at(coalesce($5::timestamptz, now()), $3, $1)
-         where ($2::bigint is null or org_id = $2) and ($4::text is null or rule_name(component) = rule_name($4))
+         where ($2::bigint is null or org_id = $2) and ($4::text is null or ccx.rule_name(component) = ccx.rule_name($4))
          order by org_id, cluster, component, error_key, target`,
         [cluster ?? null, scope.org ?? null, target ?? null, scope.rule ?? null, scope.at ?? null],
       );
@@ -57,15 +57,15 @@ export function addDecisionCommands(program: Command, context: Context): void {
 
   program
     .command("new")
-    .description("what would be told if the decision were made now; exit code 3 when there is nothing")
+    .description("what would be notified if the decision were made now; exit code 3 when there is nothing")
     .option("--org <id>", "only this organization")
     .option("--target <name>", "only this target")
-    .option("--at <time>", "what a decision at this time would have told, or did tell")
+    .option("--at <time>", "what a decision at this time would have notified, or did tell")
     .option("--json", "one JSON array")
     .action(async ({ org, target, at, json }: Scope) => {
       const rows = await select(
         `select target, org_id, cluster, component, error_key, issue_state, total_risk, occurrence, first_seen,
-           last_told_at
+           last_notified_at
          from new_issues_at(coalesce($3::timestamptz, now()), $2)
          where $1::bigint is null or org_id = $1
          order by org_id, cluster, component, error_key, target`,

@@ -8,11 +8,11 @@ type Scope = { org?: string; rule?: string; reason: string };
 const columns = `t.name as target, p.org_id, p.rule_name, p.enabled, p.total_risk_threshold, p.likelihood_threshold,
   p.impact_threshold, p.severity_threshold, p.required_tags, p.cooldown::text as cooldown, p.max_events, p.filter,
   p.allowed_clusters, p.blocked_clusters, p.spacing::text as spacing, p.flapping_occurrences,
-  p.flapping_window::text as flapping_window, p.flapping_action, p.tell_resolved, lower(p.validity)::text as since`;
+  p.flapping_window::text as flapping_window, p.flapping_action, p.notify_resolved, lower(p.validity)::text as since`;
 
 /** `ccx policy show|history|set|end`. */
 export function addPolicyCommands(program: Command, context: Context): void {
-  const policy = program.command("policy").description("who is told what");
+  const policy = program.command("policy").description("who is notified of what");
   const list = (name: string, description: string, query: string) =>
     policy
       .command(name)

@@ -64,7 +64,7 @@ function refuseContradictions({ set, from, to, org, rule, verbose }: Given): voi
   if (from !== undefined && (org ?? rule) !== undefined)
     throw new ConfigurationError("The past is simulated for a whole target: leave --org and --rule out.");
   if (from !== undefined && verbose)
-    throw new ConfigurationError("The past is told day by day: leave --verbose out.");
+    throw new ConfigurationError("The past is shown day by day: leave --verbose out.");
 }
 
 function wholeNumber(option: string, text: string): number {

@@ -29,7 +29,7 @@ export async function compareNow(
     rows,
     changes: rows.length > 0,
     ...(rows.length > 0 && {
-      note: `\n${decisions} decisions would change${left}; told now: ${notify} instead of ${notify_before} of them. Nothing was kept.`,
+      note: `\n${decisions} decisions would change${left}; notified now: ${notify} instead of ${notify_before} of them. Nothing was kept.`,
     }),
   };
 }
@@ -97,7 +97,7 @@ const comparedByDay = `
   join backtest($1, $2, coalesce($3::timestamptz, now()), $4) a using (day)
   order by day`;
 
-/** The last line for people. The same cluster may be told on several days, so clusters are not added up. */
+/** The last line for people. The same cluster may be notified on several days, so clusters are not added up. */
 function totalOf(rows: Row[]): Row {
   const sum = (column: string) => rows.reduce((total, row) => total + Number(row[column]), 0);
   return Object.fromEntries(

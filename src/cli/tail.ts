@@ -33,8 +33,8 @@ export function lineOf(payload: string): string {
   const where = [target, topic === undefined ? undefined : `${topic}/${partition}`].filter(
     (text) => text != null,
   );
-  const told = Object.entries(counts).filter(([, count]) => count !== 0);
-  const words = told.map(([what, count]) => `${what} ${count}`);
+  const counted = Object.entries(counts).filter(([, count]) => count !== 0);
+  const words = counted.map(([what, count]) => `${what} ${count}`);
   return [at.slice(11, 19), name.padEnd(9), ...where, words.join(", ") || "nothing new"].join("  ");
 }
 

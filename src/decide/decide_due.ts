@@ -6,7 +6,7 @@ import { whileMigrated } from "../db/wait.ts";
 const decided = z.object({
   clusters: z.number(),
   notifications: z.number(),
-  told: z.number(),
+  notified: z.number(),
   held: z.number(),
 });
 
@@ -16,7 +16,7 @@ const batchSize = 1_000;
  * Decides until no cluster waits any more (SQL decide_due); every batch is a transaction of its own. While batches come out
  * full, as many as `deciders` are under way at the same time: they take different clusters.
  */
-export async function decideWaiting(
+export async function decideDue(
   pool: Pool,
   log: Logger,
   { deciders, signal }: { deciders: number; signal?: AbortSignal | undefined },
@@ -30,7 +30,7 @@ export async function decideWaiting(
       const { rows } = await whileMigrated(() =>
         pool.query({
           name: "decide_due",
-          text: "select clusters, notifications, told, held from decide_due($1)",
+          text: "select clusters, notifications, notified, held from ccx.decide_due($1)",
           values: [batchSize],
         }),
       );

@@ -1,8 +1,8 @@
 import type { Pool } from "pg";
 import type { Logger } from "pino";
 import type { ContentTexts } from "../content/render/texts.ts";
-import { claim, failure, type Outcome, released, type Settled, settle, untried } from "./outbox.ts";
 import { whileMigrated } from "../db/wait.ts";
+import { claim, failure, type Outcome, released, type Settled, settle, untried } from "./outbox.ts";
 import { type RenderedRows, renderAll } from "./rendered.ts";
 import { startWithinMs, type Target } from "./target.ts";
 

@@ -46,7 +46,7 @@ export async function claim(
   const { rows } = await whileMigrated(() =>
     pool.query({
       name: "claim_notifications",
-      text: "select * from claim_notifications($1, $2, $3 * interval '1 millisecond')",
+      text: "select * from ccx.claim_notifications($1, $2, $3 * interval '1 millisecond')",
       values: [target, batchSize, leaseMs],
     }),
   );
@@ -67,7 +67,7 @@ export async function settle(pool: Pool, outcomes: Outcome[]): Promise<Settled> 
   const { rows } = await whileMigrated(() =>
     pool.query({
       name: "settle_notifications",
-      text: "select sent, retried, dead, circuit from settle_notifications($1::jsonb)",
+      text: "select sent, retried, dead, circuit from ccx.settle_notifications($1::jsonb)",
       values: [JSON.stringify(outcomes)],
     }),
   );

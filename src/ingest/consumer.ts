@@ -200,7 +200,7 @@ export class ResultsConsumer {
         return { ...counts, ms: Math.round(performance.now() - start) };
       } catch (error) {
         if (codeOf(error) !== topicRecreated) throw error;
-        // what the broker told with the batch may be old by now, when another consumer has gone on since
+        // what the broker said with the batch may be old by now, when another consumer has gone on since
         return { ...(await this.#ingestAgain(payload, entries)), ms: Math.round(performance.now() - start) };
       }
     });
@@ -240,11 +240,12 @@ export class ResultsConsumer {
         const wrong = asConfigurationError(error);
         if (wrong) this.#giveUp(wrong);
         const waitMs = backoffMs(attempt);
-        const told = { ...position, error: messageOf(error), waitMs };
-        if (isDatabaseUnavailable(error)) log.warn(told, "database is away, nothing is lost, trying again");
+        const context = { ...position, error: messageOf(error), waitMs };
+        if (isDatabaseUnavailable(error))
+          log.warn(context, "database is away, nothing is lost, trying again");
         else
           log.error(
-            { ...told, code: codeOf(error) },
+            { ...context, code: codeOf(error) },
             "messages cannot be stored, nothing is lost, trying again",
           );
         await sleep(waitMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);

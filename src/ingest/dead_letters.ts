@@ -23,7 +23,7 @@ export async function forwardRejected(
   signal?: AbortSignal,
 ): Promise<void> {
   while (!signal?.aborted) {
-    const { rows } = await pool.query("select * from claim_dead_letters($1, $2, $3)", [
+    const { rows } = await pool.query("select * from ccx.claim_dead_letters($1, $2, $3)", [
       ...[mostRejected, mostBytes, lease],
     ]);
     if (rows.length === 0) return;
@@ -54,7 +54,7 @@ export async function forwardRejected(
 }
 
 async function settle(pool: Pool, ids: string[], error: string | null): Promise<void> {
-  await pool.query("select settle_dead_letters($1::bigint[], $2)", [ids, error]);
+  await pool.query("select ccx.settle_dead_letters($1::bigint[], $2)", [ids, error]);
 }
 
 /**

@@ -19,7 +19,7 @@ export type Ingested = z.infer<typeof ingested>;
 export type Position = {
   topic: string;
   partition: number;
-  /** The partition's end as the broker told it; before the offset we expect next, the topic was created anew. */
+  /** The partition's end as the broker gave it; before the offset we expect next, the topic was created anew. */
   highWatermark: string;
 };
 
@@ -35,7 +35,7 @@ export async function ingestBatch(pool: Pool, position: Position, entries: Entry
   const parts = await halving(entries, async (batch) => {
     const { rows } = await pool.query({
       name: "ingest",
-      text: "select stored, replaced, unchanged, rejected, skipped from ingest($1, $2, $3::jsonb, $4)",
+      text: "select stored, replaced, unchanged, rejected, skipped from ccx.ingest($1, $2, $3::jsonb, $4)",
       values: [topic, partition, batch, highWatermark],
     });
     return ingested.parse(rows[0]);

@@ -10,7 +10,7 @@ export const mostRejected = 500;
 /** A message from Kafka, or one that was rejected earlier, with its id in `rejected_message`. */
 export type Arrived = Pick<KafkaMessage, "offset" | "key" | "value" | "headers"> & { id?: string };
 
-/** A message and what ingest() or retry_rejected() is told of it: an element of its batch, as JSON text. */
+/** A message and what ingest() or ccx.retry_rejected() takes of it: an element of its batch, as JSON text. */
 export type Entry = { message: Arrived; json: string };
 
 /**

@@ -57,7 +57,7 @@ export async function retryRejected(pool: Pool, filter: RejectedFilter): Promise
     }));
     for (const entries of portionsOf(arrived, mostRejected, () => new Date())) {
       const stored = await halving(entries, async (batch) => {
-        const result = await pool.query("select * from retry_rejected($1::jsonb)", [batch]);
+        const result = await pool.query("select * from ccx.retry_rejected($1::jsonb)", [batch]);
         return retried.parse(result.rows[0]);
       });
       parts.push(...stored);

@@ -25,7 +25,7 @@ export function startHeartbeat(options: {
   const { pool, log, poolId, roles } = options;
   const stopping = new AbortController();
   const beat = async () => {
-    const { rows } = await pool.query("select heartbeat($1, $2, $3, $4, $5) as freed", [
+    const { rows } = await pool.query("select ccx.heartbeat($1, $2, $3, $4, $5) as freed", [
       poolId,
       hostname(),
       process.pid,

@@ -5,7 +5,7 @@ import { backoffMs } from "../db/wait.ts";
 import type { ConfigurationError } from "../errors.ts";
 
 export type WorkerPoolOptions = {
-  /** Told what a person has to change before there is a connection again: the database was dropped, the password is another. */
+  /** Called with what a person has to change before there is a connection again: the database was dropped, the password is another. */
   giveUp(error: ConfigurationError): void;
   /** False while graphile-worker starts: then it hears at once that there is no connection. */
   isRunning(): boolean;

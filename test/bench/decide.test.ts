@@ -86,18 +86,18 @@ test("what the benchmark stores is what triggers would have stored", async () =>
   assert.deepEqual(await rows(large.pool, "select * from drift limit 3"), []);
 });
 
-test("what the benchmark told is what decisions would have told", async () => {
+test("what the benchmark notified is what decisions would have notified", async () => {
   await fleets();
   const differing = await rows(
     large.pool,
     `with at as (select cooldowns_until as ends from sweep_mark)
      select * from (
-       select t.id as target_id, b.issue_id, b.told_at
-       from at, event_targets t cross join lateral backtest_tells(t.id, at.ends - interval '8 days', at.ends) b) replayed
+       select t.id as target_id, b.issue_id, b.notified_at
+       from at, event_targets t cross join lateral backtest_steps(t.id, at.ends - interval '8 days', at.ends) b) replayed
      full join (
-       select n.target_id, n.issue_id, n.told_at
-       from at join notified_issue n on n.told_at >= at.ends - interval '8 days') ledger
-       using (target_id, issue_id, told_at)
+       select n.target_id, n.issue_id, n.notified_at
+       from at join notified_issue n on n.notified_at >= at.ends - interval '8 days') ledger
+       using (target_id, issue_id, notified_at)
      where replayed is null or ledger is null
      limit 3`,
   );

@@ -70,7 +70,7 @@ async function workOfDelivery(db: PoolClient, target: string): Promise<{ claim: 
 }
 
 for (const target of targets)
-  test(`what it costs to deliver to the ${target} does not depend on how much was told before`, async () => {
+  test(`what it costs to deliver to the ${target} does not depend on how much was notified before`, async () => {
     await fleets();
     const [few, many] = await Promise.all(
       [small, large].map(({ pool }) => rolledBack(pool, (db) => workOfDelivery(db, target))),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { makeFleet } from "../../bench/support/fleet.ts";
-import { type ToldResults, toldResults } from "../../bench/support/told_results.ts";
+import { notifiedResults, type ToldResults } from "../../bench/support/notified_results.ts";
 import { type TestDatabase, testDatabase } from "../support/database.ts";
 import { openTopics } from "../support/kafka.ts";
 import { Service } from "../support/service.ts";
@@ -16,13 +16,13 @@ async function fill({ pool }: TestDatabase, clusters: number): Promise<ToldResul
   const client = await pool.connect();
   try {
     await makeFleet(client, clusters, 60_000);
-    return await toldResults(client);
+    return await notifiedResults(client);
   } finally {
     client.release();
   }
 }
 
-/** The transactions of a service that is sent results one after the other, each when the one before has been told. */
+/** The transactions of a service that is sent results one after the other, each when the one before has been notified. */
 async function transactionsOf(database: TestDatabase, results: ToldResults, count: number): Promise<number> {
   await using topics = await openTopics();
   const transactions = transactionsOn(database, elsewhere.pool, "ccx consume+work");
@@ -38,8 +38,8 @@ async function transactionsOf(database: TestDatabase, results: ToldResults, coun
     for (let n = 0; n < count; n++) {
       const { cluster, value } = results.next();
       await topics.produce([value]);
-      const [told] = await topics.received.take(1);
-      assert.equal(told?.cluster, cluster);
+      const [notified] = await topics.received.take(1);
+      assert.equal(notified?.cluster, cluster);
     }
     await topics.received.assertNoMore();
     await service.stop();

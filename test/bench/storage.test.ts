@@ -41,7 +41,7 @@ test("what the benchmark stores is what a service would have stored", async () =
          (select count(*)::integer from reported) as reported,
          (select count(*)::integer from decision_due) as waiting,
          (select count(*)::integer from notification where state <> 'sent') as unsent,
-         (select count(*)::integer from notification where state = 'sent') > 0 as told,
+         (select count(*)::integer from notification where state = 'sent') > 0 as notified,
          (select count(*)::integer from incumbent.new_reports) as incumbent_reports,
          (select count(*)::integer from incumbent.reported) as incumbent_reported`,
     );
@@ -51,7 +51,7 @@ test("what the benchmark stores is what a service would have stored", async () =
       reported: 2 * reports,
       waiting: 0,
       unsent: 0,
-      told: true,
+      notified: true,
       incumbent_reports: reports,
       incumbent_reported: 8 * reports,
     });

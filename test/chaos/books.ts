@@ -12,15 +12,15 @@ export type Books = {
   stored: number;
   rejected: number;
   lost: number;
-  told: number;
-  told_twice: number;
+  notified: number;
+  notified_twice: number;
   resent_same_id: number;
   /** What does not balance, in sentences; empty when all is well. */
   wrong: string[];
 };
 
 /** A target, a cluster and an issue of it. */
-const ledger = `select n.target_id || ' ' || i.cluster || ' ' || r.rule_name || '|' || r.error_key as telling,
+const ledger = `select n.target_id || ' ' || i.cluster || ' ' || r.rule_name || '|' || r.error_key as notification,
     count(*)::integer as times,
     (select count(*) from chaos.moved_clock c
       where c.issue_id = n.issue_id and c.target_id = n.target_id)::integer as moved
@@ -102,10 +102,10 @@ export async function balance(stage: Stage, fleet: Fleet, feed: Feed): Promise<B
     (await stage.query("select task_identifier, key, attempts from graphile_worker.jobs")).slice(10),
   );
 
-  // what was told
+  // what was notified
   const entries = await stage.query(ledger);
-  const times = new Map(entries.map(({ telling, times }) => [String(telling), Number(times)]));
-  const moved = new Map(entries.map(({ telling, moved }) => [String(telling), Number(moved)]));
+  const times = new Map(entries.map(({ notification, times }) => [String(notification), Number(times)]));
+  const moved = new Map(entries.map(({ notification, moved }) => [String(notification), Number(moved)]));
   const received = await receivedBy(stage);
   const sent = await stage.query(
     `select n.message_id::text as id, n.target_id, n.cluster,
@@ -138,31 +138,31 @@ export async function balance(stage: Stage, fleet: Fleet, feed: Feed): Promise<B
   const toldTimes = new Map<string, number>();
   for (const { target, cluster, issues } of distinct.values())
     for (const issue of issues) {
-      const telling = `${target} ${cluster} ${issue}`;
-      toldTimes.set(telling, (toldTimes.get(telling) ?? 0) + 1);
+      const notification = `${target} ${cluster} ${issue}`;
+      toldTimes.set(notification, (toldTimes.get(notification) ?? 0) + 1);
     }
-  let untold = 0;
+  let unnotified = 0;
   let toldTwice = 0;
-  const all = new Set([...expected.toTell, ...toldTimes.keys(), ...times.keys()]);
+  const all = new Set([...expected.toNotify, ...toldTimes.keys(), ...times.keys()]);
   const notOnce: unknown[] = [];
-  for (const telling of all) {
-    const found = toldTimes.get(telling) ?? 0;
+  for (const notification of all) {
+    const found = toldTimes.get(notification) ?? 0;
     // once, and once more for every cooldown that was made to end; what is gone at the end may not have come to it
-    const most = 1 + (moved.get(telling) ?? 0);
-    const least = expected.toTell.has(telling) ? most : most - 1;
-    untold += Math.max(0, least - found);
+    const most = 1 + (moved.get(notification) ?? 0);
+    const least = expected.toNotify.has(notification) ? most : most - 1;
+    unnotified += Math.max(0, least - found);
     toldTwice += Math.max(0, found - most);
-    if (found < least || found > most || found !== (times.get(telling) ?? 0))
-      notOnce.push({ telling, received: found, ledger: times.get(telling), least, most });
+    if (found < least || found > most || found !== (times.get(notification) ?? 0))
+      notOnce.push({ notification, received: found, ledger: times.get(notification), least, most });
   }
-  check("issues not told once per cooldown", notOnce);
+  check("issues not notified once per cooldown", notOnce);
   return {
     messages: expected.messages,
     stored: stored.size,
     rejected: refused.length,
-    lost: missing.length + unrejected.length + untold,
-    told: [...toldTimes.values()].reduce((sum, count) => sum + count, 0),
-    told_twice: toldTwice,
+    lost: missing.length + unrejected.length + unnotified,
+    notified: [...toldTimes.values()].reduce((sum, count) => sum + count, 0),
+    notified_twice: toldTwice,
     resent_same_id: received.length - distinct.size,
     wrong,
   };

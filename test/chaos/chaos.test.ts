@@ -6,7 +6,7 @@ import { kinds, planOf } from "./plan.ts";
 
 const seed = Number(process.env.SEED ?? defaultSeed);
 
-test(`whatever goes wrong, nothing is lost and nothing is told twice (SEED=${seed})`, async (t) => {
+test(`whatever goes wrong, nothing is lost and nothing is notified twice (SEED=${seed})`, async (t) => {
   const lines: string[] = [];
   const { figures, wrong, notes } = await chaos({ ...short, seed, say: (line) => lines.push(line) }).catch(
     (error) => {
@@ -17,10 +17,10 @@ test(`whatever goes wrong, nothing is lost and nothing is told twice (SEED=${see
   t.diagnostic(JSON.stringify(figures));
   if (wrong.length > 0) for (const line of [...lines, ...notes]) t.diagnostic(line);
   assert.deepEqual(wrong, []);
-  assert.deepEqual([figures.lost, figures.told_twice], [0, 0]);
+  assert.deepEqual([figures.lost, figures.notified_twice], [0, 0]);
   // it was worth the while
   assert.deepEqual(Object.keys(figures.faults).sort(), Object.keys(kinds).sort(), "every kind of fault came");
-  assert.ok(figures.stored > 100 && figures.rejected > 3 && figures.told > 100, JSON.stringify(figures));
+  assert.ok(figures.stored > 100 && figures.rejected > 3 && figures.notified > 100, JSON.stringify(figures));
 });
 
 test("the same seed gives the same faults, another one gives others", () => {

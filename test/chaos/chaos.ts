@@ -29,8 +29,8 @@ export type ChaosFigures = {
   stored: number;
   rejected: number;
   lost: number;
-  told: number;
-  told_twice: number;
+  notified: number;
+  notified_twice: number;
   resent_same_id: number;
   longest_recovery_s: number;
 };

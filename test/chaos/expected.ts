@@ -3,7 +3,7 @@ import { type Hit, issueOf } from "../support/reports.ts";
 import { idHeader } from "./feed.ts";
 import type { Made } from "./fleet.ts";
 
-/** Which targets are told of a hit. */
+/** Which targets are notified of a hit. */
 const targetsOf: Record<Hit, readonly number[]> = { bug: [1, 2], proxy: [1, 2], volume: [1], tutorial: [] };
 
 /** What has to be in the database when everything on the topic has been handled. */
@@ -16,7 +16,7 @@ export type Expected = {
   /** `cluster rule|KEY` of what is open at the end */
   open: Set<string>;
   /** `target cluster rule|KEY` of what is open at the end and qualifies */
-  toTell: Set<string>;
+  toNotify: Set<string>;
 };
 
 export const reportKey = (org: unknown, cluster: unknown, ms: number): string => `${org} ${cluster} ${ms}`;
@@ -28,7 +28,7 @@ export function expectedOf(topic: EachMessagePayload[], made: ReadonlyMap<string
     reports: new Map(),
     rejected: new Map(),
     open: new Set(),
-    toTell: new Set(),
+    toNotify: new Set(),
   };
   const newest = new Map<string, Extract<Made, { accepted: true }>>();
   const inOrder = [...topic].sort(
@@ -48,7 +48,7 @@ export function expectedOf(topic: EachMessagePayload[], made: ReadonlyMap<string
   for (const { cluster, hits } of newest.values()) {
     for (const hit of hits) {
       expected.open.add(`${cluster} ${issueOf(hit)}`);
-      for (const target of targetsOf[hit]) expected.toTell.add(`${target} ${cluster} ${issueOf(hit)}`);
+      for (const target of targetsOf[hit]) expected.toNotify.add(`${target} ${cluster} ${issueOf(hit)}`);
     }
   }
   return expected;

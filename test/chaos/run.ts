@@ -33,7 +33,7 @@ try {
     for (const note of notes) console.log(note);
   }
   for (const line of wrong) console.error(`the books do not balance: ${line}`);
-  if (wrong.length > 0 || figures.lost > 0 || figures.told_twice > 0) process.exitCode = 1;
+  if (wrong.length > 0 || figures.lost > 0 || figures.notified_twice > 0) process.exitCode = 1;
 } catch (error) {
   console.error(error);
   process.exitCode = 1;

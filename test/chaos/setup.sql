@@ -26,15 +26,15 @@ begin
   end loop;
 end $$;
 
--- Each row: this cooldown was made to end early, so the issue is to be told to the target once more.
+-- Each row: this cooldown was made to end early, so the issue is to be notified through the target once more.
 create table chaos.moved_clock (issue_id bigint not null, target_id integer not null, at timestamptz not null default clock_timestamp());
 
--- As if time had passed for every parts-th issue that was told and sent: its whole ledger moves back together, so that the
+-- As if time had passed for every parts-th issue that was notified and sent: its whole ledger moves back together, so that the
 -- present cooldown ends in five seconds. (In the past, the sweep that is under way would have gone past it already.)
 create function chaos.move_clock(parts integer, part integer) returns integer language plpgsql as $$
 declare
   cooling record;
-  told record;
+  notified record;
   moved integer := 0;
 begin
   for cooling in
@@ -45,15 +45,15 @@ begin
       and upper(n.cooldown_period) > clock_timestamp() + interval '1 minute'
     order by n.issue_id, n.target_id
   loop
-    for told in
+    for notified in
       select n.notification_id from notified_issue n
       where n.live and not n.resolved and n.issue_id = cooling.issue_id and n.target_id = cooling.target_id
-      order by n.told_at
+      order by n.notified_at
     loop
       update notified_issue n
-      set told_at = n.told_at - cooling.shift,
+      set notified_at = n.notified_at - cooling.shift,
           cooldown_period = tstzrange(lower(n.cooldown_period) - cooling.shift, upper(n.cooldown_period) - cooling.shift)
-      where n.notification_id = told.notification_id and n.issue_id = cooling.issue_id;
+      where n.notification_id = notified.notification_id and n.issue_id = cooling.issue_id;
     end loop;
     insert into chaos.moved_clock (issue_id, target_id) values (cooling.issue_id, cooling.target_id);
     moved := moved + 1;

@@ -22,7 +22,9 @@ function urlWith(change: (url: URL) => void): string {
 
 const commands = [["migrate"], ["content", "load", sampleContent], ["consume"], ["work"], ["run"]];
 
-describe("what a person has to put right is told in one line, with exit code 1", { concurrency: 2 }, () => {
+describe("what a person has to put right is notified in one line, with exit code 1", {
+  concurrency: 2,
+}, () => {
   test("a wrong password", async () => {
     await using server = await startRefusingPostgres();
     const env = {

@@ -33,7 +33,9 @@ test("ccx content diff says what a load would change and whose decisions, and ch
   const now = String(await value(database.pool, "select now()"));
   await addReport(database.pool, cluster, now, ["disk", "net", "cpu", "ram", "new"]);
   await decideDue(database.pool, now);
-  await database.pool.query("update notified_issue set voided = tstzmultirange(tstzrange(told_at, null))");
+  await database.pool.query(
+    "update notified_issue set voided = tstzmultirange(tstzrange(notified_at, null))",
+  );
   const before = await traces();
 
   const same = await run("diff", folder.path);
@@ -42,7 +44,7 @@ test("ccx content diff says what a load would change and whose decisions, and ch
   assert.deepEqual([none.code, JSON.parse(none.stdout)], [3, { content: [], decisions: [] }]);
 
   await folder.replace({
-    ...{ disk: { reason: "told in other words" }, net: { impact: "Low", likelihood: 1 } },
+    ...{ disk: { reason: "notified in other words" }, net: { impact: "Low", likelihood: 1 } },
     ...{ cpu: { impact: "Critical" }, new: {} },
   });
   const json = await run("diff", folder.path, "--json");
@@ -93,7 +95,7 @@ test("ccx content diff says what a load would change and whose decisions, and ch
   );
   assert.deepEqual(await traces(), before);
 
-  await folder.replace({ ...present, disk: { reason: "told in other words" } });
+  await folder.replace({ ...present, disk: { reason: "notified in other words" } });
   const text = await run("diff", folder.path);
   assert.match(text.stdout, /^changed +disk .*\n\nNo open issue would be decided differently\.\n$/m);
   assert.equal(text.code, 0);

@@ -9,7 +9,7 @@ const database = testDatabase();
 const one = "11111111-1111-4111-8111-111111111111";
 const two = "22222222-2222-4222-8222-222222222222";
 const three = "abcdefab-cdef-4abc-8def-abcdefabcdef";
-const columns = `target, org_id, cluster, component, error_key, decision, reasons, issue_state, total_risk, last_told_at,
+const columns = `target, org_id, cluster, component, error_key, decision, reasons, issue_state, total_risk, last_notified_at,
   next_eligible_at, policy_id, silence_id, acknowledgement_id, render_error`;
 
 const ccx = shellOn(database);
@@ -143,7 +143,7 @@ describe("the decisions from the shell", () => {
   });
 
   describe("ccx new", () => {
-    test("lists what would be told, and ends with code 3 when that is nothing", async () => {
+    test("lists what would be notified, and ends with code 3 when that is nothing", async () => {
       const { code, printed } = await json("new");
       assert.equal(code, 0);
       assert.deepEqual(
@@ -160,7 +160,7 @@ describe("the decisions from the shell", () => {
       assert.deepEqual([none, stdout], [3, "Nothing is new.\n"]);
     });
 
-    test("lists what a decision at a time of the past would have told", async () => {
+    test("lists what a decision at a time of the past would have notified", async () => {
       assert.equal((await ccx("new", "--at", "2026-03-01")).code, 3);
       const { printed } = await json("new", "--at", new Date().toISOString(), "--org", "1");
       assert.deepEqual(
@@ -188,7 +188,7 @@ describe("the decisions from the shell", () => {
   });
 
   describe("ccx silence", () => {
-    test("is previewed, added, listed and ended early; what it held is to be told again", async () => {
+    test("is previewed, added, listed and ended early; what it held is to be notified again", async () => {
       const matchers = ["--rule", "x.disk.report", "--org", "1"];
       const preview = await json("silence", "preview", ...matchers);
       assert.equal(preview.code, 0);

@@ -50,7 +50,7 @@ beforeEach(async () => {
   await settle(database.pool, [delivered(one), failed(two, dead), failed(three, dead)], at);
 });
 
-test("redrive says how many there are, and without a terminal does nothing until it is told so", async () => {
+test("redrive says how many there are, and without a terminal does nothing until it is notified so", async () => {
   const asked = await ccx("redrive");
   assertGivesUp(asked, /^ccx: Nothing was redriven\. --yes says that it is meant\.$/);
   assert.match(asked.stdout, /^target +failure +refusal +messages\nnotifications backend +client +2\n$/);
@@ -106,7 +106,7 @@ test("what cannot be redriven says why, with exit code 3", async () => {
   assert.deepEqual(await states(), ["sent", "dead", "dead"]);
 });
 
-test("replay says how many, and without a terminal does nothing until it is told so; twice is once", async () => {
+test("replay says how many, and without a terminal does nothing until it is notified so; twice is once", async () => {
   const asked = await ccx("replay", ...stretch());
   assertGivesUp(asked, /^ccx: Nothing was replayed\. --yes says that it is meant\.$/);
   assert.match(

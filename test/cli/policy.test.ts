@@ -56,7 +56,7 @@ test("settings are texts, numbers and lists; an empty one is cleared where that 
       "filter=totalRisk > 2 && impact >= 1",
     ],
     ...["allowed_clusters= c,d", "blocked_clusters=e", "spacing=2 hours", "likelihood_threshold=1"],
-    ...["flapping_occurrences=3", "flapping_window=6 hours", "flapping_action=damp", "tell_resolved=true"],
+    ...["flapping_occurrences=3", "flapping_window=6 hours", "flapping_action=damp", "notify_resolved=true"],
   );
   assert.partialDeepStrictEqual(await shown(), {
     max_events: 5,
@@ -69,7 +69,7 @@ test("settings are texts, numbers and lists; an empty one is cleared where that 
     flapping_occurrences: 3,
     flapping_window: "06:00:00",
     flapping_action: "damp",
-    tell_resolved: true,
+    notify_resolved: true,
   });
   const { required_tags, allowed_clusters } = (await shown()) ?? {};
   assert.deepEqual(

@@ -58,7 +58,7 @@ describe("a change of policy is tried on the decisions of now", () => {
     const from = [notificationsBackend, rule("low"), "KEY", "notify", "hold: below_threshold"];
     assert.deepEqual(cells(change), [...from, "2", "2", "2"]);
     assert.equal(empty, "");
-    assert.equal(note, "2 decisions would change; told now: 0 instead of 2 of them. Nothing was kept.");
+    assert.equal(note, "2 decisions would change; notified now: 0 instead of 2 of them. Nothing was kept.");
     assert.deepEqual(more, []);
     assert.deepEqual(await written(), before);
   });
@@ -263,7 +263,7 @@ describe("a change of policy is tried on the past", () => {
     );
     await refuse(/^ccx: --to needs a --from/, "--to", "2026-03-01", "--set", "enabled=false");
     await refuse(/^ccx: The past is simulated for a whole target/, ...past, "--org", "1");
-    await refuse(/^ccx: The past is told day by day/, ...past, "--verbose");
+    await refuse(/^ccx: The past is shown day by day/, ...past, "--verbose");
     await refuse(/^ccx: a cooldown has to be between /, ...past, "--set", "cooldown=-1 day");
     await refuse(/^ccx: invalid input syntax for type timestamp with time zone: "soon"$/, "--from", "soon");
     assert.equal(

@@ -142,7 +142,7 @@ test("clusters with an issue of a rule that changed, open or gone of late, are a
       otherKey: aCluster(),
       gone: aCluster(),
       added: aCluster(),
-      healing: aCluster(), // it may have to be told that the issue is gone
+      healing: aCluster(), // it may have to be notified that the issue is gone
     };
     const [same, silent, healed] = [aCluster(), aCluster(), aCluster()];
     await addReports(db, [

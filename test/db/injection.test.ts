@@ -13,7 +13,7 @@ import { assertRefusal, catalogOf, injections } from "../support/injections.ts";
 const database = testDatabase();
 const at = "2026-03-01T12:00:00Z";
 
-test("a report's names and details are stored as they are, told as they are, and never run", async () => {
+test("a report's names and details are stored as they are, notified as they are, and never run", async () => {
   const before = await catalogOf(database.pool);
   await loadContent(
     database.pool,

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PoolClient } from "pg";
-import { aCluster, addReport, decideDue, jobs, loadContent, rows, told, value } from "../support/builders.ts";
+import {
+  aCluster,
+  addReport,
+  decideDue,
+  jobs,
+  loadContent,
+  notified,
+  rows,
+  value,
+} from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 import { disableRule, nobodyWaits, toggleRule, waiting, wholeTable } from "../support/policies.ts";
 import { refused } from "../support/sessions.ts";
@@ -44,11 +53,11 @@ const history = (db: PoolClient) =>
      from acknowledgement order by id`,
   );
 
-test("an acknowledgement that is taken back is history, and what it held is asked again and told", () =>
+test("an acknowledgement that is taken back is history, and what it held is asked again and notified", () =>
   rolledBack(database.pool, async (db) => {
     const { cluster, hour } = await aCase(db);
     await disableRule(db, 1, "a.disk.report", "", await hour(-48));
-    assert.deepEqual(await waiting(db), [], "nothing is to be told because of it");
+    assert.deepEqual(await waiting(db), [], "nothing is to be notified because of it");
     await db.query("delete from rule_disable");
     assert.deepEqual(await waiting(db), [cluster]);
     assert.deepEqual(Object.keys(await jobs(db)), ["decide"]);
@@ -56,7 +65,7 @@ test("an acknowledgement that is taken back is history, and what it held is aske
     const row = { source: "rule_disable", source_key: "1 a.disk.report ", org_id: "1", cluster: null };
     assert.deepEqual(await history(db), [{ ...row, rule: "disk", key: null, begins: -48, ends: 0 }]);
     await decideDue(db, await hour(0));
-    assert.deepEqual((await told(db, cluster)).flat().sort(), ["disk|KEY", "net|KEY"]);
+    assert.deepEqual((await notified(db, cluster)).flat().sort(), ["disk|KEY", "net|KEY"]);
   }));
 
 test("only clusters with that rule are asked again", () =>

@@ -157,7 +157,7 @@ test(
 );
 
 test(
-  "where no target was on, an issue is told when it appeared",
+  "where no target was on, an issue is notified when it appeared",
   scene(async (db) => {
     await setScopedPolicy(db, {}, { enabled: false }, "2026-02-01");
     const cluster = aCluster();

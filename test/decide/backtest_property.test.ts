@@ -15,16 +15,16 @@ const moments = 280;
 const replayed = (db: PoolClient, target: number, from: string, to: string, change: Row | null = null) =>
   rows(
     db,
-    `select issue_id, told_at, policy_id, max_events from backtest_tells($1, $2, $3, $4) order by 1, 2`,
+    `select issue_id, notified_at, policy_id, max_events from backtest_steps($1, $2, $3, $4) order by 1, 2`,
     [target, from, to, change === null ? null : JSON.stringify(change)],
   );
 
 const ledger = (db: PoolClient, target: number, from: string, to: string) =>
   rows(
     db,
-    `select n.issue_id, n.told_at, n.policy_id, p.max_events
+    `select n.issue_id, n.notified_at, n.policy_id, p.max_events
      from notified_issue n join policy p on p.id = n.policy_id
-     where n.target_id = $1 and n.told_at >= $2 and n.told_at < $3 and not n.resolved order by 1, 2`,
+     where n.target_id = $1 and n.notified_at >= $2 and n.notified_at < $3 and not n.resolved order by 1, 2`,
     [target, from, to],
   );
 
@@ -43,7 +43,7 @@ async function live(db: PoolClient, random: () => number): Promise<void> {
   }
 }
 
-test(`with the real policies, a replay tells what was told (SEED=${seed})`, async () => {
+test(`with the real policies, a replay tells what was notified (SEED=${seed})`, async () => {
   const random = mulberry32(seed);
   let count = 0;
   for (let history = 0; history < histories; history++) {
@@ -65,5 +65,5 @@ test(`with the real policies, a replay tells what was told (SEED=${seed})`, asyn
       }
     });
   }
-  assert.ok(count > histories * 100, `only ${count} were told`);
+  assert.ok(count > histories * 100, `only ${count} were notified`);
 });

@@ -31,13 +31,13 @@ test(
     assert.deepEqual(
       await tells(db, { spacing: "4 hours" }, { from: 2.5 }),
       ["3 disk", "6.03 cpu"],
-      "net was told at 2",
+      "net was notified at 2",
     );
   }),
 );
 
 test(
-  "what a silence held is told when it ends, or is ended early",
+  "what a silence held is notified when it ends, or is ended early",
   scene(async (db) => {
     await addSilence(db, { rule: "disk", ends_at: hour(30) }, hour(0));
     const { id } = await addSilence(db, { rule: "net", ends_at: hour(90) }, hour(0));
@@ -52,7 +52,7 @@ test(
 );
 
 test(
-  "what one silence after another held is told when the last ends",
+  "what one silence after another held is notified when the last ends",
   scene(async (db) => {
     const cluster = aCluster();
     await addSilence(db, { rule: "disk", ends_at: hour(10) }, hour(0));
@@ -63,7 +63,7 @@ test(
 );
 
 test(
-  "what an acknowledgement held is told when it is taken back",
+  "what an acknowledgement held is notified when it is taken back",
   scene(async (db) => {
     const [cluster, other] = [aCluster(), aCluster()];
     await toggleRule(db, cluster, "disk", "", { disabled_at: hour(0) });
@@ -98,7 +98,7 @@ test(
     assert.deepEqual(
       await tells(db, { total_risk_threshold: 4 }, { from: 20 }),
       [],
-      "it really was told before",
+      "it really was notified before",
     );
     assert.deepEqual(await tells(db, null, { from: 12, to: 13 }), ["12.03 new"]);
   }),
@@ -127,14 +127,14 @@ test(
     assert.deepEqual(
       await tells(db, null, { from: 2, to: 12 }),
       ["3.5 net", "10 disk"],
-      "it was told for 2 days",
+      "it was notified for 2 days",
     );
     assert.deepEqual(await tells(db, null, { from: 12, to: 50 }), ["30.03 net", "34 disk"]);
   }),
 );
 
 test(
-  "an issue that goes and comes back is told again after its cooldown only, and never while it is gone",
+  "an issue that goes and comes back is notified again after its cooldown only, and never while it is gone",
   scene(async (db) => {
     const cluster = aCluster();
     await arrivals(
@@ -188,7 +188,7 @@ test(
       "8.07 disk",
       "9.1 disk",
     ]);
-    assert.deepEqual((await disk({ flapping_action: "tell" })).slice(0, 4), [
+    assert.deepEqual((await disk({ flapping_action: "notify" })).slice(0, 4), [
       "0 disk",
       "2 disk",
       "4 disk",

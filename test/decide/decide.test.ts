@@ -16,7 +16,7 @@ import { rolledBack, testDatabase } from "../support/database.ts";
 const database = testDatabase();
 const at = "2026-03-01T12:00:00Z";
 
-test("an open issue that the policy lets through is to be told", () =>
+test("an open issue that the policy lets through is to be notified", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = aCluster();
     await loadContent(db, ["disk"]);
@@ -50,7 +50,7 @@ test("an issue whose rule is inactive is held", () =>
     assert.deepEqual(await decisions(db, cluster, at), { "disk|KEY": ["inactive"] });
   }));
 
-test("the threshold is the least total risk that is told", () =>
+test("the threshold is the least total risk that is notified", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = aCluster();
     const risks = [1, 2, 3, 4];
@@ -206,7 +206,7 @@ test("a decision names the issue, the versions that decided and when its cluster
       decision: "notify",
       reasons: [],
       qualifies: true,
-      last_told_at: null,
+      last_notified_at: null,
       next_eligible_at: null,
       silence_id: null,
       render_error: null,

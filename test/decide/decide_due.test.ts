@@ -8,12 +8,12 @@ import {
   jobs,
   loadContent,
   notificationsBackend,
+  notified,
   reportAndDecide,
   rows,
   serviceLog,
   setPolicy,
   someContent,
-  told,
   value,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
@@ -35,7 +35,7 @@ test("a decision commits the message, its ledger and the wake-up of the delivery
       ],
     );
     await db.query("delete from graphile_worker._private_jobs");
-    assert.deepEqual(await decideDue(db, at), { clusters: 1, notifications: 1, told: 2, held: 2 });
+    assert.deepEqual(await decideDue(db, at), { clusters: 1, notifications: 1, notified: 2, held: 2 });
     const [message] = await rows(
       db,
       `select target_id, org_id, account_number, cluster, updated_at, decided_at, state, attempts, next_attempt_at,
@@ -57,7 +57,7 @@ test("a decision commits the message, its ledger and the wake-up of the delivery
     });
     const ledger = await rows(
       db,
-      `select n.target_id, n.told_at, lower(n.cooldown_period) as begins, upper(n.cooldown_period) as ends,
+      `select n.target_id, n.notified_at, lower(n.cooldown_period) as begins, upper(n.cooldown_period) as ends,
          n.occurrence, n.live, n.content_id = c.id as right_content
        from notified_issue n
        join issue i on i.id = n.issue_id
@@ -66,7 +66,7 @@ test("a decision commits the message, its ledger and the wake-up of the delivery
     );
     const row = {
       target_id: 1,
-      told_at: at,
+      notified_at: at,
       begins: at,
       ends: "2026-03-08T12:00:00.123456Z",
       occurrence: 1,
@@ -100,7 +100,7 @@ test("both targets are woken in the same order whatever the order of their rows,
 test("nothing waits: nothing happens", () =>
   rolledBack(database.pool, async (db) => {
     await db.query("delete from graphile_worker._private_jobs");
-    assert.deepEqual(await decideDue(db, at), { clusters: 0, notifications: 0, told: 0, held: 0 });
+    assert.deepEqual(await decideDue(db, at), { clusters: 0, notifications: 0, notified: 0, held: 0 });
     assert.deepEqual(await jobs(db), {});
   }));
 
@@ -114,7 +114,7 @@ test("a cluster is decided once, and only the clusters that wait are", () =>
     await db.query("delete from decision_due where cluster = $1", [other]);
     assert.equal((await decideDue(db, at)).clusters, 1);
     assert.equal((await decideDue(db, at)).clusters, 0);
-    assert.deepEqual([await told(db, one), await told(db, other)], [[["disk|KEY"]], []]);
+    assert.deepEqual([await notified(db, one), await notified(db, other)], [[["disk|KEY"]], []]);
   }));
 
 test("the clusters that wait longest are decided first, as many as asked for", () =>
@@ -142,10 +142,10 @@ test("more issues than fit one message go into further messages, the gravest fir
     assert.deepEqual(await reportAndDecide(db, cluster, at, hits), {
       clusters: 1,
       notifications: 3,
-      told: 5,
+      notified: 5,
       held: 5,
     });
-    const messages = await told(db, cluster);
+    const messages = await notified(db, cluster);
     assert.deepEqual(
       messages.map((issues) => issues.length),
       [2, 2, 1],
@@ -165,9 +165,9 @@ test("the service log gets one message for each issue", () =>
     await setPolicy(db, serviceLog, { enabled: true }, "2026-02-01");
     await db.query("delete from graphile_worker._private_jobs");
     await reportAndDecide(db, cluster, at, ["a", "b"]);
-    assert.deepEqual((await told(db, cluster, serviceLog)).flat().sort(), ["a|KEY", "b|KEY"]);
-    assert.equal((await told(db, cluster, serviceLog)).length, 2);
-    assert.equal((await told(db, cluster, notificationsBackend)).length, 1);
+    assert.deepEqual((await notified(db, cluster, serviceLog)).flat().sort(), ["a|KEY", "b|KEY"]);
+    assert.equal((await notified(db, cluster, serviceLog)).length, 2);
+    assert.equal((await notified(db, cluster, notificationsBackend)).length, 1);
     assert.deepEqual(Object.keys(await jobs(db)), [
       "decide",
       "deliver notifications backend",
@@ -184,8 +184,8 @@ test("many clusters are decided together, each with a message of its own and one
       clusters.map((cluster) => ({ cluster, at, hits: ["disk"] })),
     );
     await db.query("delete from graphile_worker._private_jobs");
-    assert.deepEqual(await decideDue(db, at), { clusters: 3, notifications: 3, told: 3, held: 3 });
-    for (const cluster of clusters) assert.deepEqual(await told(db, cluster), [["disk|KEY"]]);
+    assert.deepEqual(await decideDue(db, at), { clusters: 3, notifications: 3, notified: 3, held: 3 });
+    for (const cluster of clusters) assert.deepEqual(await notified(db, cluster), [["disk|KEY"]]);
     assert.equal(await value(db, "select count(*)::integer from graphile_worker.jobs"), 1);
   }));
 
@@ -197,14 +197,14 @@ test("how many issues fit one message is counted for each cluster", () =>
     await addReport(db, clusters[0] ?? "", at, ["a"]);
     await addReport(db, clusters[1] ?? "", at, ["a", "b"]);
     await decideDue(db, at);
-    for (const cluster of clusters) assert.equal((await told(db, cluster)).length, 1);
+    for (const cluster of clusters) assert.equal((await notified(db, cluster)).length, 1);
   }));
 
-test("what is rolled back was never told", async () => {
+test("what is rolled back was never notified", async () => {
   const cluster = aCluster();
   await rolledBack(database.pool, async (db) => {
     await loadContent(db, ["disk"]);
-    assert.equal((await reportAndDecide(db, cluster, at, ["disk"])).told, 1);
+    assert.equal((await reportAndDecide(db, cluster, at, ["disk"])).notified, 1);
   });
   const left = await rows(
     database.pool,
@@ -214,7 +214,7 @@ test("what is rolled back was never told", async () => {
   assert.deepEqual(left, [{ count: "0" }]);
 });
 
-test("the ledger refuses an issue told twice to one target inside a cooldown, whoever writes", () =>
+test("the ledger refuses an issue notified twice to one target inside a cooldown, whoever writes", () =>
   rolledBack(database.pool, async (db) => {
     await loadContent(db, ["disk"]);
     await reportAndDecide(db, aCluster(), at, ["disk"]);
@@ -225,12 +225,12 @@ test("the ledger refuses an issue told twice to one target inside a cooldown, wh
     await assert.rejects(
       db.query(
         `insert into notified_issue
-           (notification_id, issue_id, target_id, told_at, cooldown_period, occurrence, content_id, policy_id)
-         select 9000, issue_id, 1, told_at, tstzrange(told_at + interval '6 days', told_at + interval '8 days'), 1,
+           (notification_id, issue_id, target_id, notified_at, cooldown_period, occurrence, content_id, policy_id)
+         select 9000, issue_id, 1, notified_at, tstzrange(notified_at + interval '6 days', notified_at + interval '8 days'), 1,
            content_id, policy_id
          from notified_issue`,
       ),
-      /told_once_per_cooldown/,
+      /notified_once_per_cooldown/,
     );
   }));
 
@@ -238,6 +238,6 @@ test("a cooldown of a month minus 30 days ends before it begins in February, and
   rolledBack(database.pool, async (db) => {
     await loadContent(db, ["disk"]);
     await setPolicy(db, notificationsBackend, { cooldown: "1 month -30 days" }, "2026-01-01");
-    const { told: count } = await reportAndDecide(db, aCluster(), "2026-02-01", ["disk"]);
+    const { notified: count } = await reportAndDecide(db, aCluster(), "2026-02-01", ["disk"]);
     assert.equal(count, 1);
   }));

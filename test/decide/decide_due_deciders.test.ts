@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Pool } from "pg";
-import { decideWaiting } from "../../src/decide/decide_due.ts";
+import { decideDue } from "../../src/decide/decide_due.ts";
 import { createLogger } from "../../src/log.ts";
 import { value } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
@@ -30,7 +30,7 @@ async function decided(clusters: number, deciders: number): Promise<{ most: numb
       };
     },
   }) as Pool;
-  await decideWaiting(pool, log, { deciders });
+  await decideDue(pool, log, { deciders });
   assert.equal(await value(database.pool, "select count(*)::integer from decision_due"), 0);
   assert.equal(
     lines.reduce((sum, line) => sum + line.clusters, 0),
@@ -62,7 +62,7 @@ test("a decision that fails ends the others after the one they are at, and is wh
         ++calls === 2 ? Promise.reject(new Error("gone")) : found.apply(target, args);
     },
   }) as Pool;
-  await assert.rejects(decideWaiting(pool, createLogger("silent"), { deciders: 2 }), /gone/);
+  await assert.rejects(decideDue(pool, createLogger("silent"), { deciders: 2 }), /gone/);
   assert.ok(Number(await value(database.pool, "select count(*) from decision_due")) >= 3_000);
   assert.equal(database.pool.waitingCount, 0);
 });

@@ -28,7 +28,7 @@ test("a report all of whose qualifying issues are held back is recorded as same"
     const cluster = aCluster();
     await loadContent(db, ["disk", someContent("low", { impact: 1, likelihood: 1 })]);
     await reportAndDecide(db, cluster, "2026-03-01", ["disk"]);
-    assert.deepEqual(await reported(db), [], "what is told is recorded when its delivery has ended");
+    assert.deepEqual(await reported(db), [], "what is notified is recorded when its delivery has ended");
     await db.query(
       `insert into new_reports (org_id, account_number, cluster, updated_at, report)
        select 1, 42, cluster, '2026-03-02T00:00:00Z', report from new_reports`,

@@ -7,8 +7,8 @@ import {
   addReports,
   decideDue,
   loadContent,
+  notified,
   rows,
-  told,
   value,
 } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
@@ -51,22 +51,22 @@ test("two deciders at once tell everything, and nothing twice", () =>
     const decided = decideDue(second, at);
     await waitsForLock(database.pool, second, decided); // at its end, for the job of the same delivery
     await first.query("commit");
-    assert.deepEqual(await decided, { clusters: 1, notifications: 1, told: 1, held: 1 });
+    assert.deepEqual(await decided, { clusters: 1, notifications: 1, notified: 1, held: 1 });
     await second.query("commit");
-    for (const cluster of clusters) assert.deepEqual(await told(database.pool, cluster), [["disk|KEY"]]);
+    for (const cluster of clusters) assert.deepEqual(await notified(database.pool, cluster), [["disk|KEY"]]);
   }));
 
 test("a cluster whose decision was rolled back is decided again", () =>
   twoSessions(database.pool, async (first, second) => {
     const cluster = aCluster();
     await addReport(database.pool, cluster, at, ["disk"]);
-    assert.equal((await decideDue(first, at)).told, 1);
+    assert.equal((await decideDue(first, at)).notified, 1);
     await first.query("rollback");
-    assert.equal((await decideDue(second, at)).told, 1);
-    assert.deepEqual(await told(second, cluster), [["disk|KEY"]]);
+    assert.equal((await decideDue(second, at)).notified, 1);
+    assert.deepEqual(await notified(second, cluster), [["disk|KEY"]]);
   }));
 
-test("an issue that somebody else told meanwhile is left out of the message", () =>
+test("an issue that somebody else notified meanwhile is left out of the message", () =>
   twoSessions(database.pool, async (somebody, decider) => {
     const cluster = aCluster();
     await addReport(database.pool, cluster, at, ["disk", "net"]);
@@ -74,8 +74,8 @@ test("an issue that somebody else told meanwhile is left out of the message", ()
     const decided = decideDue(decider, at);
     await waitsForLock(database.pool, decider, decided);
     await somebody.query("commit");
-    assert.deepEqual(await decided, { clusters: 1, notifications: 1, told: 1, held: 2 });
-    assert.deepEqual(await told(decider, cluster), [["disk|KEY"], ["net|KEY"]]);
+    assert.deepEqual(await decided, { clusters: 1, notifications: 1, notified: 1, held: 2 });
+    assert.deepEqual(await notified(decider, cluster), [["disk|KEY"], ["net|KEY"]]);
   }));
 
 test("a message of which nothing is left is not sent", () =>
@@ -87,11 +87,11 @@ test("a message of which nothing is left is not sent", () =>
     const decided = decideDue(decider, at);
     await waitsForLock(database.pool, decider, decided);
     await somebody.query("commit");
-    assert.deepEqual(await decided, { clusters: 2, notifications: 1, told: 1, held: 2 });
-    assert.deepEqual(await told(decider, cluster), [["disk|KEY"]]);
-    assert.deepEqual(await told(decider, other), [["disk|KEY"]]);
+    assert.deepEqual(await decided, { clusters: 2, notifications: 1, notified: 1, held: 2 });
+    assert.deepEqual(await notified(decider, cluster), [["disk|KEY"]]);
+    assert.deepEqual(await notified(decider, other), [["disk|KEY"]]);
     const states = await rows(decider, "select state from notification where cluster = $1", [cluster]);
-    assert.deepEqual(states, [{ state: "sent" }], "only the one that was told by hand");
+    assert.deepEqual(states, [{ state: "sent" }], "only the one that was notified by hand");
   }));
 
 /** Writes message and ledger as a person at psql would. */
@@ -106,7 +106,7 @@ async function tellByHand(db: PoolClient, cluster: string, rule: string): Promis
   );
   await db.query(
     `insert into notified_issue
-       (notification_id, issue_id, target_id, told_at, cooldown_period, occurrence, content_id, policy_id)
+       (notification_id, issue_id, target_id, notified_at, cooldown_period, occurrence, content_id, policy_id)
      select $1, i.id, 1, $3, tstzrange($3, $3::timestamptz + interval '1 day'), 1, c.id,
        (select id from policy where target_id = 1)
      from issue i join rule r on r.id = i.rule_id join rule_content c on c.rule_name = r.rule_name

@@ -28,7 +28,7 @@ async function pages(db: PoolClient, query: string): Promise<number> {
 }
 
 /**
- * 8,000 clusters (of fewer, reading all of a table may really be the cheapest) with three issues each, all told once;
+ * 8,000 clusters (of fewer, reading all of a table may really be the cheapest) with three issues each, all notified once;
  * policies, silences and acknowledgements of every kind.
  */
 async function makeFleet(db: Db): Promise<void> {

@@ -43,7 +43,7 @@ async function aFleet(db: PoolClient): Promise<Fleet> {
 }
 
 const take = (db: PoolClient, batchSize: number, when = at) =>
-  value(db, "select take_decision_request($1, $2)", [batchSize, when]);
+  value(db, "select expand_decision_request($1, $2)", [batchSize, when]);
 
 const request = (db: PoolClient, named: string, when = at) =>
   db.query(`select request_decisions('for the test', ${named}${named && ", "}at => $1)`, [when]);

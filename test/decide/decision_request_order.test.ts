@@ -48,15 +48,15 @@ test("while a batch waits already, no request is taken", async () => {
     database.pool,
     names(5, "new").map((cluster) => ({ cluster, at, hits: [] })),
   );
-  assert.equal(await value(database.pool, "select take_decision_request(5, $1)", [at]), 0);
-  assert.equal(await value(database.pool, "select take_decision_request(6, $1)", [at]), 6);
+  assert.equal(await value(database.pool, "select expand_decision_request(5, $1)", [at]), 0);
+  assert.equal(await value(database.pool, "select expand_decision_request(6, $1)", [at]), 6);
 });
 
 test("a cluster that waits for its report keeps its place and has a new report", async () => {
   await addReports(database.pool, [{ cluster: "cluster-000", at: "2026-03-01T13:00:00Z", hits: ["net"] }]);
   const before = await rows(database.pool, "select * from decision_due");
   await request();
-  await database.pool.query("select take_decision_request(100, $1)", [at]);
+  await database.pool.query("select expand_decision_request(100, $1)", [at]);
   const after = await rows(database.pool, "select * from decision_due order by due_at, cluster");
   assert.equal(after.length, 40);
   assert.deepEqual(after[0], before[0]);
@@ -67,7 +67,7 @@ test("a cluster that waits for its report keeps its place and has a new report",
 test("two deciders at once: one takes the request, the other does not wait for it", () =>
   twoSessions(database.pool, async (first, second) => {
     await request();
-    const take = (db: PoolClient) => value(db, "select take_decision_request(10, $1)", [at]);
+    const take = (db: PoolClient) => value(db, "select expand_decision_request(10, $1)", [at]);
     assert.equal(await take(first), 10);
     await second.query("set local lock_timeout = '100ms'");
     assert.equal(await take(second), 0);

@@ -43,12 +43,12 @@ test("at any time it says what a decision at that time said", () =>
     assert.deepEqual(await answersAt(db, on(8), cluster), ["disk|KEY notify"]);
     const [second] = await explainAt(db, on(5), cluster);
     assert.deepEqual(
-      [second?.occurrence, second?.issue_state, second?.last_seen, second?.last_told_at],
+      [second?.occurrence, second?.issue_state, second?.last_seen, second?.last_notified_at],
       [2, "regressed", on(5), on(1)],
     );
   }));
 
-test("new_issues_at lists what was to be told then, for all targets or one", () =>
+test("new_issues_at lists what was to be notified then, for all targets or one", () =>
   rolledBack(database.pool, async (db) => {
     await loadContent(db, [someContent("disk", { tags: ["osd_customer"] }), "net"]);
     await setScopedPolicy(db, { target: serviceLog }, { enabled: true }, "2026-02-01");

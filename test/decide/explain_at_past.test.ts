@@ -124,7 +124,7 @@ test("a delivery that was given up counts until then, not after", () =>
     await addReport(db, cluster, on(1, "13:00"), ["disk", "net"]);
     const before = await explainAt(db, on(1, "14:00"), cluster);
     assert.deepEqual(
-      before.map((row) => [row.reasons, row.last_told_at]),
+      before.map((row) => [row.reasons, row.last_notified_at]),
       [
         [["cooldown", "spacing"], on(1)],
         [["spacing"], null],
@@ -134,5 +134,5 @@ test("a delivery that was given up counts until then, not after", () =>
     await settle(db, [failed(claimed, { permanent: true })], on(1, "15:00"));
     assert.deepEqual(await explainAt(db, on(1, "14:00"), cluster), before);
     assert.deepEqual(await answersAt(db, on(1, "15:00"), cluster), ["disk|KEY notify", "net|KEY notify"]);
-    assert.equal((await explainAt(db, on(1, "15:00"), cluster))[0]?.last_told_at, null);
+    assert.equal((await explainAt(db, on(1, "15:00"), cluster))[0]?.last_notified_at, null);
   }));

@@ -8,7 +8,7 @@ import { setScopedPolicy } from "../support/policies.ts";
 const database = testDatabase();
 const content = ["disk", "net", someContent("low", { impact: 1, likelihood: 1, tags: ["osd_customer"] })];
 
-/** Two organizations with a cluster each, told of disk and net an hour ago; net may be told again in one. */
+/** Two organizations with a cluster each, notified of disk and net an hour ago; net may be notified again in one. */
 async function aScene(db: PoolClient): Promise<void> {
   await loadContent(db, content);
   await setScopedPolicy(db, { org: 2, rule: "net" }, { cooldown: "30 minutes" }, "2026-02-01");
@@ -43,7 +43,7 @@ const written = (db: PoolClient): Promise<Row[]> =>
      order by 1, 2`,
   );
 
-const told = "hold cooldown";
+const notified = "hold cooldown";
 
 test("without a change nothing would change", () =>
   rolledBack(database.pool, async (db) => {
@@ -58,13 +58,13 @@ const whatIf: [what: string, change: string, values: unknown[], expected: string
     "a shorter cooldown frees what it holds, but for who has a policy of their own",
     `select set_policy('notifications backend', '{"cooldown": "30 minutes"}', 'what if')`,
     [],
-    [`1 disk: ${told} → notify`, `1 net: ${told} → notify`, `2 disk: ${told} → notify`],
+    [`1 disk: ${notified} → notify`, `1 net: ${notified} → notify`, `2 disk: ${notified} → notify`],
   ],
   [
     "a longer cooldown holds the same, longer",
     `select set_policy('notifications backend', '{"cooldown": "30 days"}', 'what if', org_id => 1, rule => 'net')`,
     [],
-    [`1 net: ${told} → ${told}`],
+    [`1 net: ${notified} → ${notified}`],
   ],
   [
     "a lower threshold lets through, a policy of an organization only its own",
@@ -76,7 +76,7 @@ const whatIf: [what: string, change: string, values: unknown[], expected: string
     "a policy that ends gives way to the wider one",
     "select end_policy('notifications backend', 'what if', org_id => 2, rule => 'net')",
     [],
-    [`2 net: notify → ${told}`],
+    [`2 net: notify → ${notified}`],
   ],
   [
     "a silence adds its reason",
@@ -95,7 +95,7 @@ const whatIf: [what: string, change: string, values: unknown[], expected: string
     ],
     [
       "1 low: hold below_threshold → notify",
-      `1 net: ${told} → hold no_content cooldown`,
+      `1 net: ${notified} → hold no_content cooldown`,
       "2 low: hold below_threshold → notify",
       "2 net: notify → hold no_content",
     ],
@@ -111,7 +111,7 @@ const whatIf: [what: string, change: string, values: unknown[], expected: string
     `insert into cluster_rule_toggle (cluster_id, rule_id, error_key, disabled, disabled_at)
      values ('cluster-1', 'net', 'KEY', 1, now())`,
     [],
-    [`1 net: ${told} → hold disabled cooldown`],
+    [`1 net: ${notified} → hold disabled cooldown`],
   ],
 ];
 for (const [what, change, values, expected] of whatIf) {
@@ -136,9 +136,9 @@ test("several changes add up, and a change for another target shows there", () =
       set_policy('notifications backend', '{"total_risk_threshold": 0}', 'what if'),
       add_silence(now() + interval '1 hour', 'what if', cluster => 'cluster-1')`);
     assert.deepEqual(await changes(db), [
-      `1 disk: ${told} → hold silenced cooldown`,
+      `1 disk: ${notified} → hold silenced cooldown`,
       "1 low: hold below_threshold → hold silenced",
-      `1 net: ${told} → hold silenced cooldown`,
+      `1 net: ${notified} → hold silenced cooldown`,
       "2 low: hold below_threshold → notify",
     ]);
     assert.deepEqual(
@@ -154,7 +154,7 @@ test("several changes add up, and a change for another target shows there", () =
     );
   }));
 
-test("the times at which an issue may be told again are compared, too", () =>
+test("the times at which an issue may be notified again are compared, too", () =>
   rolledBack(database.pool, async (db) => {
     await aScene(db);
     await db.query(`select set_policy('notifications backend', '{"cooldown": "30 days"}', 'what if')`);
@@ -168,10 +168,10 @@ test("the times at which an issue may be told again are compared, too", () =>
     );
   }));
 
-test("what is to be told as gone has no decision without the policy that asks for it", () =>
+test("what is to be notified as gone has no decision without the policy that asks for it", () =>
   rolledBack(database.pool, async (db) => {
     await aScene(db);
-    await setScopedPolicy(db, { org: 1 }, { tell_resolved: true }, "2026-02-01");
+    await setScopedPolicy(db, { org: 1 }, { notify_resolved: true }, "2026-02-01");
     await db.query(
       `insert into new_reports (org_id, cluster, updated_at, report, received_at)
        values (1, 'cluster-1', now() - interval '1 minute', '{"reports": []}', now() - interval '1 minute')`,

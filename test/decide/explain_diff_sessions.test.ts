@@ -9,10 +9,10 @@ import {
   decideDue,
   ingest,
   loadContent,
+  notified,
   type Row,
   rows,
   someContent,
-  told,
 } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
 import { disableRule, toggleRule } from "../support/policies.ts";
@@ -74,11 +74,16 @@ test("while somebody tries out a change, reports are stored, decided and deliver
       { at: ago(4) },
     );
     await service.query("select sweep($1)", [ago(3)]);
-    assert.deepEqual(await decideDue(service, ago(2)), { clusters: 2, notifications: 5, told: 5, held: 7 });
+    assert.deepEqual(await decideDue(service, ago(2)), {
+      clusters: 2,
+      notifications: 5,
+      notified: 5,
+      held: 7,
+    });
     assert.equal((await claim(service, ago(1))).length, 6);
     await service.query("commit; begin; set local lock_timeout = '10ms'");
     assert.deepEqual(
-      (await told(pool, other)).flat().sort(),
+      (await notified(pool, other)).flat().sort(),
       ["cpu|KEY", "disk|KEY", "net|KEY"],
       "by what is in force",
     );

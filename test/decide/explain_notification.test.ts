@@ -93,11 +93,11 @@ test("what new_issues lists is exactly what the next decision tells", () =>
        from notified_issue n
        join event_targets t on t.id = n.target_id
        join rule_content c on c.id = n.content_id
-       where n.told_at = now() order by 1, 2`,
+       where n.notified_at = now() order by 1, 2`,
     );
     assert.deepEqual(listed, inserted);
     assert.equal(listed.length, 6, "to each target: one issue of the second cluster, two of the third");
-    // the view stands at now(), when this decision was made; a moment later nothing is left to be told
+    // the view stands at now(), when this decision was made; a moment later nothing is left to be notified
     const left = `select count(*)::integer from event_targets t
       cross join lateral decide(t.id, now() + interval '1 microsecond') d where d.decision = 'notify'`;
     assert.equal(await value(db, left), 0);

@@ -18,14 +18,14 @@ type Cluster = { org_id: string; cluster: string };
 const waiting = (db: PoolClient) =>
   rows(db, "select org_id, cluster from decision_due order by 1, 2") as Promise<Cluster[]>;
 
-type Told = {
+type Notified = {
   target_id: number;
   issue_id: number;
   occurrence: number;
   policy_id: number;
   content_id: number;
 };
-type Answer = Told & { decision: string; reasons: string[]; issue_state: string };
+type Answer = Notified & { decision: string; reasons: string[]; issue_state: string };
 
 /** Every answer about these clusters; but last_seen, since a report that is replaced forgets when it first came. */
 async function answers(db: PoolClient, at: string, clusters: Cluster[]): Promise<Answer[]> {
@@ -40,7 +40,7 @@ async function answers(db: PoolClient, at: string, clusters: Cluster[]): Promise
   return found.map(({ answer }) => answer as Answer);
 }
 
-const toTell = (answered: Answer[]) =>
+const toNotify = (answered: Answer[]) =>
   answered
     .filter(({ decision }) => decision === "notify")
     .map(({ target_id, issue_id, occurrence, policy_id, content_id, issue_state }) => {
@@ -48,12 +48,12 @@ const toTell = (answered: Answer[]) =>
     });
 
 const toldAt = async (db: PoolClient, at: string) => {
-  const told = `select to_jsonb(n) as row
+  const notified = `select to_jsonb(n) as row
     from (select target_id, issue_id, occurrence, policy_id, content_id, resolved
-      from notified_issue where told_at = $1
+      from notified_issue where notified_at = $1
         and notification_id not in (select id from notification where replay_of is not null)
       order by 1, 2) n`;
-  return (await rows(db, told, [at])).map(({ row }) => row);
+  return (await rows(db, notified, [at])).map(({ row }) => row);
 };
 
 const never: [what: string, query: string][] = [
@@ -78,23 +78,23 @@ const never: [what: string, query: string][] = [
      where (o.opened_at, o.closed_at) is distinct from (i.opened_at, i.closed_at)`,
   ],
   [
-    "something was told as gone that had not been told",
+    "something was notified as gone that had not been notified",
     `select from notified_issue r where r.resolved and not exists (select from notified_issue n
-       where n.issue_id = r.issue_id and n.target_id = r.target_id and not n.resolved and n.told_at < r.told_at)`,
+       where n.issue_id = r.issue_id and n.target_id = r.target_id and not n.resolved and n.notified_at < r.notified_at)`,
   ],
 ];
 
 const hour = (nth: number) =>
   new Date(Date.parse("2026-03-01T00:00:00Z") + nth * 1_800_000).toISOString().replace(".000Z", "Z");
 
-test(`explain says what is told next, and for every time in the past what was told then (SEED=${seed})`, async () => {
+test(`explain says what is notified next, and for every time in the past what was notified then (SEED=${seed})`, async () => {
   const random = mulberry32(seed);
-  const count = { told: 0, resolved: 0 };
+  const count = { notified: 0, resolved: 0 };
   for (let history = 0; history < histories; history++) {
     await rolledBack(database.pool, async (db) => {
       const past: { at: string; decided: Cluster[]; answered: Answer[] }[] = [];
       await loadContent(db, randomContent(random), "2026-02-01");
-      const everything = { enabled: true, required_tags: [], tell_resolved: true };
+      const everything = { enabled: true, required_tags: [], notify_resolved: true };
       await setScopedPolicy(db, { target: serviceLog }, everything, "2026-02-01");
       for (let step = 1; step <= steps; step++) {
         const [at, what] = [hour(step), `history ${history}, step ${step} of SEED=${seed}`];
@@ -104,28 +104,28 @@ test(`explain says what is told next, and for every time in the past what was to
           await db.query(
             "insert into decision_due select org_id, cluster from latest_report on conflict do nothing",
           );
-        await db.query("select take_decision_request(1000, $1)", [at]);
+        await db.query("select expand_decision_request(1000, $1)", [at]);
         const decided = await waiting(db);
         const answered = await answers(db, at, decided);
-        const expected = toTell(answered);
+        const expected = toNotify(answered);
         past.push({ at, decided, answered });
         await db.query("delete from decision_request"); // it would ask some more
         await db.query("select decide_due(1000, $1)", [at]);
         assert.deepEqual(await toldAt(db, at), expected, what);
         for (const [wrong, query] of never) assert.deepEqual(await rows(db, query), [], `${what}: ${wrong}`);
-        count.told += expected.length;
+        count.notified += expected.length;
         count.resolved += expected.filter(({ resolved }) => resolved).length;
       }
       for (const { at, decided, answered } of past) {
         const what = `the end of history ${history} of SEED=${seed}, asked about ${at}`;
         const again = await answers(db, at, decided);
-        assert.deepEqual(toTell(again), await toldAt(db, at), what);
+        assert.deepEqual(toNotify(again), await toldAt(db, at), what);
         assert.deepEqual(again, answered, what);
         for (const { reasons, issue_state } of answered)
           for (const word of [...reasons, issue_state]) seen.add(word);
       }
     });
   }
-  assert.ok(count.told > histories * 10 && count.resolved > histories, `only ${JSON.stringify(count)}`);
+  assert.ok(count.notified > histories * 10 && count.resolved > histories, `only ${JSON.stringify(count)}`);
   assert.ok(seen.size > 10, `the histories met only ${[...seen]}`);
 });

@@ -61,15 +61,15 @@ test("a decided report shows each hit's decision as it was taken, for both targe
       "decided 03 12:00: disk hold below_threshold cooldown",
       "decided 03 12:00: net hold below_threshold",
     ]);
-    const [told] = await rows(
+    const [notified] = await rows(
       db,
-      `select issue_state, last_told_at, next_eligible_at, policy_id is not null as by_policy
+      `select issue_state, last_notified_at, next_eligible_at, policy_id is not null as by_policy
        from explain_report(1, $1, $2) where target = $3 and component like '%disk%'`,
       [cluster, on(3), notificationsBackend],
     );
-    assert.deepEqual(told, {
+    assert.deepEqual(notified, {
       issue_state: "new",
-      last_told_at: on(1),
+      last_notified_at: on(1),
       next_eligible_at: on(8),
       by_policy: true,
     });

@@ -53,7 +53,7 @@ test("new, then regressed, then flapping; and regressed again when it has calmed
     ]);
   }));
 
-test("without a word about it, four times within a day are flapping, and told like others", () =>
+test("without a word about it, four times within a day are flapping, and notified like others", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = aCluster();
     await loadContent(db, ["disk"]);
@@ -119,7 +119,7 @@ test("occurrences count by when they became known", () =>
 test("damping is on top of the other reasons, and each policy damps for itself", () =>
   damped(async (db, cluster) => {
     await setScopedPolicy(db, { org: 1 }, { total_risk_threshold: 4 }, "2026-02-02");
-    await setScopedPolicy(db, { org: 2 }, { flapping_action: "tell" }, "2026-02-02");
+    await setScopedPolicy(db, { org: 2 }, { flapping_action: "notify" }, "2026-02-02");
     const other = aCluster();
     for (const hour of [0, 2, 4]) {
       for (const org of [1, 2]) {
@@ -133,7 +133,7 @@ test("damping is on top of the other reasons, and each policy damps for itself",
     assert.equal(await state(db, other, at(4)), "flapping");
   }));
 
-test("an issue that flaps and goes is told as resolved when it has calmed down", () =>
+test("an issue that flaps and goes is notified as resolved when it has calmed down", () =>
   damped(
     async (db, cluster) => {
       for (const hour of [0, 2, 4]) {
@@ -144,7 +144,7 @@ test("an issue that flaps and goes is told as resolved when it has calmed down",
       assert.equal(await state(db, cluster, at(5)), "resolved");
       assert.deepEqual(await decisions(db, cluster, at(6)), { "disk|KEY": "notify" });
     },
-    { tell_resolved: true },
+    { notify_resolved: true },
   ));
 
 test("the sweep asks again when damping ends, once, for clusters that reported within a day", () =>
@@ -160,7 +160,7 @@ test("the sweep asks again when damping ends, once, for clusters that reported w
       assert.equal(await ended(at(29.9)), 0);
       assert.equal(await ended(at(30)), 1);
       assert.deepEqual(await waiting(db), [cluster]);
-      assert.equal((await decideDue(db, at(30))).told, 1);
+      assert.equal((await decideDue(db, at(30))).notified, 1);
       assert.equal(await ended(at(30.1)), 0);
     },
     { flapping_window: "30 hours" },
@@ -176,5 +176,5 @@ test("where nothing is damped, the sweep does not ask because of it", () =>
         { cooldowns_ended: 0 },
       ]);
     },
-    { flapping_action: "tell" },
+    { flapping_action: "notify" },
   ));

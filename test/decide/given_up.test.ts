@@ -8,10 +8,10 @@ import {
   delivered,
   failed,
   loadContent,
+  notified,
   reportAndDecide,
   rows,
   settle,
-  told,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 import { explainedAs, setScopedPolicy } from "../support/policies.ts";
@@ -27,7 +27,7 @@ async function answers(db: PoolClient, cluster: string, hours: number[], issue =
 }
 
 const ledger = async (db: PoolClient) =>
-  (await rows(db, "select live, voided::text from notified_issue order by told_at")).map(
+  (await rows(db, "select live, voided::text from notified_issue order by notified_at")).map(
     ({ live, voided }) => [
       live,
       String(voided)
@@ -36,7 +36,7 @@ const ledger = async (db: PoolClient) =>
     ],
   );
 
-/** An issue told at 1, whose delivery is given up at 3; then whatever follows. */
+/** An issue notified at 1, whose delivery is given up at 3; then whatever follows. */
 async function givenUp(db: PoolClient, cluster: string) {
   await loadContent(db, ["disk", "net"]);
   await reportAndDecide(db, cluster, at(1), ["disk"]);
@@ -45,35 +45,35 @@ async function givenUp(db: PoolClient, cluster: string) {
   return claimed;
 }
 
-test("until its delivery was given up an issue counts as told, from then on it does not", () =>
+test("until its delivery was given up an issue counts as notified, from then on it does not", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = aCluster();
     await givenUp(db, cluster);
     assert.deepEqual(await ledger(db), [[false, "{[03,)}"]]);
     assert.deepEqual(await answers(db, cluster, [1, 2, 3, 4]), {
-      1: "notify", // it was told then
+      1: "notify", // it was notified then
       2: ["cooldown"],
       3: "notify",
       4: "notify",
     });
     const before = "2026-03-01T02:59:59.999999Z";
     assert.deepEqual(await decisions(db, cluster, before), { "disk|KEY": ["cooldown"] });
-    assert.deepEqual(await explainedAs(db, "last_told_at", cluster, before), { "disk|KEY": at(1) });
-    assert.deepEqual(await explainedAs(db, "last_told_at", cluster, at(3)), { "disk|KEY": null });
+    assert.deepEqual(await explainedAs(db, "last_notified_at", cluster, before), { "disk|KEY": at(1) });
+    assert.deepEqual(await explainedAs(db, "last_notified_at", cluster, at(3)), { "disk|KEY": null });
   }));
 
-test("told again, the past still has the first time", () =>
+test("notified again, the past still has the first time", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = aCluster();
     await givenUp(db, cluster);
-    assert.equal((await reportAndDecide(db, cluster, at(5), ["disk"])).told, 1);
+    assert.equal((await reportAndDecide(db, cluster, at(5), ["disk"])).notified, 1);
     assert.deepEqual(await answers(db, cluster, [2, 4, 5, 6]), {
       2: ["cooldown"],
       4: "notify",
       5: "notify",
       6: ["cooldown"],
     });
-    assert.deepEqual(await told(db, cluster), [["disk|KEY"], ["disk|KEY"]]);
+    assert.deepEqual(await notified(db, cluster), [["disk|KEY"], ["disk|KEY"]]);
   }));
 
 test("a delivery that got through after all counts again from then on; in between it did not", () =>
@@ -89,10 +89,10 @@ test("a delivery that got through after all counts again from then on; in betwee
       6: ["cooldown"],
       7: ["cooldown"],
     });
-    assert.equal((await reportAndDecide(db, cluster, at(8), ["disk"])).told, 0);
+    assert.equal((await reportAndDecide(db, cluster, at(8), ["disk"])).notified, 0);
   }));
 
-test("a delivery that got through after the issue was told again does not count twice", () =>
+test("a delivery that got through after the issue was notified again does not count twice", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = aCluster();
     const claimed = await givenUp(db, cluster);
@@ -102,7 +102,7 @@ test("a delivery that got through after the issue was told again does not count 
       [false, "{[03,)}"],
       [true, "{}"],
     ]);
-    assert.deepEqual(await explainedAs(db, "last_told_at", cluster, at(7)), { "disk|KEY": at(5) });
+    assert.deepEqual(await explainedAs(db, "last_notified_at", cluster, at(7)), { "disk|KEY": at(5) });
   }));
 
 test("spacing, too, counts a message until it was given up, and again when it got through after all", () =>

@@ -30,7 +30,7 @@ async function history(db: PoolClient, reports: [number, string, string[], numbe
   }
 }
 
-const numbers = `told::integer, clusters::integer, organizations::integer, sightings::integer, dedup_ratio::float,
+const numbers = `notified::integer, clusters::integer, organizations::integer, sightings::integer, dedup_ratio::float,
   occurrences::integer, flapping_issues::integer, gone_within_an_hour::integer, open_issues::integer`;
 
 /** What the view says of a rule. */
@@ -47,7 +47,7 @@ const noiseOf = async (
   )[0];
 
 const quiet = {
-  told: 0,
+  notified: 0,
   clusters: 0,
   organizations: 0,
   dedup_ratio: 1,
@@ -55,7 +55,7 @@ const quiet = {
   gone_within_an_hour: 0,
 };
 
-test("it counts what was told, to whom, and how many sightings that spared", () =>
+test("it counts what was notified, to whom, and how many sightings that spared", () =>
   rolledBack(database.pool, async (db) => {
     await loadContent(db, ["disk", "net"]);
     await setScopedPolicy(db, {}, { cooldown: "1 day" }, "2026-02-01");
@@ -72,7 +72,7 @@ test("it counts what was told, to whom, and how many sightings that spared", () 
     ]);
     // disk: one at 50 and 20, two at 30, other at 30 and 5.5; seen 3 + 1 + 2 times
     assert.deepEqual(await noiseOf(db, "disk"), {
-      told: 5,
+      notified: 5,
       clusters: 3,
       organizations: 2,
       sightings: 6,
@@ -84,7 +84,7 @@ test("it counts what was told, to whom, and how many sightings that spared", () 
     });
     assert.deepEqual(await noiseOf(db, "net"), {
       ...quiet,
-      told: 1,
+      notified: 1,
       clusters: 1,
       organizations: 1,
       sightings: 1,
@@ -117,7 +117,7 @@ test("only the last seven days count", () =>
       { ...quiet, sightings: 0, dedup_ratio: null, occurrences: 0, open_issues: 0 },
       "it went within the seven days, but was not seen in them",
     );
-    const cpu = { told: 1, clusters: 1, organizations: 1, sightings: 1, dedup_ratio: 0, occurrences: 1 };
+    const cpu = { notified: 1, clusters: 1, organizations: 1, sightings: 1, dedup_ratio: 0, occurrences: 1 };
     assert.deepEqual(await noiseOf(db, "cpu"), { ...quiet, ...cpu, open_issues: 1 });
     assert.equal(await noiseOf(db, "none"), undefined);
   }));
@@ -141,26 +141,26 @@ test("it counts what appears and goes, and what flaps now by the target's policy
       ]);
     }
     const disk = { sightings: 6, occurrences: 6, gone_within_an_hour: 2, open_issues: 2 };
-    const told = { told: 2, clusters: 2, organizations: 1, dedup_ratio: 0.6667, flapping_issues: 1 };
-    assert.deepEqual(await noiseOf(db, "disk"), { ...quiet, ...disk, ...told });
+    const notified = { notified: 2, clusters: 2, organizations: 1, dedup_ratio: 0.6667, flapping_issues: 1 };
+    assert.deepEqual(await noiseOf(db, "disk"), { ...quiet, ...disk, ...notified });
     assert.deepEqual(await noiseOf(db, "disk", serviceLog), { ...quiet, ...disk });
     assert.equal((await noiseOf(db, "net"))?.gone_within_an_hour, 2);
   }));
 
-test("what was given up, or told as gone, does not count as told", () =>
+test("what was given up, or notified as gone, does not count as notified", () =>
   rolledBack(database.pool, async (db) => {
     await loadContent(db, ["disk"]);
-    await setScopedPolicy(db, {}, { tell_resolved: true }, "2026-02-01");
+    await setScopedPolicy(db, {}, { notify_resolved: true }, "2026-02-01");
     const [gone, dead] = [aCluster(), aCluster()];
     await history(db, [
       [10, gone, ["disk"]],
       [8, gone, []],
       [5, dead, ["disk"]],
     ]);
-    assert.equal((await noiseOf(db, "disk"))?.told, 2);
+    assert.equal((await noiseOf(db, "disk"))?.notified, 2);
     const claimed = (await claim(db, ago(5))).filter(({ cluster }) => cluster === dead);
     assert.equal(claimed.length, 1);
     const [{ id, attempt } = { id: null, attempt: null }] = claimed;
     await settle(db, [failed({ id, attempt }, { permanent: true })], ago(4));
-    assert.equal((await noiseOf(db, "disk"))?.told, 1);
+    assert.equal((await noiseOf(db, "disk"))?.notified, 1);
   }));

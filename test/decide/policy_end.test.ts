@@ -99,7 +99,7 @@ test("a policy for a rule, and its end, ask again for the clusters with that rul
     assert.deepEqual(await waiting(db), [disk, net].sort());
   }));
 
-test("when a policy ends, the cooldown of the wider one counts for what was told, and the ledger takes it", () =>
+test("when a policy ends, the cooldown of the wider one counts for what was notified, and the ledger takes it", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = aCluster();
     await loadContent(db, ["disk"]);
@@ -107,9 +107,9 @@ test("when a policy ends, the cooldown of the wider one counts for what was told
     await reportAndDecide(db, cluster, "2026-03-01", ["disk"]);
     await endPolicy(db, { org: 1 }, "2026-03-02");
     const end = () =>
-      value(db, "select upper(cooldown_period) from notified_issue where told_at < '2026-03-08'");
+      value(db, "select upper(cooldown_period) from notified_issue where notified_at < '2026-03-08'");
     assert.equal(await end(), "2026-03-31T00:00:00Z", "until the next decision");
-    assert.equal((await reportAndDecide(db, cluster, "2026-03-07T23:59:59Z", ["disk"])).told, 0);
+    assert.equal((await reportAndDecide(db, cluster, "2026-03-07T23:59:59Z", ["disk"])).notified, 0);
     assert.equal(await end(), "2026-03-08T00:00:00Z", "7 days, as for everybody");
-    assert.equal((await reportAndDecide(db, cluster, "2026-03-08", ["disk"])).told, 1);
+    assert.equal((await reportAndDecide(db, cluster, "2026-03-08", ["disk"])).notified, 1);
   }));

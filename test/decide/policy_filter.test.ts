@@ -7,9 +7,9 @@ import {
   decideDue,
   decisions,
   loadContent,
+  notified,
   rows,
   someContent,
-  told,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 import { explained, setScopedPolicy, wholeTable } from "../support/policies.ts";
@@ -155,14 +155,14 @@ test("a filter of a later policy is evaluated for the content of its time, each 
     assert.deepEqual(await decisions(db, cluster, at), { "disk|KEY": ["filtered"] });
   }));
 
-test("an issue that a filter let through later is told then, without a new report", () =>
+test("an issue that a filter let through later is notified then, without a new report", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = aCluster();
     await loadContent(db, ["disk"]);
     await setScopedPolicy(db, {}, { filter: "impact > 3" }, "2026-02-01");
     await addReport(db, cluster, at, ["disk"]);
-    assert.equal((await decideDue(db, at)).told, 0);
+    assert.equal((await decideDue(db, at)).notified, 0);
     await loadContent(db, [someContent("disk", { impact: 4 })], "2026-03-01T13:00:00Z");
-    assert.equal((await decideDue(db, "2026-03-01T13:00:01Z")).told, 1);
-    assert.deepEqual(await told(db, cluster), [["disk|KEY"]]);
+    assert.equal((await decideDue(db, "2026-03-01T13:00:01Z")).notified, 1);
+    assert.deepEqual(await notified(db, cluster), [["disk|KEY"]]);
   }));

@@ -36,9 +36,9 @@ test("no setting of a version is changed, nor whom it is for, nor who made it an
         reason: "'another reason'",
       },
       ...{ flapping_occurrences: "7", flapping_window: "'1 hour'", flapping_action: "'damp'" },
-      tell_resolved: "true, tell_resolved_since = now()",
+      notify_resolved: "true, notify_resolved_since = now()",
     };
-    const left = ["id", "validity", "ended_by", "end_reason", "compiled_filter", "tell_resolved_since"];
+    const left = ["id", "validity", "ended_by", "end_reason", "compiled_filter", "notify_resolved_since"];
     const columns = await rows(
       db,
       "select attname as name from pg_attribute where attrelid = 'policy'::regclass and attnum > 0 and not attisdropped",

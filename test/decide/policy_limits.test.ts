@@ -8,12 +8,12 @@ import {
   decisions,
   failed,
   loadContent,
+  notified,
   reportAndDecide,
   rows,
   serviceLog,
   settle,
   someContent,
-  told,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 import { explained, explainedAs, setScopedPolicy } from "../support/policies.ts";
@@ -21,7 +21,7 @@ import { explained, explainedAs, setScopedPolicy } from "../support/policies.ts"
 const database = testDatabase();
 const at = "2026-03-01T12:00:00Z";
 
-test("only the clusters that a policy allows are told about", () =>
+test("only the clusters that a policy allows are notified of", () =>
   rolledBack(database.pool, async (db) => {
     const [allowed, other] = [aCluster(), aCluster()];
     await loadContent(db, ["disk"]);
@@ -36,7 +36,7 @@ test("only the clusters that a policy allows are told about", () =>
     assert.deepEqual(await decisions(db, other, at), { "disk|KEY": "notify" });
   }));
 
-test("a blocked cluster is not told about, even if it is allowed", () =>
+test("a blocked cluster is not notified of, even if it is allowed", () =>
   rolledBack(database.pool, async (db) => {
     const [blocked, other] = [aCluster(), aCluster()];
     await loadContent(db, ["disk"]);
@@ -87,7 +87,7 @@ test("after a message a cluster is left alone for the spacing, whatever its othe
     await setScopedPolicy(db, {}, { spacing: "6 hours" }, "2026-02-01");
     await reportAndDecide(db, cluster, at, ["disk"]);
     await reportAndDecide(db, cluster, "2026-03-01T13:00:00Z", ["disk", "net"]);
-    assert.deepEqual(await told(db, cluster), [["disk|KEY"]]);
+    assert.deepEqual(await notified(db, cluster), [["disk|KEY"]]);
     assert.deepEqual(await decisions(db, cluster, "2026-03-01T17:59:59.999999Z"), {
       "disk|KEY": ["cooldown", "spacing"],
       "net|KEY": ["spacing"],
@@ -95,18 +95,18 @@ test("after a message a cluster is left alone for the spacing, whatever its othe
     const held = await explained(db, cluster, "2026-03-01T13:00:00Z");
     assert.partialDeepStrictEqual(held["net|KEY"], {
       qualifies: true,
-      last_told_at: null,
+      last_notified_at: null,
       next_eligible_at: "2026-03-01T18:00:00Z",
     });
     assert.equal(held["disk|KEY"]?.next_eligible_at, "2026-03-08T12:00:00Z", "the later of the two");
-    assert.equal((await reportAndDecide(db, other, "2026-03-01T13:00:00Z", ["net"])).told, 1);
+    assert.equal((await reportAndDecide(db, other, "2026-03-01T13:00:00Z", ["net"])).notified, 1);
     assert.deepEqual(await decisions(db, cluster, "2026-03-01T18:00:00Z"), {
       "disk|KEY": ["cooldown"],
       "net|KEY": "notify",
     });
   }));
 
-test("what is held by spacing is told after it, and the next spacing counts from there", () =>
+test("what is held by spacing is notified after it, and the next spacing counts from there", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = aCluster();
     await loadContent(db, ["disk", "net", "cpu"]);
@@ -118,7 +118,7 @@ test("what is held by spacing is told after it, and the next spacing counts from
     ]);
     await reportAndDecide(db, cluster, "2026-03-02T00:00:00Z", ["disk", "net"]);
     await reportAndDecide(db, cluster, "2026-03-02T23:59:59Z", ["disk", "net", "cpu"]);
-    assert.deepEqual(await told(db, cluster), [["disk|KEY"], ["net|KEY"]]);
+    assert.deepEqual(await notified(db, cluster), [["disk|KEY"], ["net|KEY"]]);
     const first = await decisions(db, cluster, "2026-03-01T00:00:00Z");
     assert.deepEqual(
       first,

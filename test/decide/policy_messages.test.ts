@@ -6,10 +6,10 @@ import {
   decideDue,
   decisions,
   loadContent,
+  notified,
   reportAndDecide,
   rows,
   someContent,
-  told,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 import { endPolicy, explainedAs, setScopedPolicy } from "../support/policies.ts";
@@ -32,10 +32,10 @@ test("where the issues of a cluster follow several policies, no message is large
     assert.deepEqual(await reportAndDecide(db, cluster, at, hits), {
       clusters: 1,
       notifications: 3,
-      told: 5,
+      notified: 5,
       held: 5,
     });
-    const messages = await told(db, cluster);
+    const messages = await notified(db, cluster);
     assert.deepEqual(
       messages.map((issues) => issues.length),
       [2, 2, 1],
@@ -57,15 +57,15 @@ test("a policy of an issue that is held, or of another cluster, does not make me
       { org: 1, cluster: mine, at, hits: ["a", "b", "low"] },
       { org: 2, cluster: theirs, at, hits: ["a", "b"] },
     ]);
-    assert.deepEqual(await decideDue(db, at), { clusters: 2, notifications: 3, told: 4, held: 6 });
+    assert.deepEqual(await decideDue(db, at), { clusters: 2, notifications: 3, notified: 4, held: 6 });
     assert.deepEqual(
-      (await told(db, mine)).map((issues) => issues.sort()),
+      (await notified(db, mine)).map((issues) => issues.sort()),
       [["a|KEY", "b|KEY"]],
     );
-    assert.equal((await told(db, theirs)).length, 2);
+    assert.equal((await notified(db, theirs)).length, 2);
   }));
 
-test("issues told in one message have each the cooldown of its own policy", () =>
+test("issues notified in one message have each the cooldown of its own policy", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = aCluster();
     await loadContent(db, ["daily", "monthly", "weekly", "always"]);
@@ -75,7 +75,7 @@ test("issues told in one message have each the cooldown of its own policy", () =
     const hits = ["daily", "monthly", "weekly", "always"];
     await reportAndDecide(db, cluster, at, hits);
     assert.deepEqual(
-      (await told(db, cluster)).map((issues) => issues.length),
+      (await notified(db, cluster)).map((issues) => issues.length),
       [4],
     );
     const ledger = await rows(
@@ -103,7 +103,7 @@ test("issues told in one message have each the cooldown of its own policy", () =
     }
   }));
 
-test("the ledger keeps the policy that was in force for each issue when it was told", () =>
+test("the ledger keeps the policy that was in force for each issue when it was notified", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = aCluster();
     await loadContent(db, ["disk"]);
@@ -114,14 +114,14 @@ test("the ledger keeps the policy that was in force for each issue when it was t
     await endPolicy(db, { org: 1, rule: "disk" }, "2026-03-04");
     await reportAndDecide(db, cluster, "2026-03-05", ["disk"]);
     assert.deepEqual(
-      (await rows(db, "select policy_id from notified_issue order by told_at")).map(
+      (await rows(db, "select policy_id from notified_issue order by notified_at")).map(
         ({ policy_id }) => policy_id,
       ),
       [first.id, second.id, first.id],
     );
   }));
 
-test("a shorter cooldown of a narrower policy lets its issues be told again, and only them", () =>
+test("a shorter cooldown of a narrower policy lets its issues be notified again, and only them", () =>
   rolledBack(database.pool, async (db) => {
     const [mine, theirs] = [aCluster(), aCluster()];
     await loadContent(db, ["disk", "net"]);
@@ -134,7 +134,7 @@ test("a shorter cooldown of a narrower policy lets its issues be told again, and
     await decideDue(db, "2026-03-01");
     await setScopedPolicy(db, { org: 1, rule: "disk" }, { cooldown: "1 day" }, "2026-03-02");
     await reports("2026-03-03");
-    assert.equal((await decideDue(db, "2026-03-03")).told, 1);
-    assert.deepEqual((await told(db, mine)).slice(1), [["disk|KEY"]]);
-    assert.equal((await told(db, theirs)).length, 1);
+    assert.equal((await decideDue(db, "2026-03-03")).notified, 1);
+    assert.deepEqual((await notified(db, mine)).slice(1), [["disk|KEY"]]);
+    assert.equal((await notified(db, theirs)).length, 1);
   }));

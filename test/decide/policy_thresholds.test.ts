@@ -8,7 +8,7 @@ import { explained, setScopedPolicy } from "../support/policies.ts";
 const database = testDatabase();
 const at = "2026-03-01T12:00:00Z";
 
-/** Which of these rules are told when this alone is asked for; `risk` is (impact + likelihood) / 2, rounded down. */
+/** Which of these rules are notified when this alone is asked for; `risk` is (impact + likelihood) / 2, rounded down. */
 async function toldWith(db: PoolClient, thresholds: Row): Promise<string[]> {
   const cluster = aCluster();
   await loadContent(db, [
@@ -40,7 +40,7 @@ async function toldWith(db: PoolClient, thresholds: Row): Promise<string[]> {
 
 const all = ["i1l1", "i1l4", "i2l3", "i3l2", "i3l4", "i4l1", "i4l4"];
 
-/** For each threshold from 0 to 4: what is told. */
+/** For each threshold from 0 to 4: what is notified. */
 const expected: Record<string, string[][]> = {
   total_risk_threshold: [
     all,
@@ -68,10 +68,10 @@ const expected: Record<string, string[][]> = {
 };
 
 for (const [setting, answers] of Object.entries(expected)) {
-  test(`a rule that reaches the ${setting} is told, one that does not is held`, async () => {
-    for (const [threshold, told] of answers.entries()) {
+  test(`a rule that reaches the ${setting} is notified, one that does not is held`, async () => {
+    for (const [threshold, notified] of answers.entries()) {
       await rolledBack(database.pool, async (db) => {
-        assert.deepEqual(await toldWith(db, { [setting]: threshold }), told, `${setting} ${threshold}`);
+        assert.deepEqual(await toldWith(db, { [setting]: threshold }), notified, `${setting} ${threshold}`);
       });
     }
   });

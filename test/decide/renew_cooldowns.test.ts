@@ -8,12 +8,12 @@ import {
   decisions,
   loadContent,
   notificationsBackend,
+  notified,
   reportAndDecide,
   rows,
   serviceLog,
   setPolicy,
   someContent,
-  told,
   value,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
@@ -26,7 +26,7 @@ const ends = async (db: Db) =>
   (
     await rows(
       db,
-      "select upper(cooldown_period) as ends from notified_issue where target_id = 1 order by told_at, issue_id",
+      "select upper(cooldown_period) as ends from notified_issue where target_id = 1 order by notified_at, issue_id",
     )
   ).map((row) => row.ends);
 
@@ -47,11 +47,11 @@ test("the ledger follows the cooldown of the policy, longer or shorter, with the
       const before = await ends(db);
       await setCooldown(db, cooldown, when);
       assert.deepEqual(await ends(db), before, "the change itself writes nothing");
-      assert.equal((await reportAndDecide(db, cluster, when, ["disk"])).told, 0);
+      assert.equal((await reportAndDecide(db, cluster, when, ["disk"])).notified, 0);
       assert.deepEqual(await ends(db), [end]);
     }
     await setCooldown(db, "0", "2026-03-05T00:00:00Z");
-    assert.equal((await reportAndDecide(db, cluster, "2026-03-05T00:00:00Z", ["disk"])).told, 1);
+    assert.equal((await reportAndDecide(db, cluster, "2026-03-05T00:00:00Z", ["disk"])).notified, 1);
     assert.deepEqual(await ends(db), [at, "2026-03-05T00:00:00Z"], "each holds its own instant");
   }));
 
@@ -63,7 +63,7 @@ test("without a report the change itself asks, for clusters that reported within
     assert.deepEqual(await decideDue(db, "2026-03-01T13:00:00Z"), {
       clusters: 1,
       notifications: 0,
-      told: 0,
+      notified: 0,
       held: 2,
     });
     assert.deepEqual(await ends(db), ["2026-03-04T12:00:00Z"]);
@@ -75,8 +75,8 @@ test("a cooldown that is over stays over unless the new one reaches past the dec
     await loadContent(db, ["disk"]);
     await reportAndDecide(db, cluster, at, ["disk"]);
     await setCooldown(db, "8 days", "2026-03-08T13:00:00Z");
-    assert.equal((await reportAndDecide(db, cluster, "2026-03-08T13:00:00Z", ["disk"])).told, 0);
-    assert.equal((await reportAndDecide(db, cluster, "2026-03-10T12:00:00Z", ["disk"])).told, 1);
+    assert.equal((await reportAndDecide(db, cluster, "2026-03-08T13:00:00Z", ["disk"])).notified, 0);
+    assert.equal((await reportAndDecide(db, cluster, "2026-03-10T12:00:00Z", ["disk"])).notified, 1);
     assert.deepEqual(await ends(db), ["2026-03-09T12:00:00Z", "2026-03-18T12:00:00Z"]);
   }));
 
@@ -87,17 +87,17 @@ test("a policy of the future renews and asks only when it begins", () =>
     await reportAndDecide(db, cluster, at, ["disk"]);
     await setCooldown(db, "1 day", "2026-03-03T00:00:00Z");
     const before = "2026-03-02T23:59:59.999999Z";
-    assert.equal((await reportAndDecide(db, cluster, before, ["disk"])).told, 0);
+    assert.equal((await reportAndDecide(db, cluster, before, ["disk"])).notified, 0);
     assert.deepEqual(await ends(db), ["2026-03-08T12:00:00Z"]);
     assert.equal(await value(db, "select (sweep($1)).woken", [before]).then(String), notificationsBackend);
     assert.deepEqual(await waiting(db, before), []);
     const [swept] = await rows(db, "select woken from sweep('2026-03-03T00:00:00Z')");
     assert.deepEqual(swept?.woken, ["decide", notificationsBackend]);
-    assert.equal((await decideDue(db, "2026-03-03T00:00:00Z")).told, 1);
+    assert.equal((await decideDue(db, "2026-03-03T00:00:00Z")).notified, 1);
     assert.deepEqual(await ends(db), ["2026-03-02T12:00:00Z", "2026-03-04T00:00:00Z"]);
   }));
 
-test("only the last time that an issue was told follows; the earlier ones stay history", () =>
+test("only the last time that an issue was notified follows; the earlier ones stay history", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = aCluster();
     await loadContent(db, ["disk"]);
@@ -108,7 +108,7 @@ test("only the last time that an issue was told follows; the earlier ones stay h
     assert.deepEqual(await ends(db), ["2026-03-08T12:00:00Z", "2026-03-28T12:00:00Z"]);
   }));
 
-test("the ledger comes back to the policy by which an issue was told, too", () =>
+test("the ledger comes back to the policy by which an issue was notified, too", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = aCluster();
     await loadContent(db, ["disk"]);
@@ -118,8 +118,8 @@ test("the ledger comes back to the policy by which an issue was told, too", () =
     assert.deepEqual(await ends(db), ["2026-03-31T12:00:00Z"]);
     await endPolicy(db, { org: 1 }, "2026-03-03");
     assert.deepEqual(await decisions(db, cluster, "2026-03-08T12:00:00Z"), { "disk|KEY": "notify" });
-    assert.equal((await reportAndDecide(db, cluster, "2026-03-08T12:00:00Z", ["disk"])).told, 1);
-    assert.deepEqual(await told(db, cluster), [["disk|KEY"], ["disk|KEY"]]);
+    assert.equal((await reportAndDecide(db, cluster, "2026-03-08T12:00:00Z", ["disk"])).notified, 1);
+    assert.deepEqual(await notified(db, cluster), [["disk|KEY"], ["disk|KEY"]]);
   }));
 
 test("a target's ledger follows its own policy, and what was given up follows none", () =>
@@ -152,7 +152,7 @@ test("a target's ledger follows its own policy, and what was given up follows no
     );
   }));
 
-test("what another target was told later does not keep the ledger from following", () =>
+test("what another target was notified later does not keep the ledger from following", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = aCluster();
     await loadContent(db, [someContent("disk", { tags: ["osd_customer"] })]);
@@ -173,7 +173,7 @@ test("the sweep asks again at the end of the new cooldown", () =>
     await addReport(db, cluster, "2026-03-04T10:00:00Z", ["disk"]);
     await decideDue(db, "2026-03-04T10:00:00Z");
     assert.equal(await value(db, "select cooldowns_ended from sweep('2026-03-04T12:00:00Z')"), 1);
-    assert.equal((await decideDue(db, "2026-03-04T12:00:00Z")).told, 1);
+    assert.equal((await decideDue(db, "2026-03-04T12:00:00Z")).notified, 1);
   }));
 
 test("a decision by the same cooldown leaves the ledger alone, whatever else changed", () =>

@@ -28,7 +28,7 @@ const at = (hour: number) => `2026-03-01T${String(hour).padStart(2, "0")}:00:00Z
 const withResolved = (work: (db: PoolClient) => Promise<void>, settings = {}) =>
   rolledBack(database.pool, async (db) => {
     await loadContent(db, ["disk", "net", "cpu", someContent("low", { impact: 1, likelihood: 1 })]);
-    await setScopedPolicy(db, {}, { tell_resolved: true, ...settings }, "2026-02-01");
+    await setScopedPolicy(db, {}, { notify_resolved: true, ...settings }, "2026-02-01");
     await work(db);
   });
 
@@ -37,10 +37,15 @@ const report = (db: PoolClient, hour: number, ...hits: string[]) =>
 
 const messages = (db: PoolClient, target = 1) => messagesAbout(db, cluster, target);
 
-test("an issue that was told and went is told as resolved, once, in a message of its own", () =>
+test("an issue that was notified and went is notified as resolved, once, in a message of its own", () =>
   withResolved(async (db) => {
     await report(db, 1, "disk", "net", "low");
-    assert.deepEqual(await report(db, 2, "net", "cpu"), { clusters: 1, notifications: 2, told: 2, held: 3 });
+    assert.deepEqual(await report(db, 2, "net", "cpu"), {
+      clusters: 1,
+      notifications: 2,
+      notified: 2,
+      held: 3,
+    });
     await report(db, 3);
     await report(db, 4);
     assert.deepEqual(await messages(db), ["there: disk net", "there: cpu", "gone: disk", "gone: cpu net"]);
@@ -56,7 +61,7 @@ test("an issue that was told and went is told as resolved, once, in a message of
     );
   }));
 
-test("explain says of what is to be told as resolved that it is gone", () =>
+test("explain says of what is to be notified as resolved that it is gone", () =>
   withResolved(async (db) => {
     await report(db, 1, "disk");
     await addReports(db, [{ cluster, at: at(2), arrived: at(3), hits: [] }]);
@@ -66,7 +71,7 @@ test("explain says of what is to be told as resolved that it is gone", () =>
       decision: "notify",
       issue_state: "resolved",
       occurrence: 1,
-      last_told_at: at(1),
+      last_notified_at: at(1),
       next_eligible_at: null, // no cooldown holds it
     });
     await decideDue(db, at(3));
@@ -74,7 +79,7 @@ test("explain says of what is to be told as resolved that it is gone", () =>
     assert.deepEqual(await decisions(db, cluster, at(3)), { "disk|KEY": "notify" }, "as the decision saw it");
   }));
 
-test("what was not told is not told as resolved", () =>
+test("what was not notified is not notified as resolved", () =>
   withResolved(async (db) => {
     await addSilence(db, { rule: "disk" }, at(0));
     await report(db, 1, "disk", "low", "unknown");
@@ -83,7 +88,7 @@ test("what was not told is not told as resolved", () =>
     assert.deepEqual(await decisions(db, cluster, at(3)), {});
   }));
 
-test("without tell_resolved nothing is told, and what went until it was set is not told later", () =>
+test("without notify_resolved nothing is notified, and what went until it was set is not notified later", () =>
   withResolved(
     async (db) => {
       await report(db, 1, "disk", "net", "cpu");
@@ -91,11 +96,11 @@ test("without tell_resolved nothing is told, and what went until it was set is n
       const open = Object.keys(await decisions(db, cluster, at(2)));
       assert.deepEqual(open.sort(), ["cpu|KEY", "net|KEY"]);
       await report(db, 3, "cpu");
-      await setScopedPolicy(db, {}, { tell_resolved: true }, at(3)); // net is known to be gone since this very moment
+      await setScopedPolicy(db, {}, { notify_resolved: true }, at(3)); // net is known to be gone since this very moment
       await report(db, 4);
       assert.deepEqual(await messages(db), ["there: cpu disk net", "gone: cpu"]);
     },
-    { tell_resolved: false },
+    { notify_resolved: false },
   ));
 
 test("a change of another setting does not begin anew; switching off and on does", () =>
@@ -106,7 +111,7 @@ test("a change of another setting does not begin anew; switching off and on does
     const changed = await setScopedPolicy(db, {}, { max_events: 9 }, at(3));
     const own = await setScopedPolicy(db, { org: 1 }, { spacing: "0" }, at(4));
     assert.deepEqual(
-      [changed, own].map((row) => row.tell_resolved_since),
+      [changed, own].map((row) => row.notify_resolved_since),
       Array(2).fill("2026-02-01T00:00:00Z"),
     );
     await endSilence(db, silence.id, at(5));
@@ -114,12 +119,12 @@ test("a change of another setting does not begin anew; switching off and on does
     assert.deepEqual(await messages(db), ["there: disk net", "gone: disk"]);
     await report(db, 6);
     assert.deepEqual(await messages(db), ["there: disk net", "gone: disk", "gone: net"]);
-    await setScopedPolicy(db, { org: 1 }, { tell_resolved: false }, at(7));
-    const again = await setScopedPolicy(db, { org: 1 }, { tell_resolved: true }, at(8));
-    assert.equal(again.tell_resolved_since, at(8));
+    await setScopedPolicy(db, { org: 1 }, { notify_resolved: false }, at(7));
+    const again = await setScopedPolicy(db, { org: 1 }, { notify_resolved: true }, at(8));
+    assert.equal(again.notify_resolved_since, at(8));
   }));
 
-test("back inside the cooldown and gone again is not told twice; told again, it is told as gone again", () =>
+test("back inside the cooldown and gone again is not notified twice; notified again, it is notified as gone again", () =>
   withResolved(
     async (db) => {
       await report(db, 1, "disk");
@@ -130,16 +135,16 @@ test("back inside the cooldown and gone again is not told twice; told again, it 
       await report(db, 6, "disk");
       await report(db, 7);
       assert.deepEqual(await messages(db), ["there: disk", "gone: disk", "there: disk", "gone: disk"]);
-      const told = await rows(db, "select occurrence, resolved from notified_issue order by told_at");
+      const notified = await rows(db, "select occurrence, resolved from notified_issue order by notified_at");
       assert.deepEqual(
-        told.map(({ occurrence }) => occurrence),
+        notified.map(({ occurrence }) => occurrence),
         [1, 1, 3, 3],
       );
     },
     { cooldown: "5 hours" },
   ));
 
-test("an issue that is back before anybody was told that it had gone is not told as gone", () =>
+test("an issue that is back before anybody was notified that it had gone is not notified as gone", () =>
   withResolved(async (db) => {
     await report(db, 1, "disk");
     await addReports(db, [{ cluster, at: at(2), hits: [] }]);
@@ -149,6 +154,6 @@ test("an issue that is back before anybody was told that it had gone is not told
     assert.deepEqual(
       await messages(db),
       ["there: disk", "gone: disk"],
-      "the first time was not told as gone",
+      "the first time was not notified as gone",
     );
   }));

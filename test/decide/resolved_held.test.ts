@@ -28,7 +28,7 @@ const at = (hour: number) => `2026-03-01T${String(hour).padStart(2, "0")}:00:00Z
 const withResolved = (work: (db: PoolClient) => Promise<void>, settings = {}) =>
   rolledBack(database.pool, async (db) => {
     await loadContent(db, ["disk", "net", "cpu", someContent("low", { impact: 1, likelihood: 1 })]);
-    await setScopedPolicy(db, {}, { tell_resolved: true, ...settings }, "2026-02-01");
+    await setScopedPolicy(db, {}, { notify_resolved: true, ...settings }, "2026-02-01");
     await work(db);
   });
 
@@ -37,7 +37,7 @@ const report = (db: PoolClient, hour: number, ...hits: string[]) =>
 
 const messages = (db: PoolClient, target = 1) => messagesAbout(db, cluster, target);
 
-test("what holds an open issue holds a resolved one, but for the cooldown, and it is told when that ends", () =>
+test("what holds an open issue holds a resolved one, but for the cooldown, and it is notified when that ends", () =>
   withResolved(async (db) => {
     await report(db, 1, "disk", "net");
     const silence = await addSilence(db, { rule: "disk" }, at(1));
@@ -63,12 +63,12 @@ test("spacing counts messages about what is there and about what is gone alike",
       assert.deepEqual(await decisions(db, cluster, at(2)), { "disk|KEY": ["spacing"] });
       await report(db, 4);
       assert.deepEqual(await messages(db), ["there: disk", "gone: disk"]);
-      assert.deepEqual((await report(db, 5, "net")).told, 0);
+      assert.deepEqual((await report(db, 5, "net")).notified, 0);
     },
     { spacing: "3 hours" },
   ));
 
-test("only the target whose policy asks for it is told, in messages of the size that it wants", () =>
+test("only the target whose policy asks for it is notified, in messages of the size that it wants", () =>
   withResolved(
     async (db) => {
       const tags = ["osd_customer"];
@@ -85,13 +85,13 @@ test("only the target whose policy asks for it is told, in messages of the size 
     { max_events: 2 },
   ));
 
-test("a message that was given up is told again, as for an issue that is there", () =>
+test("a message that was given up is notified again, as for an issue that is there", () =>
   withResolved(async (db) => {
     await report(db, 1, "disk");
     await report(db, 2);
     const [, gone] = await claim(db, at(2));
     await settle(db, [{ id: gone?.id, attempt: 1, sent: false, permanent: true, failure: "server" }], at(3));
-    assert.deepEqual(await decisions(db, cluster, "2026-03-01T02:59:59Z"), {}, "it was told then");
+    assert.deepEqual(await decisions(db, cluster, "2026-03-01T02:59:59Z"), {}, "it was notified then");
     assert.deepEqual(await decisions(db, cluster, at(3)), { "disk|KEY": "notify" });
     await report(db, 4);
     assert.deepEqual(await messages(db), ["there: disk", "gone: disk", "gone: disk"]);

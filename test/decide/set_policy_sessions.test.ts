@@ -7,8 +7,8 @@ import {
   decideDue,
   jobs,
   loadContent,
+  notified,
   rows,
-  told,
   value,
 } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
@@ -77,14 +77,14 @@ test("whatever a person has changed and not committed, reports come in and are d
     await waitForNobody(service);
     await addReports(service, [{ org, cluster, at: "2026-03-01T13:00:00Z", hits: ["disk", "net"] }]);
     const decided = await decideDue(service, "2026-03-01T13:00:00Z");
-    assert.deepEqual([decided.clusters, decided.told], [1, 0], "cooldown and silence");
+    assert.deepEqual([decided.clusters, decided.notified], [1, 0], "cooldown and silence");
     await service.query("commit");
     await database.pool.query("delete from graphile_worker._private_jobs");
 
     await person.query("commit");
     assert.deepEqual(Object.keys(await jobs(database.pool)), ["decide"], "the commit wakes the decider");
     for (let n = 0; n < 5; n++) await decideDue(database.pool, "2026-03-01T13:30:00Z");
-    assert.deepEqual(await told(database.pool, cluster), [["disk|KEY"], ["net|KEY"]]);
+    assert.deepEqual(await notified(database.pool, cluster), [["disk|KEY"], ["net|KEY"]]);
     assert.equal(
       await value(database.pool, "select min(upper(cooldown_period)) from notified_issue"),
       "2026-03-02T12:00:00Z",
@@ -98,7 +98,7 @@ test("a person's change does not wait for the decision that is being made; the l
     await loadContent(database.pool, ["disk"]);
     const silence = await addSilence(database.pool, { org_id: org, rule: "net" });
     await addReports(database.pool, [{ org, cluster, at, hits: ["disk"] }]);
-    assert.equal((await decideDue(decider, at)).told, 1);
+    assert.equal((await decideDue(decider, at)).notified, 1);
     await waitForNobody(person);
     await setScopedPolicy(person, { org }, { cooldown: "1 day" }, afterAt);
     await person.query("select acknowledge($1, 'net'), unacknowledge($1, 'net')", [org]);

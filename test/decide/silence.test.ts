@@ -6,11 +6,11 @@ import {
   addReports,
   decisions,
   loadContent,
+  notified,
   reportAndDecide,
   rows,
   serviceLog,
   someContent,
-  told,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 import {
@@ -206,19 +206,19 @@ test("a silence holds for all targets, and what it holds still qualifies", () =>
     ]);
   }));
 
-test("what was silenced was not told: it is told after the silence, and its cooldown begins then", () =>
+test("what was silenced was not notified: it is notified after the silence, and its cooldown begins then", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = aCluster();
     await loadContent(db, ["disk", someContent("low", { impact: 1, likelihood: 1 })]);
     await addSilence(db, { cluster });
     await reportAndDecide(db, cluster, "2026-03-02", ["disk", "low"]);
-    assert.deepEqual(await told(db, cluster), []);
-    assert.deepEqual(await explainedAs(db, "last_told_at", cluster, "2026-03-08"), {
+    assert.deepEqual(await notified(db, cluster), []);
+    assert.deepEqual(await explainedAs(db, "last_notified_at", cluster, "2026-03-08"), {
       "disk|KEY": null,
       "low|KEY": null,
     });
     await reportAndDecide(db, cluster, "2026-03-08", ["disk", "low"]);
-    assert.deepEqual(await told(db, cluster), [["disk|KEY"]]);
+    assert.deepEqual(await notified(db, cluster), [["disk|KEY"]]);
     assert.deepEqual(
       (await explainedAs(db, "next_eligible_at", cluster, "2026-03-09"))["disk|KEY"],
       "2026-03-15T00:00:00Z",

@@ -7,9 +7,9 @@ import {
   decideDue,
   jobs,
   loadContent,
+  notified,
   rows,
   someContent,
-  told,
   value,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
@@ -41,8 +41,8 @@ test("what a silence held is asked again when it is ended early, for clusters th
     await endSilence(db, id, "2026-03-02T06:00:00Z");
     assert.deepEqual(await waiting(db), [held]);
     assert.deepEqual(Object.keys(await jobs(db)), ["decide"]);
-    assert.equal((await decideDue(db, "2026-03-02T06:00:00Z")).told, 1);
-    assert.deepEqual(await told(db, held), [["disk|KEY"]]);
+    assert.equal((await decideDue(db, "2026-03-02T06:00:00Z")).notified, 1);
+    assert.deepEqual(await notified(db, held), [["disk|KEY"]]);
   }));
 
 test("the sweep asks again for what a silence held when it is over, once", () =>
@@ -60,7 +60,7 @@ test("the sweep asks again for what a silence held when it is over, once", () =>
     assert.deepEqual(await waiting(db), []);
     await db.query("select sweep('2026-03-03T00:00:00Z')");
     assert.deepEqual(await waiting(db, "2026-03-03T00:00:00Z"), [held]);
-    assert.equal((await decideDue(db, "2026-03-03T00:00:00Z")).told, 1);
+    assert.equal((await decideDue(db, "2026-03-03T00:00:00Z")).notified, 1);
     await db.query("select sweep('2026-03-03T00:01:00Z')");
     assert.deepEqual(await waiting(db), []);
   }));
@@ -74,7 +74,7 @@ test("a silence that ended while nobody swept is not forgotten", () =>
     await addReport(db, cluster, "2026-03-01T13:00:00Z", ["disk"]);
     await decideDue(db, "2026-03-01T13:00:00Z");
     await db.query("select sweep('2026-03-02T09:00:00Z')");
-    assert.equal((await decideDue(db, "2026-03-02T09:00:00Z")).told, 1);
+    assert.equal((await decideDue(db, "2026-03-02T09:00:00Z")).notified, 1);
   }));
 
 test("a silence is pending, then active, then expired; one that was ended early is expired at once", () =>

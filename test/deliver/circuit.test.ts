@@ -90,7 +90,7 @@ test("one message that fails again and again does not open it, and the others ge
     }
     assert.equal((await circuit(db))?.failures, 20);
     assert.equal(await isOpen(db), false);
-    assert.equal((await reportAndDecide(db, cluster, after(22_800), ["disk", "net"])).told, 1);
+    assert.equal((await reportAndDecide(db, cluster, after(22_800), ["disk", "net"])).notified, 1);
     assert.equal((await claim(db, after(22_800))).length, 1);
   }));
 
@@ -356,7 +356,7 @@ test("a message that is given up by its age says nothing about the receiver", ()
     await openCircuit(db);
     await db.query("update notification set next_attempt_at = $1", [after(60)]);
     const horizon = after(22 * 3600);
-    assert.equal(await value(db, "select give_up_expired($1)", [horizon]), 5);
+    assert.equal(await value(db, "select expire_notifications($1)", [horizon]), 5);
     const { failed_probes, failures } = (await circuit(db)) ?? {};
     assert.deepEqual([failed_probes, failures], [0, 5]);
     assert.deepEqual(await rows(db, "select distinct state, failure, last_error from notification"), [

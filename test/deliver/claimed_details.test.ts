@@ -47,7 +47,7 @@ async function claimedDetails(db: PoolClient, hour: number): Promise<unknown[][]
 const inTransaction = (work: (db: PoolClient) => Promise<void>) =>
   rolledBack(database.pool, async (db) => {
     await loadContent(db, ["disk", "net"]);
-    await setScopedPolicy(db, {}, { tell_resolved: true }, "2026-02-01");
+    await setScopedPolicy(db, {}, { notify_resolved: true }, "2026-02-01");
     await work(db);
   });
 
@@ -96,7 +96,7 @@ test("a report that was replaced, is not JSON or not there any more gives null, 
     assert.deepEqual(await claimedDetails(db, 1), [[null]]);
   }));
 
-test("what is told as gone has the details of the last report that still had it", () =>
+test("what is notified as gone has the details of the last report that still had it", () =>
   inTransaction(async (db) => {
     await arrive(db, [1, reportOf({ disk: "first", net: 0 })]);
     await decideDue(db, at(1));

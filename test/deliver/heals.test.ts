@@ -52,7 +52,7 @@ beforeEach(async () => {
   );
 });
 
-/** So many clusters are to be told to this target alone; returns them. */
+/** So many clusters are to be notified through this target alone; returns them. */
 async function messagesFor(target: string, count: number): Promise<string[]> {
   const now = new Date().toISOString();
   await setPolicy(database.pool, notificationsBackend, { enabled: target === notificationsBackend }, now);
@@ -167,7 +167,7 @@ test("a Service Log that is down gets a handful of requests, not one for each me
       .filter(({ msg }) => String(msg).startsWith("circuit"))
       .map(({ level, msg, target, failure, error }) => [level, msg, target, failure, error]),
     [
-      ["warn", "circuit opened", "service log", "server", "The Service Log answered HTTP 503: as told"],
+      ["warn", "circuit opened", "service log", "server", "The Service Log answered HTTP 503: as notified"],
       ["info", "circuit closed", "service log", undefined, undefined],
     ],
   );

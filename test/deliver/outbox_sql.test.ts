@@ -183,7 +183,7 @@ test("a failure from a worker that lost its lease does not count", () =>
     assert.deepEqual(await rows(db, "select * from notification"), before);
   }));
 
-test("a message that was given up and got through after all counts as told again", () =>
+test("a message that was given up and got through after all counts as notified again", () =>
   rolledBack(database.pool, async (db) => {
     await someMessages(db, at);
     const late = await claimOne(db, at);
@@ -195,7 +195,7 @@ test("a message that was given up and got through after all counts as told again
     assert.deepEqual(await rows(db, "select state, error_log from reported"), [{ state: 1, error_log: "" }]);
   }));
 
-test("unless it has been told again meanwhile", () =>
+test("unless it has been notified again meanwhile", () =>
   rolledBack(database.pool, async (db) => {
     const [cluster = ""] = await someMessages(db, at);
     const late = await claimOne(db, at);
@@ -203,7 +203,7 @@ test("unless it has been told again meanwhile", () =>
     await settle(db, [failed(present, { permanent: true })], "2026-03-01T12:05:01Z");
     await reportAndDecide(db, cluster, "2026-03-01T13:00:00Z", ["disk"]);
     assert.deepEqual(await settle(db, [delivered(late)], at), { ...nothing, sent: 1 });
-    assert.deepEqual(await rows(db, "select live from notified_issue order by told_at"), [
+    assert.deepEqual(await rows(db, "select live from notified_issue order by notified_at"), [
       { live: false },
       { live: true },
     ]);

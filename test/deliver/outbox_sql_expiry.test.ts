@@ -33,16 +33,16 @@ test("a try of which nobody knows how it ended is repeated only within 22 hours 
 test("a message that was never tried is sent, however old its decision", () =>
   rolledBack(database.pool, async (db) => {
     await someMessages(db, at);
-    assert.equal(await value(db, "select give_up_expired('2026-03-05')"), 0);
+    assert.equal(await value(db, "select expire_notifications('2026-03-05')"), 0);
     assert.equal((await claim(db, "2026-03-05")).length, 1);
   }));
 
-test("a try of which nobody knows how it ended is given up after 22 hours, visibly, and its issue is told anew", () =>
+test("a try of which nobody knows how it ended is given up after 22 hours, visibly, and its issue is notified anew", () =>
   rolledBack(database.pool, async (db) => {
     const [cluster = ""] = await someMessages(db, at);
     await claimOne(db, at);
-    assert.equal(await value(db, "select give_up_expired($1)", [justBefore]), 0);
-    assert.equal(await value(db, "select give_up_expired($1)", [horizon]), 1);
+    assert.equal(await value(db, "select expire_notifications($1)", [justBefore]), 0);
+    assert.equal(await value(db, "select expire_notifications($1)", [horizon]), 1);
     assert.deepEqual(await rows(db, "select state, failure, last_error, ended_at from notification"), [
       {
         state: "dead",
@@ -53,16 +53,16 @@ test("a try of which nobody knows how it ended is given up after 22 hours, visib
     ]);
     assert.deepEqual(await rows(db, "select state from reported"), [{ state: 4 }]);
     assert.deepEqual(await decisions(db, cluster, horizon), { "disk|KEY": "notify" });
-    assert.equal(await value(db, "select give_up_expired($1)", [horizon]), 0, "once");
+    assert.equal(await value(db, "select expire_notifications($1)", [horizon]), 0, "once");
   }));
 
 test("a message that a worker has, and one that was sent, are not given up", () =>
   rolledBack(database.pool, async (db) => {
     await someMessages(db, at);
     const claimed = await claimOne(db, justBefore);
-    assert.equal(await value(db, "select give_up_expired($1)", [horizon]), 0);
+    assert.equal(await value(db, "select expire_notifications($1)", [horizon]), 0);
     await settle(db, [delivered(claimed)], horizon);
-    assert.equal(await value(db, "select give_up_expired('2026-03-05')"), 0);
+    assert.equal(await value(db, "select expire_notifications('2026-03-05')"), 0);
   }));
 
 test("the sweep gives them up", () =>

@@ -69,7 +69,7 @@ test("a failed message waits, longer each time, and keeps what went wrong", () =
     assert.equal(
       await value(db, "select live from notified_issue"),
       true,
-      "a pending message counts as told",
+      "a pending message counts as notified",
     );
     assert.deepEqual(await rows(db, "select * from reported"), [], "it has not ended");
   }));
@@ -107,7 +107,7 @@ test("a receiver that asks for time gets it, but never less than the back-off", 
     assert.ok((await delayS(db, later)) >= 675);
   }));
 
-test("a permanent failure is dead at once: its issues do not count as told, and are told again", () =>
+test("a permanent failure is dead at once: its issues do not count as notified, and are notified again", () =>
   rolledBack(database.pool, async (db) => {
     const [cluster = ""] = await someMessages(db, at);
     const outcome = failed(await claimOne(db, at), {
@@ -130,7 +130,7 @@ test("a permanent failure is dead at once: its issues do not count as told, and 
     });
     assert.deepEqual(await jobs(db), {});
     assert.deepEqual(await decisions(db, cluster, "2026-03-01T12:00:06Z"), { "disk|KEY": "notify" });
-    assert.equal((await reportAndDecide(db, cluster, "2026-03-01T13:00:00Z", ["disk"])).told, 1);
+    assert.equal((await reportAndDecide(db, cluster, "2026-03-01T13:00:00Z", ["disk"])).notified, 1);
   }));
 
 test("a message is given up rather than tried later than 22 hours after its decision", () =>

@@ -51,7 +51,7 @@ const refusals = (db: PoolClient, when: string) =>
   ]);
 
 for (const target of [notificationsBackend, serviceLog])
-  test(`${target}: an issue whose delivery died does not count as told; redriven, it goes out under the same id and counts`, () =>
+  test(`${target}: an issue whose delivery died does not count as notified; redriven, it goes out under the same id and counts`, () =>
     rolledBack(database.pool, async (db) => {
       await setPolicy(db, notificationsBackend, { enabled: target === notificationsBackend }, "2026-02-01");
       await setPolicy(db, serviceLog, { enabled: target === serviceLog, required_tags: [] }, "2026-02-01");
@@ -69,7 +69,7 @@ for (const target of [notificationsBackend, serviceLog])
       assert.ok((await jobs(db))[`deliver ${target}`], "its target is woken");
       const evening = "2026-03-01T18:00:00Z";
       assert.deepEqual(await decisions(db, cluster, evening, target), { "disk|KEY": ["cooldown"] });
-      assert.equal((await reportAndDecide(db, cluster, evening, ["disk"])).told, 0);
+      assert.equal((await reportAndDecide(db, cluster, evening, ["disk"])).notified, 0);
       const [again] = await claim(db, evening, 10, target);
       assert.equal(again?.message_id, before.message_id);
       assert.equal(again?.attempt, 2, "so that the Service Log is searched first");
@@ -81,19 +81,19 @@ for (const target of [notificationsBackend, serviceLog])
       );
     }));
 
-test("what was known then stays known: it did not count as told between its death and the redrive", () =>
+test("what was known then stays known: it did not count as notified between its death and the redrive", () =>
   rolledBack(database.pool, async (db) => {
     await deadMessage(db);
     await redrive(db, later);
-    const told = (when: string) =>
+    const notified = (when: string) =>
       value(db, "select not voided @> $1::timestamptz from notified_issue", [when]);
     assert.deepEqual(
-      [await told(at), await told("2026-03-01T13:00:00Z"), await told(later)],
+      [await notified(at), await notified("2026-03-01T13:00:00Z"), await notified(later)],
       [false, false, true],
     );
   }));
 
-test("an issue that was told by another message meanwhile is left out, for good", () =>
+test("an issue that was notified by another message meanwhile is left out, for good", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = await deadMessage(db, "disk", "net");
     await reportAndDecide(db, cluster, "2026-03-01T13:00:00Z", ["disk"]);
@@ -105,7 +105,7 @@ test("an issue that was told by another message meanwhile is left out, for good"
       await rows(db, "select issues from delivery_gap where attempts = 1 order by decided_at limit 1"),
       [{ issues: "1" }],
     );
-    // the other one dies: then nobody has been told of it, least of all by the redriven message
+    // the other one dies: then nobody has been notified of it, least of all by the redriven message
     await settle(db, [failed(newer, { permanent: true })], later);
     const [again] = await claim(db, later);
     const issues = again?.issues as Row[];
@@ -121,15 +121,15 @@ test("an issue that was told by another message meanwhile is left out, for good"
     await redrive(db, later, "decided_at = '2026-03-01 12:00Z'");
     await settle(db, [delivered(await claimOne(db, later))], later);
     await loadContent(db, ["disk", "net", "cpu"]);
-    assert.equal((await reportAndDecide(db, cluster, "2026-03-01T15:00:00Z", ["disk", "net"])).told, 1);
+    assert.equal((await reportAndDecide(db, cluster, "2026-03-01T15:00:00Z", ["disk", "net"])).notified, 1);
   }));
 
-test("a message all of whose issues have been told since is refused", () =>
+test("a message all of whose issues have been notified since is refused", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = await deadMessage(db);
     await reportAndDecide(db, cluster, "2026-03-01T13:00:00Z", ["disk"]);
     const [{ refusal } = {}] = await redrive(db, later);
-    assert.equal(refusal, "all its issues have been told since");
+    assert.equal(refusal, "all its issues have been notified since");
     assert.deepEqual(
       await rows(
         db,
@@ -153,7 +153,7 @@ test("of two that tell the same issue the newer is redriven", () =>
     );
     assert.deepEqual(
       (await redrive(db, later)).map(({ refusal }) => refusal),
-      [null, "all its issues have been told since"],
+      [null, "all its issues have been notified since"],
     );
     assert.deepEqual(await rows(db, "select state from notification order by id"), [
       { state: "dead" },
@@ -220,8 +220,8 @@ test("redriven, it backs off from the beginning, and is given up 23 hours after 
     );
     assert.ok(delay >= 1.5 && delay <= 2.5, `${delay} s`);
     assert.equal(await value(db, "select given_up_at from delivery_gap"), "2026-03-02T11:00:00Z");
-    assert.equal(await value(db, "select give_up_expired('2026-03-02T10:59:59Z')"), 0);
-    assert.equal(await value(db, "select give_up_expired('2026-03-02T11:00:00Z')"), 1);
+    assert.equal(await value(db, "select expire_notifications('2026-03-02T10:59:59Z')"), 0);
+    assert.equal(await value(db, "select expire_notifications('2026-03-02T11:00:00Z')"), 1);
   }));
 
 test("a worker that had it before it was given up cannot end it after it was redriven", () =>
@@ -229,7 +229,7 @@ test("a worker that had it before it was given up cannot end it after it was red
     await someMessages(db, at);
     const lost = await claimOne(db, at);
     const horizon = "2026-03-02T10:00:00Z";
-    assert.equal(await value(db, "select give_up_expired($1)", [horizon]), 1);
+    assert.equal(await value(db, "select expire_notifications($1)", [horizon]), 1);
     await redrive(db, horizon);
     assert.deepEqual(await settle(db, [failed(lost, { permanent: true })], horizon), {
       sent: 0,

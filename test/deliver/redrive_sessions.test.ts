@@ -28,11 +28,11 @@ test("a redrive and a decision that tells the same at this moment: the decision 
   await settle(database.pool, [failed(await claimOne(database.pool, at), { permanent: true })], at);
   await twoSessions(database.pool, async (first, second) => {
     await addReport(first, cluster, later, ["disk"]);
-    assert.equal((await decideDue(first, later)).told, 1);
+    assert.equal((await decideDue(first, later)).notified, 1);
     const redriven = rows(second, redrive, [later]);
     await waitsForLock(database.pool, second, redriven);
     await first.query("commit");
-    assert.deepEqual(await redriven, [{ refusal: "its issues are being told at this moment" }]);
+    assert.deepEqual(await redriven, [{ refusal: "its issues are being notified at this moment" }]);
     await second.query("commit");
   });
   const state =
@@ -97,7 +97,7 @@ test("a replay and a redrive of the same message at once: whichever is second do
   assert.deepEqual(await states(), ["pending"]);
 });
 
-test("a replay and a decision at once: the issue is decided on once, and was told last by the decision", async () => {
+test("a replay and a decision at once: the issue is decided on once, and was notified last by the decision", async () => {
   for (const replayFirst of [true, false]) {
     await deadMessage();
     const cluster = aCluster();
@@ -111,7 +111,7 @@ test("a replay and a decision at once: the issue is decided on once, and was tol
       rows(db, "select issues from replay('2026-02-01', '2026-02-02', at => $1)", [at]);
     const decide = async (db: Db) => {
       await addReport(db, cluster, at, ["disk"]);
-      return (await decideDue(db, at)).told;
+      return (await decideDue(db, at)).notified;
     };
     await twoSessions(database.pool, async (first, second) => {
       await (replayFirst ? replay(first) : decide(first));
@@ -123,8 +123,8 @@ test("a replay and a decision at once: the issue is decided on once, and was tol
       await second.query("commit");
     });
     assert.deepEqual(
-      await rows(database.pool, "select last_told_at from decide(1, $1, array[$2])", [later, cluster]),
-      [{ last_told_at: at }],
+      await rows(database.pool, "select last_notified_at from decide(1, $1, array[$2])", [later, cluster]),
+      [{ last_notified_at: at }],
     );
     assert.deepEqual(await rows(database.pool, "select * from drift"), []);
   }
@@ -147,7 +147,7 @@ async function inACircle<T>(bringBack: (db: Db) => Promise<T>): Promise<T> {
          insert into notification (target_id, org_id, account_number, cluster, updated_at, decided_at, next_attempt_at)
          select 1, org_id, 0, cluster, $2, $2, $2 from issue where id = $1
          returning id)
-       insert into notified_issue (notification_id, issue_id, target_id, told_at, cooldown_period, occurrence, content_id, policy_id)
+       insert into notified_issue (notification_id, issue_id, target_id, notified_at, cooldown_period, occurrence, content_id, policy_id)
        select sent.id, $1, 1, $2, cooldown_period($2, '1 day'), 1, i.content_id, i.policy_id
        from sent cross join (select * from notified_issue limit 1) i`,
       [issue, later],
@@ -167,7 +167,7 @@ async function inACircle<T>(bringBack: (db: Db) => Promise<T>): Promise<T> {
 }
 
 test("a redrive or a replay that waits for a decision which waits for it gives way, and says so", async () => {
-  assert.deepEqual(await inACircle(redriven), [{ refusal: "its issues are being told at this moment" }]);
+  assert.deepEqual(await inACircle(redriven), [{ refusal: "its issues are being notified at this moment" }]);
   await assert.rejects(inACircle(replayed), /nothing was replayed, try again/);
 });
 

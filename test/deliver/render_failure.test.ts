@@ -10,12 +10,12 @@ import {
   delivered,
   failed,
   loadContent,
+  notified,
   type Row,
   reportAndDecide,
   rows,
   settle,
   someContent,
-  told,
   value,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
@@ -67,18 +67,18 @@ const renderFailed = async (db: PoolClient, when: string, rule = "net") => {
 const held = { decision: "hold", reasons: ["render_failed"], render_error: error, next_eligible_at: at(2) };
 const notHeld = { decision: "notify", reasons: [], render_error: null, next_eligible_at: null };
 
-/** The rules in the ledger and whether they count as told. */
+/** The rules in the ledger and whether they count as notified. */
 const ledger = async (db: PoolClient) =>
   (
     await rows(
       db,
       `select r.rule_name as rule, n.live from notified_issue n join issue i on i.id = n.issue_id
-       join rule r on r.id = i.rule_id where i.cluster = $1 order by n.told_at, rule`,
+       join rule r on r.id = i.rule_id where i.cluster = $1 order by n.notified_at, rule`,
       [cluster],
     )
   ).map(({ rule, live }) => `${live ? "" : "not "}${rule}`);
 
-test("an issue that cannot be rendered is left out, does not count as told, and is held with the error", () =>
+test("an issue that cannot be rendered is left out, does not count as notified, and is held with the error", () =>
   inTransaction(async (db) => {
     await report(db, at(1), "disk", "net");
     assert.deepEqual(await deliver(db, at(1), "net"), { sent: 1, retried: 0, dead: 0 });
@@ -87,8 +87,8 @@ test("an issue that cannot be rendered is left out, does not count as told, and 
       { state: "sent", failure: null },
     ]);
     assert.deepEqual(await renderFailed(db, at(1, "12:00:01")), held);
-    const { last_told_at } = (await explained(db, cluster, at(1, "13:00:00")))["net|KEY"] ?? {};
-    assert.equal(last_told_at, null);
+    const { last_notified_at } = (await explained(db, cluster, at(1, "13:00:00")))["net|KEY"] ?? {};
+    assert.equal(last_notified_at, null);
     assert.deepEqual(await decisions(db, cluster, at(1, "13:00:00")), {
       "disk|KEY": ["cooldown"],
       "net|KEY": ["render_failed"],
@@ -96,7 +96,7 @@ test("an issue that cannot be rendered is left out, does not count as told, and 
     assert.deepEqual(await rows(db, "select state, error_log from reported"), [{ state: 1, error_log: "" }]);
   }));
 
-test("it is held from the moment it failed for 24 hours, then it is told again", () =>
+test("it is held from the moment it failed for 24 hours, then it is notified again", () =>
   inTransaction(async (db) => {
     await report(db, at(1, "11:00:00"), "disk", "net");
     await deliver(db, at(1), "net");
@@ -107,10 +107,10 @@ test("it is held from the moment it failed for 24 hours, then it is told again",
       "as it was known then",
     );
     await report(db, at(2, "11:59:59"), "disk", "net");
-    assert.deepEqual(await told(db, cluster), [["disk|KEY", "net|KEY"]]);
+    assert.deepEqual(await notified(db, cluster), [["disk|KEY", "net|KEY"]]);
     assert.deepEqual(await renderFailed(db, at(2)), notHeld);
     await report(db, at(2), "disk", "net");
-    assert.deepEqual(await told(db, cluster), [["disk|KEY", "net|KEY"], ["net|KEY"]]);
+    assert.deepEqual(await notified(db, cluster), [["disk|KEY", "net|KEY"], ["net|KEY"]]);
     assert.deepEqual(await deliver(db, at(2)), { sent: 1, retried: 0, dead: 0 });
     assert.deepEqual(await decisions(db, cluster, at(3)), {
       "disk|KEY": ["cooldown"],
@@ -130,7 +130,7 @@ test("when the 24 hours end, the cluster is asked again, once, without a report"
     assert.equal(await swept(at(2, "11:59:59")), 0);
     assert.equal(await swept(at(2)), 1);
     assert.deepEqual(await waiting(db), [cluster]);
-    assert.equal((await decideDue(db, at(2))).told, 1);
+    assert.equal((await decideDue(db, at(2))).notified, 1);
     assert.equal(await swept(at(2, "12:01:00")), 0);
   }));
 
@@ -145,7 +145,7 @@ test("it fails again after 24 hours: held for another day, and what was decided 
     assert.deepEqual(await renderFailed(db, at(3)), notHeld);
   }));
 
-test("new content is told at once; new content of another rule changes nothing", () =>
+test("new content is notified at once; new content of another rule changes nothing", () =>
   inTransaction(async (db) => {
     await report(db, at(1), "disk", "net");
     await deliver(db, at(1), "net");
@@ -155,17 +155,17 @@ test("new content is told at once; new content of another rule changes nothing",
     const mended = ["disk", someContent("net", { reason: "mended" })];
     await loadContent(db, mended, at(1, "12:03:00"));
     assert.deepEqual(await renderFailed(db, at(1, "12:03:00")), notHeld);
-    assert.equal((await decideDue(db, at(1, "12:03:00"))).told, 1, "its cluster is asked again");
-    assert.deepEqual(await told(db, cluster), [["disk|KEY", "net|KEY"], ["net|KEY"]]);
+    assert.equal((await decideDue(db, at(1, "12:03:00"))).notified, 1, "its cluster is asked again");
+    assert.deepEqual(await notified(db, cluster), [["disk|KEY", "net|KEY"], ["net|KEY"]]);
   }));
 
-test("an issue that went and came back is told at once", () =>
+test("an issue that went and came back is notified at once", () =>
   inTransaction(async (db) => {
     await report(db, at(1), "disk", "net");
     await deliver(db, at(1), "net");
     await report(db, at(1, "13:00:00"), "disk");
     await report(db, at(1, "14:00:00"), "disk", "net");
-    assert.deepEqual(await told(db, cluster), [["disk|KEY", "net|KEY"], ["net|KEY"]]);
+    assert.deepEqual(await notified(db, cluster), [["disk|KEY", "net|KEY"], ["net|KEY"]]);
   }));
 
 test("only the target and the cluster that it failed for are held", () =>
@@ -260,9 +260,9 @@ test("a message that was given up and got through after all does not tell what i
     });
   }));
 
-test("what cannot be told as gone is tried again after 24 hours, too", () =>
+test("what cannot be notified as gone is tried again after 24 hours, too", () =>
   inTransaction(async (db) => {
-    await setScopedPolicy(db, {}, { tell_resolved: true }, at(1, "00:00:00"));
+    await setScopedPolicy(db, {}, { notify_resolved: true }, at(1, "00:00:00"));
     await report(db, at(1, "10:00:00"), "disk", "net");
     await deliver(db, at(1, "10:00:00"));
     await report(db, at(1, "11:00:00"));

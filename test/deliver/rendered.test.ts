@@ -116,7 +116,7 @@ test("only the texts that the target uses can fail", async () => {
   );
 });
 
-test("of what is gone only the title is told, so its reason cannot fail", async () => {
+test("of what is gone only the title is notified, so its reason cannot fail", async () => {
   const all = await render([message("1", [issue("bad_reason")], { resolved: true })], entries);
   assert.deepEqual([all.unrendered.size, all.failed], [0, []]);
   assert.deepEqual(

@@ -58,7 +58,7 @@ async function message(
 const issuesOf = (claimed: Row = {}) =>
   (claimed.issues as Row[]).map(({ component }) => String(component).split(".").at(-2)).sort();
 
-test("what was sent goes out again under a new id that says what it repeats, and is no new telling", () =>
+test("what was sent goes out again under a new id that says what it repeats, and is no new notification", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = await message(db, ["disk", "net"]);
     const [original] = await rows(db, "select id, message_id from notification");
@@ -116,7 +116,7 @@ test("it starts no spacing either, and its rendering failures hold nothing", () 
     assert.deepEqual(await rows(db, "select * from render_failure"), []);
   }));
 
-test("what was given up counts as told from the replay on, and reported follows when it gets through", () =>
+test("what was given up counts as notified from the replay on, and reported follows when it gets through", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = await message(db, ["disk"], "dead");
     await replay(db);
@@ -126,7 +126,7 @@ test("what was given up counts as told from the replay on, and reported follows 
     assert.deepEqual(await rows(db, "select state, error_log, notified_at from reported"), [
       { state: 1, error_log: "it answered 503", notified_at: at },
     ]);
-    assert.equal((await reportAndDecide(db, cluster, "2026-03-02T13:00:00Z", ["disk"])).told, 0);
+    assert.equal((await reportAndDecide(db, cluster, "2026-03-02T13:00:00Z", ["disk"])).notified, 0);
   }));
 
 test("not any more when the replay is given up, too; then it can be replayed once more", () =>
@@ -154,7 +154,7 @@ test("not any more when the replay is given up, too; then it can be replayed onc
 /** The replays that wait, in their order. */
 const waiting = async (db: PoolClient, when = nextDay) => (await claim(db, when)) as Claimed[];
 
-test("what a replay told of a dead message stays told: a week later it is not replayed again unless asked for", () =>
+test("what a replay notified of a dead message stays notified: a week later it is not replayed again unless asked for", () =>
   rolledBack(database.pool, async (db) => {
     await message(db, ["disk", "net"], "dead");
     await replay(db, { rule: "disk" });
@@ -228,7 +228,7 @@ test("a replay that was given up by one worker, and got through by another, tell
     });
   }));
 
-test("an issue of a dead message that was told since is left to the message that told it", () =>
+test("an issue of a dead message that was notified since is left to the message that notified it", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = await message(db, ["disk", "net"], "dead");
     await message(db, ["disk"], "sent", { cluster, at: "2026-03-01T13:00:00Z" });
@@ -246,7 +246,7 @@ test("an issue that died several times is replayed once", () =>
       { target_name: notificationsBackend, messages: 1, issues: 1, clusters: 1 },
     ]);
     assert.equal(
-      await value(db, "select max(told_at) from notified_issue where live"),
+      await value(db, "select max(notified_at) from notified_issue where live"),
       "2026-03-01T13:00:00Z",
     );
   }));
@@ -350,7 +350,7 @@ test("a message that has been replayed is not redriven", () =>
     assert.deepEqual(redriven, [{ refusal: "it has been replayed" }]);
   }));
 
-test("what could not be rendered was not told, and is not replayed", () =>
+test("what could not be rendered was not notified, and is not replayed", () =>
   rolledBack(database.pool, async (db) => {
     await loadContent(db, ["disk", "net"]);
     await reportAndDecide(db, aCluster(), at, ["disk", "net"]);

@@ -57,7 +57,7 @@ describe("the queries of docs/sql.md answer what the page says", () => {
     const [{ ledger } = {}] = await rows(
       database.pool,
       `select array_agg((select count(*) from notified_issue l where l.live and l.target_id = target_id('notifications backend')
-         and l.told_at >= day and l.told_at < day + interval '1 day') order by day) as ledger
+         and l.notified_at >= day and l.notified_at < day + interval '1 day') order by day) as ledger
        from generate_series(timestamptz '2026-03-02T00:00Z', '2026-03-08T00:00Z', '1 day') day`,
     );
     assert.deepEqual(replayed, ledger);

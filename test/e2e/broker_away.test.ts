@@ -47,9 +47,9 @@ scenario(
     await scene.pool.query("update notification set next_attempt_at = now() where state = 'pending'");
     scene.start("work");
     await scene.quiet();
-    const told = await scene.topics.received.take(3);
-    assert.deepEqual(new Set(told.map(({ cluster }) => cluster)), new Set(clusters));
-    assert.deepEqual(told[0]?.issues, [issueOf("bug")]);
+    const notified = await scene.topics.received.take(3);
+    assert.deepEqual(new Set(notified.map(({ cluster }) => cluster)), new Set(clusters));
+    assert.deepEqual(notified[0]?.issues, [issueOf("bug")]);
     assert.deepEqual(
       await scene.rows("select state, count(*)::integer as n from reported group by state order by state"),
       [{ state: 1, n: 6 }],

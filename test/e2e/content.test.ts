@@ -50,8 +50,11 @@ scenario("a rule's impact is changed while the service runs, and the decision wi
   await scene.topics.received.assertNoMore();
 
   await load(scene, { disk: { impact: "Critical", likelihood: 4, description: "{{=pydata.missing}}!" } });
-  const [told] = await scene.topics.received.take(1);
-  assert.deepEqual([told?.cluster, told?.severity, told?.titles], [cluster, "CRITICAL", ["undefined!"]]);
+  const [notified] = await scene.topics.received.take(1);
+  assert.deepEqual(
+    [notified?.cluster, notified?.severity, notified?.titles],
+    [cluster, "CRITICAL", ["undefined!"]],
+  );
   await scene.quiet();
   assert.equal(await said(), "cooldown");
   assert.equal(service.said("running").length, 1);
@@ -67,15 +70,15 @@ scenario(
     const cluster = aCluster();
     await report(scene, cluster, { cpu: {}, disk: {}, net: { node: "n1" } });
 
-    const [told] = await scene.topics.received.take(1);
+    const [notified] = await scene.topics.received.take(1);
     assert.deepEqual(
-      [told?.issues, told?.titles],
+      [notified?.issues, notified?.titles],
       [
         ["disk|KEY", "net|KEY"],
         ["disk is wrong", "Node n1 is slow"],
       ],
     );
-    assert.equal(told?.severity, "IMPORTANT", "of those that are told");
+    assert.equal(notified?.severity, "IMPORTANT", "of those that are notified");
     const summaries = () =>
       entries(scene)
         .map(({ summary }) => summary)
@@ -118,8 +121,8 @@ scenario(
     scene.start("run");
     const name = '<b>"ř"</b> & *co*';
     await report(scene, aCluster(), { disk: { name, nodes: ["[n](http://x)", "# two"] } });
-    const [told] = await scene.topics.received.take(1);
-    assert.deepEqual(told?.titles, ["Disk &lt;b&gt;&quot;ř&quot;&lt;/b&gt; &amp; *co* of 2 nodes"]);
+    const [notified] = await scene.topics.received.take(1);
+    assert.deepEqual(notified?.titles, ["Disk &lt;b&gt;&quot;ř&quot;&lt;/b&gt; &amp; *co* of 2 nodes"]);
     const [entry, ...more] = entries(scene);
     assert.deepEqual(more, []);
     assert.equal(entry?.summary, 'Disk \\<b\\>"ř"\\</b\\> \\& \\*co\\* of 2 nodes');

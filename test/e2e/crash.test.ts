@@ -20,7 +20,7 @@ scenario(
       const unlucky = scene.start("consume", { env: { ...batches, KILL_BEFORE: "commit" }, preload });
       assert.deepEqual(await unlucky.ends(), killed, `${ordinal}: ${unlucky.stderr}`);
       await scene.consumed(20);
-      assert.equal(await scene.topics.committed(), 0, "Kafka was told nothing");
+      assert.equal(await scene.topics.committed(), 0, "Kafka was notified nothing");
       await scene.topics.evictMembers();
     }
     const lucky = scene.start("consume", { env: batches });
@@ -61,15 +61,15 @@ scenario(
     await scene.leasesEnd();
     await scene.quiet();
     const again = await scene.topics.received.take(2);
-    const told = (messages: typeof first) =>
+    const notified = (messages: typeof first) =>
       messages.map(({ offset: _, ...message }) => message).sort((a, b) => a.id.localeCompare(b.id));
-    assert.deepEqual(told(again), told(first), "the same messages with the same ids");
+    assert.deepEqual(notified(again), notified(first), "the same messages with the same ids");
     assert.deepEqual(first[0]?.issues, [issueOf("bug"), issueOf("proxy")]);
     assert.deepEqual(
       await scene.rows(
         "select state, attempts, message_id::text as id from notification order by message_id",
       ),
-      told(first).map(({ id }) => ({ state: "sent", attempts: 2, id })),
+      notified(first).map(({ id }) => ({ state: "sent", attempts: 2, id })),
     );
     assert.equal(await scene.value("select count(*)::integer from reported where state = 1"), 2);
   },

@@ -31,8 +31,8 @@ scenario(
     await proxy.heal();
     await scene.consumed(20);
     await scene.quiet();
-    const told = await scene.topics.received.take(20);
-    assert.deepEqual(new Set(told.map(({ cluster }) => cluster)), new Set(clusters));
+    const notified = await scene.topics.received.take(20);
+    assert.deepEqual(new Set(notified.map(({ cluster }) => cluster)), new Set(clusters));
     await until("Kafka knows", async () => (await scene.topics.committed()) === 20);
     await service.stop();
   },
@@ -84,12 +84,15 @@ scenario("a database that goes away in the middle only delays", {}, async (scene
     "select message_id::text as id, cluster from notification where state = 'sent'",
   );
   const onTopic = Number(await scene.value("select sum(attempts)::integer from notification"));
-  const told = await scene.topics.received.takeAll();
-  assert.ok(told.length >= count && told.length <= onTopic, `${told.length} messages by ${onTopic} attempts`);
-  const heard = new Map(told.map(({ id, cluster }) => [id, cluster]));
+  const notified = await scene.topics.received.takeAll();
+  assert.ok(
+    notified.length >= count && notified.length <= onTopic,
+    `${notified.length} messages by ${onTopic} attempts`,
+  );
+  const heard = new Map(notified.map(({ id, cluster }) => [id, cluster]));
   assert.deepEqual(heard, new Map(sent.map(({ id, cluster }) => [String(id), String(cluster)])));
   assert.deepEqual(new Set(heard.values()), new Set(clusters));
-  assert.deepEqual(told[0]?.issues, [issueOf("bug"), issueOf("proxy")]);
+  assert.deepEqual(notified[0]?.issues, [issueOf("bug"), issueOf("proxy")]);
 });
 
 scenario(

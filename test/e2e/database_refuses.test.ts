@@ -56,8 +56,8 @@ scenario(
     assert.equal(rejected[1]?.detail, "nobody wants fourteen");
     const counts = { stored: 17, replaced: 0, unchanged: 0, rejected: 3, skipped: 0 };
     assert.deepEqual(await service.ingestedAll(20), counts);
-    const told = await scene.topics.received.take(17);
-    assert.ok(!told.some(({ cluster }) => accounts.has(clusters.indexOf(cluster))));
+    const notified = await scene.topics.received.take(17);
+    assert.ok(!notified.some(({ cluster }) => accounts.has(clusters.indexOf(cluster))));
     await service.stop();
   },
 );

@@ -29,10 +29,10 @@ scenario("the same report twice makes one notification", {}, async (scene) => {
   await report(scene, [same]);
   await report(scene, [same]);
   await report(scene, [aReport(cluster, ["bug"]), same]);
-  const [told] = await scene.topics.received.take(1);
-  assert.deepEqual(told?.issues, [issueOf("bug")]);
-  assert.deepEqual([told?.key, told?.cluster, told?.org], [cluster, cluster, "11789772"]);
-  assert.equal(told?.severity, "CRITICAL");
+  const [notified] = await scene.topics.received.take(1);
+  assert.deepEqual(notified?.issues, [issueOf("bug")]);
+  assert.deepEqual([notified?.key, notified?.cluster, notified?.org], [cluster, cluster, "11789772"]);
+  assert.equal(notified?.severity, "CRITICAL");
   assert.deepEqual(await explained(scene, cluster, backend), { [issueOf("bug")]: ["cooldown"] });
   const reported = await scene.rows(
     "select state, report <> '' as has_report from reported where event_type_id = 1 order by notified_at",
@@ -63,12 +63,12 @@ scenario("the issues of one cluster go out in one notification, the gravest firs
     aReport(one, []),
   ]);
   await report(scene, [aReport(one, ["proxy", "bug", "tutorial"])]);
-  const told = await scene.topics.received.take(2);
-  const issues = Object.fromEntries(told.map((message) => [message.cluster, message.issues]));
+  const notified = await scene.topics.received.take(2);
+  const issues = Object.fromEntries(notified.map((message) => [message.cluster, message.issues]));
   assert.deepEqual(issues, { [one]: [issueOf("bug"), issueOf("proxy")], [other]: [issueOf("proxy")] });
 });
 
-scenario("after its cooldown an issue is told again, and not a moment before", {}, async (scene) => {
+scenario("after its cooldown an issue is notified again, and not a moment before", {}, async (scene) => {
   const consumer = scene.start("consume");
   const cluster = aCluster();
   await scene.topics.produce([aReport(cluster, ["bug"])]);
@@ -80,34 +80,34 @@ scenario("after its cooldown an issue is told again, and not a moment before", {
       "insert into decision_due (org_id, cluster) values (11789772, $1) on conflict do nothing",
       [cluster],
     );
-    const sql = "select told, held from decide_due(10, transaction_timestamp() + $1::interval)";
+    const sql = "select notified, held from decide_due(10, transaction_timestamp() + $1::interval)";
     return (await scene.rows(sql, [time]))[0];
   };
-  assert.deepEqual(await decideIn("0"), { told: 1, held: 1 });
-  assert.deepEqual(await decideIn("6 days 23 hours 59 minutes"), { told: 0, held: 2 });
-  assert.deepEqual(await decideIn("7 days 1 minute"), { told: 1, held: 1 });
-  assert.deepEqual(await decideIn("14 days"), { told: 0, held: 2 });
+  assert.deepEqual(await decideIn("0"), { notified: 1, held: 1 });
+  assert.deepEqual(await decideIn("6 days 23 hours 59 minutes"), { notified: 0, held: 2 });
+  assert.deepEqual(await decideIn("7 days 1 minute"), { notified: 1, held: 1 });
+  assert.deepEqual(await decideIn("14 days"), { notified: 0, held: 2 });
   await scene.pool.query("update notification set next_attempt_at = now()");
 
   scene.start("work");
   await scene.quiet();
-  const told = await scene.topics.received.take(2);
+  const notified = await scene.topics.received.take(2);
   assert.deepEqual(
-    told.map(({ issues }) => issues),
+    notified.map(({ issues }) => issues),
     [[issueOf("bug")], [issueOf("bug")]],
   );
-  assert.notEqual(told[0]?.id, told[1]?.id);
+  assert.notEqual(notified[0]?.id, notified[1]?.id);
 });
 
-scenario("a cooldown that is made shorter counts for what was told before", {}, async (scene) => {
+scenario("a cooldown that is made shorter counts for what was notified before", {}, async (scene) => {
   scene.start("run");
   const cluster = aCluster();
   await report(scene, [aReport(cluster, ["bug"])]);
   await scene.pool.query("select set_policy($1, '{\"cooldown\": \"0\"}', 'for the test')", [backend]);
   await scene.quiet();
   await report(scene, [aReport(cluster, ["bug"])]);
-  const told = await scene.topics.received.take(3);
-  assert.equal(new Set(told.map(({ id }) => id)).size, 3, "0 tells with every decision");
+  const notified = await scene.topics.received.take(3);
+  assert.equal(new Set(notified.map(({ id }) => id)).size, 3, "0 tells with every decision");
 });
 
 scenario(
@@ -124,18 +124,18 @@ scenario(
       [issueOf("tutorial")]: ["missing_tag"],
     });
     assert.deepEqual(await scene.rows("select distinct state from reported"), [{ state: 3 }]);
-    // It was not told, so nothing keeps it back when it comes to be above.
+    // It was not notified, so nothing keeps it back when it comes to be above.
     await scene.pool.query("select set_policy($1, '{\"total_risk_threshold\": 1}', 'for the test')", [
       backend,
     ]);
-    const [told] = await scene.topics.received.take(1);
-    assert.deepEqual(told?.issues, [issueOf("tutorial")]);
-    assert.equal(told?.severity, "LOW");
+    const [notified] = await scene.topics.received.take(1);
+    assert.deepEqual(notified?.issues, [issueOf("tutorial")]);
+    assert.equal(notified?.severity, "LOW");
   },
 );
 
 scenario(
-  "each target is told by its own policy and keeps its own cooldown",
+  "each target is notified by its own policy and keeps its own cooldown",
   { serviceLog: true },
   async (scene) => {
     scene.start("run");
@@ -151,7 +151,11 @@ scenario(
     const [second] = await scene.topics.received.take(1);
     assert.deepEqual(second?.issues, [issueOf("proxy")], "the notifications backend still cools down");
     const entries = scene.receiver.entries.map(({ body }) => body);
-    assert.equal(entries.length, 1 + 1 + 2, "without a cooldown the service log is told with every decision");
+    assert.equal(
+      entries.length,
+      1 + 1 + 2,
+      "without a cooldown the service log is notified with every decision",
+    );
     assert.deepEqual(new Set(entries.map(({ cluster_uuid }) => cluster_uuid)), new Set([cluster]));
     assert.equal(new Set(entries.map(({ event_stream_id }) => event_stream_id)).size, entries.length);
     assert.equal(

@@ -55,8 +55,8 @@ scenario(
     await wake(scene);
     const { added, removed } = await service.says("content fetched");
     assert.deepEqual([added, removed], [3, 17]);
-    const [told] = await scene.topics.received.take(1);
-    assert.equal(told?.cluster, cluster, "content that arrives is decided upon without a restart");
+    const [notified] = await scene.topics.received.take(1);
+    assert.equal(notified?.cluster, cluster, "content that arrives is decided upon without a restart");
 
     const before = await versions(scene);
     const reasons = [

@@ -28,7 +28,7 @@ async function stored(scene: Scene): Promise<unknown[]> {
 }
 
 /**
- * What was told of positions: from where on the messages came, and from where on they were expected. It may be told
+ * What was notified of positions: from where on the messages came, and from where on they were expected. It may be notified
  * twice: when the partition is assigned, and with a batch that was on its way already.
  */
 const positions = ({ level, first, expected }: Record<string, unknown>) => ({ level, first, expected });
@@ -85,7 +85,7 @@ scenario(
 );
 
 scenario(
-  "messages that Kafka has dropped are told as an error, and what is left is stored",
+  "messages that Kafka has dropped are notified as an error, and what is left is stored",
   {},
   async (scene) => {
     const before = await consume(scene, 4);

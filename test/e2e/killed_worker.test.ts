@@ -46,7 +46,7 @@ scenario(
     await scene.topics.produce([aReport(aCluster(), ["bug"])]);
     const zombie = scene.start("run", { env: { CCX_SERVICE_LOG_TIMEOUT_MS: "3000" } });
     await until("a post is under way", () => scene.receiver.requests.posts === 1);
-    await until("the other target is told", async () =>
+    await until("the other target is notified", async () =>
       scene.value("select true from notification where target_id = 1 and state = 'sent'"),
     );
     const poolId = await scene.value("select pool_id from worker");

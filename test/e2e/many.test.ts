@@ -23,7 +23,7 @@ const rounds = [0, 0, 1].map((more) =>
   }),
 );
 
-type Outcome = { stored: unknown; issues: unknown; ledger: unknown[]; told: string[]; entries: string[] };
+type Outcome = { stored: unknown; issues: unknown; ledger: unknown[]; notified: string[]; entries: string[] };
 const outcomes: Outcome[] = [];
 
 /** Sends everything through so many processes, and says what came of it, whoever did it. */
@@ -54,7 +54,7 @@ async function sendThrough(scene: Scene, consumers: number, workers: number): Pr
   quickest?.thaw();
 
   const issue = "i.cluster || ' ' || r.rule_name || '|' || r.error_key as issue";
-  const told = (await scene.topics.received.takeAll()).flatMap(({ cluster, issues }) =>
+  const notified = (await scene.topics.received.takeAll()).flatMap(({ cluster, issues }) =>
     issues.map((issue) => `${cluster} ${issue}`),
   );
   outcomes.push({
@@ -66,7 +66,7 @@ async function sendThrough(scene: Scene, consumers: number, workers: number): Pr
       `select target_id, ${issue}, n.occurrence from notified_issue n
        join issue i on i.id = n.issue_id join rule r on r.id = i.rule_id order by 1, 2`,
     ),
-    told: told.sort(),
+    notified: notified.sort(),
     entries: scene.receiver.entries.map(({ body }) => `${body.cluster_uuid} ${body.summary}`).sort(),
   });
   assert.deepEqual(await scene.rows("select * from drift"), []);
@@ -85,10 +85,10 @@ scenario("one consumer and one worker tell every issue once", options, async (sc
   await sendThrough(scene, 1, 1);
   const [one] = outcomes;
   assert.ok(one);
-  assert.equal(new Set(one.told).size, one.told.length);
+  assert.equal(new Set(one.notified).size, one.notified.length);
   assert.equal(new Set(one.entries).size, one.entries.length);
-  assert.equal(one.ledger.length, one.told.length + one.entries.length);
-  assert.ok(one.told.length > 150, `${one.told.length} issues told`);
+  assert.equal(one.ledger.length, one.notified.length + one.entries.length);
+  assert.ok(one.notified.length > 150, `${one.notified.length} issues notified`);
 });
 
 scenario("two consumers and three workers at once do the same", options, (scene) => sendThrough(scene, 2, 3));

@@ -209,7 +209,7 @@ scenario("Kafka that refuses the login, or is away, gets no secret out of us", {
   assertClean(JSON.stringify(away.lines) + away.stderr, "broker away");
 });
 
-test("a wrong value beside secrets, or a secret of the wrong form, is told without them", async () => {
+test("a wrong value beside secrets, or a secret of the wrong form, is notified without them", async () => {
   const good = { ...secretEnv("postgres://ccx@127.0.0.1:1/ccx"), ...sasl("plain") };
   const wrong: Record<string, string>[] = [
     { CCX_BATCH_SIZE: "x" },

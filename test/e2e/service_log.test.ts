@@ -6,7 +6,7 @@ import { until } from "../support/until.ts";
 
 const only = { serviceLog: true };
 
-/** Reports of clusters with one issue each go to the Service Log alone, which behaves as told. */
+/** Reports of clusters with one issue each go to the Service Log alone, which behaves as notified. */
 async function report(scene: Scene, clusters: number, ...behaviours: Behaviour[]): Promise<string[]> {
   await scene.pool.query(`select set_policy('notifications backend', '{"enabled": false}', 'for the test')`);
   scene.receiver.behave(...behaviours);
@@ -88,12 +88,12 @@ scenario("an entry that is refused is dead with a reason, and the others go out"
   const reported = "select cluster, state, error_log from reported where event_type_id = 2";
   assert.deepEqual(await scene.rows(reported), [{ cluster, state: 1, error_log: said }]);
 
-  // Who was not told does not cool down: the next report tells it.
+  // Who was not notified does not cool down: the next report tells it.
   await scene.topics.produce([aReport(cluster, ["bug", "proxy"])]);
   await scene.consumed(2);
   await withoutWaiting(scene);
-  const told = scene.receiver.entries.map(({ body }) =>
+  const notified = scene.receiver.entries.map(({ body }) =>
     body.description?.includes(issueOf("bug").split("|")[1] ?? ""),
   );
-  assert.deepEqual(told.sort(), [false, true]);
+  assert.deepEqual(notified.sort(), [false, true]);
 });

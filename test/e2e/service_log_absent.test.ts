@@ -14,8 +14,8 @@ async function oneAfterTheOther(scene: Scene, count: number): Promise<void> {
     const cluster = aCluster();
     await scene.topics.produce([aReport(cluster, ["bug"])]);
     await scene.consumed(before + nth);
-    const [told] = await scene.topics.received.take(1);
-    assert.equal(told?.cluster, cluster);
+    const [notified] = await scene.topics.received.take(1);
+    assert.equal(notified?.cluster, cluster);
   }
 }
 

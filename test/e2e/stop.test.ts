@@ -31,8 +31,8 @@ scenario(
     assert.equal(second.ingested().skipped, 0);
     assert.equal(first.ingested().stored + second.ingested().stored, count);
     assert.deepEqual(await scene.rows(stored), [{ rows: count, clusters: count, last: count - 1 }]);
-    const told = await scene.topics.received.take(count);
-    assert.deepEqual(new Set(told.map(({ cluster }) => cluster)), new Set(clusters));
+    const notified = await scene.topics.received.take(count);
+    assert.deepEqual(new Set(notified.map(({ cluster }) => cluster)), new Set(clusters));
   },
 );
 
@@ -68,8 +68,8 @@ scenario(
     await second.stop();
     assert.deepEqual(scene.receiver.entries.map(({ body }) => body.cluster_uuid).sort(), clusters.sort());
     assert.equal(await scene.value("select max(attempts) from notification"), 1);
-    const told = await scene.topics.received.take(count);
-    assert.deepEqual(new Set(told.map(({ cluster }) => cluster)), new Set(clusters));
+    const notified = await scene.topics.received.take(count);
+    assert.deepEqual(new Set(notified.map(({ cluster }) => cluster)), new Set(clusters));
   },
 );
 

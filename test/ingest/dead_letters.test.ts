@@ -20,7 +20,7 @@ beforeEach(() =>
     .then(() => undefined),
 );
 
-/** A producer that fails as told, and keeps what it was given otherwise. */
+/** A producer that fails as notified, and keeps what it was given otherwise. */
 function aProducer(...failures: (Error | undefined)[]) {
   const sent: Message[] = [];
   return {

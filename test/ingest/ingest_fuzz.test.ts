@@ -115,13 +115,13 @@ test(`${inputs} hostile messages are each stored or rejected, and nothing chokes
   assert.equal(byReason.not_storable, undefined, "our checks know what PostgreSQL takes");
 
   const reasonsNow = "select md5(string_agg(reason || detail, ',' order by id)) from rejected_message";
-  const told = await value(database.pool, reasonsNow);
+  const notified = await value(database.pool, reasonsNow);
   const none = { stored: 0, replaced: 0, unchanged: 0, done_already: 0 };
   const again = await retryRejected(database.pool, { until: now.toISOString() });
   assert.deepEqual(again, { ...none, rejected: 0 }, "all of them arrived later");
   const retried = await retryRejected(database.pool, {});
   assert.deepEqual(retried, { ...none, rejected: counts.rejected }, "what is rejected once stays so");
-  assert.equal(await value(database.pool, reasonsNow), told, "for the same reasons");
+  assert.equal(await value(database.pool, reasonsNow), notified, "for the same reasons");
   assert.deepEqual(
     await value(database.pool, "select sum(attempts)::integer from rejected_message"),
     counts.rejected * 2,
@@ -138,5 +138,8 @@ test(`${inputs} hostile messages are each stored or rejected, and nothing chokes
   // else this test would try nothing but the first checks
   assert.ok(counts.stored > inputs / 50 && counts.replaced > 0 && counts.unchanged > 0, `SEED=${seed}`);
   assert.ok(counts.rejected > inputs / 10 && Object.keys(byReason).length >= 15, `SEED=${seed}`);
-  assert.ok(Number(await value(database.pool, "select count(*) from notification")) > 0, "something is told");
+  assert.ok(
+    Number(await value(database.pool, "select count(*) from notification")) > 0,
+    "something is notified",
+  );
 });

@@ -103,7 +103,7 @@ test("a rejected message counts with its bytes in base64", () => {
   assert.equal(Buffer.from(json.value, "base64").toString(), "x".repeat(3 * mebibyte));
 });
 
-test("nothing is lost, reordered or told twice, whatever the sizes", () => {
+test("nothing is lost, reordered or notified twice, whatever the sizes", () => {
   const sizes = [0, 1, 8, 0, 0, 3, 5, 1, 9, 0, 2, 2, 2, 2, 2, 0];
   const clusters = sizes.map(() => aCluster());
   const values = sizes.map((size, nth) => {

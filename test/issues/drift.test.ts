@@ -162,7 +162,7 @@ for (const [what, tamper, expected] of tampered) {
     }));
 }
 
-test("it shows a telling that does not say when the next one was, and a replay that counts as one", () =>
+test("it shows a notification that does not say when the next one was, and a replay that counts as one", () =>
   rolledBack(database.pool, async (db) => {
     await loadContent(db, ["disk"]);
     const cluster = aCluster();
@@ -173,7 +173,7 @@ test("it shows a telling that does not say when the next one was, and a replay t
     assert.deepEqual(await drift(db), []);
     await db.query("update notified_issue set superseded_at = 'infinity'");
     assert.deepEqual(await damage(db, cluster), [
-      "telling disk: the one at 2026-03-01 12:00:00+00 says that the next is at infinity; the ledger has it at 2026-03-09 12:00:00+00",
-      "telling disk: the one at 2026-03-10 12:00:00+00 says that the next is at infinity; the ledger has it at -infinity",
+      "notification disk: the one at 2026-03-01 12:00:00+00 says that the next is at infinity; the ledger has it at 2026-03-09 12:00:00+00",
+      "notification disk: the one at 2026-03-10 12:00:00+00 says that the next is at infinity; the ledger has it at -infinity",
     ]);
   }));

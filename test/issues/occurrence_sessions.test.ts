@@ -8,8 +8,8 @@ import {
   type Db,
   decideDue,
   loadContent,
+  notified,
   rows,
-  told,
   value,
 } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
@@ -36,33 +36,36 @@ const report = (db: Db, cluster: string, ...hits: string[]) =>
   );
 
 const decide = async (db: Db) =>
-  (await rows(db, "select clusters, told from decide_due(100)"))[0] as { clusters: number; told: number };
+  (await rows(db, "select clusters, notified from decide_due(100)"))[0] as {
+    clusters: number;
+    notified: number;
+  };
 
-/** What was told about a cluster and when, and what decide() says today of these times. */
+/** What was notified of a cluster and when, and what decide() says today of these times. */
 async function thenAndNow(cluster: string): Promise<[then: unknown[], now: unknown[]]> {
   const then = await rows(
     database.pool,
-    `select r.rule_name, n.told_at from notified_issue n join issue i on i.id = n.issue_id join rule r on r.id = i.rule_id
+    `select r.rule_name, n.notified_at from notified_issue n join issue i on i.id = n.issue_id join rule r on r.id = i.rule_id
      where i.cluster = $1 order by 2, 1`,
     [cluster],
   );
   const now = await rows(
     database.pool,
-    `select rule_name(d.component) as rule_name, t.told_at
+    `select rule_name(d.component) as rule_name, t.notified_at
      from (
-       select distinct n.told_at from notified_issue n join issue i on i.id = n.issue_id where i.cluster = $1
+       select distinct n.notified_at from notified_issue n join issue i on i.id = n.issue_id where i.cluster = $1
      ) t
-     cross join lateral decide(1, t.told_at, array[$1]) d
+     cross join lateral decide(1, t.notified_at, array[$1]) d
      where d.decision = 'notify' order by 2, 1`,
     [cluster],
   );
   return [then, now];
 }
 
-const knownAfterLastTold = async (rule: string) =>
+const knownAfterLastNotified = async (rule: string) =>
   value(
     database.pool,
-    `select o.known_from > (select max(told_at) from notified_issue)
+    `select o.known_from > (select max(notified_at) from notified_issue)
      from occurrence o join issue i on i.id = o.issue_id join rule r on r.id = i.rule_id where r.rule_name = $1`,
     [rule],
   );
@@ -74,14 +77,14 @@ test("a report that commits during a decision is known after it, although it beg
     const cluster = aCluster();
     await snapshotTaken(writer); // the writer's now() is from here on before the decision
     await report(database.pool, cluster, "disk");
-    assert.deepEqual(await decide(decider), { clusters: 1, told: 1 });
+    assert.deepEqual(await decide(decider), { clusters: 1, notified: 1 });
     const written = report(writer, cluster, "disk", "net");
     await waitsForLock(database.pool, writer, written);
     await decider.query("commit");
     await written;
     await writer.query("commit");
-    assert.equal(await knownAfterLastTold("net"), true);
-    assert.deepEqual(await decide(database.pool), { clusters: 1, told: 1 });
+    assert.equal(await knownAfterLastNotified("net"), true);
+    assert.deepEqual(await decide(database.pool), { clusters: 1, notified: 1 });
     const [then, now] = await thenAndNow(cluster);
     assert.deepEqual(now, then);
     assert.equal(then.length, 2);
@@ -94,11 +97,11 @@ test("a report that waits for a decision is known after it, however long that on
     await decider.query("select from decision_due for update"); // as far as its first statement
     const written = report(writer, cluster, "disk", "net");
     await waitsForLock(database.pool, writer, written);
-    assert.deepEqual(await decide(decider), { clusters: 1, told: 1 });
+    assert.deepEqual(await decide(decider), { clusters: 1, notified: 1 });
     await decider.query("commit");
     await written;
     await writer.query("commit");
-    assert.equal(await knownAfterLastTold("net"), true);
+    assert.equal(await knownAfterLastNotified("net"), true);
     const [then, now] = await thenAndNow(cluster);
     assert.deepEqual(now, then);
   }));
@@ -109,11 +112,11 @@ test("a decision passes over a cluster whose report is being written, and the ne
     await report(database.pool, cluster, "disk");
     await report(database.pool, other, "disk");
     await report(writer, cluster, "disk", "net");
-    assert.deepEqual(await decide(decider), { clusters: 1, told: 1 }, "the other one");
+    assert.deepEqual(await decide(decider), { clusters: 1, notified: 1 }, "the other one");
     await decider.query("commit");
     await writer.query("commit");
-    assert.deepEqual(await decide(database.pool), { clusters: 1, told: 2 });
-    assert.deepEqual((await told(database.pool, cluster)).flat().sort(), ["disk|KEY", "net|KEY"]);
+    assert.deepEqual(await decide(database.pool), { clusters: 1, notified: 2 });
+    assert.deepEqual((await notified(database.pool, cluster)).flat().sort(), ["disk|KEY", "net|KEY"]);
     const [then, now] = await thenAndNow(cluster);
     assert.deepEqual(now, then);
   }));
@@ -124,7 +127,7 @@ test("the clock of a decision is read when it holds its clusters, so it is later
     await snapshotTaken(decider); // the decider's now() is from here on before the report
     await report(writer, cluster, "disk");
     await writer.query("commit");
-    assert.deepEqual(await decide(decider), { clusters: 1, told: 1 });
+    assert.deepEqual(await decide(decider), { clusters: 1, notified: 1 });
     await decider.query("commit");
     const [then, now] = await thenAndNow(cluster);
     assert.deepEqual(now, then);
@@ -151,5 +154,5 @@ test("a writer's own time is believed, also within a transaction that has begun 
     await addReport(writer, cluster, "2026-03-01T12:00:00Z", ["disk"]);
     await writer.query("commit");
     assert.equal(await value(database.pool, "select known_from from occurrence"), "2026-03-01T12:00:00Z");
-    assert.equal((await decideDue(database.pool, "2026-03-01T11:59:59Z")).told, 0, "not yet there");
+    assert.equal((await decideDue(database.pool, "2026-03-01T11:59:59Z")).notified, 0, "not yet there");
   }));

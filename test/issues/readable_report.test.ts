@@ -5,9 +5,9 @@ import {
   addReport,
   decideDue,
   loadContent,
+  notified,
   rows,
   someContent,
-  told,
   value,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
@@ -36,7 +36,7 @@ test("a writer whose clock is ahead has its report decided on at once", () =>
       [cluster, report],
     );
     await db.query("select decide_due(10)");
-    assert.deepEqual(await told(db, cluster), [["disk|KEY"]]);
+    assert.deepEqual(await notified(db, cluster), [["disk|KEY"]]);
   }));
 
 test("a replaced report that claims to arrive later does not stop the decision", () =>
@@ -45,6 +45,6 @@ test("a replaced report that claims to arrive later does not stop the decision",
     await loadContent(db, ["disk", "net"]);
     await addReport(db, cluster, "2026-03-01T10:00:00Z", ["disk"]);
     await db.query("update new_reports set received_at = '2026-03-02', report = replace(report, 'x', 'x')");
-    assert.equal((await decideDue(db, "2026-03-01T11:00:00Z")).told, 1);
+    assert.equal((await decideDue(db, "2026-03-01T11:00:00Z")).notified, 1);
     assert.equal(await value(db, "select updated_at from notification"), "2026-03-01T10:00:00Z");
   }));

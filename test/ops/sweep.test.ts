@@ -27,7 +27,7 @@ async function sweep(db: PoolClient, when: string): Promise<[ended: unknown, wok
   return [swept?.cooldowns_ended, swept?.woken];
 }
 
-/** A cluster that was told at `at` and still has the issue; nothing waits. */
+/** A cluster that was notified at `at` and still has the issue; nothing waits. */
 async function toldCluster(db: PoolClient): Promise<string> {
   await sweep(db, at);
   const [cluster = ""] = await someMessages(db, at);
@@ -47,7 +47,7 @@ test("when a cooldown ends, its cluster is asked again, once", () =>
       { cluster, by_report: false },
     ]);
     assert.deepEqual(Object.keys(await jobs(db)), ["decide"]);
-    assert.equal((await decideDue(db, "2026-03-08T12:00:01Z")).told, 1);
+    assert.equal((await decideDue(db, "2026-03-08T12:00:01Z")).notified, 1);
     assert.equal((await sweep(db, "2026-03-08T12:01:00Z"))[0], 0);
   }));
 
@@ -79,7 +79,7 @@ test("a cluster that has been silent for a day is not asked", () =>
 test("a delivery that was given up has no cooldown that could end", () =>
   rolledBack(database.pool, async (db) => {
     await toldCluster(db);
-    await db.query("update notified_issue set voided = tstzmultirange(tstzrange(told_at, null))");
+    await db.query("update notified_issue set voided = tstzmultirange(tstzrange(notified_at, null))");
     assert.equal((await sweep(db, "2026-03-08T12:00:00Z"))[0], 0);
   }));
 
@@ -97,7 +97,7 @@ test("when spacing ends, its cluster is asked again, once, and only of the organ
     await reportAndDecide(db, cluster, "2026-03-01T13:00:00Z", ["disk", "net"]);
     assert.equal((await sweep(db, "2026-03-01T17:59:59Z"))[0], 0);
     assert.equal((await sweep(db, "2026-03-01T18:00:00Z"))[0], 1);
-    assert.equal((await decideDue(db, "2026-03-01T18:00:00Z")).told, 1);
+    assert.equal((await decideDue(db, "2026-03-01T18:00:00Z")).notified, 1);
     assert.equal((await sweep(db, "2026-03-01T18:01:00Z"))[0], 0);
 
     // a replay starts no spacing

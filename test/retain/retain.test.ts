@@ -104,7 +104,7 @@ test("a retention is never shorter than the longest cooldown, spacing or window,
     assert.equal((await retain(db, "2026-04-01T00:00:00Z")).length, 2);
   }));
 
-/** A cluster whose newest report is of the day that is past, and what is to be told of it. */
+/** A cluster whose newest report is of the day that is past, and what is to be notified of it. */
 async function oldMessage(db: PoolClient, hits = ["disk"]): Promise<string> {
   await ensure(db, day);
   await loadContent(db, ["disk"]);
@@ -142,7 +142,7 @@ test("a day is held while a message about an issue that went waits for a report 
   rolledBack(database.pool, async (db) => {
     const cluster = await oldMessage(db);
     await settle(db, [delivered(await claimOne(db, "2026-03-01T12:01:00Z"))], "2026-03-01T12:02:00Z");
-    await setPolicy(db, notificationsBackend, { tell_resolved: true }, "2026-03-01T13:00:00Z");
+    await setPolicy(db, notificationsBackend, { notify_resolved: true }, "2026-03-01T13:00:00Z");
     await ensure(db, "2026-03-09");
     await reportAndDecide(db, cluster, "2026-03-09T12:00:00Z", []);
     assert.equal(await value(db, "select count(*)::integer from notification where state = 'pending'"), 1);

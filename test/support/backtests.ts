@@ -41,7 +41,7 @@ export async function backtest(
   return days.map(({ day }) => String(day));
 }
 
-/** When it would have told what, as `hour rule`. */
+/** When it would have notified what, as `hour rule`. */
 export async function tells(
   db: PoolClient,
   policy: Row | null = null,
@@ -49,9 +49,9 @@ export async function tells(
 ): Promise<string[]> {
   const found = await rows(
     db,
-    `select round(extract(epoch from t.told_at - '2026-03-01T00:00:00Z') / 3600, 2)::float || ' ' || r.rule_name as tell
-     from backtest_tells($1, $2, $3, $4) t join issue i on i.id = t.issue_id join rule r on r.id = i.rule_id
-     order by t.told_at, r.rule_name`,
+    `select round(extract(epoch from t.notified_at - '2026-03-01T00:00:00Z') / 3600, 2)::float || ' ' || r.rule_name as tell
+     from backtest_steps($1, $2, $3, $4) t join issue i on i.id = t.issue_id join rule r on r.id = i.rule_id
+     order by t.notified_at, r.rule_name`,
     [target, hour(from), hour(to), policy === null ? null : JSON.stringify(policy)],
   );
   return found.map(({ tell }) => String(tell));

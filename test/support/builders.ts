@@ -172,7 +172,7 @@ export async function setPolicy(db: Db, target: string, change: Row, at: string,
   return (await rows(db, "select * from set_policy($1, $2, $3, $4)", [target, change, reason, at]))[0];
 }
 
-export type Decided = { clusters: number; notifications: number; told: number; held: number };
+export type Decided = { clusters: number; notifications: number; notified: number; held: number };
 
 export async function decideDue(db: Db, at: string, batchSize = 100): Promise<Decided> {
   return (await rows(db, "select * from decide_due($1, $2)", [batchSize, at]))[0] as Decided;
@@ -206,7 +206,7 @@ export async function decisions(
 }
 
 /** The issues in the messages about a cluster, a list for each message in the order of their ids. */
-export async function told(db: Db, cluster: string, target = notificationsBackend): Promise<string[][]> {
+export async function notified(db: Db, cluster: string, target = notificationsBackend): Promise<string[][]> {
   const messages = await rows(
     db,
     `select coalesce(array_agg(${ruleAndKey} order by i.id) filter (where i.id is not null), '{}') as issues

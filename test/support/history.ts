@@ -31,8 +31,8 @@ function someSettings(random: Random): Row {
     spacing: pick(random, ["0", "0", "30 minutes", "3 hours"]),
     flapping_occurrences: 2 + below(random, 3),
     flapping_window: pick(random, ["1 hour", "5 hours"]),
-    flapping_action: pick(random, ["tell", "damp"]),
-    tell_resolved: below(random, 3) > 0,
+    flapping_action: pick(random, ["notify", "damp"]),
+    notify_resolved: below(random, 3) > 0,
   };
   return Object.fromEntries(Object.entries(all).filter(() => below(random, 3) === 0));
 }

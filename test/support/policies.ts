@@ -116,7 +116,7 @@ export async function takeRequests(db: Db, at?: string): Promise<void> {
   const last = "select coalesce($1, max(due_at)) as at, count(*)::integer from decision_request";
   const due = (await rows(db, last, [at ?? null]))[0];
   for (let n = 0; n < Number(due?.count); n++) {
-    await db.query("select take_decision_request(1000000, $1)", [due?.at]);
+    await db.query("select expand_decision_request(1000000, $1)", [due?.at]);
   }
 }
 

@@ -15,7 +15,7 @@ export function moment(nth: number): string {
   return new Date(Date.parse("2026-03-01T00:00:00Z") + minutes * 60_000).toISOString();
 }
 
-/** What a history may contain: issues told as gone and spacing do not go together in a replay. */
+/** What a history may contain: issues notified as gone and spacing do not go together in a replay. */
 export type Traits = { resolved: boolean };
 
 const some = <T>(random: Random, from: readonly T[]): T[] => from.filter(() => below(random, 2) === 0);
@@ -35,9 +35,9 @@ function someSettings(random: Random, { resolved }: Traits): Row {
     blocked_clusters: oneIn(random, 3) ? [pick(random, clusters)] : [],
     flapping_occurrences: 2 + below(random, 2),
     flapping_window: pick(random, ["1 hour", "6 hours"]),
-    flapping_action: pick(random, ["tell", "damp"]),
+    flapping_action: pick(random, ["notify", "damp"]),
     ...(resolved
-      ? { tell_resolved: oneIn(random, 2) }
+      ? { notify_resolved: oneIn(random, 2) }
       : { spacing: pick(random, ["0", "30 minutes", "3 hours"]) }),
   };
   return Object.fromEntries(Object.entries(all).filter(() => oneIn(random, 3)));

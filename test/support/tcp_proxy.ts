@@ -49,7 +49,7 @@ export async function startTcpProxy(
     cut: () => {
       for (const socket of sockets) socket.destroy();
     },
-    /** Nothing comes through the connections there are, and nobody is told. */
+    /** Nothing comes through the connections there are, and nobody is notified. */
     freeze: () => {
       for (const socket of sockets) socket.unpipe().removeAllListeners("data").pause();
     },

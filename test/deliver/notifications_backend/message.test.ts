@@ -84,16 +84,16 @@ test("every issue is an event and the highest risk is the severity", () => {
 });
 
 test("an unknown risk counts as the lowest, one outside the scale as its end", () => {
-  for (const [total_risk, told] of [
+  for (const [total_risk, notified] of [
     [null, "1"],
     [0, "1"],
     [9, "4"],
   ] as const) {
-    assert.equal(built({}, { total_risk }).events[0].payload.total_risk, told);
+    assert.equal(built({}, { total_risk }).events[0].payload.total_risk, notified);
   }
 });
 
-test("what is gone is told by an event type of its own, in the same form", () => {
+test("what is gone is notified by an event type of its own, in the same form", () => {
   const there = buildNotificationMessage(aRow(), urls);
   const gone = buildNotificationMessage(aRow({ resolved: true }, { reason: "" }), urls);
   assert.deepEqual({ ...gone, value: "" }, { ...there, value: "" });
@@ -103,7 +103,7 @@ test("what is gone is told by an event type of its own, in the same form", () =>
   });
 });
 
-test("a known account is told as a string", () => {
+test("a known account is notified as a string", () => {
   assert.equal(built({ account_number: "5555" }).account_id, "5555");
 });
 

@@ -147,8 +147,8 @@ test("no error tells the secret, even when the server repeats it", async () => {
   for (let nth = 0; nth < 4; nth++) {
     const error = await at.tokens.get().catch((error) => error);
     assert.ok(error instanceof DeliveryError);
-    const told = `${error.message} ${inspect(error, { depth: 20, showHidden: true })}`;
-    assert.ok(!told.includes("hunter") && !told.includes(basic), told);
+    const notified = `${error.message} ${inspect(error, { depth: 20, showHidden: true })}`;
+    assert.ok(!notified.includes("hunter") && !notified.includes(basic), notified);
   }
 });
 

@@ -20,7 +20,7 @@ test("a cooldown counts days and months in UTC, whatever the time zone of the se
     for (const zone of ["UTC", "America/St_Johns", "Pacific/Kiritimati"]) {
       await db.query(`set local timezone = '${zone}'`);
       for (const [toldAt, cooldown, end] of cases) {
-        const sql = "select cooldown_end($1, $2) as ends, cooldown_end($1, $2) = $3::timestamptz as right";
+        const sql = "select add_in_utc($1, $2) as ends, add_in_utc($1, $2) = $3::timestamptz as right";
         const [answer] = await rows(db, sql, [toldAt, cooldown, end]);
         assert.ok(
           answer?.right,

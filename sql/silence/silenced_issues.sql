@@ -1,7 +1,7 @@
-create or replace function silence_hits(silence silence, at timestamptz)
+create or replace function ccx.silenced_issues(silence silence, at timestamptz)
 returns table (org_id bigint, cluster text, component text, error_key text, first_seen timestamptz)
 language sql stable
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
   select i.org_id, i.cluster, r.component, r.error_key, i.first_seen
   from issue i
@@ -12,4 +12,4 @@ as $$
     and silence_matches(silence, i.org_id, i.cluster, r.rule_name, r.error_key, c.tags);
 $$;
 
-comment on function silence_hits(silence, timestamptz) is 'The open issues that a silence holds.';
+comment on function ccx.silenced_issues(silence, timestamptz) is 'The open issues that a silence holds.';

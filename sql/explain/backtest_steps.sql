@@ -1,16 +1,16 @@
--- What would have been told between two times, replayed one decision after another for every cluster: each step goes to the
--- next moment at which an issue of the cluster may be told, and asks verdict() and hold_reasons(), as decide() does, with the
+-- What would have been notified between two times, replayed one decision after another for every cluster: each step goes to the
+-- next moment at which an issue of the cluster may be notified, and asks verdict() and hold_reasons(), as decide() does, with the
 -- replayed ledger in place of the real one.
 --
 -- A cluster's moments are those at which it really was decided on (reported, notification); where a wait ends, the sweep asks
 -- two minutes later at the latest, if the cluster reported within a day; where an issue appeared and nothing was decided
 -- within an hour (no target was switched on), the moment it appeared. Deliveries are taken to succeed. Issues that went are
 -- not replayed as resolved.
-create or replace function backtest_tells(
+create or replace function ccx.backtest_steps(
   target integer, from_time timestamptz, to_time timestamptz, change jsonb default null
-) returns table (org_id bigint, cluster text, issue_id bigint, told_at timestamptz, policy_id bigint, max_events integer)
+) returns table (org_id bigint, cluster text, issue_id bigint, notified_at timestamptz, policy_id bigint, max_events integer)
 language sql stable
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 -- whole tables are joined here, with times that differ from row to row: the planner expects a row of each and would compare
 -- all with all (minutes instead of seconds)
 set enable_nestloop = off
@@ -23,9 +23,9 @@ as $$
     from (
       select from_time as starts_at
       union
-      select lower(p.validity) from policy p where p.target_id = backtest_tells.target
+      select lower(p.validity) from policy p where p.target_id = backtest_steps.target
       union
-      select upper(p.validity) from policy p where p.target_id = backtest_tells.target
+      select upper(p.validity) from policy p where p.target_id = backtest_steps.target
       union
       select lower(c.validity) from rule_content c
       union
@@ -41,46 +41,46 @@ as $$
           lag(row((v.policy).id, v.content_id, v.reasons)) over (partition by v.issue_id order by e.starts_at) as differs
       from era e
       cross join lateral (
-        select * from verdict(backtest_tells.target, e.starts_at) where change is null
+        select * from verdict(backtest_steps.target, e.starts_at) where change is null
         union all
-        select * from changed_verdict(backtest_tells.target, e.starts_at, change) where change is not null
+        select * from changed_verdict(backtest_steps.target, e.starts_at, change) where change is not null
       ) v
     ) v
     where v.differs
   ), run as (
     select i.id as issue_id, i.org_id, i.cluster, from_time - interval '1 microsecond' as at,
-      case when told.voided @> from_time then last_telling(i.id, backtest_tells.target, from_time) else told.told_at end as told_at,
-      case when spaced.is_needed then last_message(i.org_id, i.cluster, backtest_tells.target, from_time) end as message_at,
-      from_time as may_be_told_at, false as is_told, null::bigint as policy_id, null::integer as max_events
+      case when notified.voided @> from_time then last_notified_at(i.id, backtest_steps.target, from_time) else notified.notified_at end as notified_at,
+      case when spaced.is_needed then last_message_at(i.org_id, i.cluster, backtest_steps.target, from_time) end as message_at,
+      from_time as may_be_notified_at, false as is_notified, null::bigint as policy_id, null::integer as max_events
     from issue i
     cross join (select bool_or((v.policy).spacing > interval '0') as is_needed from verdicts v) spaced
-    left join notified_issue told
-      on told.issue_id = i.id and told.target_id = backtest_tells.target and not told.resolved
-      and told.told_at < from_time and told.superseded_at >= from_time
+    left join notified_issue notified
+      on notified.issue_id = i.id and notified.target_id = backtest_steps.target and not notified.resolved
+      and notified.notified_at < from_time and notified.superseded_at >= from_time
     where exists (
       select from occurrence o
       where o.issue_id = i.id and o.known_from < to_time and coalesce(o.known_until > from_time, true))
     union all
     select s.issue_id, s.org_id, s.cluster, s.moment,
-      case when s.is_told then s.moment else s.told_at end,
-      case when bool_or(s.is_told) over of_cluster then s.moment else s.message_at end,
-      s.may_be_told_at,
-      s.is_told,
+      case when s.is_notified then s.moment else s.notified_at end,
+      case when bool_or(s.is_notified) over of_cluster then s.moment else s.message_at end,
+      s.may_be_notified_at,
+      s.is_notified,
       s.policy_id,
       s.max_events
     from (
-      select r.issue_id, r.org_id, r.cluster, r.told_at, r.message_at, r.moment, (v.policy).id as policy_id, (v.policy).max_events,
-        answer.is_told,
+      select r.issue_id, r.org_id, r.cluster, r.notified_at, r.message_at, r.moment, (v.policy).id as policy_id, (v.policy).max_events,
+        answer.is_notified,
         case
-          when o.issue_id is null then r.may_be_told_at
-          when answer.is_told then least(v.ends_at, cooldown_end(r.moment, (v.policy).cooldown))
+          when o.issue_id is null then r.may_be_notified_at
+          when answer.is_notified then least(v.ends_at, add_in_utc(r.moment, (v.policy).cooldown))
           when answer.is_free then r.moment
           when not h.qualifies then v.ends_at
           else least(v.ends_at, greatest(
             h.next_eligible_at,
             (select upper(x.in_force) from silence x where x.id = held.silence_id),
             (select coalesce(upper(x.period), 'infinity') from acknowledgement x where x.id = coalesce(held.acked_by, held.disabled_by))))
-        end as may_be_told_at
+        end as may_be_notified_at
       from (
         select m.*,
           bool_or(m.real_at = m.moment or m.appears and m.asked_at = m.moment)
@@ -91,13 +91,13 @@ as $$
           from run r
           left join lateral (
             -- when it is asked next, and what for: it appears; a wait ends; or (else) whenever a decision is taken
-            select greatest(o.known_from, r.may_be_told_at, r.at + interval '1 microsecond') as at,
-              o.known_from > r.at and o.known_from >= r.may_be_told_at as appears
+            select greatest(o.known_from, r.may_be_notified_at, r.at + interval '1 microsecond') as at,
+              o.known_from > r.at and o.known_from >= r.may_be_notified_at as appears
             from occurrence o
             where o.issue_id = r.issue_id
               and o.known_from < to_time
-              and r.may_be_told_at < to_time
-              and coalesce(o.known_until > greatest(r.may_be_told_at, r.at + interval '1 microsecond'), true)
+              and r.may_be_notified_at < to_time
+              and coalesce(o.known_until > greatest(r.may_be_notified_at, r.at + interval '1 microsecond'), true)
             order by o.known_from
             limit 1
           ) next on true
@@ -119,10 +119,10 @@ as $$
             select case
               when next.appears then case when real.at <= next.at + interval '1 hour' then real.at else next.at end
               -- the cluster had reported within a day (scalar queries, which stay look-ups by index)
-              when next.at = r.may_be_told_at and (
+              when next.at = r.may_be_notified_at and (
                   select true from new_reports n
                   where n.org_id = r.org_id and n.cluster = r.cluster and n.received_at <= next.at
-                    and is_recent(n.updated_at, next.at) and n.updated_at < next.at + interval '1 hour'
+                    and within_reevaluation_window(n.updated_at, next.at) and n.updated_at < next.at + interval '1 hour'
                     and (
                       select true from read_errors e
                       where e.org_id = n.org_id and e.cluster = n.cluster and e.updated_at = n.updated_at
@@ -140,17 +140,17 @@ as $$
       left join occurrence o
         on o.issue_id = r.issue_id and o.known_from <= r.moment and coalesce(o.known_until > r.moment, true)
       left join render_failure unrendered
-        on unrendered.issue_id = r.issue_id and unrendered.target_id = backtest_tells.target
+        on unrendered.issue_id = r.issue_id and unrendered.target_id = backtest_steps.target
         and unrendered.content_id = v.content_id and unrendered.occurrence = o.occurrence
         and lower(unrendered.held_period) <= r.moment and upper(unrendered.held_period) > r.moment
       left join acknowledged_rule org_acked on org_acked.rule_name = v.rule_name and org_acked.org_id = r.org_id
       left join acknowledged_rule cluster_acked on cluster_acked.rule_name = v.rule_name and cluster_acked.cluster = r.cluster
-      cross join silenced(tstzrange(from_time, to_time))
+      cross join silence_scopes(tstzrange(from_time, to_time)) silenced
       cross join lateral (
         select
           case when r.cluster = any (silenced.clusters) or r.org_id = any (silenced.organizations)
               or v.rule_name = any (silenced.rules) or silenced.others
-            then first_silence(r.org_id, r.cluster, v.rule_name, v.error_key, v.tags, r.moment) end as silence_id,
+            then matching_silence(r.org_id, r.cluster, v.rule_name, v.error_key, v.tags, r.moment) end as silence_id,
           case when org_acked.rule_name is not null
             then first_acknowledgement(r.org_id, null, v.rule_name, v.error_key, r.moment) end as acked_by,
           case when cluster_acked.rule_name is not null
@@ -162,14 +162,14 @@ as $$
       cross join lateral (
         select answer.*
         from hold_reasons(
-          r.moment, v.reasons, v.policy, r.cluster, o.occurrence, true, r.told_at, r.message_at, held.flapping_until, upper(unrendered.held_period),
+          r.moment, v.reasons, v.policy, r.cluster, o.occurrence, true, r.notified_at, r.message_at, held.flapping_until, upper(unrendered.held_period),
           held.silence_id, held.acked_by, held.disabled_by) answer
         offset 0
       ) h
       cross join lateral (
         select f.is_free,
-          -- without a cooldown it is told with every decision, but time alone does not bring one
-          f.is_free and (r.is_decided or coalesce(cooldown_end(r.told_at, (v.policy).cooldown) > r.told_at, true)) as is_told
+          -- without a cooldown it is notified with every decision, but time alone does not bring one
+          f.is_free and (r.is_decided or coalesce(add_in_utc(r.notified_at, (v.policy).cooldown) > r.notified_at, true)) as is_notified
         from (select o.issue_id is not null and cardinality(h.reasons) = 0 as is_free offset 0) f
         offset 0
       ) answer
@@ -178,8 +178,8 @@ as $$
   )
   select r.org_id, r.cluster, r.issue_id, r.at, r.policy_id, r.max_events
   from run r
-  where r.is_told;
+  where r.is_notified;
 $$;
 
-comment on function backtest_tells(integer, timestamptz, timestamptz, jsonb) is
-  'Every time an issue would have been told to this target (its id) from from_time until before to_time, by the policies and content of that time; change: settings, as for set_policy, that the target-wide policy would have had.';
+comment on function ccx.backtest_steps(integer, timestamptz, timestamptz, jsonb) is
+  'Every time an issue would have been notified through this target (its id) from from_time until before to_time, by the policies and content of that time; change: settings, as for set_policy, that the target-wide policy would have had.';

@@ -1,8 +1,8 @@
 -- Nobody claims a message whose horizon has passed, so settle_notifications() never hears of it: a worker died between
 -- sending and settling, or the circuit was open all the time. What went wrong last stays its reason where that is known.
-create or replace function give_up_expired(at timestamptz default now()) returns integer
+create or replace function ccx.expire_notifications(at timestamptz default now()) returns integer
 language sql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
   select coalesce(sum(s.dead), 0)::integer
   from (
@@ -23,5 +23,5 @@ as $$
   where expired.outcomes is not null;
 $$;
 
-comment on function give_up_expired(timestamptz) is
+comment on function ccx.expire_notifications(timestamptz) is
   'Gives up messages that were tried, have not got through, and are too old to be tried again; returns how many.';

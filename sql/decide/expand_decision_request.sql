@@ -1,8 +1,8 @@
 -- A request may concern a million clusters: so many at a time, in the order of their names, and only while few wait, so that
 -- reports that come in are not kept waiting behind it.
-create or replace function take_decision_request(batch_size integer, at timestamptz) returns integer
+create or replace function ccx.expand_decision_request(batch_size integer, at timestamptz) returns integer
 language plpgsql volatile
-set search_path = public, pg_temp
+set search_path = public, ccx, pg_temp
 as $$
 declare
   request decision_request;
@@ -16,7 +16,7 @@ begin
   loop
     select r.* into request
     from decision_request r
-    where r.due_at <= take_decision_request.at
+    where r.due_at <= expand_decision_request.at
     order by r.due_at, r.id
     limit 1
     for update skip locked;
@@ -44,7 +44,7 @@ begin
           limit 1
         ) hit
         where l.cluster > $2
-          and is_recent(l.updated_at, $1)
+          and within_reevaluation_window(l.updated_at, $1)
           and ($4 is null or l.org_id = $4)
           and ($5 is null or l.cluster = $5)
         order by l.cluster
@@ -76,5 +76,5 @@ begin
   return asked;
 end $$;
 
-comment on function take_decision_request(integer, timestamptz) is
+comment on function ccx.expand_decision_request(integer, timestamptz) is
   'Puts the next clusters that a request concerns (those that reported within a day) into decision_due, unless batch_size wait there already; returns how many.';

@@ -5,7 +5,7 @@ import type pg from "pg";
 export type ToldResults = { next(): { cluster: string; value: string } };
 
 /** Of a fleet as makeFleet() makes it; the other target is switched off. */
-export async function toldResults(client: pg.ClientBase): Promise<ToldResults> {
+export async function notifiedResults(client: pg.ClientBase): Promise<ToldResults> {
   await client.query(
     `select set_policy('service log', '{"enabled": false}', 'only the other target is measured')`,
   );
@@ -19,7 +19,7 @@ export async function toldResults(client: pg.ClientBase): Promise<ToldResults> {
      limit 1`,
   );
   const [rule] = rows;
-  if (!rule) throw new Error("no rule would be told");
+  if (!rule) throw new Error("no rule would be notified");
   const { component, error_key } = rule;
   const report = {
     system: { metadata: {}, hostname: null },

@@ -1,6 +1,7 @@
 import type { Pool } from "pg";
 import type { Logger } from "pino";
 import { z } from "zod";
+import { whileMigrated } from "../db/wait.ts";
 
 const decided = z.object({
   clusters: z.number(),
@@ -26,11 +27,13 @@ export async function decideDue(
   const decide = async (): Promise<void> => {
     while (!signal?.aborted && failures.length === 0) {
       const began = performance.now();
-      const { rows } = await pool.query({
-        name: "decide_due",
-        text: "select clusters, notifications, notified, held from ccx.decide_due($1)",
-        values: [batchSize],
-      });
+      const { rows } = await whileMigrated(() =>
+        pool.query({
+          name: "decide_due",
+          text: "select clusters, notifications, notified, held from ccx.decide_due($1)",
+          values: [batchSize],
+        }),
+      );
       const batch = decided.parse(rows[0]);
       if (batch.clusters === 0) return;
       log.info({ ...batch, ms: Math.round(performance.now() - began) }, "decided");

@@ -1,5 +1,6 @@
 import type { Pool } from "pg";
 import { z } from "zod";
+import { whileMigrated } from "../db/wait.ts";
 import { DeliveryError, type FailureReason, messageOf } from "../errors.ts";
 import { type ClaimedNotification, claimedNotificationSchema, type Unrendered } from "./claimed.ts";
 
@@ -42,11 +43,13 @@ export async function claim(
   batchSize: number,
   leaseMs: number,
 ): Promise<{ rows: ClaimedNotification[]; failed: Outcome[] }> {
-  const { rows } = await pool.query({
-    name: "claim_notifications",
-    text: "select * from ccx.claim_notifications($1, $2, $3 * interval '1 millisecond')",
-    values: [target, batchSize, leaseMs],
-  });
+  const { rows } = await whileMigrated(() =>
+    pool.query({
+      name: "claim_notifications",
+      text: "select * from ccx.claim_notifications($1, $2, $3 * interval '1 millisecond')",
+      values: [target, batchSize, leaseMs],
+    }),
+  );
   const claimed = { rows: [] as ClaimedNotification[], failed: [] as Outcome[] };
   for (const row of rows) {
     const parsed = claimedNotificationSchema.safeParse(row);
@@ -59,13 +62,15 @@ export async function claim(
   return claimed;
 }
 
-/** Records how deliveries ended. */
+/** Records how deliveries ended. A release that is loaded just then does not lose it: they would go out again. */
 export async function settle(pool: Pool, outcomes: Outcome[]): Promise<Settled> {
-  const { rows } = await pool.query({
-    name: "settle_notifications",
-    text: "select sent, retried, dead, circuit from ccx.settle_notifications($1::jsonb)",
-    values: [JSON.stringify(outcomes)],
-  });
+  const { rows } = await whileMigrated(() =>
+    pool.query({
+      name: "settle_notifications",
+      text: "select sent, retried, dead, circuit from ccx.settle_notifications($1::jsonb)",
+      values: [JSON.stringify(outcomes)],
+    }),
+  );
   return settledSchema.parse(rows[0]);
 }
 

@@ -14,11 +14,17 @@
 --!include deliver/retry_until.sql
 --!include deliver/circuit_delay.sql
 --!include deliver/next_delivery_at.sql
+--!include deliver/wake_due_deliveries.sql
 --!include deliver/claim_notifications.sql
 --!include deliver/record_reported.sql
 --!include deliver/close_circuit.sql
 --!include deliver/settle_circuit.sql
 --!include deliver/lock_replays.sql
+--!include deliver/settled_notification.sql
+--!include deliver/unrendered_issues.sql
+--!include deliver/apply_outcomes.sql
+--!include deliver/record_unrendered.sql
+--!include deliver/void_ledger.sql
 --!include deliver/settle_notifications.sql
 --!include deliver/expire_notifications.sql
 --!include deliver/delivery_gap.sql

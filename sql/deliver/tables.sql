@@ -11,6 +11,10 @@ comment on column notification_types.value is 'name of the type; everything here
 comment on column notification_types.frequency is 'how often, in cron form, as the existing tools expect it';
 comment on column notification_types.comment is 'what the type means';
 
+comment on table severity is 'what each target calls a total risk';
+comment on column severity.target_id is 'the target';
+comment on column severity.total_risk is 'total risk of a rule, 1 to 4';
+comment on column severity.name is 'its name there';
 
 comment on table notification is
   'the outbox: one row for each message to send; stays when it is sent, as the record of it; written by '

@@ -12,10 +12,10 @@ begin
   select * into asked from rule_ref(acknowledge.rule) r;
   key := coalesce(acknowledge.error_key, asked.error_key, '');
   if acknowledge.org_id is null or coalesce(asked.rule_name, '') = '' then
-    raise exception 'an acknowledgement needs an organization and a rule' using errcode = 'invalid_parameter_value';
+    raise exception 'an acknowledgement needs an organization and a rule' using errcode = 'NTA01';
   end if;
   if acknowledge.cluster is not null and acknowledge.justification is not null then
-    raise exception 'an acknowledgement for one cluster has no place for a justification' using errcode = 'invalid_parameter_value';
+    raise exception 'an acknowledgement for one cluster has no place for a justification' using errcode = 'NTA02';
   end if;
   if acknowledge.cluster is null then
     -- somebody may have spelled the rule another way

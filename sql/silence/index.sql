@@ -20,3 +20,4 @@
 --!include silence/unacknowledge.sql
 --!include silence/tg_rule_disable__acknowledgement.sql
 --!include silence/tg_cluster_rule_toggle__acknowledgement.sql
+--!include silence/tg_acknowledgement__emptied.sql

@@ -24,7 +24,7 @@ export type Position = {
 };
 
 /** SQLSTATE that ingest() raises for a topic that was created anew. */
-export const topicRecreated = "CX001";
+export const topicRecreated = "NTI01";
 
 /**
  * Stores a portion of a partition with one call of SQL ingest().

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:7f1a3798de3c9ea452b0b7bb94ca9601a782fe38
+--! Hash: sha1:6b1df91216b8e3b6e4a33a2427f570a01d338f3b
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -242,7 +242,15 @@ create table notification_types (
 create table event_targets (
   id integer primary key,
   name text not null unique,
-  metainfo text not null unique
+  metainfo text not null unique,
+  task text not null unique
+);
+
+create table severity (
+  target_id integer not null references event_targets on delete cascade,
+  total_risk smallint not null check (total_risk between 1 and 4),
+  name text not null,
+  primary key (target_id, total_risk)
 );
 
 -- Reports, as they come in ----------------------------------------------------------------------------------
@@ -689,9 +697,13 @@ insert into states (id, value, comment) values
 insert into notification_types (id, value, frequency, comment) values
   (1, 'instant', '* * * * * *', 'instant notifications performed ASAP'),
   (2, 'weekly', '@weekly', 'weekly summary');
-insert into event_targets (id, name, metainfo) values
-  (1, 'notifications backend', 'the target of the report is the ccx notification service back end'),
-  (2, 'service log', 'the target of the report is the ServiceLog');
+insert into event_targets (id, name, metainfo, task) values
+  (1, 'notifications backend', 'the target of the report is the ccx notification service back end',
+    'deliver_notifications_backend'),
+  (2, 'service log', 'the target of the report is the ServiceLog', 'deliver_service_log');
+insert into severity (target_id, total_risk, name) values
+  (1, 1, 'LOW'), (1, 2, 'MODERATE'), (1, 3, 'IMPORTANT'), (1, 4, 'CRITICAL'),
+  (2, 1, 'Info'), (2, 2, 'Warning'), (2, 3, 'Major'), (2, 4, 'Critical');
 insert into policy (
   target_id, enabled, total_risk_threshold, required_tags, cooldown, max_events, validity, reason
 ) values

@@ -3,14 +3,15 @@
 -- after changed_policy() and check_policy() have refused what makes no sense; end_policy() returns to the
 -- wider policy; withdraw_policy() takes back what is only planned (withdrawn_policy). Nothing that has begun is ever
 -- overwritten, so that a question about the past gets the answer of that time.
--- A policy may have a filter: compile_filter() (stored) reads it, evaluate_filter() evaluates it once for
--- each policy and content version, and filter_result keeps the outcome. policy_reasons() says why a policy
+-- A policy may have a filter: compile_filter() (stored) reads it, evaluate_filters() has evaluate_filter() evaluate
+-- it once for each policy and content version, and filter_result keeps the outcome. policy_reasons() says why a policy
 -- holds an issue, given what the rule says.
 
 --!include policy/tables.sql
 --!include policy/target_id.sql
 --!include policy/evaluate_filter.sql
 --!include policy/filter_lets_through.sql
+--!include policy/evaluate_filters.sql
 --!include policy/tg_policy__filter_results.sql
 --!include policy/tg_rule_content__filter_results.sql
 --!include policy/tg_policy__history.sql

@@ -2,9 +2,9 @@
 
 comment on table event_targets is 'specification of all event targets currently supported';
 comment on column event_targets.id is 'number used in reported.event_type_id and as target_id elsewhere';
-comment on column event_targets.name is
-  'name of the target; its delivery task is deliver_<name with underscores>';
+comment on column event_targets.name is 'name of the target';
 comment on column event_targets.metainfo is 'what the target is';
+comment on column event_targets.task is 'the task that delivers to it';
 
 comment on table policy is
   'who is notified of what, per target; a change is a new version (set_policy), the old one keeps its time';

@@ -38,7 +38,7 @@ begin
   end if;
   insert into silence (org_id, cluster, rule_name, error_key, tag, everything, period, reason, created_at)
   values (add_silence.org_id, lower(add_silence.cluster), rule_name(add_silence.rule),
-    coalesce(add_silence.error_key, nullif(split_part(add_silence.rule, '|', 2), '')), add_silence.tag, everything,
+    coalesce(add_silence.error_key, (select r.error_key from rule_ref(add_silence.rule) r)), add_silence.tag, everything,
     tstzrange(coalesce(starts_at, add_silence.at), ends_at), add_silence.reason, add_silence.at)
   returning * into added;
   return added;

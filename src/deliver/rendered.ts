@@ -63,10 +63,10 @@ async function renderIssues(
       return "error" in answer && answer.error.startsWith("stopped:") ? render() : answer;
     }),
   );
-  for (const [at, { issue_id, component, error_key, total_risk }] of claimed.entries()) {
+  for (const [at, { issue_id, component, error_key, total_risk, severity }] of claimed.entries()) {
     const answer = answers[at];
     if (!answer || "error" in answer) unrendered.push({ issue_id, error: answer?.error ?? "no answer" });
-    else issues.push({ component, error_key, total_risk, ...noTexts, ...answer.texts });
+    else issues.push({ component, error_key, total_risk, severity, ...noTexts, ...answer.texts });
   }
   return { issues, unrendered };
 }

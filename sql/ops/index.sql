@@ -7,4 +7,5 @@
 --!include ops/tables.sql
 --!include ops/drift.sql
 --!include ops/heartbeat.sql
+--!include ops/end_heartbeat.sql
 --!include ops/sweep.sql

@@ -4,7 +4,7 @@
 -- wider policy. Nothing is ever overwritten, so that a question about the past gets the answer of that time.
 -- A policy may have a filter: compile_filter() (stored) reads it, evaluate_filter() evaluates it once for
 -- each policy and content version, and filter_result keeps the outcome. policy_reasons() says why a policy
--- holds an issue, given what the rule says.
+-- holds an issue, given what the rule says. People see policies and policy_history.
 
 --!include policy/tables.sql
 --!include policy/target_id.sql
@@ -20,3 +20,5 @@
 --!include policy/set_policy.sql
 --!include policy/end_policy.sql
 --!include policy/longest_cooldown.sql
+--!include policy/policies.sql
+--!include policy/policy_history.sql

@@ -6,9 +6,10 @@ import { asConfigurationError, codeOf, isDatabaseUnavailable } from "../db/error
 import { backoffMs } from "../db/wait.ts";
 import { ConfigurationError, messageOf } from "../errors.ts";
 import { kafkaConfigurationError } from "../kafka/kafka_errors.ts";
-import { type Ingested, ingestBatch, topicRecreated } from "./ingest_batch.ts";
+import { ingestBatch } from "./ingest_batch.ts";
 import { type Entry, portionsOf } from "./portions.ts";
 import { Positions } from "./positions.ts";
+import { type Ingested, topicRecreated } from "./sql.ts";
 
 const heartbeatMs = 3_000;
 /** So many partitions are read, and so many portions stored, at the same time. */

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:20bb8f6d30445dcc2fc16d65699efa29c9e1b653
+--! Hash: sha1:7f1a3798de3c9ea452b0b7bb94ca9601a782fe38
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -113,7 +113,7 @@ declare
 begin
   if length(filter) > max_length then
     raise exception 'the filter has % characters; it may have %', length(filter), max_length
-      using errcode = 'invalid_parameter_value';
+      using errcode = 'NTF01';
   end if;
 
   for token in select m[1] from regexp_matches(filter, pattern, 'g') m loop
@@ -174,7 +174,7 @@ begin
   end loop;
 
   if problem is null and cardinality(compiled) = 0 and top = 0 then
-    raise exception 'the filter is empty' using errcode = 'invalid_parameter_value';
+    raise exception 'the filter is empty' using errcode = 'NTF02';
   end if;
   if problem is null and operand_expected then
     token_at := next_at;
@@ -185,7 +185,7 @@ begin
   end if;
   if problem is not null then
     raise exception 'the filter cannot be read at position %: %', token_at, problem
-      using errcode = 'invalid_parameter_value';
+      using errcode = 'NTF03';
   end if;
   while top > 0 loop
     compiled := compiled || waiting[top];
@@ -420,6 +420,15 @@ create table policy (
   constraint policy_notify_resolved_check check (notify_resolved = (notify_resolved_since is not null)),
   constraint policy_one_in_force exclude using gist (
     target_id with =, coalesce(org_id, 0) with =, coalesce(rule_name, '') with =, validity with &&)
+);
+
+create table withdrawn_policy (
+  id bigint generated always as identity primary key,
+  policy jsonb not null,
+  planned_by text not null,
+  withdrawn_at timestamptz not null default now(),
+  withdrawn_by text not null default session_user,
+  reason text
 );
 
 create table filter_result (

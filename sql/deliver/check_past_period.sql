@@ -5,7 +5,7 @@ as $$
 begin
   if started_at >= stopped_at or stopped_at > at or started_at is null or stopped_at is null then
     raise exception 'a replay needs a stretch of the past: it begins before it ends, and has ended already'
-      using errcode = 'invalid_parameter_value';
+      using errcode = 'NTD02';
   end if;
   return true;
 end $$;

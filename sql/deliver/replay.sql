@@ -56,7 +56,7 @@ begin
 exception
   when exclusion_violation or unique_violation or deadlock_detected then
     raise exception 'an issue was notified while it was to be replayed; nothing was replayed, try again'
-      using errcode = 'invalid_parameter_value';
+      using errcode = 'NTD01';
 end $$;
 
 comment on function replay(timestamptz, timestamptz, text, bigint, text, text, boolean, timestamptz) is

@@ -10,7 +10,7 @@ begin
   -- added, not subtracted: infinite times have no difference in PostgreSQL 16; in hours, since days follow the time zone
   if from_time is null or to_time is null or from_time >= to_time or to_time > from_time + interval '9600 hours' then
     raise exception 'a backtest goes from one time to a later one, at most 400 days'
-      using errcode = 'invalid_parameter_value';
+      using errcode = 'NTE01';
   end if;
   -- refused even where there is nothing to replay
   perform changed_policy(p, policy)

@@ -32,7 +32,7 @@ begin
   if ingest.high_watermark < first_offset then
     raise exception 'topic % partition % ends at offset %, but offset % is expected next: the topic was created anew',
       ingest.topic, ingest.partition, ingest.high_watermark, first_offset
-      using errcode = 'CX001',
+      using errcode = 'NTI01',
         hint = format('when that is so: delete from consumer_offset where topic = %L and partition = %s',
           ingest.topic, ingest.partition);
   end if;
@@ -80,4 +80,4 @@ begin
 end $$;
 
 comment on function ccx.ingest(text, integer, jsonb, bigint, timestamptz) is
-  'Stores one batch of one Kafka partition, reports and rejected messages, and moves its offset along; what was consumed before is skipped. Raises CX001 when the topic was created anew.';
+  'Stores one batch of one Kafka partition, reports and rejected messages, and moves its offset along; what was consumed before is skipped. Raises NTI01 when the topic was created anew.';

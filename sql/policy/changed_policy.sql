@@ -9,17 +9,17 @@ declare
   changed policy;
 begin
   if jsonb_typeof(change) is distinct from 'object' then
-    raise exception 'a change of a policy is an object of settings' using errcode = 'invalid_parameter_value';
+    raise exception 'a change of a policy is an object of settings' using errcode = 'NTP08';
   end if;
   select key into wrong from jsonb_object_keys(change) key where key <> all (settings) limit 1;
   if found then
     raise exception 'a policy has no setting "%"; the settings are: %', wrong, array_to_string(settings, ', ')
-      using errcode = 'invalid_parameter_value';
+      using errcode = 'NTP09';
   end if;
   for wrong in select key from jsonb_object_keys(change) key where key in ('cooldown', 'spacing', 'flapping_window') loop
     if change ->> wrong ~ '^[ +-]*[0-9.]+ *$' and change ->> wrong !~ '^[ +-]*0+ *$' or not pg_input_is_valid(change ->> wrong, 'interval') then
       raise exception 'the setting % is an interval with its unit, for example "3 days", not "%"', wrong, change ->> wrong
-        using errcode = 'invalid_parameter_value';
+        using errcode = 'NTP10', column = wrong;
     end if;
   end loop;
   changed := jsonb_populate_record(policy, change);

@@ -13,27 +13,27 @@ declare
   ended policy;
 begin
   if end_policy.rule like '%|%' then
-    raise exception 'a policy is for a whole rule, not for one of its error keys' using errcode = 'invalid_parameter_value';
+    raise exception 'a policy is for a whole rule, not for one of its error keys' using errcode = 'NTP01';
   end if;
   if num_nonnulls(org_id, scope_rule) = 0 then
     raise exception 'the policy of a target cannot end, only change (set_policy); name an organization or a rule'
-      using errcode = 'invalid_parameter_value';
+      using errcode = 'NTP02';
   end if;
   if length(btrim(coalesce(end_policy.reason, ''))) < 5 then
-    raise exception 'the end of a policy needs a reason that a colleague understands' using errcode = 'invalid_parameter_value';
+    raise exception 'the end of a policy needs a reason that a colleague understands' using errcode = 'NTP03';
   end if;
   perform lock_policies(target_id(end_policy.target));
   update policy p
   set validity = tstzrange(lower(p.validity), end_policy.at), ended_by = session_user, end_reason = end_policy.reason
   where p.target_id = target_id(end_policy.target)
-    and upper_inf(p.validity)
+    and p.validity @> end_policy.at
     and lower(p.validity) < end_policy.at
     and p.org_id is not distinct from end_policy.org_id
     and p.rule_name is not distinct from scope_rule
   returning * into ended;
   if not found then
     raise exception 'there is no policy of its own for that organization or rule'
-      using errcode = 'invalid_parameter_value';
+      using errcode = 'NTP04';
   end if;
   perform request_decisions('policy ended',
     case when scope_rule is not null then array[scope_rule] end, ended.org_id, at => end_policy.at);

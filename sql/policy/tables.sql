@@ -80,3 +80,11 @@ comment on column filter_result.content_id is 'the content';
 comment on column filter_result.passes is 'the filter lets it through';
 comment on column filter_result.error is
   'why the filter could not be evaluated (then it does not let it through)';
+
+comment on table withdrawn_policy is 'policies that were planned and taken back before they began';
+comment on column withdrawn_policy.id is 'number of the withdrawal';
+comment on column withdrawn_policy.policy is 'the version of policy as it was planned';
+comment on column withdrawn_policy.planned_by is 'database user who planned it';
+comment on column withdrawn_policy.withdrawn_at is 'when it was taken back';
+comment on column withdrawn_policy.withdrawn_by is 'database user who took it back';
+comment on column withdrawn_policy.reason is 'why; null where the row was deleted by hand';

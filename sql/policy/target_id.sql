@@ -8,7 +8,7 @@ begin
   if id is null then
     raise exception 'there is no target "%"; the targets are: %', target_id.target,
       (select string_agg(t.name, ', ' order by t.id) from event_targets t)
-      using errcode = 'invalid_parameter_value';
+      using errcode = 'NTG01';
   end if;
   return id;
 end $$;

@@ -15,7 +15,7 @@ begin
   end if;
   time_column := case parent when 'new_reports' then 'updated_at' when 'reported' then 'notified_at' end;
   if time_column is null then
-    raise exception 'table % is not partitioned by day', parent using errcode = 'invalid_parameter_value';
+    raise exception 'table % is not partitioned by day', parent using errcode = 'NTR01';
   end if;
 
   -- two callers at once: the second waits, then finds it done (not by to_regclass(), which may answer from a cache

@@ -10,10 +10,10 @@ declare
   module text := split_part(acknowledge.rule, '|', 1);
 begin
   if acknowledge.org_id is null or coalesce(rule_name(acknowledge.rule), '') = '' then
-    raise exception 'an acknowledgement needs an organization and a rule' using errcode = 'invalid_parameter_value';
+    raise exception 'an acknowledgement needs an organization and a rule' using errcode = 'NTA01';
   end if;
   if acknowledge.cluster is not null and acknowledge.justification is not null then
-    raise exception 'an acknowledgement for one cluster has no place for a justification' using errcode = 'invalid_parameter_value';
+    raise exception 'an acknowledgement for one cluster has no place for a justification' using errcode = 'NTA02';
   end if;
   if acknowledge.cluster is null then
     -- somebody may have spelled the rule another way

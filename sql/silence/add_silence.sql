@@ -19,24 +19,24 @@ declare
 begin
   ends_at := coalesce(ends_at, coalesce(starts_at, add_silence.at) + lasts);
   if ends_at is null or ends_at = 'infinity' then
-    raise exception 'a silence needs an end' using errcode = 'invalid_parameter_value';
+    raise exception 'a silence needs an end' using errcode = 'NTS01';
   end if;
   if ends_at <= coalesce(starts_at, add_silence.at) or ends_at <= add_silence.at then
-    raise exception 'a silence that ends at % would never hold', ends_at using errcode = 'invalid_parameter_value';
+    raise exception 'a silence that ends at % would never hold', ends_at using errcode = 'NTS02';
   end if;
   if length(btrim(coalesce(add_silence.reason, ''))) < 5 then
-    raise exception 'a silence needs a reason that a colleague understands' using errcode = 'invalid_parameter_value';
+    raise exception 'a silence needs a reason that a colleague understands' using errcode = 'NTS03';
   end if;
   if num_nonnulls(org_id, cluster, rule, error_key, tag) = 0 and not everything then
     raise exception 'this silence would hold every notification; say so with everything => true'
-      using errcode = 'invalid_parameter_value';
+      using errcode = 'NTS04';
   end if;
   if num_nonnulls(org_id, cluster, rule, error_key, tag) > 0 and everything then
     raise exception 'a silence of everything cannot be narrowed at the same time'
-      using errcode = 'invalid_parameter_value';
+      using errcode = 'NTS05';
   end if;
   if '' = any (array[cluster, rule_name(rule), error_key, tag]) then
-    raise exception 'a silence cannot be of an empty name' using errcode = 'invalid_parameter_value';
+    raise exception 'a silence cannot be of an empty name' using errcode = 'NTS06';
   end if;
   insert into silence (org_id, cluster, rule_name, error_key, tag, everything, period, reason, created_at)
   values (add_silence.org_id, lower(add_silence.cluster), rule_name(add_silence.rule),
@@ -47,7 +47,7 @@ begin
 exception
   when exclusion_violation then
     raise exception 'there is a silence of the same already in that time; end it first or choose another time'
-      using errcode = 'invalid_parameter_value';
+      using errcode = 'NTS07';
 end $$;
 
 comment on function add_silence(timestamptz, text, bigint, text, text, text, text, timestamptz, boolean, timestamptz, interval) is

@@ -11,7 +11,7 @@ begin
   returning s.* into ended;
   if not found then
     raise exception 'there is no silence % that is still to come or in force', end_silence.id
-      using errcode = 'invalid_parameter_value';
+      using errcode = 'NTS08';
   end if;
   perform request_decisions('silence ended', silence_id => ended.id, at => end_silence.at);
   return ended;

@@ -28,7 +28,7 @@ declare
 begin
   if length(filter) > max_length then
     raise exception 'the filter has % characters; it may have %', length(filter), max_length
-      using errcode = 'invalid_parameter_value';
+      using errcode = 'NTF01';
   end if;
 
   for token in select m[1] from regexp_matches(filter, pattern, 'g') m loop
@@ -89,7 +89,7 @@ begin
   end loop;
 
   if problem is null and cardinality(compiled) = 0 and top = 0 then
-    raise exception 'the filter is empty' using errcode = 'invalid_parameter_value';
+    raise exception 'the filter is empty' using errcode = 'NTF02';
   end if;
   if problem is null and operand_expected then
     token_at := next_at;
@@ -100,7 +100,7 @@ begin
   end if;
   if problem is not null then
     raise exception 'the filter cannot be read at position %: %', token_at, problem
-      using errcode = 'invalid_parameter_value';
+      using errcode = 'NTF03';
   end if;
   while top > 0 loop
     compiled := compiled || waiting[top];

@@ -74,13 +74,14 @@ export function asConfigurationError(error: unknown, atOnce = false): Configurat
 }
 
 /**
- * What a person typed and the database refused (a value of the wrong form, a rule of ours), as one line; undefined
- * for any other error.
+ * What a person typed and the database refused, as one line: a rule of ours (class NT, docs/reference/errors.md), or a value
+ * of the wrong form (classes 22 and 23). Undefined for any other error.
  */
 export function asRefusal(error: unknown): ConfigurationError | undefined {
   const code = codeOf(error);
-  const refused = code !== undefined && (code.startsWith("22") || code.startsWith("23"));
-  return refused ? new ConfigurationError(messageOf(error), { cause: error }) : undefined;
+  return ["NT", "22", "23"].includes(code?.slice(0, 2) ?? "")
+    ? new ConfigurationError(messageOf(error), { cause: error })
+    : undefined;
 }
 
 function adviceFor(code: string | undefined): string | undefined {

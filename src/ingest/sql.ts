@@ -21,7 +21,7 @@ export type Position = {
 };
 
 /** SQLSTATE that `ingest` raises for a topic that was created anew. */
-export const topicRecreated = "CX001";
+export const topicRecreated = "NTI01";
 
 /**
  * Stores a batch of one partition, a JSON array, and moves its offset, in one transaction.

@@ -331,11 +331,11 @@ test("a stretch that is none, or not over, and a target that does not exist are 
       ["2026-03-01", "2026-03-03"],
       [null, at],
     ])
-      await refused(db, /begins before it ends, and has ended already/, () =>
+      await refused(db, "NTD02", () =>
         db.query("select * from preview_replay($1, $2, at => $3)", [from, to, nextDay]),
       );
     await message(db, ["disk"]);
-    await refused(db, /there is no target "x"; the targets are:/, () => replay(db, { target: "x" }));
+    await refused(db, "NTG01", () => replay(db, { target: "x" }));
   }));
 
 test("a message that has been replayed is not redriven", () =>

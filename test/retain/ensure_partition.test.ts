@@ -121,7 +121,7 @@ test("two callers at once: the second waits, finds it done, and can use it", () 
 
 test("another table is refused", () =>
   rolledBack(database.pool, async (db) => {
-    await assert.rejects(ensure(db, "2026-03-01", "issue"), /table issue is not partitioned by day/);
+    await assert.rejects(ensure(db, "2026-03-01", "issue"), { code: "NTR01" });
   }));
 
 test("today and the next three days have partitions, days of UTC", () =>

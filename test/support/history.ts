@@ -159,8 +159,8 @@ export async function somethingHappens(db: PoolClient, random: Random, at: strin
         await reportArrives(db, random, at);
     }
   } catch (error) {
-    // 22023: refused with a sentence; 23505: it is in the aggregator's table already
-    if (!(error instanceof Error && "code" in error && /^(22023|23505)$/.test(String(error.code))))
+    // NT…: refused with a sentence; 23505: it is in the aggregator's table already
+    if (!(error instanceof Error && "code" in error && /^(NT...|23505)$/.test(String(error.code))))
       throw error;
     await db.query("rollback to savepoint event");
   }

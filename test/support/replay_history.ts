@@ -113,8 +113,8 @@ export async function someChange(db: PoolClient, random: Random, at: string, tra
         else if (oneIn(random, 4)) await disableRule(db, 1 + below(random, 2), `x.${rule}.report`, key, at);
     }
   } catch (error) {
-    // 22023: refused with a sentence; 23505: it is in the aggregator's table already
-    if (!(error instanceof Error && "code" in error && /^(22023|23505)$/.test(String(error.code))))
+    // NT…: refused with a sentence; 23505: it is in the aggregator's table already
+    if (!(error instanceof Error && "code" in error && /^(NT...|23505)$/.test(String(error.code))))
       throw error;
     await db.query("rollback to savepoint event");
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Pool, PoolClient } from "pg";
+import pg, { type Pool, type PoolClient } from "pg";
 import { value } from "./builders.ts";
 
 /** Two sessions, each in a transaction; both are rolled back and given back at the end. */
@@ -42,9 +42,18 @@ export async function waitsForLock(
   assert.fail("it neither waits for a lock nor ends");
 }
 
-/** Rejects unless the statement fails with a message like this; what it did is undone, the transaction goes on. */
-export async function refused(db: PoolClient, message: RegExp, work: () => Promise<unknown>): Promise<void> {
+/** What a refusal of ours is: its SQLSTATE (docs/reference/errors.md), and, in the tests that list them, its sentence. */
+export type Refusal = string | readonly [code: string, sentence: RegExp];
+
+/** In a transaction: the work is refused with this SQLSTATE (and this sentence), and undone. */
+export async function refused(db: PoolClient, refusal: Refusal, work: () => Promise<unknown>): Promise<void> {
+  const [code, sentence] = typeof refusal === "string" ? [refusal, /./] : refusal;
   await db.query("savepoint before");
-  await assert.rejects(work, message);
+  await assert.rejects(work, (error) => {
+    assert.ok(error instanceof pg.DatabaseError, String(error));
+    assert.equal(error.code, code, error.message);
+    assert.match(error.message, sentence);
+    return true;
+  });
   await db.query("rollback to savepoint before");
 }

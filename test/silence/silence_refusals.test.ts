@@ -12,11 +12,12 @@ test("a silence that cannot be is refused with a sentence, and nothing changes",
     await addSilence(db, { cluster: "c" });
     await addSilence(db, { everything: true });
     const before = await wholeTable(db, "silence");
-    const refuse = (why: RegExp, silence: GivenSilence, when = at) =>
-      refused(db, new RegExp(`^error: (${why.source})$`), () => addSilence(db, silence, when));
+    const refuse = ([code, sentence]: [string, RegExp], silence: GivenSilence, when = at) =>
+      refused(db, [code, new RegExp(`^(${sentence.source})$`)], () => addSilence(db, silence, when));
     const org_id = 1;
-    for (const ends_at of [null, "infinity"]) await refuse(/a silence needs an end/, { org_id, ends_at });
-    const never = /a silence that ends at .+ would never hold/;
+    for (const ends_at of [null, "infinity"])
+      await refuse(["NTS01", /a silence needs an end/], { org_id, ends_at });
+    const never: [string, RegExp] = ["NTS02", /a silence that ends at .+ would never hold/];
     await refuse(never, { org_id, ends_at: at });
     await refuse(never, { org_id, ends_at: "2026-02-28" });
     await refuse(never, { org_id, ends_at: "-infinity" });
@@ -24,19 +25,22 @@ test("a silence that cannot be is refused with a sentence, and nothing changes",
     await refuse(never, { org_id, starts_at: "2026-03-04", ends_at: "2026-03-03" });
     await refuse(never, { org_id, starts_at: "2026-02-01", ends_at: "2026-02-03" });
     await refuse(never, { org_id, starts_at: "infinity" });
-    const reason = /a silence needs a reason that a colleague understands/;
+    const reason: [string, RegExp] = ["NTS03", /a silence needs a reason that a colleague understands/];
     for (const text of [null, "", "why", "why     ", "   why"])
       await refuse(reason, { org_id, reason: text });
-    await refuse(/this silence would hold every notification; say so with everything => true/, {});
-    await refuse(/a silence of everything cannot be narrowed at the same time/, { org_id, everything: true });
-    const taken = /there is a silence of the same already in that time; .+/;
+    await refuse(["NTS04", /this silence would hold every notification; say so with everything => true/], {});
+    await refuse(["NTS05", /a silence of everything cannot be narrowed at the same time/], {
+      org_id,
+      everything: true,
+    });
+    const taken: [string, RegExp] = ["NTS07", /there is a silence of the same already in that time; .+/];
     await refuse(taken, { cluster: "C" });
     await refuse(taken, { cluster: "c", starts_at: "2026-03-07T23:59:59Z", ends_at: "2026-04-01" });
     await refuse(taken, { everything: true });
-    const empty = /a silence cannot be of an empty name/;
+    const empty: [string, RegExp] = ["NTS06", /a silence cannot be of an empty name/];
     for (const rule of ["", "a.b.", "|KEY"]) await refuse(empty, { rule });
     for (const name of ["cluster", "error_key", "tag"]) await refuse(empty, { org_id, [name]: "" });
-    await refuse(/invalid input syntax for type timestamp with time zone: "soon"/, {
+    await refuse(["22007", /.*"soon"/], {
       org_id,
       ends_at: "soon",
     });
@@ -45,21 +49,41 @@ test("a silence that cannot be is refused with a sentence, and nothing changes",
 
 test("the table itself refuses a silence without end, one of everything by omission and one for no reason", () =>
   rolledBack(database.pool, async (db) => {
-    const insert = (constraint: RegExp, columns: string, values: string) =>
+    const insert = (constraint: [string, RegExp], columns: string, values: string) =>
       refused(db, constraint, () => db.query(`insert into silence (${columns}) values (${values})`));
     const good = "'[2026-03-01,2026-03-02)', 'for the test'";
-    await insert(/silence_has_an_end/, "org_id, period, reason", "1, '[2026-03-01,)', 'for the test'");
     await insert(
-      /silence_has_an_end/,
+      ["23514", /silence_has_an_end/],
+      "org_id, period, reason",
+      "1, '[2026-03-01,)', 'for the test'",
+    );
+    await insert(
+      ["23514", /silence_has_an_end/],
       "org_id, period, reason",
       "1, '[2026-03-01,infinity)', 'for the test'",
     );
-    await insert(/silence_has_an_end/, "org_id, period, reason", "1, 'empty', 'for the test'");
-    await insert(/silence_has_an_end/, "org_id, period, reason", "1, '(,2026-03-01)', 'for the test'");
-    await insert(/silence_of_everything_is_meant/, "period, reason", good);
-    await insert(/silence_of_everything_is_meant/, "org_id, everything, period, reason", `1, true, ${good}`);
-    await insert(/silence_reason_check/, "org_id, period, reason", "1, '[2026-03-01,2026-03-02)', 'why  '");
-    await insert(/silence_rule_name_check/, "rule_name, period, reason", `'a.disk.report', ${good}`);
+    await insert(["23514", /silence_has_an_end/], "org_id, period, reason", "1, 'empty', 'for the test'");
+    await insert(
+      ["23514", /silence_has_an_end/],
+      "org_id, period, reason",
+      "1, '(,2026-03-01)', 'for the test'",
+    );
+    await insert(["23514", /silence_of_everything_is_meant/], "period, reason", good);
+    await insert(
+      ["23514", /silence_of_everything_is_meant/],
+      "org_id, everything, period, reason",
+      `1, true, ${good}`,
+    );
+    await insert(
+      ["23514", /silence_reason_check/],
+      "org_id, period, reason",
+      "1, '[2026-03-01,2026-03-02)', 'why  '",
+    );
+    await insert(
+      ["23514", /silence_rule_name_check/],
+      "rule_name, period, reason",
+      `'a.disk.report', ${good}`,
+    );
   }));
 
 test("only a silence that is still to come or in force can be ended, once", () =>
@@ -68,7 +92,7 @@ test("only a silence that is still to come or in force can be ended, once", () =
     const over = await addSilence(db, { cluster: "d", ends_at: "2026-03-02" });
     await endSilence(db, id, "2026-03-03");
     const before = await wholeTable(db, "silence");
-    const none = /^error: there is no silence \d+ that is still to come or in force$/;
+    const none: [string, RegExp] = ["NTS08", /^there is no silence \d+ that is still to come or in force$/];
     await refused(db, none, () => endSilence(db, id, "2026-03-03"));
     await refused(db, none, () => endSilence(db, over.id, "2026-03-02"));
     await refused(db, none, () => endSilence(db, 987_654_321, "2026-03-03"));

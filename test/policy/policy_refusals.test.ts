@@ -16,50 +16,56 @@ const database = testDatabase();
 const at = "2026-03-01T12:00:00Z";
 
 /** What is refused, and the whole sentence (after "error: ") that says why. */
-const settings: [change: Row, why: RegExp][] = [
-  [{ cooldown: "-1 day" }, /a cooldown has to be between 0 and 100 years/],
-  [{ cooldown: "101 years" }, /a cooldown has to be between 0 and 100 years/],
-  [{ cooldown: "abc" }, /the setting cooldown is an interval with its unit, for example "3 days", not "abc"/],
-  [{ cooldown: null }, /the setting cooldown cannot be empty/],
-  [{ enabled: null }, /the setting enabled cannot be empty/],
-  [{ enabled: "perhaps" }, /invalid input syntax for type boolean: "perhaps"/],
-  [{ max_events: 0 }, /max_events has to be between 1 and 1000/],
-  [{ max_events: 1001 }, /max_events has to be between 1 and 1000/],
-  [{ required_tags: null }, /the setting required_tags cannot be empty/],
-  [{ required_tags: ["a", null] }, /required_tags cannot have an empty element/],
-  [{ allowed_clusters: [null] }, /allowed_clusters cannot have an empty element/],
-  [{ blocked_clusters: [null] }, /blocked_clusters cannot have an empty element/],
-  [{ blocked_clusters: null }, /the setting blocked_clusters cannot be empty/],
-  [{ spacing: "-1 second" }, /spacing has to be between 0 and 100 years/],
-  [{ spacing: "290000 years" }, /spacing has to be between 0 and 100 years/],
-  [{ spacing: null }, /the setting spacing cannot be empty/],
-  [{ colour: 1 }, /a policy has no setting "colour"; the settings are: enabled, .*filter.*, notify_resolved/],
-  [{ flapping_occurrences: 1 }, /flapping_occurrences is a number from 2 to 1000/],
-  [{ flapping_occurrences: 1001 }, /flapping_occurrences is a number from 2 to 1000/],
-  [{ flapping_occurrences: null }, /the setting flapping_occurrences cannot be empty/],
-  [{ flapping_window: "0" }, /flapping_window is an interval from 1 second to 100 years/],
-  [{ flapping_window: "101 years" }, /flapping_window is an interval from 1 second to 100 years/],
+const settings: [change: Row, why: [code: string, sentence: RegExp]][] = [
+  [{ cooldown: "-1 day" }, ["NTP06", /a cooldown has to be between 0 and 100 years/]],
+  [{ cooldown: "101 years" }, ["NTP06", /a cooldown has to be between 0 and 100 years/]],
+  [
+    { cooldown: "abc" },
+    ["NTP10", /the setting cooldown is an interval with its unit, for example "3 days", not "abc"/],
+  ],
+  [{ cooldown: null }, ["NTP05", /the setting cooldown cannot be empty/]],
+  [{ enabled: null }, ["NTP05", /the setting enabled cannot be empty/]],
+  [{ enabled: "perhaps" }, ["22P02", /invalid input syntax for type boolean: "perhaps"/]],
+  [{ max_events: 0 }, ["NTP06", /max_events has to be between 1 and 1000/]],
+  [{ max_events: 1001 }, ["NTP06", /max_events has to be between 1 and 1000/]],
+  [{ required_tags: null }, ["NTP05", /the setting required_tags cannot be empty/]],
+  [{ required_tags: ["a", null] }, ["NTP06", /required_tags cannot have an empty element/]],
+  [{ allowed_clusters: [null] }, ["NTP06", /allowed_clusters cannot have an empty element/]],
+  [{ blocked_clusters: [null] }, ["NTP06", /blocked_clusters cannot have an empty element/]],
+  [{ blocked_clusters: null }, ["NTP05", /the setting blocked_clusters cannot be empty/]],
+  [{ spacing: "-1 second" }, ["NTP06", /spacing has to be between 0 and 100 years/]],
+  [{ spacing: "290000 years" }, ["NTP06", /spacing has to be between 0 and 100 years/]],
+  [{ spacing: null }, ["NTP05", /the setting spacing cannot be empty/]],
+  [
+    { colour: 1 },
+    ["NTP09", /a policy has no setting "colour"; the settings are: enabled, .*filter.*, notify_resolved/],
+  ],
+  [{ flapping_occurrences: 1 }, ["NTP06", /flapping_occurrences is a number from 2 to 1000/]],
+  [{ flapping_occurrences: 1001 }, ["NTP06", /flapping_occurrences is a number from 2 to 1000/]],
+  [{ flapping_occurrences: null }, ["NTP05", /the setting flapping_occurrences cannot be empty/]],
+  [{ flapping_window: "0" }, ["NTP06", /flapping_window is an interval from 1 second to 100 years/]],
+  [{ flapping_window: "101 years" }, ["NTP06", /flapping_window is an interval from 1 second to 100 years/]],
   [
     { flapping_window: "soon" },
-    /the setting flapping_window is an interval with its unit, for example "3 days", not "soon"/,
+    ["NTP10", /the setting flapping_window is an interval with its unit, for example "3 days", not "soon"/],
   ],
-  [{ flapping_window: null }, /the setting flapping_window cannot be empty/],
-  [{ flapping_action: "hide" }, /flapping_action is notify or damp/],
-  [{ flapping_action: null }, /the setting flapping_action cannot be empty/],
-  [{ notify_resolved: null }, /the setting notify_resolved cannot be empty/],
-  [{ notify_resolved_since: "2026-01-01" }, /a policy has no setting "notify_resolved_since".+/],
-  [{ id: 9 }, /a policy has no setting "id"; the settings are: .+/],
-  [{ org_id: 9 }, /a policy has no setting "org_id"; the settings are: .+/],
-  [{ compiled_filter: ["1"] }, /a policy has no setting "compiled_filter"; the settings are: .+/],
+  [{ flapping_window: null }, ["NTP05", /the setting flapping_window cannot be empty/]],
+  [{ flapping_action: "hide" }, ["NTP06", /flapping_action is notify or damp/]],
+  [{ flapping_action: null }, ["NTP05", /the setting flapping_action cannot be empty/]],
+  [{ notify_resolved: null }, ["NTP05", /the setting notify_resolved cannot be empty/]],
+  [{ notify_resolved_since: "2026-01-01" }, ["NTP09", /a policy has no setting "notify_resolved_since".+/]],
+  [{ id: 9 }, ["NTP09", /a policy has no setting "id"; the settings are: .+/]],
+  [{ org_id: 9 }, ["NTP09", /a policy has no setting "org_id"; the settings are: .+/]],
+  [{ compiled_filter: ["1"] }, ["NTP09", /a policy has no setting "compiled_filter"; the settings are: .+/]],
 ];
 for (const threshold of ["total_risk", "likelihood", "impact", "severity"]) {
   const name = `${threshold}_threshold`;
-  settings.push([{ [name]: -1 }, new RegExp(`${name} has to be between 0 and 4`)]);
-  settings.push([{ [name]: 5 }, new RegExp(`${name} has to be between 0 and 4`)]);
-  settings.push([{ [name]: null }, new RegExp(`the setting ${name} cannot be empty`)]);
+  settings.push([{ [name]: -1 }, ["NTP06", new RegExp(`${name} has to be between 0 and 4`)]]);
+  settings.push([{ [name]: 5 }, ["NTP06", new RegExp(`${name} has to be between 0 and 4`)]]);
+  settings.push([{ [name]: null }, ["NTP05", new RegExp(`the setting ${name} cannot be empty`)]]);
 }
 
-const sentence = (why: RegExp) => new RegExp(`^error: (${why.source})$`);
+const sentence = ([code, why]: [string, RegExp]): [string, RegExp] => [code, new RegExp(`^(${why.source})$`)];
 
 test("a setting that cannot be is refused with a sentence, for everybody and for one, and nothing changes", () =>
   rolledBack(database.pool, async (db) => {
@@ -82,29 +88,32 @@ test("a policy for nobody, for no reason or for a time that is taken is refused 
     await endPolicy(db, { org: 1 }, "2026-02-20");
     const before = await wholeTable(db, "policy");
     const refuse = (
-      why: RegExp,
+      why: [string, RegExp],
       scope: Scope,
       change: Row | null = {},
       when = at,
       reason: string | null = "a good reason",
     ) => refused(db, sentence(why), () => setScopedPolicy(db, scope, change, when, reason));
-    await refuse(/there is no target "pager"; the targets are: notifications backend, service log/, {
-      target: "pager",
-    });
-    await refuse(/an organization has a number from 1 on/, { org: 0 });
-    await refuse(/an organization has a number from 1 on/, { org: -1 });
+    await refuse(
+      ["NTG01", /there is no target "pager"; the targets are: notifications backend, service log/],
+      {
+        target: "pager",
+      },
+    );
+    await refuse(["NTP06", /an organization has a number from 1 on/], { org: 0 });
+    await refuse(["NTP06", /an organization has a number from 1 on/], { org: -1 });
     for (const rule of ["", "a.b."]) {
-      await refuse(/a policy for a rule needs the name of a rule/, { rule });
+      await refuse(["NTP06", /a policy for a rule needs the name of a rule/], { rule });
     }
     for (const rule of ["disk|A", "a.b.disk.report|B", "disk|", "|KEY"]) {
-      await refuse(/a policy is for a whole rule, not for one of its error keys/, { rule });
+      await refuse(["NTP01", /a policy is for a whole rule, not for one of its error keys/], { rule });
     }
     for (const reason of ["", "why", "why    ", "    why"]) {
-      await refuse(/a change needs a reason that a colleague understands/, {}, {}, at, reason);
+      await refuse(["NTP06", /a change needs a reason that a colleague understands/], {}, {}, at, reason);
     }
-    await refuse(/the setting reason cannot be empty/, {}, {}, at, null);
+    await refuse(["NTP05", /the setting reason cannot be empty/], {}, {}, at, null);
     await refuse(
-      /there is a policy of its own at that time already.*/,
+      ["NTP12", /there is a policy of its own at that time already.*/],
       { org: 1 },
       {},
       "2026-02-15T00:00:00Z",
@@ -117,7 +126,7 @@ test("what is in force cannot be changed for the time before it began", () =>
     await setScopedPolicy(db, {}, {}, "2026-02-10T00:00:00Z");
     await setScopedPolicy(db, { org: 1 }, {}, "2026-02-15T00:00:00Z");
     const before = await wholeTable(db, "policy");
-    const later = sentence(/the policy in force began at .+, a new one has to begin later/);
+    const later = sentence(["NTP11", /the policy in force began at .+, a new one has to begin later/]);
     await refused(db, later, () => setScopedPolicy(db, {}, {}, "2026-02-09T00:00:00Z"));
     await refused(db, later, () => setScopedPolicy(db, {}, {}, "2026-02-10T00:00:00Z"));
     await refused(db, later, () => setScopedPolicy(db, { org: 1 }, {}, "2026-02-15T00:00:00Z"));
@@ -129,20 +138,30 @@ test("the end of a policy that is not there, or for no reason, is refused with a
   rolledBack(database.pool, async (db) => {
     await setScopedPolicy(db, { org: 1 }, {}, "2026-02-10T00:00:00Z");
     const before = await wholeTable(db, "policy");
-    const refuse = (why: RegExp, scope: Scope, when = at, reason: string | null = "a good reason") =>
-      refused(db, sentence(why), () => endPolicy(db, scope, when, reason));
+    const refuse = (
+      why: [string, RegExp],
+      scope: Scope,
+      when = at,
+      reason: string | null = "a good reason",
+    ) => refused(db, sentence(why), () => endPolicy(db, scope, when, reason));
     await refuse(
-      /the policy of a target cannot end, only change \(set_policy\); name an organization or a rule/,
+      [
+        "NTP02",
+        /the policy of a target cannot end, only change \(set_policy\); name an organization or a rule/,
+      ],
       {},
     );
-    const none = /there is no policy of its own for that organization or rule/;
+    const none: [string, RegExp] = ["NTP04", /there is no policy of its own for that organization or rule/];
     await refuse(none, { org: 2 });
     await refuse(none, { rule: "disk" });
     await refuse(none, { org: 1, rule: "disk" });
     await refuse(none, { org: 1, target: "service log" });
     await refuse(none, { org: 1 }, "2026-02-10T00:00:00Z");
-    await refuse(/there is no target "pager"; .+/, { org: 1, target: "pager" });
-    const why = /the end of a policy needs a reason that a colleague understands/;
+    await refuse(["NTG01", /there is no target "pager"; .+/], { org: 1, target: "pager" });
+    const why: [string, RegExp] = [
+      "NTP03",
+      /the end of a policy needs a reason that a colleague understands/,
+    ];
     for (const reason of [null, "", "why", "why    "]) await refuse(why, { org: 1 }, at, reason);
     assert.deepEqual(await wholeTable(db, "policy"), before);
     await endPolicy(db, { org: 1 }, at);
@@ -187,7 +206,7 @@ test("two policies of one scope at one time are refused by the table, whoever wr
   rolledBack(database.pool, async (db) => {
     for (const scope of [{}, { org: 1 }, { rule: "disk" }, { org: 1, rule: "disk" }] satisfies Scope[]) {
       const { id } = await setScopedPolicy(db, scope, {}, "2026-02-10");
-      await refused(db, /policy_one_in_force/, () =>
+      await refused(db, ["23P01", /policy_one_in_force/], () =>
         db.query(
           `insert into policy (target_id, org_id, rule_name, cooldown, validity, reason)
            select target_id, org_id, rule_name, cooldown, '[2026-03-01,2026-03-02)', reason from policy where id = $1`,

@@ -172,7 +172,7 @@ test("a table that is emptied and filled again with its old times, as a copy is,
 test("an organization that is not a number is refused with a sentence, and nothing changes", () =>
   rolledBack(database.pool, async (db) => {
     const { cluster } = await aCase(db);
-    const why = /^error: .*"abc"/;
+    const why: [string, RegExp] = ["22P02", /"abc"/];
     await refused(db, why, () => db.query("insert into rule_disable values ('abc', 'disk', '')"));
     await refused(db, why, () => toggleRule(db, cluster, "disk", "", { org_id: "abc" }));
     assert.deepEqual(await wholeTable(db, "acknowledgement"), []);

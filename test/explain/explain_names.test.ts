@@ -27,9 +27,8 @@ test("an interval without a unit, and no change at all, are refused", () =>
   rolledBack(database.pool, async (db) => {
     const set = (change: object | null) =>
       setPolicy(db, "notifications backend", change as never, "2026-03-02");
-    for (const cooldown of ["3", " 12 ", 3, "1.5"])
-      await refused(db, /^error: the setting cooldown is an interval with its unit/, () => set({ cooldown }));
-    await refused(db, /^error: a change of a policy is an object of settings$/, () => set(null));
+    for (const cooldown of ["3", " 12 ", 3, "1.5"]) await refused(db, "NTP10", () => set({ cooldown }));
+    await refused(db, "NTP08", () => set(null));
     assert.equal(await value(db, "select count(*)::integer from policy"), 2);
     for (const cooldown of ["0", "3 days", "P1D", "12:00"]) {
       await db.query("savepoint before");

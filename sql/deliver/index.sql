@@ -6,7 +6,8 @@
 -- so that while a receiver is down nothing is handed out but a probe; record_reported() writes reported;
 -- wake_delivery() queues the next try. expire_notifications() gives up what the receiver would no longer
 -- recognize, wake_due_deliveries() finds what waits with no wake-up. People see dead_letter, delivery_gap and
--- delivery_circuit, and act with redrive(), replay() and close_circuit().
+-- delivery_circuit, ask redrivable(), replayable() and preview_replay() what they could do, and act with redrive(),
+-- replay() and close_circuit().
 
 --!include deliver/tables.sql
 --!include deliver/wake_delivery.sql
@@ -36,6 +37,9 @@
 --!include deliver/redrive_refusal.sql
 --!include deliver/redrive.sql
 --!include deliver/dead_letter.sql
+--!include deliver/redrivable.sql
+--!include deliver/redrive_summary.sql
 --!include deliver/check_past_period.sql
 --!include deliver/preview_replay.sql
+--!include deliver/replayable.sql
 --!include deliver/replay.sql

@@ -9,4 +9,5 @@
 --!include ops/drift.sql
 --!include ops/heartbeat.sql
 --!include ops/requeue_ended_holds.sql
+--!include ops/end_heartbeat.sql
 --!include ops/sweep.sql

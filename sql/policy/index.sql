@@ -5,7 +5,7 @@
 -- overwritten, so that a question about the past gets the answer of that time.
 -- A policy may have a filter: compile_filter() (stored) reads it, evaluate_filters() has evaluate_filter() evaluate
 -- it once for each policy and content version, and filter_result keeps the outcome. policy_reasons() says why a policy
--- holds an issue, given what the rule says.
+-- holds an issue, given what the rule says. People see policies and policy_history.
 
 --!include policy/tables.sql
 --!include policy/target_id.sql
@@ -24,3 +24,5 @@
 --!include policy/end_policy.sql
 --!include policy/withdraw_policy.sql
 --!include policy/longest_cooldown.sql
+--!include policy/policies.sql
+--!include policy/policy_history.sql

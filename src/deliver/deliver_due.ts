@@ -2,8 +2,9 @@ import type { Pool } from "pg";
 import type { Logger } from "pino";
 import type { ContentTexts } from "../content/render/texts.ts";
 import { whileMigrated } from "../db/wait.ts";
-import { claim, failure, type Outcome, released, type Settled, settle, untried } from "./outbox.ts";
+import { claim, failure, type Outcome, released, settle, untried } from "./outbox.ts";
 import { type RenderedRows, renderAll } from "./rendered.ts";
+import type { Settled } from "./sql.ts";
 import { startWithinMs, type Target } from "./target.ts";
 
 /** Messages that are ours for the length of a lease, with their texts. */

@@ -1,5 +1,6 @@
 import type { Format } from "../content/render/escape.ts";
-import type { Content, ContentTexts } from "../content/render/texts.ts";
+import type { ContentTexts } from "../content/render/texts.ts";
+import type { Content } from "../content/sql.ts";
 import { DeliveryError } from "../errors.ts";
 import type {
   ClaimedNotification,

@@ -10,9 +10,10 @@ import { createGroupConsumer, heartbeatMs } from "../kafka/group_consumer.ts";
 import { kafkaConfigurationError } from "../kafka/kafka_errors.ts";
 import { keepAlive } from "../kafka/keep_alive.ts";
 import { topicEnd } from "../kafka/topic_end.ts";
-import { ingestBatch, topicRecreated } from "./ingest_batch.ts";
+import { ingestBatch } from "./ingest_batch.ts";
 import { type Entry, portionsOf } from "./portions.ts";
 import { Positions } from "./positions.ts";
+import { topicRecreated } from "./sql.ts";
 
 /** So many partitions are read, and so many portions stored, at the same time. */
 const atATime = 2;

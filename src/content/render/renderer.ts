@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import { LRUCache } from "lru-cache";
 import { quotable } from "../../text/clean.ts";
 import { type Format, settleValues } from "./escape.ts";
 import { defaultRenderLimits, type RenderLimits } from "./render_limits.ts";
@@ -45,8 +46,8 @@ export class Renderer {
   readonly #limits: RenderLimits;
   /** Jobs in the order the thread does them; the first is under way. */
   readonly #jobs = new Set<Job>();
-  /** Contents that the thread has, the least recently used first. */
-  readonly #known = new Set<string>();
+  /** Contents that the thread has. */
+  readonly #known: LRUCache<string, true>;
   #worker: Worker | undefined;
   #watch: NodeJS.Timeout | undefined;
   #seen: Job | undefined;
@@ -54,6 +55,12 @@ export class Renderer {
 
   constructor(limits: RenderLimits) {
     this.#limits = limits;
+    this.#known = new LRUCache({
+      max: limits.cachedContents,
+      dispose: (_, contentId, reason) => {
+        if (reason === "evict") this.#send({ forget: contentId });
+      },
+    });
   }
 
   /** Renders the named templates of a content. Never rejects: what goes wrong is the `error` of this rendering alone. */
@@ -124,13 +131,8 @@ export class Renderer {
     const { contentId, names, details } = job;
     const work = { contentId, names: [...names], details };
     this.#worker?.ref();
-    this.#send(this.#known.delete(contentId) ? work : { ...work, templates: { ...job.templates } });
-    this.#known.add(contentId);
-    for (const oldest of this.#known) {
-      if (this.#known.size <= this.#limits.cachedContents) break;
-      this.#known.delete(oldest);
-      this.#send({ forget: oldest });
-    }
+    this.#send(this.#known.get(contentId) ? work : { ...work, templates: { ...job.templates } });
+    this.#known.set(contentId, true);
   }
 
   #send(message: ToWorker): void {

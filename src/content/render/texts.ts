@@ -1,3 +1,4 @@
+import { LRUCache } from "lru-cache";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
 import { z } from "zod";
@@ -25,15 +26,13 @@ export class ContentTexts {
   readonly #pool: Pool;
   readonly #log: Logger;
   readonly #renderer: Renderer;
-  readonly #most: number;
-  /** The least recently used first. */
-  readonly #contents = new Map<string, Content>();
+  readonly #contents: LRUCache<string, Content>;
 
   private constructor(pool: Pool, log: Logger, renderer: Renderer, most: number) {
     this.#pool = pool;
     this.#log = log;
     this.#renderer = renderer;
-    this.#most = most;
+    this.#contents = new LRUCache({ max: most });
   }
 
   /** Begins with nothing kept; keeps `most` content versions, a few kB each; no installation has as many rules. */
@@ -54,14 +53,10 @@ export class ContentTexts {
       if (kept) loaded.set(id, kept);
     }
     const missing = [...wanted].filter((id) => !loaded.has(id));
-    if (missing.length > 0) for (const content of await this.#read(missing)) loaded.set(content.id, content);
-    for (const [id, content] of loaded) {
-      this.#contents.delete(id); // and put it where the most recently used are
-      this.#contents.set(id, content);
-    }
-    for (const id of this.#contents.keys()) {
-      if (this.#contents.size <= this.#most) break;
-      this.#contents.delete(id);
+    if (missing.length === 0) return loaded;
+    for (const content of await this.#read(missing)) {
+      loaded.set(content.id, content);
+      this.#contents.set(content.id, content);
     }
     return loaded;
   }
@@ -97,7 +92,7 @@ export class ContentTexts {
       values: [[...this.#contents.keys()]],
     });
     const present = new Map(rows.map(({ id, version }) => [id, version]));
-    for (const { id, version } of this.#contents.values())
+    for (const { id, version } of [...this.#contents.values()])
       if (present.get(id) !== version) this.#contents.delete(id);
   }
 

@@ -40,7 +40,8 @@ export async function createRenderer(limits: Partial<RenderLimits> = {}): Promis
 
 /**
  * Renders the texts of rule content, which comes from elsewhere, in a thread of its own that runs nothing but an
- * interpreter without any access to the process. A rendering that hits a limit costs only itself.
+ * interpreter without any access to the process. A rendering that hits a limit costs only itself. Own code: a pool of
+ * threads does not know which content a thread has, nor that the one under way, and no other, is to blame for silence.
  */
 export class Renderer {
   readonly #limits: RenderLimits;

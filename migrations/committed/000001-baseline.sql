@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:6b1df91216b8e3b6e4a33a2427f570a01d338f3b
+--! Hash: sha1:9e6fef3ae0a315f9b07227c177e28d0f30e851f3
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -83,6 +83,8 @@ comment on function ccx.cooldown_period(timestamptz, interval) is
   'The time during which an issue notified at notified_at is not notified again, as the ledger''s constraint needs it.';
 --! EndIncluded stored/cooldown_period.sql
 --! Included stored/compile_filter.sql
+-- Own code: filters are judged inside the decision's query, where no library of expressions runs, and their language is
+-- the one of the service before us.
 -- Read from left to right once: a regular expression cuts the text into tokens, operators wait on a stack until what
 -- follows binds less tightly (the shunting-yard algorithm). Whatever is not understood is refused: a filter that is
 -- half understood would hold notifications, or let them through, without anybody knowing.

@@ -1,3 +1,4 @@
+import { LRUCache } from "lru-cache";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
 import { listen } from "../../db/listen.ts";
@@ -16,15 +17,13 @@ export class ContentTexts {
   readonly #pool: Pool;
   readonly #log: Logger;
   readonly #renderer: Renderer;
-  readonly #most: number;
-  /** The least recently used first. */
-  readonly #contents = new Map<string, sql.Content>();
+  readonly #contents: LRUCache<string, sql.Content>;
 
   private constructor(pool: Pool, log: Logger, renderer: Renderer, most: number) {
     this.#pool = pool;
     this.#log = log;
     this.#renderer = renderer;
-    this.#most = most;
+    this.#contents = new LRUCache({ max: most });
   }
 
   /** Begins with nothing kept; keeps `most` content versions, a few kB each; no installation has as many rules. */
@@ -45,15 +44,10 @@ export class ContentTexts {
       if (kept) loaded.set(id, kept);
     }
     const missing = [...wanted].filter((id) => !loaded.has(id));
-    if (missing.length > 0)
-      for (const content of await sql.contentTexts(this.#pool, missing)) loaded.set(content.id, content);
-    for (const [id, content] of loaded) {
-      this.#contents.delete(id); // and put it where the most recently used are
-      this.#contents.set(id, content);
-    }
-    for (const id of this.#contents.keys()) {
-      if (this.#contents.size <= this.#most) break;
-      this.#contents.delete(id);
+    if (missing.length === 0) return loaded;
+    for (const content of await sql.contentTexts(this.#pool, missing)) {
+      loaded.set(content.id, content);
+      this.#contents.set(content.id, content);
     }
     return loaded;
   }
@@ -74,7 +68,7 @@ export class ContentTexts {
     if (this.#contents.size === 0) return;
     const versions = await sql.contentVersions(this.#pool, [...this.#contents.keys()]);
     const present = new Map(versions.map(({ id, version }) => [id, version]));
-    for (const { id, version } of this.#contents.values())
+    for (const { id, version } of [...this.#contents.values()])
       if (present.get(id) !== version) this.#contents.delete(id);
   }
 

@@ -3,7 +3,7 @@ import type pg from "pg";
 import { examplesOf } from "../../test/support/page.ts";
 import { someClusters } from "./changed_clusters.ts";
 
-const page = new URL("../../docs/sql.md", import.meta.url);
+const page = new URL("../../docs/guides/questions.md", import.meta.url);
 
 /** What stands in the page's examples, whose clock stands at noon of this day. */
 const sample = {
@@ -28,7 +28,7 @@ const abouts: Record<string, About> = {
   "Which issues come and go?": "the fleet",
   "Who silenced this, and what does it hold?": "the fleet",
   "Who changed the policy, when, and why?": "settings",
-  "What is stuck, and what was given up?": "the fleet",
+  "What waits, and what is dead?": "the fleet",
   "Is the state kept from report to report right?": "the fleet",
 };
 
@@ -42,7 +42,7 @@ export type Question = {
   statements(who?: Who): string[];
 };
 
-/** The questions of docs/sql.md, as they stand there, for the fleet (fleet.ts) of this database. */
+/** The questions of docs/guides/questions.md, as they stand there, for the fleet (fleet.ts) of this database. */
 export async function questions(client: pg.ClientBase): Promise<Question[]> {
   const { rows } = await client.query<{ ms: number }>(
     "select extract(epoch from cooldowns_until)::float8 * 1000 as ms from sweep_mark",

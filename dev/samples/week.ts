@@ -135,7 +135,7 @@ async function main(): Promise<void> {
       );
     await fillSampleWeek(pool);
     console.log(
-      `The sample week is filled in; its clock stands at ${sampleNow}. docs/sql.md has what to ask.`,
+      `The sample week is filled in; its clock stands at ${sampleNow}. docs/guides/questions.md has what to ask.`,
     );
   } finally {
     await pool.end();

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import kafkajs from "kafkajs";
 import pg from "pg";
 import { prepareDatabase } from "../dev/embedded.ts";
-import { below, mulberry32, pick } from "../dev/samples/random.ts";
+import { below, pick, seeded } from "../dev/samples/random.ts";
 import { startServiceLogReceiver } from "../dev/stack/service_log_receiver.ts";
 import { startStack } from "../dev/stack/stack.ts";
 import { createLogger } from "../src/log.ts";
@@ -111,7 +111,7 @@ async function produce(
   consumed: () => Promise<number>,
   tidy: () => Promise<void>,
 ): Promise<void> {
-  const random = mulberry32(1);
+  const random = seeded(1);
   const clusters = Array.from({ length: 20_000 }, () => randomUUID());
   const words = Array.from({ length: 2_000 }, () => randomUUID()).join(" ");
   const begin = Date.now() - 12 * 3_600_000;

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Plain JavaScript that old versions of Node can read, so that they can say what is missing.
+// Plain JavaScript that Node can read from version 10 on, so that old ones can say what is missing.
 var parts = process.versions.node.split(".").map(Number);
 
 if (parts[0] < 22 || (parts[0] === 22 && parts[1] < 18)) {

@@ -14,7 +14,7 @@ create or replace trigger _110_superseded after delete on notified_issue
 create or replace trigger _120_superseded after update of notified_at on notified_issue
   for each row execute function tg_notified_issue__superseded();
 
-create or replace trigger _900_announce after insert or update or delete on rule_content
+create or replace trigger _900_announce after insert or update or delete or truncate on rule_content
   for each statement execute function tg_rule_content__announce();
 
 create or replace trigger _100_issues_of_inserted after insert on new_reports
@@ -34,6 +34,10 @@ create or replace trigger _200_filter_results after insert on rule_content
 
 create or replace trigger _100_history before update or delete on policy
   for each row execute function tg_policy__history();
+create or replace trigger _110_withdrawn after delete on policy
+  for each row execute function tg_policy__withdrawn();
+create or replace trigger _120_history before truncate on policy
+  for each statement execute function tg_policy__history();
 
 create or replace trigger _100_rules after insert on acknowledgement
   referencing new table as added
@@ -44,3 +48,7 @@ create or replace trigger _100_acknowledgement after insert or delete or update 
 
 create or replace trigger _100_acknowledgement after insert or delete or update on cluster_rule_toggle
   for each row execute function tg_cluster_rule_toggle__acknowledgement();
+create or replace trigger _200_emptied after truncate on rule_disable
+  for each statement execute function tg_acknowledgement__emptied();
+create or replace trigger _200_emptied after truncate on cluster_rule_toggle
+  for each statement execute function tg_acknowledgement__emptied();

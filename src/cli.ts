@@ -1,15 +1,15 @@
 import { setFlagsFromString } from "node:v8";
 import { Command } from "commander";
-import { addAcknowledgeCommand } from "./cli/acknowledge.ts";
+import { addAckCommands } from "./cli/ack.ts";
+import { addCircuitCommands } from "./cli/circuit.ts";
 import { addContentCommands } from "./cli/content.ts";
 import { createContext, withoutWaiting } from "./cli/context.ts";
-import { addDecisionCommands } from "./cli/decisions.ts";
 import { addDeliveryCommands } from "./cli/delivery.ts";
+import { addExplainCommands } from "./cli/explain.ts";
 import { addPolicyCommands } from "./cli/policy.ts";
 import { addRejectedCommands } from "./cli/rejected.ts";
-import { addRetainCommand } from "./cli/retain.ts";
+import { addRetentionCommands } from "./cli/retention.ts";
 import { addSilenceCommands } from "./cli/silence.ts";
-import { addSimulateCommand } from "./cli/simulate.ts";
 import { isStop, stopSignal } from "./cli/stop.ts";
 import { describeConfig, requireKeys } from "./config/config.ts";
 import { ContentError } from "./content/source/error.ts";
@@ -70,14 +70,14 @@ export async function main(argv: string[]): Promise<void> {
     });
 
   addContentCommands(program, context);
-  addDecisionCommands(program, context);
+  addExplainCommands(program, context);
   addSilenceCommands(program, context);
-  addAcknowledgeCommand(program, context);
+  addAckCommands(program, context);
   addPolicyCommands(program, context);
-  addSimulateCommand(program, context);
   addDeliveryCommands(program, context);
+  addCircuitCommands(program, context);
   addRejectedCommands(program, context);
-  addRetainCommand(program, context);
+  addRetentionCommands(program, context);
 
   program
     .command("tail")

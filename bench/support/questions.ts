@@ -8,11 +8,11 @@ const page = new URL("../../docs/guides/questions.md", import.meta.url);
 /** What stands in the page's examples, whose clock stands at noon of this day. */
 const sample = {
   now: Date.parse("2026-03-09T12:00:00Z"),
-  cluster: "2c6cfda8-f539-4f1b-a077-0fcbae146875",
+  cluster: "01a85af0-4245-43dc-afc8-350f28108df8",
   org: 1003,
 };
 const oneReport =
-  "explain_report(1001, '2c6cfda8-f539-4f1b-a077-0fcbae146875', '2026-03-06 01:40:47.216981Z')";
+  "explain_report(1001, '01a85af0-4245-43dc-afc8-350f28108df8', '2026-03-09 09:13:13.263Z')";
 
 /** Whom a question is about; in its place stands the sample's cluster and organization. */
 type About = "one cluster" | "one organization" | "the fleet" | "settings";

@@ -1,15 +1,13 @@
+import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
+import { mersenne } from "pure-rand/generator/mersenne";
+
 /** Numbers from 0 up to, not including, 1. */
 export type Random = () => number;
 
-/** Numbers from 0 to 1, the same for the same seed (mulberry32, public domain, by Tommy Ettinger). */
-export function mulberry32(seed: number): Random {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+/** Numbers that look random and are the same for the same seed. */
+export function seeded(seed: number): Random {
+  const generator = mersenne(seed);
+  return () => uniformFloat64(generator);
 }
 
 /** A whole number from 0 up to, not including, `limit`. */

@@ -1,5 +1,5 @@
 import { gzipSync } from "node:zlib";
-import { below, hex, mulberry32, pick, type Random, shuffle } from "./random.ts";
+import { below, hex, pick, type Random, seeded, shuffle } from "./random.ts";
 import { type Details, rules, type SampleRule } from "./rules.ts";
 
 /** One Kafka message, and what consuming it must lead to. */
@@ -37,7 +37,7 @@ const invalidKinds = ["bad json", "no org", "wrong cluster", "future", "empty"] 
  */
 export function sampleMessages(options: { reports: number; seed: number; now: Date }): SampleMessage[] {
   const { reports, seed, now } = options;
-  const random = mulberry32(seed);
+  const random = seeded(seed);
   const share = (part: number) => Math.max(Math.round(reports * part), reports >= 100 ? 1 : 0);
   const [invalid, duplicate, replaced] = [share(0.02), share(0.01), share(0.005)];
 

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:938bbc0e9aa3462a9acbb5cc6e8f92b375df1b71
+--! Hash: sha1:9e6fef3ae0a315f9b07227c177e28d0f30e851f3
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -83,6 +83,8 @@ comment on function ccx.cooldown_period(timestamptz, interval) is
   'The time during which an issue notified at notified_at is not notified again, as the ledger''s constraint needs it.';
 --! EndIncluded stored/cooldown_period.sql
 --! Included stored/compile_filter.sql
+-- Own code: filters are judged inside the decision's query, where no library of expressions runs, and their language is
+-- the one of the service before us.
 -- Read from left to right once: a regular expression cuts the text into tokens, operators wait on a stack until what
 -- follows binds less tightly (the shunting-yard algorithm). Whatever is not understood is refused: a filter that is
 -- half understood would hold notifications, or let them through, without anybody knowing.
@@ -242,7 +244,15 @@ create table notification_types (
 create table event_targets (
   id integer primary key,
   name text not null unique,
-  metainfo text not null unique
+  metainfo text not null unique,
+  task text not null unique
+);
+
+create table severity (
+  target_id integer not null references event_targets on delete cascade,
+  total_risk smallint not null check (total_risk between 1 and 4),
+  name text not null,
+  primary key (target_id, total_risk)
 );
 
 -- Reports, as they come in ----------------------------------------------------------------------------------
@@ -420,6 +430,15 @@ create table policy (
   constraint policy_notify_resolved_check check (notify_resolved = (notify_resolved_since is not null)),
   constraint policy_one_in_force exclude using gist (
     target_id with =, coalesce(org_id, 0) with =, coalesce(rule_name, '') with =, validity with &&)
+);
+
+create table withdrawn_policy (
+  id bigint generated always as identity primary key,
+  policy jsonb not null,
+  planned_by text not null,
+  withdrawn_at timestamptz not null default now(),
+  withdrawn_by text not null default session_user,
+  reason text
 );
 
 create table filter_result (
@@ -680,9 +699,13 @@ insert into states (id, value, comment) values
 insert into notification_types (id, value, frequency, comment) values
   (1, 'instant', '* * * * * *', 'instant notifications performed ASAP'),
   (2, 'weekly', '@weekly', 'weekly summary');
-insert into event_targets (id, name, metainfo) values
-  (1, 'notifications backend', 'the target of the report is the ccx notification service back end'),
-  (2, 'service log', 'the target of the report is the ServiceLog');
+insert into event_targets (id, name, metainfo, task) values
+  (1, 'notifications backend', 'the target of the report is the ccx notification service back end',
+    'deliver_notifications_backend'),
+  (2, 'service log', 'the target of the report is the ServiceLog', 'deliver_service_log');
+insert into severity (target_id, total_risk, name) values
+  (1, 1, 'LOW'), (1, 2, 'MODERATE'), (1, 3, 'IMPORTANT'), (1, 4, 'CRITICAL'),
+  (2, 1, 'Info'), (2, 2, 'Warning'), (2, 3, 'Major'), (2, 4, 'Critical');
 insert into policy (
   target_id, enabled, total_risk_threshold, required_tags, cooldown, max_events, validity, reason
 ) values

@@ -1,9 +1,8 @@
 -- Decides for the clusters that wait longest, for all targets: ledger, outbox, reported and the wake-up of the
 -- delivery commit together.
 --
--- Taking the rows of decision_due is a statement of its own: only a later statement's snapshot is sure to see the
--- reports that were committed before we got the row lock. The clock is read after it, too: then the reports that this
--- decision saw are exactly those that were known by its time, and decide(…, at) gives the same answer for ever.
+-- The clock is read after take_due() has the rows of decision_due: then the reports that this decision saw are exactly
+-- those that were known by its time, and decide(…, at) gives the same answer for ever.
 create or replace function ccx.decide_due(batch_size integer, at timestamptz default null)
 returns table (clusters integer, notifications integer, notified integer, held integer)
 language plpgsql volatile
@@ -19,33 +18,20 @@ declare
   names text[];
   by_report boolean[];
   issues_to_notify issue_to_notify[];
+  notified_before last_notification[];
   target text;
 begin
   -- first, since the sweep takes the lock of it before rows of decision_due, too
   perform ensure_partition('reported', (coalesce(at, clock_timestamp()) at time zone 'UTC')::date);
   perform expand_decision_request(batch_size, coalesce(at, clock_timestamp()));
 
-  -- by row address: joined by name, the planner compared all with all whenever statistics said that this queue is empty
-  with taken as (
-    delete from decision_due d
-    where d.ctid = any (array(
-      select due.ctid
-      from decision_due due
-      order by due.due_at
-      limit batch_size
-      for update skip locked))
-    returning d.org_id, d.cluster, d.by_report
-  )
-  select array_agg(t.org_id), array_agg(t.cluster), array_agg(t.by_report)
-  into orgs, names, by_report
-  from taken t;
-
+  select d.org_ids, d.clusters, d.by_report into orgs, names, by_report from take_due(batch_size) d;
   at := coalesce(at, clock_timestamp());
   clusters := coalesce(cardinality(orgs), 0);
-  notifications := 0;
-  notified := 0;
-  held := 0;
   if clusters = 0 then
+    notifications := 0;
+    notified := 0;
+    held := 0;
     return next;
     return;
   end if;
@@ -60,31 +46,12 @@ begin
         'target_disabled' = any (d.reasons) as is_off, d.last_notified_at, due.by_report
       from decide(null, $1, $3) d
       join unnest($2, $3, $4) as due (org_id, cluster, by_report) on due.org_id = d.org_id and due.cluster = d.cluster
-    ), renewed as (
-      -- The ledger's periods follow a cooldown that changed since (decide() counts by the policy in force, the constraint by
-      -- the period in the row). Looked up only for what was notified before the last change, or not long after it: a change counts
-      -- from the beginning of its transaction, and decisions that were taken before its end did not know it.
-      update notified_issue n
-      set cooldown_period = cooldown_period(n.notified_at, p.cooldown)
-      from (
-        select a.issue_id, a.target_id, a.policy_id, a.last_notified_at
-        from answer a
-        join (
-          select q.target_id, max(bound.at) as at
-          from policy q
-          cross join lateral (values (lower(q.validity)), (upper(q.validity))) bound (at)
-          where bound.at <= $1
-          group by q.target_id
-        ) changed on changed.target_id = a.target_id and a.last_notified_at < changed.at + interval '1 day'
-        offset 0
-      ) a
-      join policy p on p.id = a.policy_id
-      where n.issue_id = a.issue_id
-        and n.target_id = a.target_id
-        and n.notified_at = a.last_notified_at
-        and n.live
-        and not n.resolved
-        and n.cooldown_period <> cooldown_period(n.notified_at, p.cooldown)
+    ), changed as materialized (
+      select q.target_id, max(bound.at) + interval '1 day' as until
+      from policy q
+      cross join lateral (values (lower(q.validity)), (upper(q.validity))) bound (at)
+      where bound.at <= $1
+      group by q.target_id
     ), recorded as (
       -- reports that nobody is notified of, at once; the others when their delivery has ended
       insert into reported
@@ -104,63 +71,24 @@ begin
     select
       coalesce(array_agg((a.target_id, a.org_id, a.cluster, a.issue_id, a.occurrence, a.content_id, a.policy_id, a.last_seen,
         a.total_risk, a.resolved)::issue_to_notify) filter (where a.is_notified), '{}'),
-      count(*) filter (where not a.is_notified)
+      count(*) filter (where not a.is_notified),
+      -- The ledger's periods follow a cooldown that changed since (decide() counts by the policy in force, the constraint by
+      -- the period in the row). Looked up only for what was notified before the last change, or not long after it: a change
+      -- counts from the beginning of its transaction, and decisions that were taken before its end did not know it.
+      array_agg((a.issue_id, a.target_id, a.policy_id, a.last_notified_at)::last_notification)
+        filter (where a.last_notified_at < changed.until)
     from answer a
+    left join changed on changed.target_id = a.target_id
   $query$
-  into issues_to_notify, held
+  into issues_to_notify, held, notified_before
   using at, orgs, names, by_report;
 
-  with to_notify as (
-    -- one message holds at most max_events issues of one cluster, all of them open or all of them gone; where its
-    -- issues follow several policies, the smallest max_events counts
-    select i.*, p.cooldown,
-      (row_number() over (
-        partition by i.target_id, i.org_id, i.cluster, i.resolved
-        order by i.total_risk desc, i.issue_id) - 1)
-      / min(p.max_events) over (partition by i.target_id, i.org_id, i.cluster, i.resolved) as message
-    from unnest(issues_to_notify) i
-    join policy p on p.id = i.policy_id
-  ), message as materialized (
-    -- the issues travel along as arrays: joined back to their message, the planner, which expects one row of each,
-    -- compared all with all (300 ms for the 2,000 issues of 1,000 clusters)
-    select nextval(pg_get_serial_sequence('notification', 'id')) as id, m.*
-    from (
-      select t.target_id, t.org_id, t.cluster, t.resolved, t.message, t.last_seen,
-        array_agg(t.issue_id) as issue_ids, array_agg(t.occurrence) as occurrences,
-        array_agg(t.content_id) as content_ids, array_agg(t.policy_id) as policy_ids, array_agg(t.cooldown) as cooldowns
-      from to_notify t
-      group by t.target_id, t.org_id, t.cluster, t.resolved, t.message, t.last_seen
-      order by t.target_id, t.org_id, t.cluster, t.resolved, t.message
-    ) m
-  ), sent_to_outbox as (
-    insert into notification
-      (id, target_id, org_id, account_number, cluster, updated_at, decided_at, next_attempt_at, resolved)
-    select m.id, m.target_id, m.org_id, l.account_number, m.cluster, coalesce(m.last_seen, l.updated_at), at, at, m.resolved
-    from message m
-    join latest_report l on l.org_id = m.org_id and l.cluster = m.cluster
-  ), ledger as (
-    insert into notified_issue
-      (notification_id, issue_id, target_id, notified_at, cooldown_period, occurrence, content_id, policy_id, resolved)
-    select m.id, i.issue_id, m.target_id, at, cooldown_period(at, i.cooldown),
-      i.occurrence, i.content_id, i.policy_id, m.resolved
-    from message m
-    cross join lateral unnest(m.issue_ids, m.occurrences, m.content_ids, m.policy_ids, m.cooldowns)
-      as i (issue_id, occurrence, content_id, policy_id, cooldown)
-    order by i.issue_id, m.target_id
-    -- somebody else wrote to the ledger since we decided: the constraint is right
-    on conflict do nothing
-    returning notification_id
-  )
-  select count(distinct l.notification_id), count(*) into notifications, notified from ledger l;
-
-  -- a message all of whose issues the ledger refused has nothing to say
-  if notified < cardinality(issues_to_notify) then
-    delete from notification n
-    where n.decided_at = decide_due.at
-      and n.state = 'pending'
-      and (n.org_id, n.cluster) in (select o, c from unnest(orgs, names) as due (o, c))
-      and not exists (select from notified_issue i where i.notification_id = n.id);
+  if notified_before is not null then
+    perform renew_cooldowns(array_agg(b.issue_id), array_agg(b.target_id), array_agg(b.notified_at), array_agg(p.cooldown))
+    from unnest(notified_before) b
+    join policy p on p.id = b.policy_id;
   end if;
+  select q.notifications, q.notified into notifications, notified from queue_notifications(issues_to_notify, at) q;
 
   perform announce('decided', jsonb_build_object(
     'clusters', clusters, 'notifications', notifications, 'notified', notified, 'held', held));

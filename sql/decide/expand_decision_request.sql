@@ -9,6 +9,8 @@ declare
   silence silence;
   asked integer;
   last_cluster text;
+  orgs bigint[];
+  names text[];
 begin
   if batch_size <= (select count(*) from (select from decision_due limit batch_size) waiting) then
     return 0;
@@ -49,20 +51,15 @@ begin
           and ($5 is null or l.cluster = $5)
         order by l.cluster
         fetch first $8 rows with ties
-      ), added as (
-        insert into decision_due (org_id, cluster)
-        select c.org_id, c.cluster
-        from concerned c
-        order by c.org_id, c.cluster
-        on conflict (org_id, cluster) do update set due_at = decision_due.due_at
       )
-      select count(*), max(c.cluster) from concerned c
+      select count(*), max(c.cluster), array_agg(c.org_id), array_agg(c.cluster) from concerned c
     $query$
-    into asked, last_cluster
+    into asked, last_cluster, orgs, names
     using at, request.after_cluster,
       coalesce(request.rule_names, case when silence.rule_name is not null then array[silence.rule_name] end),
       coalesce(request.org_id, silence.org_id), coalesce(request.cluster, silence.cluster),
       request.silence_id, silence, batch_size;
+    perform mark_due(orgs, names, false);
 
     if asked < batch_size then
       delete from decision_request r where r.id = request.id;

@@ -2,8 +2,8 @@
 -- depends on the moment: cooldown, silences, acknowledgements, spacing, flapping. decide() joins both with
 -- the open issues and is the only place that answers; it takes the clock as an argument and reads only.
 -- decide_due() is the step that commits its answer: it turns requests into waiting clusters
--- (expand_decision_request()), takes the clusters that wait longest, and writes ledger, outbox, reported and
--- the wake-up of the deliveries in one transaction. Issues that went away are notified as resolved where the
+-- (expand_decision_request()), takes the clusters that wait longest, and writes ledger and outbox
+-- (queue_notifications()), reported and the wake-up of the deliveries in one transaction. Issues that went away are notified as resolved where the
 -- policy says so (resolution_is_due()).
 
 --!include decide/issue_verdict.sql
@@ -14,4 +14,6 @@
 --!include decide/decide.sql
 --!include decide/expand_decision_request.sql
 --!include decide/issue_to_notify.sql
+--!include decide/last_notification.sql
+--!include decide/queue_notifications.sql
 --!include decide/decide_due.sql

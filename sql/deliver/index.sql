@@ -1,10 +1,13 @@
--- From the outbox to the targets. notification holds one row for each message. A worker takes what is due
--- with claim_notifications(), under a lease, sends it outside any transaction, and reports how it went to
--- settle_notifications(), which marks messages sent, lets them wait (retry_delay()) or gives them up, voids
--- what was not notified in the ledger, writes reported (record_reported()) and moves the circuit of the
--- target (settle_circuit()): while a receiver is down nothing is handed out but a probe.
--- expire_notifications() gives up what the receiver would no longer recognize. People see dead_letter,
--- delivery_gap and delivery_circuit, and act with redrive(), replay() and close_circuit().
+-- From the outbox to the targets. notification holds one row for each message. A worker takes what is due with
+-- claim_notifications(), under a lease (claim_due()), with what it says (message_body()), sends it outside any
+-- transaction, and reports how it went to settle_notifications(). Its steps: apply_outcomes() marks messages
+-- sent, lets them wait (retry_delay()) or gives them up; record_unrendered() keeps what had no texts;
+-- void_ledger() takes out of the ledger what was not notified; settle_circuit() moves the circuit of the target,
+-- so that while a receiver is down nothing is handed out but a probe; record_reported() writes reported;
+-- wake_delivery() queues the next try. expire_notifications() gives up what the receiver would no longer
+-- recognize, wake_due_deliveries() finds what waits with no wake-up. People see dead_letter, delivery_gap and
+-- delivery_circuit, ask redrivable(), replayable() and preview_replay() what they could do, and act with redrive(),
+-- replay() and close_circuit().
 
 --!include deliver/tables.sql
 --!include deliver/wake_delivery.sql
@@ -14,11 +17,19 @@
 --!include deliver/retry_until.sql
 --!include deliver/circuit_delay.sql
 --!include deliver/next_delivery_at.sql
+--!include deliver/wake_due_deliveries.sql
+--!include deliver/claim_due.sql
+--!include deliver/message_body.sql
 --!include deliver/claim_notifications.sql
 --!include deliver/record_reported.sql
 --!include deliver/close_circuit.sql
 --!include deliver/settle_circuit.sql
 --!include deliver/lock_replays.sql
+--!include deliver/settled_notification.sql
+--!include deliver/unrendered_issues.sql
+--!include deliver/apply_outcomes.sql
+--!include deliver/record_unrendered.sql
+--!include deliver/void_ledger.sql
 --!include deliver/settle_notifications.sql
 --!include deliver/expire_notifications.sql
 --!include deliver/delivery_gap.sql
@@ -26,6 +37,9 @@
 --!include deliver/redrive_refusal.sql
 --!include deliver/redrive.sql
 --!include deliver/dead_letter.sql
+--!include deliver/redrivable.sql
+--!include deliver/redrive_summary.sql
 --!include deliver/check_past_period.sql
 --!include deliver/preview_replay.sql
+--!include deliver/replayable.sql
 --!include deliver/replay.sql

@@ -29,9 +29,9 @@ as $$
       and (preview_replay.target is null or n.target_id = target_id(preview_replay.target))
       and (preview_replay.org_id is null or n.org_id = preview_replay.org_id)
       and (preview_replay.cluster is null or n.cluster = lower(preview_replay.cluster))
-      and (preview_replay.rule is null or (
-        r.rule_name = rule_name(preview_replay.rule)
-        and r.error_key = coalesce(nullif(split_part(preview_replay.rule, '|', 2), ''), r.error_key)))
+      and (preview_replay.rule is null or exists (
+        select from rule_ref(preview_replay.rule) asked
+        where r.rule_name = asked.rule_name and r.error_key = coalesce(asked.error_key, r.error_key)))
       and not i.left_out
       and case n.state when 'sent' then i.live else not notified_elsewhere(i) end
   )

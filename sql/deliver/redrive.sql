@@ -27,20 +27,10 @@ begin
     refusal := redrive_refusal(n, at);
     if refusal is null then
       begin
-        with notified_since as (
-          update notified_issue i
-          set left_out = true
-          where i.notification_id = n.id and not i.left_out and notified_elsewhere(i)
-          returning 1
-        )
-        select count(*) into left_out from notified_since;
-        with notified_again as (
-          update notified_issue i
-          set voided = i.voided - tstzmultirange(tstzrange(at, null))
-          where i.notification_id = n.id and not i.left_out
-          returning 1
-        )
-        select count(*) into issues from notified_again;
+        left_out := leave_out_notified(n.id);
+        select unvoid_notified(array_agg(i.notification_id), array_agg(i.issue_id), at) into issues
+        from notified_issue i
+        where i.notification_id = n.id;
         update notification d
         set state = 'pending', ended_at = null, next_attempt_at = at, redriven_at = at, attempts_before = d.attempts
         where d.id = n.id;

@@ -11,6 +11,7 @@ as $$
 #variable_conflict use_column
 declare
   replayed bigint[];
+  entries notified_issue[];
 begin
   perform lock_replays();
   at := coalesce(at, clock_timestamp());
@@ -24,22 +25,20 @@ begin
     select o.id, n.target_id, n.org_id, n.account_number, n.cluster, n.updated_at, at, at, n.resolved, n.id
     from original o
     join notification n on n.id = o.notification_id
-  ), ledger as (
-    insert into notified_issue
-      (notification_id, issue_id, target_id, notified_at, cooldown_period, occurrence, content_id, policy_id, resolved, voided,
-        superseded_at)
-    select o.id, i.issue_id, i.target_id, at, tstzrange(at, at, '[]'), i.occurrence, i.content_id, i.policy_id, i.resolved,
-      '{(,)}', '-infinity'
+  )
+  select array_agg(o.id), array_agg(o.entries) into replayed, entries
+  from (
+    select o.id, (o.id, i.issue_id, i.target_id, at, tstzrange(at, at, '[]'), i.occurrence, i.content_id, i.policy_id,
+      i.resolved, '-infinity', '{(,)}', null, false)::notified_issue as entries
     from original o
     join notified_issue i on i.notification_id = o.notification_id and i.issue_id = any (o.issue_ids)
-  ), notified_after_all as (
-    update notified_issue i
-    set voided = i.voided - tstzmultirange(tstzrange(at, null))
-    from original o
-    join notification n on n.id = o.notification_id and n.state = 'dead'
-    where i.notification_id = o.notification_id and i.issue_id = any (o.issue_ids) and not i.live
-  )
-  select array_agg(o.id) into replayed from original o;
+  ) o;
+
+  perform enter_notified(entries);
+  perform unvoid_notified(array_agg(n.replay_of), array_agg(e.issue_id), at)
+  from unnest(entries) e
+  join notification n on n.id = e.notification_id
+  join notification original on original.id = n.replay_of and original.state = 'dead';
 
   return query
   select t.name, count(distinct n.id)::integer, count(*)::integer, count(distinct (n.org_id, n.cluster))::integer

@@ -11,8 +11,14 @@ comment on column notification_types.value is 'name of the type; everything here
 comment on column notification_types.frequency is 'how often, in cron form, as the existing tools expect it';
 comment on column notification_types.comment is 'what the type means';
 
+comment on table severity is 'what each target calls a total risk';
+comment on column severity.target_id is 'the target';
+comment on column severity.total_risk is 'total risk of a rule, 1 to 4';
+comment on column severity.name is 'its name there';
+
 comment on table notification is
-  'the outbox: one row for each message to send; stays when it is sent, as the record of it';
+  'the outbox: one row for each message to send; stays when it is sent, as the record of it; written by '
+  'decide, deliver: a decision queues it in its own transaction, deliveries move it on';
 comment on column notification.id is 'number of the message';
 comment on column notification.message_id is
   'id the receiver sees, the same on every try, so that it can drop a repeated one';
@@ -42,7 +48,9 @@ comment on column notification.result is
 comment on column notification.redriven_at is 'when a person last put it back after it had been given up';
 comment on column notification.attempts_before is 'attempts before it was redriven; the back-off starts anew';
 
-comment on table reported is 'notifications reported to user or skipped due to some conditions';
+comment on table reported is
+  'notifications reported to user or skipped due to some conditions; written by decide, deliver: a decision '
+  'that notifies nobody is over at once, any other when its delivery ends';
 comment on column reported.org_id is 'organization that owns the cluster';
 comment on column reported.account_number is 'account number, 0 when unknown';
 comment on column reported.cluster is 'the cluster';

@@ -6,20 +6,17 @@ language sql volatile
 set search_path = public, ccx, pg_temp
 as $$
   select graphile_worker.add_job(
-    'deliver_' || replace(target, ' ', '_'),
+    t.task,
     run_at := wake.at,
-    job_key := case when wake.at is null then 'deliver ' else 'retry ' end || target,
+    job_key := case when wake.at is null then 'deliver ' else 'retry ' end || t.name,
     job_key_mode := case when wake.at is null then 'preserve_run_at' else 'replace' end)
-  from (
+  from event_targets t
+  left join circuit c on c.target_id = t.id and c.opened_at is not null
+  cross join lateral (select greatest(c.retry_at, c.probe_until) as until) blocked
+  cross join lateral (
     select case when wake_at is not null or blocked.until > now() then greatest(wake_at, blocked.until) end as at
-    from (
-      select (
-        select greatest(c.retry_at, c.probe_until)
-        from circuit c
-        join event_targets t on t.id = c.target_id
-        where t.name = wake_delivery.target and c.opened_at is not null) as until
-    ) blocked
-  ) wake;
+  ) wake
+  where t.name = wake_delivery.target;
 $$;
 
 comment on function ccx.wake_delivery(text, timestamptz) is

@@ -1,6 +1,7 @@
 -- What the views show of now, for any time: reports and deliveries as they were known then.
 create or replace function explain_at(
-  at timestamptz, target text default null, cluster text default null, settings_at timestamptz default null
+  at timestamptz, target text default null, cluster text default null, settings_at timestamptz default null,
+  org_id bigint default null, rule text default null
 ) returns setof explanation
 language sql stable parallel safe
 begin atomic
@@ -29,8 +30,10 @@ begin atomic
     case when explain_at.target is not null then target_id(explain_at.target) end, at,
     case when explain_at.cluster is not null then array[explain_at.cluster, lower(explain_at.cluster)] end, settings_at) d
   -- there always is one; a plain join would have the planner expect few rows
-  left join event_targets t on t.id = d.target_id;
+  left join event_targets t on t.id = d.target_id
+  where (explain_at.org_id is null or d.org_id = explain_at.org_id)
+    and (explain_at.rule is null or rule_name(d.component) = rule_name(explain_at.rule));
 end;
 
-comment on function explain_at(timestamptz, text, text, timestamptz) is
-  'explain_notification as it was at this time, for one target and one cluster or (null) for all; what people set counts as it stood at settings_at (null: at the same time).';
+comment on function explain_at(timestamptz, text, text, timestamptz, bigint, text) is
+  'explain_notification as it was at this time, for one target, cluster, organization and rule (any spelling) or (null) for all; what people set counts as it stood at settings_at (null: at the same time).';

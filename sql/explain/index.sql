@@ -1,9 +1,10 @@
 -- Questions that people ask. explain_notification says for every open issue and target: notify or hold, and
 -- every reason; explain_at() answers the same for a moment of the past, explain_report() for one report,
 -- new_issues and new_issues_at() list what would be notified. explain_diff shows, inside a transaction, what
--- a change made there would do. backtest() replays a stretch of time with other settings (backtest_steps(),
--- changed_verdict()). noise shows which rules are loudest, missing_content which rules nothing is known
--- about. All of them ask decide() or what it is made of; none has a rule of its own.
+-- a change made there would do; explain_diff_by_rule counts it, changed_decisions() lists it. backtest()
+-- replays a stretch of time with other settings (backtest_steps(), changed_verdict()); compare_backtest()
+-- puts that beside what was sent. noise shows which rules are loudest, missing_content which rules nothing is
+-- known about. All of them ask decide() or what it is made of; none has a rule of its own.
 
 --!include explain/changed_verdict.sql
 --!include explain/explanation.sql
@@ -12,8 +13,12 @@
 --!include explain/new_issues_at.sql
 --!include explain/new_issues.sql
 --!include explain/explain_diff.sql
+--!include explain/diff_in_words.sql
+--!include explain/explain_diff_by_rule.sql
+--!include explain/changed_decisions.sql
 --!include explain/explain_report.sql
 --!include explain/backtest_steps.sql
 --!include explain/backtest.sql
+--!include explain/compare_backtest.sql
 --!include explain/noise.sql
 --!include explain/missing_content.sql

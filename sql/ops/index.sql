@@ -1,5 +1,6 @@
 -- What keeps the service running. sweep() runs every minute: it gives up what expired, makes tomorrow's
--- partitions, asks for new decisions where time alone changed the answer, and wakes whoever has work.
+-- partitions, asks for new decisions where time alone changed the answer (requeue_ended_holds()), and wakes
+-- whoever has work.
 -- heartbeat() notes in worker that a process lives and frees the jobs of those that died. The view drift
 -- recomputes from the stored reports what the triggers keep up to date, and is empty unless something is
 -- wrong.
@@ -7,4 +8,6 @@
 --!include ops/tables.sql
 --!include ops/drift.sql
 --!include ops/heartbeat.sql
+--!include ops/requeue_ended_holds.sql
+--!include ops/end_heartbeat.sql
 --!include ops/sweep.sql

@@ -19,7 +19,7 @@ begin
   for wrong in select key from jsonb_object_keys(change) key where key in ('cooldown', 'spacing', 'flapping_window') loop
     if change ->> wrong ~ '^[ +-]*[0-9.]+ *$' and change ->> wrong !~ '^[ +-]*0+ *$' or not pg_input_is_valid(change ->> wrong, 'interval') then
       raise exception 'the setting % is an interval with its unit, for example "3 days", not "%"', wrong, change ->> wrong
-        using errcode = 'NTP10';
+        using errcode = 'NTP10', column = wrong;
     end if;
   end loop;
   changed := jsonb_populate_record(policy, change);

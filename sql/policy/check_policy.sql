@@ -17,18 +17,20 @@ begin
   loop
     execute format('select ($1).%I is not null', bound.column_name) into holds using policy;
     if not holds then
-      raise exception 'the setting % cannot be empty', bound.column_name using errcode = 'NTP05';
+      raise exception 'the setting % cannot be empty', bound.column_name
+        using errcode = 'NTP05', column = bound.column_name;
     end if;
   end loop;
   for bound in
-    select pg_get_expr(c.conbin, c.conrelid) as expression, coalesce(obj_description(c.oid, 'pg_constraint'), c.conname) as meaning
+    select c.conname, pg_get_expr(c.conbin, c.conrelid) as expression,
+      coalesce(obj_description(c.oid, 'pg_constraint'), c.conname) as meaning
     from pg_constraint c
     where c.conrelid = 'policy'::regclass and c.contype = 'c'
     order by c.conname
   loop
     execute format('select %s from (select ($1).*) as policy', bound.expression) into holds using policy;
     if not holds then
-      raise exception '%', bound.meaning using errcode = 'NTP06';
+      raise exception '%', bound.meaning using errcode = 'NTP06', constraint = bound.conname;
     end if;
   end loop;
 end $$;

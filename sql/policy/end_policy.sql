@@ -26,7 +26,7 @@ begin
   update policy p
   set validity = tstzrange(lower(p.validity), end_policy.at), ended_by = session_user, end_reason = end_policy.reason
   where p.target_id = target_id(end_policy.target)
-    and upper_inf(p.validity)
+    and p.validity @> end_policy.at
     and lower(p.validity) < end_policy.at
     and p.org_id is not distinct from end_policy.org_id
     and p.rule_name is not distinct from scope_rule

@@ -1,5 +1,6 @@
 -- A change is an insert: the version in force ends where the new one begins, and the past keeps its answer. The first
--- policy for an organization or a rule begins as a copy of the one that was in force for it until then.
+-- policy for an organization or a rule begins as a copy of the one that was in force for it until then. A change that
+-- begins before a planned one lasts until that begins.
 --
 -- Takes no lock that a decision needs: somebody may change a policy, look at explain_diff for an hour, and roll back.
 create or replace function set_policy(
@@ -18,11 +19,16 @@ declare
   scope_rule text := rule_name(set_policy.rule);
   present policy;
   is_successor boolean;
+  begun_at timestamptz;
+  until timestamptz;
   successor policy;
   columns text;
 begin
   if set_policy.rule like '%|%' then
     raise exception 'a policy is for a whole rule, not for one of its error keys' using errcode = 'NTP01';
+  end if;
+  if not isfinite(set_policy.at) then
+    raise exception 'a policy begins at a time, not at %', set_policy.at using errcode = 'NTP13';
   end if;
   -- of two changes at once the second waits here, in a statement before the one that is to see what the first made
   perform lock_policies(wanted_target);
@@ -30,21 +36,38 @@ begin
   select p.* into present
   from policy p
   where p.target_id = wanted_target
-    and upper_inf(p.validity)
+    and p.validity @> set_policy.at
     and (p.org_id is null or p.org_id = set_policy.org_id)
     and (p.rule_name is null or p.rule_name = scope_rule)
   order by p.org_id nulls last, p.rule_name nulls last
   limit 1;
   -- a narrower one may begin together with the wider one that it copies
   is_successor := present.org_id is not distinct from set_policy.org_id and present.rule_name is not distinct from scope_rule;
-  if lower(present.validity) > set_policy.at or is_successor and lower(present.validity) = set_policy.at then
-    raise exception 'the policy in force began at %, a new one has to begin later', lower(present.validity)
-      using errcode = 'NTP11';
+  select
+    max(lower(p.validity)) filter (where lower(p.validity) <= now()
+      and (lower(p.validity) > set_policy.at or is_successor and lower(p.validity) = set_policy.at)),
+    min(lower(p.validity)) filter (where lower(p.validity) > greatest(now(), set_policy.at)
+      and p.org_id is not distinct from set_policy.org_id and p.rule_name is not distinct from scope_rule)
+  into begun_at, until
+  from policy p
+  where p.target_id = wanted_target
+    and ((p.org_id is not distinct from set_policy.org_id and p.rule_name is not distinct from scope_rule)
+      or (not is_successor
+        and p.org_id is not distinct from present.org_id and p.rule_name is not distinct from present.rule_name));
+  if begun_at is not null then
+    raise exception 'the policy in force began at %, a new one has to begin later', begun_at using errcode = 'NTP11';
+  end if;
+  if is_successor and upper(present.validity) <= now() then
+    raise exclusion_violation;
+  end if;
+  if is_successor and lower(present.validity) = set_policy.at then
+    raise exception 'another policy is planned for that moment already; withdraw it first (withdraw_policy)'
+      using errcode = 'NTP14';
   end if;
   successor := changed_policy(present, change, set_policy.at);
   successor.org_id := set_policy.org_id;
   successor.rule_name := scope_rule;
-  successor.validity := tstzrange(set_policy.at, null);
+  successor.validity := tstzrange(set_policy.at, until);
   successor.reason := set_policy.reason;
   successor.ended_by := null;
   successor.end_reason := null;

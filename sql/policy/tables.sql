@@ -2,9 +2,9 @@
 
 comment on table event_targets is 'specification of all event targets currently supported';
 comment on column event_targets.id is 'number used in reported.event_type_id and as target_id elsewhere';
-comment on column event_targets.name is
-  'name of the target; its delivery task is deliver_<name with underscores>';
+comment on column event_targets.name is 'name of the target';
 comment on column event_targets.metainfo is 'what the target is';
+comment on column event_targets.task is 'the task that delivers to it';
 
 comment on table policy is
   'who is notified of what, per target; a change is a new version (set_policy), the old one keeps its time';
@@ -80,3 +80,11 @@ comment on column filter_result.content_id is 'the content';
 comment on column filter_result.passes is 'the filter lets it through';
 comment on column filter_result.error is
   'why the filter could not be evaluated (then it does not let it through)';
+
+comment on table withdrawn_policy is 'policies that were planned and taken back before they began';
+comment on column withdrawn_policy.id is 'number of the withdrawal';
+comment on column withdrawn_policy.policy is 'the version of policy as it was planned';
+comment on column withdrawn_policy.planned_by is 'database user who planned it';
+comment on column withdrawn_policy.withdrawn_at is 'when it was taken back';
+comment on column withdrawn_policy.withdrawn_by is 'database user who took it back';
+comment on column withdrawn_policy.reason is 'why; null where the row was deleted by hand';

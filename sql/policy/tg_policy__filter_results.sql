@@ -3,13 +3,9 @@ language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$
 begin
-  insert into filter_result (policy_id, content_id, passes, error)
-  select p.id, c.id, coalesce(f.passes, false), case when f.passes is null then 'the filter divides by zero' end
+  perform evaluate_filters(array_agg(p.id), array_agg(c.id))
   from added p
   join rule_content c on c.validity && p.validity
-  cross join lateral (
-    select filter_lets_through((select x from policy x where x.id = p.id), c) as passes offset 0
-  ) f
   where p.filter is not null;
   return null;
 end $$;

@@ -3,13 +3,9 @@ language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$
 begin
-  insert into filter_result (policy_id, content_id, passes, error)
-  select p.id, c.id, coalesce(f.passes, false), case when f.passes is null then 'the filter divides by zero' end
+  perform evaluate_filters(array_agg(p.id), array_agg(c.id))
   from added c
-  join policy p on p.filter is not null and p.validity && c.validity
-  cross join lateral (
-    select filter_lets_through(p, (select x from rule_content x where x.id = c.id)) as passes offset 0
-  ) f;
+  join policy p on p.filter is not null and p.validity && c.validity;
   return null;
 end $$;
 

@@ -12,7 +12,7 @@ comment on column decision_due.by_report is
 
 comment on table decision_request is
   'decisions to be taken anew because something else than a report changed; clusters go from here to '
-  'decision_due, so many at a time';
+  'decision_due, so many at a time; written by decide, queue: a decision crosses off what it has expanded';
 comment on column decision_request.id is 'number of the request';
 comment on column decision_request.cause is 'what changed';
 comment on column decision_request.rule_names is 'only clusters with issues of these rules; null: any';

@@ -6,10 +6,12 @@ set search_path = public, ccx, pg_temp
 as $$
 #variable_conflict use_column
 declare
-  key text := coalesce(acknowledge.error_key, split_part(acknowledge.rule, '|', 2));
-  module text := split_part(acknowledge.rule, '|', 1);
+  asked record;
+  key text;
 begin
-  if acknowledge.org_id is null or coalesce(rule_name(acknowledge.rule), '') = '' then
+  select * into asked from rule_ref(acknowledge.rule) r;
+  key := coalesce(acknowledge.error_key, asked.error_key, '');
+  if acknowledge.org_id is null or coalesce(asked.rule_name, '') = '' then
     raise exception 'an acknowledgement needs an organization and a rule' using errcode = 'NTA01';
   end if;
   if acknowledge.cluster is not null and acknowledge.justification is not null then
@@ -20,27 +22,29 @@ begin
     if exists (
       select from rule_disable d
       where d.org_id = acknowledge.org_id::text
-        and rule_name(d.rule_id) = rule_name(acknowledge.rule)
-        and coalesce(nullif(d.error_key, ''), split_part(d.rule_id, '|', 2)) = key)
+        and exists (
+          select from rule_ref(d.rule_id) r
+          where r.rule_name = asked.rule_name and coalesce(nullif(d.error_key, ''), r.error_key, '') = key))
     then
       return false;
     end if;
     insert into rule_disable (org_id, rule_id, error_key, justification)
-    values (acknowledge.org_id::text, module, key, acknowledge.justification)
+    values (acknowledge.org_id::text, asked.module, key, acknowledge.justification)
     on conflict do nothing;
   else
     if exists (
       select from cluster_rule_toggle t
       where lower(t.cluster_id) = lower(acknowledge.cluster)
         and t.org_id in ('0', acknowledge.org_id::text)
-        and rule_name(t.rule_id) = rule_name(acknowledge.rule)
-        and coalesce(nullif(t.error_key, ''), split_part(t.rule_id, '|', 2)) = key
+        and exists (
+          select from rule_ref(t.rule_id) r
+          where r.rule_name = asked.rule_name and coalesce(nullif(t.error_key, ''), r.error_key, '') = key)
         and t.disabled = 1)
     then
       return false;
     end if;
     insert into cluster_rule_toggle (cluster_id, rule_id, error_key, org_id, disabled, disabled_at, updated_at)
-    values (lower(acknowledge.cluster), module, key, acknowledge.org_id::text, 1, now(), now())
+    values (lower(acknowledge.cluster), asked.module, key, acknowledge.org_id::text, 1, now(), now())
     on conflict (cluster_id, rule_id, error_key) do update
     set org_id = excluded.org_id, disabled = 1, disabled_at = excluded.disabled_at, updated_at = excluded.updated_at;
   end if;

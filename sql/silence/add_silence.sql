@@ -8,7 +8,8 @@ create or replace function add_silence(
   tag text default null,
   starts_at timestamptz default null,
   everything boolean default false,
-  at timestamptz default now()
+  at timestamptz default now(),
+  lasts interval default null
 ) returns silence
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
@@ -16,6 +17,7 @@ as $$
 declare
   added silence;
 begin
+  ends_at := coalesce(ends_at, coalesce(starts_at, add_silence.at) + lasts);
   if ends_at is null or ends_at = 'infinity' then
     raise exception 'a silence needs an end' using errcode = 'NTS01';
   end if;
@@ -38,7 +40,7 @@ begin
   end if;
   insert into silence (org_id, cluster, rule_name, error_key, tag, everything, period, reason, created_at)
   values (add_silence.org_id, lower(add_silence.cluster), rule_name(add_silence.rule),
-    coalesce(add_silence.error_key, nullif(split_part(add_silence.rule, '|', 2), '')), add_silence.tag, everything,
+    coalesce(add_silence.error_key, (select r.error_key from rule_ref(add_silence.rule) r)), add_silence.tag, everything,
     tstzrange(coalesce(starts_at, add_silence.at), ends_at), add_silence.reason, add_silence.at)
   returning * into added;
   return added;
@@ -48,5 +50,5 @@ exception
       using errcode = 'NTS07';
 end $$;
 
-comment on function add_silence(timestamptz, text, bigint, text, text, text, text, timestamptz, boolean, timestamptz) is
-  'Holds notifications until ends_at: those of an organization, a cluster, a rule (any spelling), an error key, a tag, or a combination; everything => true for all. Preview it with preview_silence().';
+comment on function add_silence(timestamptz, text, bigint, text, text, text, text, timestamptz, boolean, timestamptz, interval) is
+  'Holds notifications until ends_at or (null) as long as it lasts: those of an organization, a cluster, a rule (any spelling), an error key, a tag, or a combination; everything => true for all. Preview it with preview_silence().';

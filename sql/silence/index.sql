@@ -2,7 +2,7 @@
 -- hold with preview_silence() and end it with end_silence(). Customers acknowledge a rule, for their
 -- organization or for one cluster: acknowledge() writes to the aggregator's tables, rule_disable and
 -- cluster_rule_toggle, and triggers on these keep their history in acknowledgement, and in acknowledged_rule
--- for whom it has to be looked into. A decision asks silence_scopes() once which silences may matter, then
+-- for whom it has to be looked into; the view acknowledgements shows those in force. A decision asks silence_scopes() once which silences may matter, then
 -- matching_silence() and first_acknowledgement() for the issues concerned.
 
 --!include silence/tables.sql
@@ -18,5 +18,7 @@
 --!include silence/silences.sql
 --!include silence/acknowledge.sql
 --!include silence/unacknowledge.sql
+--!include silence/acknowledgements.sql
 --!include silence/tg_rule_disable__acknowledgement.sql
 --!include silence/tg_cluster_rule_toggle__acknowledgement.sql
+--!include silence/tg_acknowledgement__emptied.sql

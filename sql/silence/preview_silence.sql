@@ -15,7 +15,7 @@ as $$
       'org_id', preview_silence.org_id,
       'cluster', lower(preview_silence.cluster),
       'rule_name', rule_name(preview_silence.rule),
-      'error_key', coalesce(preview_silence.error_key, nullif(split_part(preview_silence.rule, '|', 2), '')),
+      'error_key', coalesce(preview_silence.error_key, (select r.error_key from rule_ref(preview_silence.rule) r)),
       'tag', preview_silence.tag)) as silence
   ) draft
   cross join lateral silenced_issues(draft.silence, preview_silence.at) h;

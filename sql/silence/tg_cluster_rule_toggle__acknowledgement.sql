@@ -31,7 +31,7 @@ begin
       and a.source_key = concat_ws(' ', new.cluster_id, new.rule_id, new.error_key);
     insert into acknowledgement (org_id, cluster, rule_name, error_key, period, source, source_key)
     values (nullif(new.org_id, '0')::bigint, lower(new.cluster_id), rule_name(new.rule_id),
-      coalesce(nullif(new.error_key, ''), nullif(split_part(new.rule_id, '|', 2), '')),
+      coalesce(nullif(new.error_key, ''), (select r.error_key from rule_ref(new.rule_id) r)),
       tstzrange(greatest(case when was_off then changed_at else coalesce(new.disabled_at, changed_at) end, free_from), null),
       'cluster_rule_toggle', concat_ws(' ', new.cluster_id, new.rule_id, new.error_key));
   end if;

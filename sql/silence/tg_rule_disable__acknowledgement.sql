@@ -23,7 +23,7 @@ begin
       and a.source_key = concat_ws(' ', new.org_id, new.rule_id, new.error_key);
     insert into acknowledgement (org_id, rule_name, error_key, period, source, source_key)
     values (new.org_id::bigint, rule_name(new.rule_id),
-      coalesce(nullif(new.error_key, ''), nullif(split_part(new.rule_id, '|', 2), '')),
+      coalesce(nullif(new.error_key, ''), (select r.error_key from rule_ref(new.rule_id) r)),
       tstzrange(greatest(case tg_op when 'INSERT' then new.created_at else changed_at end, free_from), null),
       'rule_disable', concat_ws(' ', new.org_id, new.rule_id, new.error_key));
   end if;

@@ -6,20 +6,25 @@ set search_path = public, ccx, pg_temp
 as $$
 #variable_conflict use_column
 declare
-  key text := coalesce(unacknowledge.error_key, split_part(unacknowledge.rule, '|', 2));
+  asked record;
+  key text;
 begin
+  select * into asked from rule_ref(unacknowledge.rule) r;
+  key := coalesce(unacknowledge.error_key, asked.error_key, '');
   if unacknowledge.cluster is null then
     delete from rule_disable d
     where d.org_id = unacknowledge.org_id::text
-      and rule_name(d.rule_id) = rule_name(unacknowledge.rule)
-      and coalesce(nullif(d.error_key, ''), split_part(d.rule_id, '|', 2)) = key;
+      and exists (
+        select from rule_ref(d.rule_id) r
+        where r.rule_name = asked.rule_name and coalesce(nullif(d.error_key, ''), r.error_key, '') = key);
   else
     update cluster_rule_toggle t
     set disabled = 0, enabled_at = now(), updated_at = now()
     where lower(t.cluster_id) = lower(unacknowledge.cluster)
       and t.org_id in ('0', unacknowledge.org_id::text)
-      and rule_name(t.rule_id) = rule_name(unacknowledge.rule)
-      and coalesce(nullif(t.error_key, ''), split_part(t.rule_id, '|', 2)) = key
+      and exists (
+        select from rule_ref(t.rule_id) r
+        where r.rule_name = asked.rule_name and coalesce(nullif(t.error_key, ''), r.error_key, '') = key)
       and t.disabled = 1;
   end if;
   return found;

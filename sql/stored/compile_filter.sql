@@ -1,3 +1,5 @@
+-- Own code: filters are judged inside the decision's query, where no library of expressions runs, and their language is
+-- the one of the service before us.
 -- Read from left to right once: a regular expression cuts the text into tokens, operators wait on a stack until what
 -- follows binds less tightly (the shunting-yard algorithm). Whatever is not understood is refused: a filter that is
 -- half understood would hold notifications, or let them through, without anybody knowing.

@@ -3,47 +3,52 @@ import type { Pool } from "pg";
 import { agreed } from "./confirm.ts";
 import type { Context } from "./context.ts";
 import { printRows } from "./output.ts";
+import * as sql from "./sql.ts";
 
-type Circuit = { close?: string; yes?: boolean; json?: boolean };
+type List = { target?: string; json?: boolean };
+type Close = { target: string; yes?: boolean; json?: boolean };
 
-/** `ccx circuit`: shows the circuits of the targets, or closes one. */
-export function addCircuitCommand(program: Command, context: Context): void {
-  program
-    .command("circuit")
-    .description("whether each target is sent to, and why not; exit code 3 when one is not closed")
-    .option("--close <target>", "close it now; exit code 3 when it is closed already")
+/** `ccx circuit list|close`: whether each target is sent to. */
+export function addCircuitCommands(program: Command, context: Context): void {
+  const circuit = program.command("circuit").description("whether each target is sent to, and why not");
+
+  circuit
+    .command("list")
+    .description("the circuits; exit code 3 when one is not closed")
+    .option("--target <name>", "only of this target")
+    .option("--json", "one JSON array")
+    .action(async ({ target, json }: List) => {
+      const rows = await context.withDatabase(async (pool) => {
+        if (target !== undefined) await sql.targetId(pool, target);
+        return sql.deliveryCircuit(pool, target);
+      });
+      printRows(rows, { json, empty: "No target." });
+      if (rows.some(({ state }) => state !== "closed")) process.exitCode = 3;
+    });
+
+  circuit
+    .command("close")
+    .description("send to a target again from now on; exit code 3 when its circuit is closed already")
+    .requiredOption("--target <name>", "the target, for example 'service log'")
     .option("--yes", "do not ask")
     .option("--json", "one JSON array")
-    .action(async (given: Circuit) => {
-      await context.withDatabase((pool) => circuit(pool, given));
+    .action(async (given: Close) => {
+      await context.withDatabase((pool) => close(pool, given));
     });
 }
 
-async function circuit(pool: Pool, { close, yes, json }: Circuit): Promise<void> {
-  const { rows } = await pool.query(
-    `select * from delivery_circuit
-     where $1::text is null or target = (select t.name from event_targets t where t.id = target_id($1))
-     order by target`,
-    [close ?? null],
-  );
-  if (close === undefined) {
-    printRows(rows, { json, empty: "No target." });
-    if (rows.some(({ state }) => state !== "closed")) process.exitCode = 3;
-    return;
-  }
+async function close(pool: Pool, { target, yes, json }: Close): Promise<void> {
+  await sql.targetId(pool, target);
+  const rows = await sql.deliveryCircuit(pool, target);
   if (rows.every(({ state }) => state === "closed")) {
-    printRows(json ? rows : [], { json, empty: `The circuit of ${close} is closed already.` });
+    printRows(json ? rows : [], { json, empty: `The circuit of ${target} is closed already.` });
     process.exitCode = 3;
     return;
   }
   if (!json) printRows(rows, { empty: "" });
-  await agreed(yes, `Close the circuit of ${close}?`, "Nothing was closed.");
-  const {
-    rows: [done],
-  } = await pool.query("select close_circuit($1) as closed", [close]);
-  if (json) {
-    const after = await pool.query("select * from delivery_circuit where target = $1", [close]);
-    printRows(after.rows, { json, empty: "" });
-  } else console.log(done.closed ? `Closed: ${close}.` : `The circuit of ${close} is closed already.`);
-  if (!done.closed) process.exitCode = 3;
+  await agreed(yes, `Close the circuit of ${target}?`, "Nothing was closed.");
+  const closed = await sql.closeCircuit(pool, target);
+  if (json) printRows(await sql.deliveryCircuit(pool, target), { json, empty: "" });
+  else console.log(closed ? `Closed: ${target}.` : `The circuit of ${target} is closed already.`);
+  if (!closed) process.exitCode = 3;
 }

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { requireKeys } from "../config/config.ts";
 import type { ContentDiff } from "../content/source/diff.ts";
-import type { Loaded } from "../content/source/load.ts";
+import type { Loaded } from "../content/sql.ts";
 import type { Context } from "./context.ts";
 import { table } from "./output.ts";
 

@@ -1,3 +1,5 @@
+import stringWidth from "string-width";
+
 type Row = Record<string, unknown>;
 
 /** Prints rows as a table for people, or as one JSON array for programs. */
@@ -7,18 +9,18 @@ export function printRows(rows: Row[], options: { json?: boolean | undefined; em
   else console.log(table(rows));
 }
 
-/** Columns as wide as their widest value; the last one is not padded. */
+/** Columns as wide, on a terminal, as their widest value; the last one is not padded. */
 export function table(rows: Row[]): string {
   const columns = Object.keys(rows[0] ?? {});
   const lines = [
     columns.map((name) => name.replaceAll("_", " ")),
     ...rows.map((row) => columns.map((name) => cell(row[name]))),
   ];
-  const widths = columns.map((_, nth) => Math.max(...lines.map((line) => line[nth]?.length ?? 0)));
+  const widths = columns.map((_, nth) => Math.max(...lines.map((line) => stringWidth(line[nth] ?? ""))));
   return lines
     .map((line) =>
       line
-        .map((text, nth) => text.padEnd(widths[nth] ?? 0))
+        .map((text, nth) => text + " ".repeat((widths[nth] ?? 0) - stringWidth(text)))
         .join("  ")
         .trimEnd(),
     )

@@ -1,11 +1,13 @@
 import type { Command } from "commander";
 import { ConfigurationError } from "../errors.ts";
-import { conditionOf, countWaiting, type RejectedFilter } from "../ingest/rejected.ts";
-import { type Retried, retryRejected } from "../ingest/retry.ts";
+import type { RejectedFilter } from "../ingest/rejected.ts";
+import { retryRejected } from "../ingest/retry.ts";
+import type { Retried } from "../ingest/sql.ts";
 import { confirmed } from "./confirm.ts";
 import type { Context } from "./context.ts";
 import { printRows, table } from "./output.ts";
 import { showRejected } from "./rejected_show.ts";
+import * as sql from "./sql.ts";
 
 type Filter = Omit<RejectedFilter, "places">;
 type List = Filter & { limit: string; all?: boolean; json?: boolean };
@@ -31,19 +33,9 @@ export function addRejectedCommands(program: Command, context: Context): void {
     .action(async ({ limit, all, json, ...filter }: List) => {
       if (!/^[1-9]\d{0,8}$/.test(limit))
         throw new ConfigurationError("--limit has to be a whole number from 1 on.");
-      const rows = await context.withDatabase(async (pool) => {
-        const { sql, values } = conditionOf(filter);
-        const result = await pool.query(
-          `select r.id, format('%s/%s/%s', r.topic, r.partition, r.kafka_offset) as position, r.received_at, r.reason,
-             r.org_id, r.cluster, octet_length(r.value) as bytes, r.attempts, r.stored_at, r.detail
-           from rejected_message r
-           where ($11 or r.stored_at is null) and ${sql}
-           order by r.received_at desc, r.id desc
-           limit $12`,
-          [...values, all ?? false, limit],
-        );
-        return result.rows;
-      });
+      const rows = await context.withDatabase((pool) =>
+        sql.rejectedMessages(pool, filter, { stored: all ?? false, limit }),
+      );
       printRows(rows, { json, empty: "Nothing is rejected." });
       if (rows.length === 0) process.exitCode = 3;
     });
@@ -72,7 +64,7 @@ export function addRejectedCommands(program: Command, context: Context): void {
         throw new ConfigurationError("Name messages or narrow them (--reason, …), or say --all.");
       }
       const done = await context.withDatabase(async (pool) => {
-        const waiting = await countWaiting(pool, filter);
+        const waiting = await sql.rejectedToRetry(pool, filter);
         if (waiting.length === 0) return undefined;
         if (places.length === 0 && !yes) {
           console.error(table(waiting));

@@ -3,8 +3,9 @@ import { gunzipSync } from "node:zlib";
 import type { Pool } from "pg";
 import { ConfigurationError } from "../errors.ts";
 import { defaultMaxBytes } from "../ingest/parse_message.ts";
-import { conditionOf, type RejectedMessage, rejectedMessage } from "../ingest/rejected.ts";
+import type { RejectedMessage } from "../ingest/rejected.ts";
 import { visible } from "./output.ts";
+import * as sql from "./sql.ts";
 
 const mostCharacters = 64 * 1024;
 const mostDumped = 1024;
@@ -18,16 +19,11 @@ export async function showRejected(
   place: string,
   options: { raw?: boolean; json?: boolean },
 ): Promise<boolean> {
-  const { sql, values } = conditionOf({ places: [place] });
-  const { rows } = await pool.query(
-    `select r.* from rejected_message r where ${sql} order by r.id desc limit 1`,
-    values,
-  );
-  if (!rows[0]) {
+  const message = await sql.matchingRejected(pool, place);
+  if (!message) {
     if (!options.raw) console.log(options.json ? "null" : "There is no such rejected message.");
     return false;
   }
-  const message = rejectedMessage.parse(rows[0]);
   if (options.raw) {
     if (!message.value) throw new ConfigurationError("The message has no value: it is a tombstone.");
     process.stdout.write(message.value);

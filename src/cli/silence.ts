@@ -3,9 +3,9 @@ import { ConfigurationError } from "../errors.ts";
 import { confirmed } from "./confirm.ts";
 import type { Context } from "./context.ts";
 import { printRows } from "./output.ts";
+import * as sql from "./sql.ts";
 
-type Matchers = { org?: string; cluster?: string; rule?: string; errorKey?: string; tag?: string };
-type Add = Matchers & {
+type Add = sql.Matchers & {
   until?: string;
   for?: string;
   reason: string;
@@ -14,15 +14,7 @@ type Add = Matchers & {
   json?: boolean;
 };
 
-const matcherValues = (given: Matchers) => [
-  given.org ?? null,
-  given.cluster ?? null,
-  given.rule ?? null,
-  given.errorKey ?? null,
-  given.tag ?? null,
-];
-
-/** `ccx silence add|list|expire|preview`. */
+/** `ccx silence add|end|list|preview`. */
 export function addSilenceCommands(program: Command, context: Context): void {
   const silence = program.command("silence").description("hold notifications for a while");
   const withMatchers = (command: Command) =>
@@ -45,31 +37,19 @@ export function addSilenceCommands(program: Command, context: Context): void {
       if ((given.until === undefined) === (given.for === undefined)) {
         throw new ConfigurationError("A silence needs an end: --until TIME or --for INTERVAL.");
       }
-      const all = matcherValues(given).every((value) => value === null);
+      const { org, cluster, rule, errorKey, tag } = given;
+      const matchers = { org, cluster, rule, errorKey, tag };
+      const all = Object.values(matchers).every((value) => value === undefined);
       if (all && !given.everything && !(await confirmed("This holds every notification. Go on? [y/N] "))) {
         throw new ConfigurationError(
           "Nothing was silenced. --everything says that all notifications are meant.",
         );
       }
-      const rows = await context.withDatabase(async (pool) => {
-        const result = await pool.query(
-          `select id, lower(period) as starts_at, upper(period) as ends_at, reason, created_by
-           from add_silence(
-             ends_at => coalesce($6::timestamptz, coalesce($8::timestamptz, now()) + $7::interval),
-             org_id => $1, cluster => $2, rule => $3, error_key => $4, tag => $5,
-             starts_at => $8, reason => $9, everything => $10)`,
-          [
-            ...matcherValues(given),
-            given.until ?? null,
-            given.for ?? null,
-            given.from ?? null,
-            given.reason,
-            all || given.everything === true,
-          ],
-        );
-        return result.rows;
-      });
-      printRows(rows, { json: given.json, empty: "" });
+      const everything = all || given.everything === true;
+      const added = await context.withDatabase(async (pool) =>
+        sql.silenceById(pool, await sql.addSilence(pool, matchers, { ...given, everything })),
+      );
+      printRows([added], { json: given.json, empty: "" });
     });
 
   silence
@@ -78,37 +58,25 @@ export function addSilenceCommands(program: Command, context: Context): void {
     .option("--all", "those that are over, too")
     .option("--json", "JSON for programs")
     .action(async (given: { all?: boolean; json?: boolean }) => {
-      const rows = await context.withDatabase(async (pool) => {
-        const result = await pool.query(
-          "select * from silences where $1 or state <> 'expired' order by starts_at, id",
-          [given.all ?? false],
-        );
-        return result.rows;
-      });
+      const states = ["pending", "active", ...(given.all ? ["expired"] : [])];
+      const rows = await context.withDatabase((pool) => sql.silences(pool, states));
       printRows(rows, { json: given.json, empty: "No silence." });
       if (rows.length === 0) process.exitCode = 3;
     });
 
   silence
-    .command("expire")
+    .command("end")
     .argument("<id>", "number of the silence")
     .description("end a silence early; it stays on record")
     .action(async (id: string) => {
-      await context.withDatabase((pool) => pool.query("select end_silence($1)", [id]));
+      await context.withDatabase((pool) => sql.endSilence(pool, id));
       console.log(`Silence ${id} has ended; what it held is asked again.`);
     });
 
   withMatchers(silence.command("preview"))
     .description("the open issues that such a silence would hold; exit code 3 when there are none")
-    .action(async (given: Matchers & { json?: boolean }) => {
-      const rows = await context.withDatabase(async (pool) => {
-        const result = await pool.query(
-          `select * from preview_silence(org_id => $1, cluster => $2, rule => $3, error_key => $4, tag => $5)
-           order by org_id, cluster, component, error_key`,
-          matcherValues(given),
-        );
-        return result.rows;
-      });
+    .action(async (given: sql.Matchers & { json?: boolean }) => {
+      const rows = await context.withDatabase((pool) => sql.previewSilence(pool, given));
       printRows(rows, { json: given.json, empty: "It would hold nothing." });
       if (rows.length === 0) process.exitCode = 3;
     });

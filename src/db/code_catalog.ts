@@ -3,8 +3,8 @@ import type { ClientBase } from "pg";
 /** A row of ccx.code_object, and whether the database still has the object. */
 export type LoadedObject = { name: string; identity: string; file: string; hash: string; exists: boolean };
 
-/** An object as PostgreSQL knows it. */
-export type CatalogObject = { classid: string; objid: string; identity: string };
+/** An object as PostgreSQL knows it; `version` is another after each `create or replace function`. */
+export type CatalogObject = { classid: string; objid: string; version: string; identity: string };
 
 /** What was loaded, in the order of loading. */
 export async function loadedObjects(client: Pick<ClientBase, "query">): Promise<LoadedObject[]> {
@@ -25,44 +25,46 @@ export async function loadedObjects(client: Pick<ClientBase, "query">): Promise<
   return rows;
 }
 
-/** The functions (all that share the name), the view or the type that a name of ours stands for, newest first. */
+/** The functions (all that share the name), the view or the type that a name of ours stands for. */
 export async function objectsNamed(client: ClientBase, name: string): Promise<CatalogObject[]> {
   const [kind, qualified = ""] = name.split(" ");
   const [schema, local] = qualified.split(".");
   const { rows } = await client.query<CatalogObject>(
-    `select f.classid, f.objid, i.identity
+    `select f.classid, f.objid, f.version, i.identity
      from (
-       select 'pg_proc'::regclass::oid as classid, p.oid as objid
-       from pg_proc p where $1 = 'function' and p.pronamespace = $2::regnamespace and p.proname = $3
+       select 'pg_proc'::regclass::oid as classid, p.oid as objid, concat(p.oid, p.ctid) as version
+       from pg_proc p where $1 = 'function' and p.pronamespace = to_regnamespace($2) and p.proname = $3
        union all
-       select 'pg_class'::regclass::oid, c.oid
-       from pg_class c where $1 = 'view' and c.relnamespace = $2::regnamespace and c.relname = $3
+       select 'pg_class'::regclass::oid, c.oid, c.oid::text
+       from pg_class c where $1 = 'view' and c.relnamespace = to_regnamespace($2) and c.relname = $3
        union all
-       select 'pg_type'::regclass::oid, t.oid
-       from pg_type t where $1 = 'type' and t.typnamespace = $2::regnamespace and t.typname = $3
+       select 'pg_type'::regclass::oid, t.oid, t.oid::text
+       from pg_type t where $1 = 'type' and t.typnamespace = to_regnamespace($2) and t.typname = $3
      ) f
      cross join lateral pg_identify_object(f.classid, f.objid, 0) i
-     order by f.objid desc`,
+     order by f.objid`,
     [kind, schema, local],
   );
   return rows;
 }
 
 /**
- * What PostgreSQL would not leave in place when an object is dropped, each with its kind. Rules, row types and the like
- * are part of what they belong to and do not stand for themselves.
+ * What PostgreSQL would not leave in place when an object is dropped, each with its kind, the oldest first. Rules, row types and
+ * the like are part of what they belong to and do not stand for themselves.
  */
 export async function dependentsOf(
   client: ClientBase,
-  { classid, objid }: CatalogObject,
+  { classid, objid }: Pick<CatalogObject, "classid" | "objid">,
 ): Promise<{ type: string; identity: string }[]> {
   const { rows } = await client.query<{ type: string; identity: string }>(
     `with recursive part as (
-       select $1::oid as classid, $2::oid as objid, true as internal
+       select $1::oid as classid, $2::oid as objid
        union
-       select d.classid, d.objid, d.deptype in ('i', 'a', 'P', 'S')
+       select d.classid, d.objid
        from part p
        join pg_depend d on d.refclassid = p.classid and d.refobjid = p.objid
+       where not exists (
+         select from pg_class t where d.classid = 'pg_class'::regclass and t.oid = d.objid and t.relkind = 't')
      ), dependent as (
        -- a rule stands for its view, the default of a column for the column's table
        select distinct
@@ -82,7 +84,7 @@ export async function dependentsOf(
          where d.classid = 'pg_type'::regclass and t.oid = d.objid and (t.typrelid <> 0 or t.typelem <> 0))
        and not exists (
          select from pg_class c where d.classid = 'pg_class'::regclass and c.oid = d.objid and c.relkind = 'c')
-     order by 1, 2`,
+     order by d.objid`,
     [classid, objid],
   );
   return rows;

@@ -27,7 +27,7 @@ export async function readCode(folder = sqlFolder): Promise<CodeObject[]> {
   for (const file of await included("index.sql", folder)) {
     if (file.startsWith("stored/")) continue;
     const text = await readFile(path.join(folder, file), "utf8");
-    objects.push(...(file === "triggers.sql" ? triggersOf(text, file) : [objectOf(text, file)]));
+    objects.push(...objectsOf(text, file));
   }
   const names = objects.map(({ name }) => name);
   const twice = names.find((name, at) => names.indexOf(name) !== at);
@@ -43,6 +43,14 @@ async function included(file: string, folder: string): Promise<string[]> {
     named.map((name) => (path.basename(name) === "index.sql" ? included(name, folder) : [name])),
   );
   return files.flat();
+}
+
+/**
+ * What a file of sql/ creates: a page of triggers several, any other file one.
+ * @throws Error when it does not
+ */
+export function objectsOf(text: string, file: string): CodeObject[] {
+  return path.basename(file) === "triggers.sql" ? triggersOf(text, file) : [objectOf(text, file)];
 }
 
 const creates = /^create (?:or replace )?(function|view|type) (?:(\w+)\.)?(\w+)/gm;

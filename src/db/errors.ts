@@ -40,14 +40,15 @@ export function isDatabaseUnavailable(error: unknown): boolean {
 
 /**
  * True when a release is being loaded just now, or somebody else's lock is in its way: a deadlock, a lock that could not be
- * had in time, or an object that was replaced while it was looked up. The same call succeeds later.
+ * had in time, or an object that was replaced while it was looked up or changed. The same call succeeds later.
  */
 export function isBeingMigrated(error: unknown): boolean {
   const code = codeOf(error);
   return (
     code === "40P01" ||
     code === "55P03" ||
-    (code === "XX000" && /cache lookup failed|could not open relation with OID/.test(messageOf(error)))
+    (code === "XX000" &&
+      /cache lookup failed|could not open relation with OID|tuple concurrently/.test(messageOf(error)))
   );
 }
 

@@ -30,13 +30,15 @@ export const release: string = JSON.parse(
 const irreplaceable = new Set([
   "42P13", // other result, or other names of arguments
   "42P16", // other columns of a view
-  "42710", // a type exists already
+  "42710", // a type or a constraint trigger is there
   "42809", // what was a view is a function now, and the like
 ]);
 
 const undefinedColumn = "42703";
 
 export type Loaded = { loaded: string[]; dropped: string[] };
+
+const nothing: Loaded = { loaded: [], dropped: [] };
 
 /**
  * Brings functions, views, types, triggers and comments of the database in step with sql/, in one transaction:
@@ -55,7 +57,7 @@ export async function loadCode(
 ): Promise<Loaded> {
   const code = objects ?? (await readCode());
   for (let attempt = 1; ; attempt++) {
-    if (isInStep(code, await loadedObjects(client))) return { loaded: [], dropped: [] };
+    if (isInStep(code, await loadedObjects(client))) return nothing;
     try {
       return await loadOnce(client, code);
     } catch (error) {
@@ -85,11 +87,9 @@ async function loadOnce(client: ClientBase, code: readonly CodeObject[]): Promis
     await client.query("set local search_path = public, ccx");
     await client.query("set local check_function_bodies = on");
     await client.query("lock table ccx.code_object in share row exclusive mode");
-    const load = new Load(client, code, await loadedObjects(client));
-    await load.createChanged();
-    await load.dropRemoved();
-    await load.createChanged(); // what went with what was removed
-    const result = await load.record();
+    const before = await loadedObjects(client);
+    // another one may have loaded the same meanwhile
+    const result = isInStep(code, before) ? nothing : await new Load(client, code, before).run();
     await client.query("commit");
     return result;
   } catch (error) {
@@ -122,7 +122,15 @@ class Load {
     this.#wanted = new Set(code.filter((object) => !same(object)).map(({ name }) => name));
   }
 
-  async createChanged(): Promise<void> {
+  async run(): Promise<Loaded> {
+    await this.#createChanged();
+    await this.#dropRemoved();
+    await this.#createChanged(); // what went with what was removed
+    await this.#record();
+    return { loaded: [...this.#loaded], dropped: [...this.#dropped] };
+  }
+
+  async #createChanged(): Promise<void> {
     for (const object of this.#code) {
       if (!this.#wanted.has(object.name)) continue;
       try {
@@ -136,7 +144,7 @@ class Load {
     }
   }
 
-  async dropRemoved(): Promise<void> {
+  async #dropRemoved(): Promise<void> {
     const kept = new Set(this.#code.map(({ name }) => name));
     const removed = [...this.#before.keys()].filter((name) => !kept.has(name)).reverse();
     for (const name of removed) {
@@ -146,7 +154,7 @@ class Load {
   }
 
   /** Writes down what the database has now. */
-  async record(): Promise<Loaded> {
+  async #record(): Promise<void> {
     const rows = this.#code.map(({ name, file, hash }, position) => ({
       name,
       identity: this.#identities.get(name),
@@ -166,25 +174,10 @@ class Load {
       this.#loaded.size,
       this.#dropped.size,
     ]);
-    return { loaded: [...this.#loaded], dropped: [...this.#dropped] };
   }
 
-  async #create(object: CodeObject): Promise<void> {
-    const { kind, name, sql } = object;
-    if (kind === "comments") {
-      await this.#client.query(sql);
-      this.#identities.set(name, name);
-      return;
-    }
-    if (kind === "trigger") {
-      // what is no `create or replace` has no other way
-      if (!/^create or replace/.test(sql)) await this.#client.query(`drop ${triggerIfExists(name)}`);
-      await this.#client.query(sql);
-      this.#identities.set(name, name);
-      return;
-    }
+  async #create({ kind, name, sql }: CodeObject): Promise<void> {
     const before = await objectsNamed(this.#client, name);
-    if (kind === "type" && before.length > 0) await this.#drop(name);
     await this.#client.query("savepoint before_object");
     try {
       await this.#client.query(sql);
@@ -195,17 +188,18 @@ class Load {
       await this.#client.query(sql);
     }
     await this.#client.query("release savepoint before_object");
-    await this.#settle(name, new Set(before.map(({ objid }) => objid)));
+    if (kind === "comments" || kind === "trigger") this.#identities.set(name, name);
+    else await this.#settle(name, new Set(before.map(({ version }) => version)));
   }
 
   /** Other arguments make another function beside the old one: the old one goes. Grants that were on it come back. */
   async #settle(name: string, before: ReadonlySet<string>): Promise<void> {
     const after = await objectsNamed(this.#client, name);
-    const created = after.find(({ objid }) => !before.has(objid)) ?? after[0];
+    // somebody else may have functions of this name, with other arguments: ours is the one that is new
+    const created = after.find(({ version }) => !before.has(version)) ?? after[0];
     if (!created) throw new Error(`${name} was not created`);
     const old = this.#identities.get(name);
-    if (old !== undefined && old !== created.identity && after.some(({ identity }) => identity === old))
-      await this.#drop(name);
+    if (old !== undefined && old !== created.identity) await this.#drop(name);
     this.#identities.set(name, created.identity);
     for (const grant of this.#grants.get(name) ?? []) {
       await this.#client.query("savepoint before_grant");
@@ -220,14 +214,13 @@ class Load {
   }
 
   /**
-   * Drops an object and those of ours that depend on it; the latter are wanted again.
+   * Drops an object, and first those of ours that depend on it; those are wanted again.
    * @throws ConfigurationError when something else depends on it
    */
   async #drop(name: string): Promise<void> {
-    const dependents = await this.#dependentsOf(name);
-    const order = [...this.#before.keys(), ...this.#code.map((object) => object.name)];
-    dependents.sort((one, other) => order.lastIndexOf(other) - order.lastIndexOf(one));
-    for (const each of [...dependents, name]) await this.#dropOne(each);
+    for (const dependent of await this.#dependentsOf(name))
+      if (this.#identities.has(dependent)) await this.#drop(dependent);
+    await this.#dropOne(name);
   }
 
   async #dependentsOf(name: string): Promise<string[]> {

@@ -3,10 +3,12 @@ import type { Logger } from "pino";
 import { messageOf } from "../errors.ts";
 
 const timestamptz = 1184;
+/** date and interval: `pg` would make objects of them, which depend on the time zone or print as nothing a person reads */
+const asTheyAre = new Set([1082, 1186]);
 
 /**
  * Connections to the database. Times come back as ISO 8601 text in UTC with microseconds, since a JavaScript Date
- * would cut them to milliseconds; bigint comes back as text.
+ * would cut them to milliseconds; bigint, date and interval come back as text.
  */
 export function createPool(options: {
   databaseUrl: string;
@@ -18,6 +20,7 @@ export function createPool(options: {
 }): pg.Pool {
   const types = {
     getTypeParser(oid: number, format?: "text" | "binary") {
+      if (asTheyAre.has(oid) && format !== "binary") return (text: string) => text;
       return oid === timestamptz && format !== "binary"
         ? isoUtc
         : pg.types.getTypeParser(oid, format as "text");

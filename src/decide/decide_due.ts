@@ -1,13 +1,7 @@
 import type { Pool } from "pg";
 import type { Logger } from "pino";
-import { z } from "zod";
-
-const decided = z.object({
-  clusters: z.number(),
-  notifications: z.number(),
-  notified: z.number(),
-  held: z.number(),
-});
+import { whileMigrated } from "../db/wait.ts";
+import * as sql from "./sql.ts";
 
 const batchSize = 1_000;
 
@@ -26,12 +20,7 @@ export async function decideDue(
   const decide = async (): Promise<void> => {
     while (!signal?.aborted && failures.length === 0) {
       const began = performance.now();
-      const { rows } = await pool.query({
-        name: "decide_due",
-        text: "select clusters, notifications, notified, held from ccx.decide_due($1)",
-        values: [batchSize],
-      });
-      const batch = decided.parse(rows[0]);
+      const batch = await whileMigrated(() => sql.decideDue(pool, batchSize));
       if (batch.clusters === 0) return;
       log.info({ ...batch, ms: Math.round(performance.now() - began) }, "decided");
       // a few clusters are not worth a second transaction

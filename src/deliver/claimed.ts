@@ -12,6 +12,8 @@ const claimedIssueSchema = z.object({
   component: z.string(),
   error_key: z.string(),
   total_risk: z.number().int().nullable(),
+  /** What the target calls that risk: a row of the table `severity`. */
+  severity: z.string(),
   /** Version of the content that was decided by: its templates make the texts. */
   content_id: digits,
   /** Details of the hit, any JSON; null when the report does not have it any more. */
@@ -46,7 +48,7 @@ export type ClaimedIssue = z.infer<typeof claimedIssueSchema>;
 export type TextName = "description" | "reason";
 
 /** An issue with its texts; those that the target does not use are empty. */
-export type RenderedIssue = Pick<ClaimedIssue, "component" | "error_key" | "total_risk"> &
+export type RenderedIssue = Pick<ClaimedIssue, "component" | "error_key" | "total_risk" | "severity"> &
   Record<TextName, string>;
 
 /** A claimed notification whose issues have their texts. */

@@ -1,8 +1,10 @@
 import type { Pool } from "pg";
 import type { Logger } from "pino";
 import type { ContentTexts } from "../content/render/texts.ts";
-import { claim, failure, type Outcome, released, type Settled, settle, untried } from "./outbox.ts";
+import { whileMigrated } from "../db/wait.ts";
+import { claim, failure, type Outcome, released, settle, untried } from "./outbox.ts";
 import { type RenderedRows, renderAll } from "./rendered.ts";
+import type { Settled } from "./sql.ts";
 import { startWithinMs, type Target } from "./target.ts";
 
 /** Messages that are ours for the length of a lease, with their texts. */
@@ -51,7 +53,7 @@ async function prepare(target: Target, pool: Pool, texts: ContentTexts): Promise
   const { rows, failed } = await claim(pool, target.name, target.batchSize, target.leaseMs);
   const count = rows.length + failed.length;
   if (count === 0) return undefined;
-  const rendered = await renderAll(rows, target, texts);
+  const rendered = await whileMigrated(() => renderAll(rows, target, texts));
   const unusable = rendered.failed.map(({ row, error }) => untried(failure(row, error)));
   return {
     claimedAt,

@@ -1,7 +1,9 @@
 import type { Pool } from "pg";
 import { z } from "zod";
+import { whileMigrated } from "../db/wait.ts";
 import { DeliveryError, type FailureReason, messageOf } from "../errors.ts";
 import { type ClaimedNotification, claimedNotificationSchema, type Unrendered } from "./claimed.ts";
+import * as sql from "./sql.ts";
 
 /** The targets, by their name in event_targets. */
 export type TargetName = "notifications backend" | "service log";
@@ -21,15 +23,6 @@ export type Outcome = { id: string; attempt: number; unrendered?: Unrendered[] }
   | { sent: false; failure: null; tried: false }
 );
 
-/** Counts, and whether the circuit of the target opened or closed by that. */
-export type Settled = { sent: number; retried: number; dead: number; circuit: "opened" | "closed" | null };
-
-const settledSchema = z.object({
-  sent: z.number(),
-  retried: z.number(),
-  dead: z.number(),
-  circuit: z.enum(["opened", "closed"]).nullable(),
-});
 const identitySchema = z.object({ id: z.string(), attempt: z.number() });
 
 /**
@@ -42,11 +35,7 @@ export async function claim(
   batchSize: number,
   leaseMs: number,
 ): Promise<{ rows: ClaimedNotification[]; failed: Outcome[] }> {
-  const { rows } = await pool.query({
-    name: "claim_notifications",
-    text: "select * from ccx.claim_notifications($1, $2, $3 * interval '1 millisecond')",
-    values: [target, batchSize, leaseMs],
-  });
+  const rows = await whileMigrated(() => sql.claimNotifications(pool, target, batchSize, leaseMs));
   const claimed = { rows: [] as ClaimedNotification[], failed: [] as Outcome[] };
   for (const row of rows) {
     const parsed = claimedNotificationSchema.safeParse(row);
@@ -59,14 +48,9 @@ export async function claim(
   return claimed;
 }
 
-/** Records how deliveries ended. */
-export async function settle(pool: Pool, outcomes: Outcome[]): Promise<Settled> {
-  const { rows } = await pool.query({
-    name: "settle_notifications",
-    text: "select sent, retried, dead, circuit from ccx.settle_notifications($1::jsonb)",
-    values: [JSON.stringify(outcomes)],
-  });
-  return settledSchema.parse(rows[0]);
+/** Records how deliveries ended. A release that is loaded just then does not lose it: they would go out again. */
+export async function settle(pool: Pool, outcomes: Outcome[]): Promise<sql.Settled> {
+  return whileMigrated(() => sql.settleNotifications(pool, JSON.stringify(outcomes)));
 }
 
 /** The outcome of a delivery that is out. */

@@ -1,5 +1,6 @@
 import type { Format } from "../content/render/escape.ts";
-import type { Content, ContentTexts } from "../content/render/texts.ts";
+import type { ContentTexts } from "../content/render/texts.ts";
+import type { Content } from "../content/sql.ts";
 import { DeliveryError } from "../errors.ts";
 import type {
   ClaimedNotification,
@@ -63,10 +64,10 @@ async function renderIssues(
       return "error" in answer && answer.error.startsWith("stopped:") ? render() : answer;
     }),
   );
-  for (const [at, { issue_id, component, error_key, total_risk }] of claimed.entries()) {
+  for (const [at, { issue_id, component, error_key, total_risk, severity }] of claimed.entries()) {
     const answer = answers[at];
     if (!answer || "error" in answer) unrendered.push({ issue_id, error: answer?.error ?? "no answer" });
-    else issues.push({ component, error_key, total_risk, ...noTexts, ...answer.texts });
+    else issues.push({ component, error_key, total_risk, severity, ...noTexts, ...answer.texts });
   }
   return { issues, unrendered };
 }

@@ -1,5 +1,6 @@
 import dns from "node:dns";
-import { BlockList, isIP, type LookupFunction } from "node:net";
+import { isIP, type LookupFunction } from "node:net";
+import ipaddr from "ipaddr.js";
 
 /**
  * Where requests of ours may go, wherever a URL comes from: encrypted, unless it stays on this machine or plain HTTP is
@@ -7,58 +8,43 @@ import { BlockList, isIP, type LookupFunction } from "node:net";
  */
 
 /** Link-local, this machine in disguise, and where clouds give out the credentials of a machine. */
-const forbidden = new BlockList();
-forbidden.addSubnet("0.0.0.0", 8, "ipv4");
-forbidden.addSubnet("169.254.0.0", 16, "ipv4"); // covers ::ffff:169.254.0.0, too
-forbidden.addAddress("100.100.100.200", "ipv4");
-forbidden.addAddress("168.63.129.16", "ipv4");
-forbidden.addAddress("192.0.0.192", "ipv4");
-forbidden.addSubnet("fe80::", 10, "ipv6");
-forbidden.addAddress("fd00:ec2::254", "ipv6");
-forbidden.addAddress("fd20:ce::254", "ipv6");
+const forbidden = {
+  forbidden: [
+    ...["0.0.0.0/8", "169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32"],
+    ...["fe80::/10", "fd00:ec2::254/128", "fd20:ce::254/128"],
+  ].map((network) => ipaddr.parseCIDR(network)),
+};
 
 /**
  * IPv6 networks whose addresses stand for IPv4 addresses, and in which of their 16 bytes these may be: IPv4-compatible,
- * translated, NAT64 and its local networks (RFC 6052, by prefixes of 96 and of 64 bits; shorter ones leave zeros at the
- * end, which makes it 0.0.0.0), 6to4.
+ * mapped, translated, NAT64 and its local networks (RFC 6052, by prefixes of 96 and of 64 bits; shorter ones leave zeros
+ * at the end, which makes it 0.0.0.0), 6to4.
  */
-const embeddings: [network: string, bits: number, ...places: [number, number, number, number][]][] = [
-  ["::", 96, [12, 13, 14, 15]],
-  ["::ffff:0:0:0", 96, [12, 13, 14, 15]],
-  ["64:ff9b::", 96, [12, 13, 14, 15]],
-  ["64:ff9b:1::", 48, [12, 13, 14, 15], [9, 10, 11, 12]],
-  ["2002::", 16, [2, 3, 4, 5]],
-];
-const embeddingNetworks = embeddings.map(([network, bits, ...places]) => {
-  const list = new BlockList();
-  list.addSubnet(network, bits, "ipv6");
-  return { list, places };
-});
+const embeddings = (
+  [
+    ["::/96", [12, 13, 14, 15]],
+    ["::ffff:0:0/96", [12, 13, 14, 15]],
+    ["::ffff:0:0:0/96", [12, 13, 14, 15]],
+    ["64:ff9b::/96", [12, 13, 14, 15]],
+    ["64:ff9b:1::/48", [12, 13, 14, 15], [9, 10, 11, 12]],
+    ["2002::/16", [2, 3, 4, 5]],
+  ] as [network: string, ...places: number[][]][]
+).map(([network, ...places]) => ({ network: ipaddr.IPv6.parseCIDR(network), places }));
 
 /** The IPv4 addresses that an IPv6 address may stand for. */
-function embedded(address: string): string[] {
-  const places = embeddingNetworks.flatMap(({ list, places }) => (list.check(address, "ipv6") ? places : []));
-  if (places.length === 0 || canonical(address) === "::1") return [];
-  const bytes = bytesOf(address);
-  return (
-    places
-      .map((place) => place.map((at) => bytes[at]).join("."))
-      // zeros in the middle are the filling of a longer prefix
-      .filter((found, nth) => nth === 0 || !found.startsWith("0."))
-  );
+function embedded(address: ipaddr.IPv6): ipaddr.IPv4[] {
+  if (address.range() === "loopback") return [];
+  const bytes = address.toByteArray();
+  return embeddings
+    .filter(({ network }) => address.match(network))
+    .flatMap(({ places }) => places.map((place) => place.map((at) => bytes[at] ?? 0)))
+    .filter(([first], nth) => nth === 0 || first !== 0) // zeros in the middle are the filling of a longer prefix
+    .map((found) => new ipaddr.IPv4(found));
 }
 
-/** An IPv6 address as URLs write it, without its zone. */
-function canonical(address: string): string {
-  return new URL(`http://[${address.replace(/%.*/, "")}]`).hostname.slice(1, -1);
-}
-
-function bytesOf(address: string): number[] {
-  const [left = [], right = []] = canonical(address)
-    .split("::")
-    .map((part) => (part === "" ? [] : part.split(":")));
-  const groups = [...left, ...Array<string>(8 - left.length - right.length).fill("0"), ...right];
-  return groups.map((group) => Number.parseInt(group, 16)).flatMap((group) => [group >> 8, group & 0xff]);
+function isForbidden(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
+  if (ipaddr.subnetMatch(address, forbidden, "permitted") === "forbidden") return true;
+  return address instanceof ipaddr.IPv6 && embedded(address).some(isForbidden);
 }
 
 const forbiddenNames = new Set(["metadata.google.internal", "metadata.goog"]);
@@ -68,11 +54,9 @@ export function isForbiddenHost(hostname: string): boolean {
   const host = hostname
     .toLowerCase()
     .replace(/^\[(.*)\]$/, "$1")
-    .replace(/\.$/, "");
-  const family = isIP(host);
-  if (family === 0) return forbiddenNames.has(host);
-  if (family === 4) return forbidden.check(host, "ipv4");
-  return forbidden.check(host, "ipv6") || embedded(host).some((address) => forbidden.check(address, "ipv4"));
+    .replace(/%.*|\.$/, ""); // the zone of an address, the root of a name
+  // an address that cannot be looked at is refused
+  return ipaddr.isValid(host) ? isForbidden(ipaddr.parse(host)) : isIP(host) > 0 || forbiddenNames.has(host);
 }
 
 /**

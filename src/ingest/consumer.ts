@@ -2,15 +2,19 @@ import { setImmediate as otherWork, setTimeout as sleep } from "node:timers/prom
 import type { Consumer, EachBatchPayload, Kafka } from "kafkajs";
 import type { DatabaseError, Pool } from "pg";
 import type { Logger } from "pino";
-import { asConfigurationError, codeOf, isDatabaseUnavailable } from "../db/errors.ts";
+import { codeOf } from "../db/errors.ts";
 import { backoffMs } from "../db/wait.ts";
+import { whileAway } from "../db/while_away.ts";
 import { ConfigurationError, messageOf } from "../errors.ts";
+import { createGroupConsumer, heartbeatMs } from "../kafka/group_consumer.ts";
 import { kafkaConfigurationError } from "../kafka/kafka_errors.ts";
-import { type Ingested, ingestBatch, topicRecreated } from "./ingest_batch.ts";
+import { keepAlive } from "../kafka/keep_alive.ts";
+import { topicEnd } from "../kafka/topic_end.ts";
+import { ingestBatch } from "./ingest_batch.ts";
 import { type Entry, portionsOf } from "./portions.ts";
 import { Positions } from "./positions.ts";
+import { topicRecreated } from "./sql.ts";
 
-const heartbeatMs = 3_000;
 /** So many partitions are read, and so many portions stored, at the same time. */
 const atATime = 2;
 
@@ -43,27 +47,10 @@ export class ResultsConsumer {
 
   constructor(options: ResultsConsumerOptions) {
     this.#options = options;
-    this.#consumer = options.kafka.consumer({
-      groupId: options.group,
-      sessionTimeout: 30_000,
-      heartbeatInterval: heartbeatMs,
-      // small, for the memory it takes (npm run bench -- soak); a larger message comes alone
-      maxBytesPerPartition: 1024 * 1024,
-      maxBytes: 4 * 1024 * 1024,
-      minBytes: 1,
-      maxWaitTimeInMs: 500,
-      allowAutoTopicCreation: false,
-      retry: {
-        retries: 5,
-        initialRetryTime: 300,
-        maxRetryTime: 10_000,
-        // a join that our stop cut off fails like any other: kafkajs would begin anew
-        restartOnFailure: async () => !this.#stopping.signal.aborted,
-      },
-    });
-    this.#consumer.on("consumer.crash", ({ payload }) => {
-      // kafkajs restarts by itself after what it takes for passing; otherwise it would sit there doing nothing
-      if (!payload.restart) this.#failed.reject(kafkaConfigurationError(payload.error) ?? payload.error);
+    this.#consumer = createGroupConsumer({
+      ...options,
+      stopping: this.#stopping.signal,
+      onGivenUp: this.#failed.reject,
     });
     this.#positions = new Positions({
       ...options,
@@ -189,7 +176,7 @@ export class ResultsConsumer {
    * Kafka does not hear it hears with the next portion, and hands over again until then.
    */
   async #store(payload: EachBatchPayload, entries: Entry[]): Promise<boolean> {
-    const { pool, log } = this.#options;
+    const { kafka, pool, log } = this.#options;
     const { topic, partition, highWatermark } = payload.batch;
     const [first, last] = [entries[0]?.message.offset, entries.at(-1)?.message.offset];
     const position = { topic, partition, first, last };
@@ -201,7 +188,11 @@ export class ResultsConsumer {
       } catch (error) {
         if (codeOf(error) !== topicRecreated) throw error;
         // what the broker said with the batch may be old by now, when another consumer has gone on since
-        return { ...(await this.#ingestAgain(payload, entries)), ms: Math.round(performance.now() - start) };
+        const end = await topicEnd(kafka, topic, partition);
+        const counts = await ingestBatch(pool, { topic, partition, highWatermark: end }, entries).catch(
+          asRecreated,
+        );
+        return { ...counts, ms: Math.round(performance.now() - start) };
       }
     });
     if (!counts) return false;
@@ -213,69 +204,35 @@ export class ResultsConsumer {
     return true;
   }
 
-  async #ingestAgain(payload: EachBatchPayload, entries: Entry[]): Promise<Ingested> {
-    const { topic, partition } = payload.batch;
-    const admin = this.#options.kafka.admin();
-    await admin.connect();
-    const ends = await admin.fetchTopicOffsets(topic).finally(() => admin.disconnect());
-    const highWatermark = ends.find((end) => end.partition === partition)?.high ?? "0";
-    return ingestBatch(this.#options.pool, { topic, partition, highWatermark }, entries);
-  }
-
   /** Repeats `work` while the database cannot do it; undefined when we lost the partition or are to stop before that. */
   async #persist<T>(
     payload: EachBatchPayload,
-    position: object,
+    context: object,
     work: () => Promise<T>,
   ): Promise<T | undefined> {
-    const { log } = this.#options;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await work();
-      } catch (error) {
-        if (codeOf(error) === topicRecreated) {
-          const { hint } = error as DatabaseError;
-          this.#giveUp(new ConfigurationError(`${messageOf(error)}; ${hint}`, { cause: error }));
-        }
-        const wrong = asConfigurationError(error);
-        if (wrong) this.#giveUp(wrong);
-        const waitMs = backoffMs(attempt);
-        const context = { ...position, error: messageOf(error), waitMs };
-        if (isDatabaseUnavailable(error))
-          log.warn(context, "database is away, nothing is lost, trying again");
-        else
-          log.error(
-            { ...context, code: codeOf(error) },
-            "messages cannot be stored, nothing is lost, trying again",
-          );
-        await sleep(waitMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
-        if (!this.#owns(payload)) return undefined;
-      }
-    }
-  }
-
-  #giveUp(error: ConfigurationError): never {
-    this.#failed.reject(error);
-    throw error;
-  }
-
-  /** Keeps our place in the group while something takes its time. A rebalance is thrown, as kafkajs wants it. */
-  async #alive<T>(payload: EachBatchPayload, work: T | Promise<T>): Promise<T> {
-    const done = new AbortController();
-    const beat = async () => {
-      while (!done.signal.aborted) {
-        await sleep(heartbeatMs, undefined, { signal: done.signal });
-        await payload.heartbeat();
-      }
-      return work;
+    const patience = {
+      log: this.#options.log,
+      context,
+      refused: "messages cannot be stored",
+      signal: this.#stopping.signal,
+      isWanted: () => this.#owns(payload),
     };
     try {
-      return await Promise.race([
-        work,
-        beat().catch((error) => (done.signal.aborted ? work : Promise.reject(error))),
-      ]);
-    } finally {
-      done.abort();
+      return await whileAway(work, patience);
+    } catch (error) {
+      this.#failed.reject(error);
+      throw error;
     }
   }
+
+  #alive<T>(payload: EachBatchPayload, work: T | Promise<T>): Promise<T> {
+    return keepAlive(() => payload.heartbeat(), heartbeatMs, work);
+  }
+}
+
+/** Throws what `ingest()` says about a topic that was created anew as what a person has to settle. */
+function asRecreated(error: unknown): never {
+  if (codeOf(error) !== topicRecreated) throw error;
+  const { hint } = error as DatabaseError;
+  throw new ConfigurationError(`${messageOf(error)}; ${hint}`, { cause: error });
 }

@@ -3,7 +3,8 @@ import type { Pool } from "pg";
 import { type RecordProducer, sendEach } from "../kafka/send_each.ts";
 import type { Logger } from "../log.ts";
 import { mostBytes, mostRejected } from "./portions.ts";
-import { type RejectedMessage, rejectedMessage } from "./rejected.ts";
+import type { RejectedMessage } from "./rejected.ts";
+import * as sql from "./sql.ts";
 
 /** Where rejected messages go, besides `rejected_message`. */
 export type DeadLetters = { topic: string; producer: RecordProducer };
@@ -23,11 +24,9 @@ export async function forwardRejected(
   signal?: AbortSignal,
 ): Promise<void> {
   while (!signal?.aborted) {
-    const { rows } = await pool.query("select * from ccx.claim_dead_letters($1, $2, $3)", [
-      ...[mostRejected, mostBytes, lease],
-    ]);
-    if (rows.length === 0) return;
-    const claimed = rows.map((row) => rejectedMessage.parse(row)).sort((a, b) => Number(a.id) - Number(b.id));
+    const claimed = await sql.claimDeadLetters(pool, mostRejected, mostBytes, lease);
+    if (claimed.length === 0) return;
+    claimed.sort((a, b) => Number(a.id) - Number(b.id));
     const results = await sendEach(
       producer,
       topic,
@@ -38,12 +37,12 @@ export async function forwardRejected(
     for (const [id, result] of results) {
       if (result.ok) sent.push(id);
       else if (result.error.permanent) {
-        await settle(pool, [id], result.error.message);
+        await sql.settleDeadLetters(pool, [id], result.error.message);
         log.warn({ topic, id, error: result.error.message }, "rejected message not forwarded");
       } else failure = result.error.message;
     }
     if (sent.length > 0) {
-      await settle(pool, sent, null);
+      await sql.settleDeadLetters(pool, sent, null);
       log.info({ topic, forwarded: sent.length }, "rejected messages forwarded");
     }
     if (failure !== undefined) {
@@ -51,10 +50,6 @@ export async function forwardRejected(
       return;
     }
   }
-}
-
-async function settle(pool: Pool, ids: string[], error: string | null): Promise<void> {
-  await pool.query("select ccx.settle_dead_letters($1::bigint[], $2)", [ids, error]);
 }
 
 /**

@@ -1,46 +1,20 @@
 import type { Pool } from "pg";
-import { z } from "zod";
 import { isUnstorable } from "../db/errors.ts";
 import { messageOf } from "../errors.ts";
 import { parseMessage } from "./parse_message.ts";
 import { type Entry, rejection } from "./portions.ts";
-
-const ingested = z.object({
-  stored: z.number(),
-  replaced: z.number(),
-  unchanged: z.number(),
-  rejected: z.number(),
-  skipped: z.number(),
-});
-
-/** How many messages of a batch were new, replaced, known already, refused, and already consumed before. */
-export type Ingested = z.infer<typeof ingested>;
-
-export type Position = {
-  topic: string;
-  partition: number;
-  /** The partition's end as the broker gave it; before the offset we expect next, the topic was created anew. */
-  highWatermark: string;
-};
-
-/** SQLSTATE that ingest() raises for a topic that was created anew. */
-export const topicRecreated = "NTI01";
+import * as sql from "./sql.ts";
 
 /**
  * Stores a portion of a partition with one call of SQL ingest().
  * Rejects with what `pg` throws; then nothing of the portion (or of its remaining half) is stored.
  */
-export async function ingestBatch(pool: Pool, position: Position, entries: Entry[]): Promise<Ingested> {
-  const { topic, partition, highWatermark } = position;
-  const parts = await halving(entries, async (batch) => {
-    const { rows } = await pool.query({
-      name: "ingest",
-      text: "select stored, replaced, unchanged, rejected, skipped from ccx.ingest($1, $2, $3::jsonb, $4)",
-      values: [topic, partition, batch, highWatermark],
-    });
-    return ingested.parse(rows[0]);
-  });
-  return sum(parts);
+export async function ingestBatch(
+  pool: Pool,
+  position: sql.Position,
+  entries: Entry[],
+): Promise<sql.Ingested> {
+  return sum(await halving(entries, (batch) => sql.ingest(pool, position, batch)));
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Kafka } from "kafkajs";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
 import { messageOf } from "../errors.ts";
+import * as sql from "./sql.ts";
 
 export type PositionsOptions = {
   kafka: Kafka;
@@ -92,11 +93,7 @@ export class Positions {
     seek(partition, expected);
   }
 
-  async #nextOffset(partition: number): Promise<bigint> {
-    const { rows } = await this.#options.pool.query(
-      "select next_offset from consumer_offset where topic = $1 and partition = $2",
-      [this.#options.topic, partition],
-    );
-    return BigInt(rows[0]?.next_offset ?? 0);
+  #nextOffset(partition: number): Promise<bigint> {
+    return sql.nextOffset(this.#options.pool, this.#options.topic, partition);
   }
 }

@@ -3,7 +3,8 @@ import { MemberScan, type Span } from "./member_scan.ts";
 /**
  * One pass over the bytes of a JSON text, before it is parsed: finds what JSON allows and PostgreSQL's jsonb
  * does not, nesting that would cost the parser its stack, and where the members of `Report` are. It trusts nothing; on a
- * text that is no JSON it ends as well, and the parser gives the verdict.
+ * text that is no JSON it ends as well, and the parser gives the verdict. Own code: no parser reports what PostgreSQL
+ * refuses, nor byte positions, and a parser written in JavaScript would take several times as long for each message.
  */
 
 export const maxDepth = 128;

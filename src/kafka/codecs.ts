@@ -21,7 +21,8 @@ export const defaultMaxBatchBytes = 256 * 1024 * 1024;
 
 /**
  * Lets kafkajs, which brings only gzip, read and write all compression types of Kafka. Call once at start.
- * A batch that decompresses to more than `maxBytes` is refused with KafkaJSNonRetriableError: the consumer
+ * Node.js and two packages compress; own code is what bounds a batch before it takes memory, which kafkajs does not ask
+ * of a codec. A batch that decompresses to more than `maxBytes` is refused with KafkaJSNonRetriableError: the consumer
  * stops visibly, with the offset where it was.
  */
 export function registerCodecs(maxBytes: number = defaultMaxBatchBytes): void {

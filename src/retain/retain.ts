@@ -1,18 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
-import { z } from "zod";
 import { codeOf } from "../db/errors.ts";
-
-const stepSchema = z.object({
-  action: z.enum(["detached", "dropped", "deleted"]),
-  name: z.string(),
-  row_count: z.coerce.number(),
-  bytes: z.coerce.number().nullable(),
-});
-
-/** One step of SQL retain(): `row_count` of a table is what its last analyze says, `bytes` is null for deleted rows. */
-export type RetainStep = z.infer<typeof stepSchema>;
+import * as sql from "./sql.ts";
 
 const lockNotAvailable = "55P03";
 const mostTries = 20;
@@ -26,14 +16,13 @@ export async function retain(
   pool: Pool,
   log: Logger,
   { signal, waitMs = 500 }: { signal?: AbortSignal | undefined; waitMs?: number } = {},
-): Promise<RetainStep[]> {
-  const steps: RetainStep[] = [];
+): Promise<sql.RetainStep[]> {
+  const steps: sql.RetainStep[] = [];
   for (let busy = 0; !signal?.aborted; ) {
     const start = performance.now();
     try {
-      const { rows } = await pool.query("select action, name, row_count, bytes from retain()");
-      if (rows.length === 0) break;
-      const step = stepSchema.parse(rows[0]);
+      const step = await sql.retain(pool);
+      if (!step) break;
       steps.push(step);
       busy = 0;
       log.info({ ...step, ms: Math.round(performance.now() - start) }, "retained");

@@ -1,3 +1,7 @@
+/*
+ * Own code, as escape.ts: both only ask what is code, and fences of lists and quotations count to the end of the text.
+ */
+
 /** In a list or a quotation, too. */
 const fenceLine = /^(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*(`{3,}|~{3,})(.*)$/;
 

@@ -2,13 +2,11 @@ import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
-import { z } from "zod";
 import about from "../../package.json" with { type: "json" };
 import { messageOf } from "../errors.ts";
+import * as sql from "../ops/sql.ts";
 
 const beatMs = 15_000;
-
-const beaten = z.object({ freed: z.array(z.string()) });
 
 /**
  * Says in the table `worker` that this process lives, now and every 15 s, and frees the jobs of those that do not (SQL
@@ -25,14 +23,8 @@ export function startHeartbeat(options: {
   const { pool, log, poolId, roles } = options;
   const stopping = new AbortController();
   const beat = async () => {
-    const { rows } = await pool.query("select ccx.heartbeat($1, $2, $3, $4, $5) as freed", [
-      poolId,
-      hostname(),
-      process.pid,
-      roles,
-      about.version,
-    ]);
-    const { freed } = beaten.parse(rows[0]);
+    const { pid } = process;
+    const freed = await sql.heartbeat(pool, { poolId, host: hostname(), pid, roles, version: about.version });
     if (freed.length > 0) log.warn({ freed }, "freed the jobs of workers that fell silent");
   };
   const beating = (async () => {
@@ -44,7 +36,8 @@ export function startHeartbeat(options: {
   return async () => {
     stopping.abort();
     await beating;
-    const gone = pool.query("delete from worker where pool_id = $1", [poolId]);
-    await gone.catch((error) => log.debug({ error: messageOf(error) }, "no farewell"));
+    await sql
+      .endHeartbeat(pool, poolId)
+      .catch((error) => log.debug({ error: messageOf(error) }, "no farewell"));
   };
 }

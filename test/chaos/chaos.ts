@@ -1,4 +1,4 @@
-import { mulberry32 } from "../../dev/samples/random.ts";
+import { seeded } from "../../dev/samples/random.ts";
 import { until } from "../support/until.ts";
 import { balance, summaryOfExits } from "./books.ts";
 import { drive } from "./driver.ts";
@@ -49,7 +49,7 @@ export async function chaos(
   await using stage = await openStage(say);
   for (const role of stage.roles) await role.service.says("running");
   say("running");
-  const fleet = new Fleet(mulberry32(seed), partitions);
+  const fleet = new Fleet(seeded(seed), partitions);
   await using feed = new Feed(stage.brokers, stage.topics.results, fleet, messagesPerSecond, leastMessages);
   await using recovery = new Recovery(stage, feed);
   const plan = planOf(seed, lengthMs, meanGapMs);

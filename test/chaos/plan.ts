@@ -1,4 +1,4 @@
-import { below, mulberry32, type Random, shuffle } from "../../dev/samples/random.ts";
+import { below, type Random, seeded, shuffle } from "../../dev/samples/random.ts";
 
 /**
  * What may go wrong, and what it happens to: two faults of one thing never overlap. `ms` is how long it lasts at most,
@@ -62,7 +62,7 @@ const zombies: Partial<Record<Kind, { ms: number; leastRunMs: number }>> = {
  * faults.
  */
 export function planOf(seed: number, lengthMs: number, meanGapMs: number): Fault[] {
-  const random: Random = mulberry32(seed);
+  const random: Random = seeded(seed);
   const faults: Fault[] = [];
   let deck: Kind[] = [];
   let atMs = 0;

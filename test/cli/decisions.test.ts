@@ -36,7 +36,13 @@ describe("the decisions from the shell", () => {
 
   describe("ccx explain", () => {
     test("prints a table for people: a line for each issue and target, with every reason", async () => {
-      const [header, ...issues] = await lines("explain", one, "--target", "notifications backend");
+      const [header, ...issues] = await lines(
+        "explain",
+        "--cluster",
+        one,
+        "--target",
+        "notifications backend",
+      );
       assert.deepEqual(cells(header).slice(0, 7), [
         ...["target", "org id", "cluster", "component", "error key", "decision", "reasons"],
       ]);
@@ -48,11 +54,14 @@ describe("the decisions from the shell", () => {
           ["notifications backend", "1", one, "a.net.report", "KEY", "notify", "new"],
         ],
       );
-      assert.match((await lines("explain", one)).join("\n"), /hold +target_disabled, missing_tag/);
+      assert.match(
+        (await lines("explain", "--cluster", one)).join("\n"),
+        /hold +target_disabled, missing_tag/,
+      );
     });
 
     test("prints one array for programs, which says what the view says", async () => {
-      const { code, printed } = await json("explain", one);
+      const { code, printed } = await json("explain", "--cluster", one);
       assert.equal(code, 0);
       const shown = await rows(
         database.pool,
@@ -78,13 +87,13 @@ describe("the decisions from the shell", () => {
 
     test("without an open issue ends with code 3", async () => {
       const nowhere = "99999999-9999-4999-8999-999999999999";
-      const { code, stdout } = await ccx("explain", nowhere);
+      const { code, stdout } = await ccx("explain", "--cluster", nowhere);
       assert.deepEqual([code, stdout], [3, "No open issue.\n"]);
-      assert.deepEqual(await json("explain", nowhere), { code: 3, printed: [] });
+      assert.deepEqual(await json("explain", "--cluster", nowhere), { code: 3, printed: [] });
     });
 
     test("finds a cluster whose id is written in capitals", async () => {
-      const { printed } = await json("explain", three.toUpperCase());
+      const { printed } = await json("explain", "--cluster", three.toUpperCase());
       assert.deepEqual(new Set(printed.map(({ cluster }) => cluster)), new Set([three]));
     });
 
@@ -92,7 +101,7 @@ describe("the decisions from the shell", () => {
       for (const scope of [[], ["--target", "service log"], ["--at", "2026-03-01"]])
         assertGivesUp(
           await ccx("explain", ...scope),
-          /^ccx: Name a cluster, --org or --rule; --all explains the whole fleet\.$/,
+          /^ccx: Give --cluster, --org or --rule; --all explains the whole fleet\.$/,
         );
       const { printed } = await json("explain", "--all");
       assert.deepEqual(
@@ -105,13 +114,14 @@ describe("the decisions from the shell", () => {
     });
 
     test("answers for a time of the past, with what was known then", async () => {
-      const at = (time: string) => json("explain", one, "--target", "notifications backend", "--at", time);
+      const at = (time: string) =>
+        json("explain", "--cluster", one, "--target", "notifications backend", "--at", time);
       const early = new Date(Date.now() - 90 * 60_000).toISOString();
       assert.deepEqual(await at(early), { code: 3, printed: [] });
       const { printed } = await at(new Date().toISOString());
       assert.equal(printed.length, 3);
       assertGivesUp(
-        await ccx("explain", one, "--at", "soon"),
+        await ccx("explain", "--cluster", one, "--at", "soon"),
         /^ccx: invalid input syntax for type timestamp with time zone: "soon"$/,
       );
     });
@@ -136,7 +146,7 @@ describe("the decisions from the shell", () => {
       assert.match(none.stdout, /^No such report\./);
       assertGivesUp(await ccx("explain", "--report", "3"), /^ccx: "3" is not of the form ORG\/CLUSTER\/TIME/);
       assertGivesUp(
-        await ccx("explain", one, "--report", name),
+        await ccx("explain", "--cluster", one, "--report", name),
         /^ccx: --report names one report: only --target goes with it\.$/,
       );
     });
@@ -172,14 +182,19 @@ describe("the decisions from the shell", () => {
 
   test("a target that does not exist is refused by every command", async () => {
     for (const command of [
-      ["explain", one, "--target", "pager"],
+      ["explain", "--cluster", one, "--target", "pager"],
       ["explain", "--report", `1/${one}/2026-03-01`, "--target", "pager"],
       ["new", "--target", "pager"],
-      ["policy", "show", "pager"],
-      ["policy", "history", "pager"],
-      ["policy", "end", "pager", "--org", "1", "--reason", "no longer needed"],
-      ["simulate", "--target", "pager", "--set", "enabled=false"],
-      ["simulate", "--target", "pager", "--from", "2026-03-01"],
+      ["policy", "list", "--target", "pager"],
+      ["policy", "history", "--target", "pager"],
+      ["policy", "end", "--target", "pager", "--org", "1", "--reason", "no longer needed"],
+      ["policy", "simulate", "--target", "pager", "enabled=false"],
+      ["policy", "simulate", "--target", "pager", "--from", "2026-03-01"],
+      ["delivery", "list", "--target", "pager"],
+      ["delivery", "dead", "--target", "pager"],
+      ["delivery", "redrive", "--target", "pager"],
+      ["circuit", "list", "--target", "pager"],
+      ["circuit", "close", "--target", "pager", "--yes"],
     ])
       assertGivesUp(
         await ccx(...command),
@@ -202,7 +217,15 @@ describe("the decisions from the shell", () => {
       assert.equal(added.code, 0);
       const { id, starts_at, ends_at } = added.printed[0] as Row;
       assert.equal(Date.parse(String(ends_at)) - Date.parse(String(starts_at)), 2 * 86_400_000);
-      const { printed } = await json("explain", one, "--rule", "disk", "--target", "notifications backend");
+      const { printed } = await json(
+        "explain",
+        "--cluster",
+        one,
+        "--rule",
+        "disk",
+        "--target",
+        "notifications backend",
+      );
       assert.partialDeepStrictEqual(printed, [{ decision: "hold", reasons: ["silenced"], silence_id: id }]);
       const listed = await json("silence", "list");
       assert.partialDeepStrictEqual(listed, {
@@ -211,7 +234,7 @@ describe("the decisions from the shell", () => {
       });
       assert.equal(cells((await lines("silence", "list"))[1])[1], "active");
 
-      assert.deepEqual(await lines("silence", "expire", String(id)), [
+      assert.deepEqual(await lines("silence", "end", String(id)), [
         `Silence ${id} has ended; what it held is asked again.`,
       ]);
       assert.equal(
@@ -224,7 +247,7 @@ describe("the decisions from the shell", () => {
         printed: [{ id, state: "expired" }],
       });
       assertGivesUp(
-        await ccx("silence", "expire", String(id)),
+        await ccx("silence", "end", String(id)),
         /^ccx: there is no silence \d+ that is still to come/,
       );
     });
@@ -279,43 +302,85 @@ describe("the decisions from the shell", () => {
         await add(...reason, "--for", "1 day", "--everything"),
         /^ccx: a silence of everything cannot be narrowed/,
       );
-      assertGivesUp(
-        await ccx("silence", "expire", "abc"),
-        /^ccx: invalid input syntax for type bigint: "abc"$/,
-      );
+      assertGivesUp(await ccx("silence", "end", "abc"), /^ccx: invalid input syntax for type bigint: "abc"$/);
       assert.equal(await silences(), before);
     });
   });
 
   describe("ccx ack", () => {
-    test("holds a rule for an organization or a cluster until it is undone", async () => {
+    test("holds a rule for an organization or a cluster until it is removed", async () => {
       const rule = async () => {
-        const { printed } = await json("explain", one, "--rule", "net", "--target", "notifications backend");
+        const { printed } = await json(
+          "explain",
+          "--cluster",
+          one,
+          "--rule",
+          "net",
+          "--target",
+          "notifications backend",
+        );
         return printed[0]?.reasons;
       };
-      assert.deepEqual(await lines("ack", "x.net.report", "--org", "1", "--reason", "known"), [
+      assert.deepEqual(
+        await lines("ack", "add", "--rule", "x.net.report", "--org", "1", "--reason", "known"),
+        ["Acknowledged."],
+      );
+      assert.deepEqual(await lines("ack", "add", "--rule", "net", "--org", "1"), ["It was so already."]);
+      assert.deepEqual(await rule(), ["acked"]);
+      assert.deepEqual(await lines("ack", "add", "--rule", "net|KEY", "--org", "1", "--cluster", one), [
         "Acknowledged.",
       ]);
-      assert.deepEqual(await lines("ack", "net", "--org", "1"), ["It was so already."]);
-      assert.deepEqual(await rule(), ["acked"]);
-      assert.deepEqual(await lines("ack", "net|KEY", "--org", "1", "--cluster", one), ["Acknowledged."]);
       assert.deepEqual(await rule(), ["acked", "disabled"]);
-      assert.deepEqual(await lines("ack", "net", "--org", "1", "--undo"), ["Undone."]);
+      assert.deepEqual(await lines("ack", "remove", "--rule", "net", "--org", "1"), ["Removed."]);
       assert.deepEqual(await rule(), ["disabled"]);
-      const undo = ["ack", "net", "--error-key", "KEY", "--org", "1", "--cluster", one, "--undo"];
-      assert.deepEqual(await lines(...undo), ["Undone."]);
-      const { code, stdout } = await ccx(...undo);
-      assert.deepEqual([code, stdout], [3, "There was nothing to undo.\n"]);
+      const remove = ["ack", "remove", "--rule", "net", "--error-key", "KEY", "--org", "1", "--cluster", one];
+      assert.deepEqual(await lines(...remove), ["Removed."]);
+      const { code, stdout } = await ccx(...remove);
+      assert.deepEqual([code, stdout], [3, "There was nothing to remove.\n"]);
       assert.deepEqual(await rule(), []);
     });
 
     test("takes a cluster written in capitals", async () => {
-      const capitals = ["ack", "low", "--org", "3", "--cluster", three.toUpperCase()];
-      assert.deepEqual(await lines(...capitals), ["Acknowledged."]);
-      assert.deepEqual(await lines(...capitals), ["It was so already."]);
-      const { printed } = await json("explain", three, "--rule", "low", "--target", "notifications backend");
+      const capitals = ["--rule", "low", "--org", "3", "--cluster", three.toUpperCase()];
+      assert.deepEqual(await lines("ack", "add", ...capitals), ["Acknowledged."]);
+      assert.deepEqual(await lines("ack", "add", ...capitals), ["It was so already."]);
+      const { printed } = await json(
+        "explain",
+        "--cluster",
+        three,
+        "--rule",
+        "low",
+        "--target",
+        "notifications backend",
+      );
       assert.deepEqual(printed[0]?.reasons, ["below_threshold", "disabled"]);
-      assert.deepEqual(await lines(...capitals, "--undo"), ["Undone."]);
+      assert.deepEqual(await lines("ack", "remove", ...capitals), ["Removed."]);
+    });
+
+    test("lists what is in force, narrowed to an organization or a cluster", async () => {
+      const list = async (...args: string[]) => (await json("ack", "list", ...args)).printed;
+      assert.equal((await ccx("ack", "list", "--org", "5")).code, 3);
+      await lines("ack", "add", "--rule", "x.net.report", "--org", "5", "--reason", "known");
+      await lines("ack", "add", "--rule", "net|KEY", "--org", "6", "--cluster", two);
+      const [first, ...more] = await list("--org", "5");
+      assert.equal(more.length, 0);
+      assert.partialDeepStrictEqual(first, {
+        ...{ org_id: "5", cluster: null, rule_name: "net", error_key: null, reason: "known" },
+      });
+      assert.deepEqual(
+        (await list("--cluster", two.toUpperCase())).map(({ org_id, cluster, error_key, reason }) => [
+          ...[org_id, cluster, error_key, reason],
+        ]),
+        [["6", two, "KEY", null]],
+      );
+      assert.match(
+        (await lines("ack", "list"))[0] ?? "",
+        /^org id +cluster +rule name +error key +since +reason/,
+      );
+      await lines("ack", "remove", "--rule", "net", "--org", "5");
+      await lines("ack", "remove", "--rule", "net|KEY", "--org", "6", "--cluster", two);
+      const { code, stdout } = await ccx("ack", "list", "--org", "5");
+      assert.deepEqual([code, stdout], [3, "No acknowledgement.\n"]);
     });
 
     test("with a reason that nobody would keep is refused", async () => {
@@ -323,15 +388,16 @@ describe("the decisions from the shell", () => {
       const before = await kept();
       const reason = ["--reason", "known, accepted"];
       assertGivesUp(
-        await ccx("ack", "disk", "--org", "3", "--cluster", three, ...reason),
+        await ccx("ack", "add", "--rule", "disk", "--org", "3", "--cluster", three, ...reason),
         /^ccx: A reason is not kept for one cluster .+ ccx silence add --cluster, which keeps it\.$/,
       );
       assertGivesUp(
-        await ccx("ack", "disk", "--org", "3", "--undo", ...reason),
-        /^ccx: --reason is for an acknowledgement/,
+        await ccx("ack", "remove", "--rule", "disk", "--org", "3", ...reason),
+        /^ccx: unknown option '--reason'/,
+        /ccx --help/,
       );
       assert.equal(await kept(), before);
-      await lines("ack", "disk", "--org", "77", ...reason);
+      await lines("ack", "add", "--rule", "disk", "--org", "77", ...reason);
       assert.equal(
         await value(database.pool, "select justification from rule_disable where org_id = '77'"),
         "known, accepted",
@@ -340,14 +406,18 @@ describe("the decisions from the shell", () => {
 
     test("without a rule or an organization is refused", async () => {
       assertGivesUp(
-        await ccx("ack", "", "--org", "1"),
+        await ccx("ack", "add", "--rule", "", "--org", "1"),
         /^ccx: an acknowledgement needs an organization and a rule$/,
       );
       assertGivesUp(
-        await ccx("ack", "net", "--org", "x"),
+        await ccx("ack", "add", "--rule", "net", "--org", "x"),
         /^ccx: invalid input syntax for type bigint: "x"$/,
       );
-      assertGivesUp(await ccx("ack", "net"), /required option '--org <id>' not specified/, /ccx --help/);
+      assertGivesUp(
+        await ccx("ack", "add", "--rule", "net"),
+        /required option '--org <id>' not specified/,
+        /ccx --help/,
+      );
     });
   });
 });

@@ -51,17 +51,38 @@ beforeEach(async () => {
 });
 
 test("redrive says how many there are, and without a terminal does nothing until it is notified so", async () => {
-  const asked = await ccx("redrive");
+  const asked = await ccx("delivery", "redrive");
   assertGivesUp(asked, /^ccx: Nothing was redriven\. --yes says that it is meant\.$/);
   assert.match(asked.stdout, /^target +failure +refusal +messages\nnotifications backend +client +2\n$/);
   assert.deepEqual(await states(), ["sent", "dead", "dead"]);
 
-  const { code, stdout } = await ccx("redrive", "--yes");
+  const { code, stdout } = await ccx("delivery", "redrive", "--yes");
   assert.equal(code, 0);
   assert.match(stdout, /\nRedriven: 2 messages\.\n$/);
   assert.deepEqual(await states(), ["sent", "pending", "pending"]);
-  const none = await ccx("redrive", "--yes");
+  const none = await ccx("delivery", "redrive", "--yes");
   assert.deepEqual([none.code, none.stdout], [3, "Nothing was given up that this names.\n"]);
+});
+
+test("what was given up is listed with its failure, and what waits once it was redriven", async () => {
+  assert.deepEqual((await ccx("delivery", "list")).stdout, "Nothing waits.\n");
+  assert.equal((await ccx("delivery", "list")).code, 3);
+  const dead = await json("delivery", "dead", "--failure", "client");
+  assert.deepEqual(
+    dead.map(({ notification_id, cluster, redrivable }) => [notification_id, cluster, redrivable]),
+    [
+      ["2", clusters[1], true],
+      ["3", clusters[2], true],
+    ],
+  );
+  assert.deepEqual(await json("delivery", "dead", "--cluster", clusters[1]?.toUpperCase() ?? ""), [dead[0]]);
+  const none = await ccx("delivery", "dead", "--org", "2");
+  assert.deepEqual([none.code, none.stdout], [3, "Nothing was given up that this names.\n"]);
+  assertGivesUp(await ccx("delivery", "dead", "--failure", "x"), /^ccx: There is no failure "x"; /);
+  await json("delivery", "redrive", "--yes", "--id", "2");
+  assert.partialDeepStrictEqual(await json("delivery", "list", "--target", notificationsBackend), [
+    { notification_id: "2", cluster: clusters[1], attempts: 1 },
+  ]);
 });
 
 test("target, organization, cluster, failure, time and number narrow it down", async () => {
@@ -75,11 +96,11 @@ test("target, organization, cluster, failure, time and number narrow it down", a
     ["--id", "1"],
   ];
   for (const args of nothing) {
-    const { code, stdout } = await ccx("redrive", "--yes", "--json", ...args);
+    const { code, stdout } = await ccx("delivery", "redrive", "--yes", "--json", ...args);
     assert.deepEqual([code, stdout], [3, "[]\n"], args.join(" "));
   }
   const one = [{ target: notificationsBackend, refusal: null, messages: 1, issues: 1, left_out: 0 }];
-  assert.deepEqual(await json("redrive", "--yes", "--id", "2"), one);
+  assert.deepEqual(await json("delivery", "redrive", "--yes", "--id", "2"), one);
   const all = [
     "--target",
     notificationsBackend,
@@ -90,14 +111,14 @@ test("target, organization, cluster, failure, time and number narrow it down", a
     "--since",
     minutesAgo(20),
   ];
-  assert.deepEqual(await json("redrive", "--yes", ...all, "--cluster", third.toUpperCase()), one);
+  assert.deepEqual(await json("delivery", "redrive", "--yes", ...all, "--cluster", third.toUpperCase()), one);
   assert.deepEqual(await states(), ["sent", "pending", "pending"]);
   assert.notEqual(second, third);
 });
 
 test("what cannot be redriven says why, with exit code 3", async () => {
   await database.pool.query("update notification set first_tried_at = now() - interval '2 days'");
-  const { code, stdout } = await ccx("redrive", "--yes");
+  const { code, stdout } = await ccx("delivery", "redrive", "--yes");
   assert.equal(code, 3);
   assert.match(
     stdout,
@@ -107,22 +128,22 @@ test("what cannot be redriven says why, with exit code 3", async () => {
 });
 
 test("replay says how many, and without a terminal does nothing until it is notified so; twice is once", async () => {
-  const asked = await ccx("replay", ...stretch());
+  const asked = await ccx("delivery", "replay", ...stretch());
   assertGivesUp(asked, /^ccx: Nothing was replayed\. --yes says that it is meant\.$/);
   assert.match(
     asked.stdout,
     /^target +state +messages +issues +clusters\nnotifications backend +sent +1 +1 +1\nnotifications backend +dead +2 +2 +2\n$/,
   );
   const all = stretch();
-  const { code, stdout } = await ccx("replay", ...all, "--yes");
+  const { code, stdout } = await ccx("delivery", "replay", ...all, "--yes");
   assert.equal(code, 0);
   assert.match(stdout, /\nReplayed: 3 messages\.\n$/);
   const replayed = ["sent", "dead", "dead", "pending replay", "pending replay", "pending replay"];
   assert.deepEqual(await states(), replayed);
-  const twice = await ccx("replay", ...all, "--yes");
+  const twice = await ccx("delivery", "replay", ...all, "--yes");
   assert.deepEqual([twice.code, twice.stdout], [3, "There is nothing to replay.\n"]);
   assert.deepEqual(await states(), replayed);
-  assert.deepEqual(await json("replay", ...all, "--yes", "--again"), [
+  assert.deepEqual(await json("delivery", "replay", ...all, "--yes", "--again"), [
     { target: notificationsBackend, messages: 3, issues: 3, clusters: 3 },
   ]);
 });
@@ -134,7 +155,7 @@ test("a stretch narrowed down by target, organization, cluster and rule", async 
     ["--rule", "net"],
     ["--from", minutesAgo(5)],
   ]) {
-    const { code, stdout } = await ccx("replay", ...stretch(), "--yes", "--json", ...args);
+    const { code, stdout } = await ccx("delivery", "replay", ...stretch(), "--yes", "--json", ...args);
     assert.deepEqual([code, stdout], [3, "[]\n"], args.join(" "));
   }
   const narrow = [
@@ -147,7 +168,7 @@ test("a stretch narrowed down by target, organization, cluster and rule", async 
     "--cluster",
     clusters[1] ?? "",
   ];
-  assert.equal((await json("replay", ...stretch(), "--yes", ...narrow))[0]?.messages, 1);
+  assert.equal((await json("delivery", "replay", ...stretch(), "--yes", ...narrow))[0]?.messages, 1);
   assert.equal(
     await value(database.pool, "select cluster from notification where replay_of is not null"),
     clusters[1],
@@ -156,26 +177,49 @@ test("a stretch narrowed down by target, organization, cluster and rule", async 
 
 test("what makes no sense is one line with exit code 1", async () => {
   const says: [RegExp, ...string[]][] = [
-    [/^ccx: a replay needs a stretch of the past/, "replay", "--from", minutesAgo(1), "--to", minutesAgo(60)],
     [
       /^ccx: a replay needs a stretch of the past/,
+      "delivery",
+      "replay",
+      "--from",
+      minutesAgo(1),
+      "--to",
+      minutesAgo(60),
+    ],
+    [
+      /^ccx: a replay needs a stretch of the past/,
+      "delivery",
       "replay",
       "--from",
       minutesAgo(1),
       "--to",
       minutesAgo(-60),
     ],
-    [/^ccx: invalid input syntax for type timestamp/, "replay", "--from", "yesterday'; --", "--to", "now"],
-    [/^ccx: there is no target "x"/, "redrive", "--target", "x"],
-    [/^ccx: There is no failure "x"; the failures are: schema, auth,/, "redrive", "--failure", "x"],
-    [/^ccx: invalid input syntax for type bigint/, "redrive", "--id", "1 or true"],
+    [
+      /^ccx: invalid input syntax for type timestamp/,
+      "delivery",
+      "replay",
+      "--from",
+      "yesterday'; --",
+      "--to",
+      "now",
+    ],
+    [/^ccx: there is no target "x"/, "delivery", "redrive", "--target", "x"],
+    [
+      /^ccx: There is no failure "x"; the failures are: schema, auth,/,
+      "delivery",
+      "redrive",
+      "--failure",
+      "x",
+    ],
+    [/^ccx: invalid input syntax for type bigint/, "delivery", "redrive", "--id", "1 or true"],
   ];
   for (const [line, ...args] of says) assertGivesUp(await ccx(...args, "--yes"), line);
   assert.deepEqual(await states(), ["sent", "dead", "dead"]);
 });
 
 test("the circuits are shown; exit code 3 says that one is not closed", async () => {
-  const [backend, serviceLog, ...more] = await json("circuit");
+  const [backend, serviceLog, ...more] = await json("circuit", "list");
   assert.deepEqual(
     [backend?.target, backend?.state, serviceLog?.state, more.length],
     [notificationsBackend, "closed", "closed", 0],
@@ -183,7 +227,7 @@ test("the circuits are shown; exit code 3 says that one is not closed", async ()
   await database.pool.query(
     "update circuit set opened_at = now(), retry_at = now() + interval '1 hour' where target_id = 2",
   );
-  const { code, stdout } = await ccx("circuit");
+  const { code, stdout } = await ccx("circuit", "list");
   assert.equal(code, 3);
   assert.match(stdout, /^target +state +since +probe at/);
   assert.match(stdout, /\nservice log +open +\d{4}-/);
@@ -193,16 +237,16 @@ test("a circuit is closed by hand when a person says so", async () => {
   const open =
     "update circuit set opened_at = now(), retry_at = now() + interval '1 hour' where target_id = 1";
   await database.pool.query(open);
-  const close = ["circuit", "--close", notificationsBackend];
+  const close = ["circuit", "close", "--target", notificationsBackend];
   const asked = await ccx(...close);
   assertGivesUp(asked, /^ccx: Nothing was closed\. --yes says that it is meant\.$/);
   assert.match(asked.stdout, /\nnotifications backend +open /);
-  assert.equal((await ccx("circuit")).code, 3);
+  assert.equal((await ccx("circuit", "list")).code, 3);
 
   const { code, stdout } = await ccx(...close, "--yes");
   assert.equal(code, 0);
   assert.match(stdout, /\nClosed: notifications backend\.\n$/);
-  assert.equal((await ccx("circuit")).code, 0);
+  assert.equal((await ccx("circuit", "list")).code, 0);
   const again = await ccx(...close, "--yes");
   assert.deepEqual(
     [again.code, again.stdout],
@@ -212,7 +256,7 @@ test("a circuit is closed by hand when a person says so", async () => {
   await database.pool.query(open);
   const [row, ...more] = await json(...close, "--yes");
   assert.deepEqual([row?.target, row?.state, more.length], [notificationsBackend, "closed", 0]);
-  assertGivesUp(await ccx("circuit", "--close", "x", "--yes"), /^ccx: there is no target "x"/);
+  assertGivesUp(await ccx("circuit", "close", "--target", "x", "--yes"), /^ccx: there is no target "x"/);
 });
 
 const terminal = (() => {
@@ -230,11 +274,15 @@ for (const [answer, done] of [
   test(`on a terminal it asks; ${JSON.stringify(answer)} means ${done ? "yes" : "no"}`, {
     skip: !terminal,
   }, async () => {
-    const child = spawn("script", ["-qec", `'${process.execPath}' '${program}' redrive`, "/dev/null"], {
-      stdio: ["pipe", "pipe", "ignore"],
-      env: cleanEnvironment({ DATABASE_URL: database.url }),
-      timeout: 60_000,
-    });
+    const child = spawn(
+      "script",
+      ["-qec", `'${process.execPath}' '${program}' delivery redrive`, "/dev/null"],
+      {
+        stdio: ["pipe", "pipe", "ignore"],
+        env: cleanEnvironment({ DATABASE_URL: database.url }),
+        timeout: 60_000,
+      },
+    );
     child.stdin.write(`${answer}\n`);
     const [said] = await Promise.all([text(child.stdout), once(child, "close")]);
     assert.match(said, /Redrive 2 messages\? \[y\/N\] /);

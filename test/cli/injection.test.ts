@@ -1,72 +1,118 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { runCcx } from "../support/command.ts";
 import { testDatabase } from "../support/database.ts";
 import { catalogOf } from "../support/injections.ts";
-import { shellOn } from "../support/shell.ts";
+import { noteStatements } from "../support/statements.ts";
 
 const database = testDatabase();
-const ccx = shellOn(database);
 
 /** One text with everything that could end a literal; a name, and as far as SQL is concerned no more. */
 const evil = `x'; drop table new_reports; -- "$$ \\ %s _`;
 
-/** Every argument and option of every command that takes a value. */
-const commands: string[][] = [
-  ...["--org", "--target", "--rule", "--at", "--report"].map((option) => [
-    "explain",
-    option,
-    evil,
-    ...(option === "--target" ? ["--all"] : []),
-  ]),
-  ["explain", evil],
+/** The command once with each of these options. */
+const each = (command: string[], options: string[], more: string[] = []): string[][] =>
+  options.map((option) => [...command, option, evil, ...more]);
+
+const serviceLog = ["--target", "service log"];
+const stretch = ["--from", "2026-03-01", "--to", "2026-03-02"];
+
+/** Every argument and option of every command that takes a value which SQL gets to see. */
+const asked: string[][] = [
+  ...each(["explain"], ["--cluster", "--org", "--rule"]),
+  ...each(["explain", "--all"], ["--target", "--at"]),
   ["explain", "--report", `1/${evil}/2026-01-01`],
-  ...["--org", "--target", "--at"].map((option) => ["new", option, evil]),
-  ...["--org", "--cluster", "--rule", "--error-key", "--tag"].flatMap((option) => [
-    ["silence", "preview", option, evil],
-    ["silence", "add", option, evil, "--for", "1 hour", "--reason", evil],
-  ]),
-  ["silence", "add", "--org", "1", "--reason", evil, "--until", evil],
-  ["silence", "add", "--org", "1", "--reason", evil, "--for", evil],
-  ["silence", "expire", evil],
-  ["ack", evil, "--org", "1", "--reason", evil],
-  ["ack", "x", "--org", evil],
-  ["ack", "x", "--org", "1", "--cluster", evil],
-  ["ack", "x", "--org", "1", "--error-key", evil, "--undo"],
-  ["policy", "show", evil],
-  ["policy", "history", evil],
-  ["policy", "set", evil, "cooldown=1 day", "--reason", evil],
-  ["policy", "set", "service log", evil, "--reason", evil],
-  ["policy", "set", "service log", `filter=${evil}`, "--reason", evil],
-  ["policy", "set", "service log", `cooldown=${evil}`, "--reason", evil],
-  ["policy", "set", "service log", "cooldown=1 day", "--reason", evil, "--rule", evil],
-  ["policy", "end", "service log", "--reason", evil, "--rule", evil],
-  ["simulate", "service log", "--set", `required_tags=${evil}`, "--rule", evil],
-  ["simulate", "service log", "--set", "cooldown=1 day", "--from", evil],
+  ["explain", "--report", `${evil}/x/2026-01-01`],
+  ["explain", "--report", "1/x/2026-01-01", "--target", evil],
+  ...each(["new"], ["--org", "--target", "--at"]),
+  ...each(["silence", "preview"], ["--org", "--cluster", "--rule", "--error-key", "--tag"]),
+  ...each(
+    ["silence", "add"],
+    ["--org", "--cluster", "--rule", "--error-key", "--tag"],
+    ["--for", "1 hour", "--reason", evil],
+  ),
+  ...each(["silence", "add", "--org", "1", "--reason", evil], ["--until", "--for"]),
+  ["silence", "add", "--org", "1", "--reason", evil, "--for", "1 hour", "--from", evil],
+  ["silence", "end", evil],
+  ["ack", "add", "--rule", evil, "--org", "1", "--reason", evil],
+  ...each(["ack", "add", "--rule", "x"], ["--org"]),
+  ...each(["ack", "add", "--rule", "x", "--org", "1"], ["--cluster", "--error-key"]),
+  ["ack", "remove", "--rule", evil, "--org", "1"],
+  ["ack", "remove", "--rule", "x", "--org", evil],
+  ...each(["ack", "remove", "--rule", "x", "--org", "1"], ["--cluster", "--error-key"]),
+  ...each(["ack", "list"], ["--org", "--cluster"]),
+  ["policy", "list", "--target", evil],
+  ["policy", "history", "--target", evil],
+  ["policy", "set", "--target", evil, "cooldown=1 day", "--reason", evil],
+  ["policy", "set", ...serviceLog, `filter=${evil}`, "--reason", evil],
+  ["policy", "set", ...serviceLog, `cooldown=${evil}`, "--reason", evil],
+  ...each(["policy", "set", ...serviceLog, "cooldown=1 day", "--reason", evil], ["--rule", "--org"]),
+  ...each(["policy", "end", ...serviceLog, "--reason", evil], ["--rule", "--org"]),
+  ["policy", "end", "--target", evil, "--reason", evil],
+  ["policy", "simulate", "--target", evil, "cooldown=1 day"],
+  ["policy", "simulate", ...serviceLog, `required_tags=${evil}`, "--rule", evil],
+  ["policy", "simulate", ...serviceLog, "cooldown=1 day", "--org", evil],
+  ["policy", "simulate", ...serviceLog, "cooldown=1 day", "--from", evil],
+  ["policy", "simulate", ...serviceLog, "--from", "2026-03-01", "--to", evil],
+  ...each(["delivery", "list"], ["--target", "--org", "--cluster"]),
+  ...each(["delivery", "dead"], ["--target", "--org", "--cluster"]),
+  ...each(["delivery", "redrive", "--yes"], ["--target", "--org", "--cluster", "--since", "--id"]),
+  ...each(["delivery", "replay", "--yes", ...stretch], ["--target", "--org", "--cluster", "--rule"]),
+  ["delivery", "replay", "--yes", "--from", evil, "--to", "2026-03-02"],
+  ["delivery", "replay", "--yes", "--from", "2026-03-01", "--to", evil],
+  ["circuit", "list", "--target", evil],
+  ["circuit", "close", "--yes", "--target", evil],
+  ...each(["rejected", "list"], ["--reason", "--topic", "--org", "--cluster", "--since", "--until"]),
+  ...each(
+    ["rejected", "retry", "--yes"],
+    ["--reason", "--topic", "--org", "--cluster", "--since", "--until"],
+  ),
+];
+
+/** What no SQL gets to see, since the command itself refuses it. */
+const refused: string[][] = [
+  ["explain", "--report", evil],
+  ["policy", "set", ...serviceLog, evil, "--reason", evil],
+  ["policy", "simulate", ...serviceLog, evil],
+  ["policy", "simulate", ...serviceLog, "cooldown=1 day", "--limit", evil],
+  ["policy", "simulate", ...serviceLog, "cooldown=1 day", "--timeout", evil],
+  ["delivery", "dead", "--failure", evil],
+  ["delivery", "redrive", "--failure", evil],
   ["content", "load", evil],
   ["content", "diff", evil],
   ["rejected", "show", evil],
-  ["rejected", "retry", evil],
   ["rejected", "list", "--limit", evil],
-  ...["--reason", "--topic", "--org", "--cluster", "--since", "--until"].map((option) => [
-    "rejected",
-    "list",
-    option,
-    evil,
-  ]),
-  ...["--reason", "--since"].map((option) => ["rejected", "retry", option, evil, "--yes"]),
 ];
 
+const named = (command: string[]) => command.map((word) => word.replace(evil, "…")).join(" ");
+
+/** Runs the command; returns what arrived at the server, and fails when an object came or went. */
+async function run(command: string[]) {
+  const before = await catalogOf(database.pool);
+  await using statements = await noteStatements(database.url);
+  const { code, stderr } = await runCcx(command, { DATABASE_URL: statements.url });
+  assert.ok(code === 0 || code === 1 || code === 3, `${code}: ${stderr}`);
+  if (code === 1) assert.match(stderr, /^(ccx: .+\n)+$/);
+  assert.doesNotMatch(stderr, /syntax error at|unterminated|^ +at /m);
+  assert.deepEqual(await catalogOf(database.pool), before);
+  return { code, texts: statements.texts, values: statements.values };
+}
+
 describe("what a person types is a value, never SQL", { concurrency: 3 }, () => {
-  for (const command of commands)
-    test(
-      command.map((word) => (word.includes(evil) ? word.replace(evil, "…") : word)).join(" "),
-      async () => {
-        const before = await catalogOf(database.pool);
-        const { code, stderr } = await ccx(...command);
-        assert.ok(code === 0 || code === 1 || code === 3, `${code}: ${stderr}`);
-        if (code === 1) assert.match(stderr, /^(ccx: .+\n)+(\(ccx --help lists the commands\)\n)?$/);
-        assert.doesNotMatch(stderr, /syntax error at|unterminated|^ +at /m);
-        assert.deepEqual(await catalogOf(database.pool), before);
-      },
-    );
+  const inJson = JSON.stringify(evil).slice(1, -1);
+  const has = (text: string) => text.includes(evil) || text.includes(inJson);
+  for (const command of asked)
+    test(named(command), async () => {
+      const { texts, values } = await run(command);
+      assert.ok(texts.length > 0, "no statement arrived");
+      assert.deepEqual(texts.filter(has), []);
+      assert.ok(values.some(has), "it is not among the values that arrived");
+    });
+
+  for (const command of refused)
+    test(`${named(command)}, which is refused before any SQL`, async () => {
+      const { code, texts } = await run(command);
+      assert.equal(code, 1);
+      assert.deepEqual(texts, []);
+    });
 });

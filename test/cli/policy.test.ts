@@ -18,13 +18,13 @@ async function json(...args: string[]): Promise<Row[]> {
 }
 
 async function set(...args: string[]): Promise<void> {
-  const { code, stdout, stderr } = await ccx("set", target, ...args, ...reason);
+  const { code, stdout, stderr } = await ccx("set", "--target", target, ...args, ...reason);
   assert.deepEqual([code, stderr], [0, ""]);
   assert.match(stdout, /^The policy for notifications backend is changed/);
 }
 
 test("the policies in force are shown, the wider ones first", async () => {
-  const { code, stdout } = await ccx("show");
+  const { code, stdout } = await ccx("list");
   assert.equal(code, 0);
   const [header, ...shown] = stdout.trimEnd().split("\n");
   assert.match(header ?? "", /^target +org id +rule name +enabled +total risk threshold/);
@@ -33,7 +33,7 @@ test("the policies in force are shown, the wider ones first", async () => {
   await set("--rule", "x.disk.report", "enabled=false");
   await set("--org", "7", "cooldown=1 month");
   assert.deepEqual(
-    (await json("show", target)).map(({ org_id, rule_name, enabled, cooldown }) => [
+    (await json("list", "--target", target)).map(({ org_id, rule_name, enabled, cooldown }) => [
       ...[org_id, rule_name, enabled, cooldown],
     ]),
     [
@@ -45,7 +45,7 @@ test("the policies in force are shown, the wider ones first", async () => {
 });
 
 test("settings are texts, numbers and lists; an empty one is cleared where that is possible", async () => {
-  const shown = async () => (await json("show", target)).find(({ org_id }) => org_id === "8");
+  const shown = async () => (await json("list", "--target", target)).find(({ org_id }) => org_id === "8");
   await set(
     ...[
       "--org",
@@ -89,7 +89,7 @@ test("settings are texts, numbers and lists; an empty one is cleared where that 
 test("the history has every version, with who made it and why", async () => {
   await set("--org", "9", "max_events=3");
   await set("--org", "9", "max_events=4");
-  const versions = (await json("history", target)).filter(({ org_id }) => org_id === "9");
+  const versions = (await json("history", "--target", target)).filter(({ org_id }) => org_id === "9");
   const [{ me } = {}] = await rows(database.pool, "select session_user as me");
   assert.deepEqual(
     versions.map(({ max_events, reason: why, changed_by }) => [max_events, why, changed_by]),
@@ -104,12 +104,22 @@ test("the history has every version, with who made it and why", async () => {
 
 test("the policy of an organization or a rule ends, and stays on record with who ended it and why", async () => {
   await set("--org", "10", "--rule", "disk", "max_events=3");
-  const end = ["end", target, "--org", "10", "--rule", "x.disk.report", "--reason", "contract ended"];
+  const end = [
+    "end",
+    "--target",
+    target,
+    "--org",
+    "10",
+    "--rule",
+    "x.disk.report",
+    "--reason",
+    "contract ended",
+  ];
   const { code, stdout, stderr } = await ccx(...end);
   assert.deepEqual([code, stderr], [0, ""]);
   assert.match(stdout, /^That policy for notifications backend has ended; /);
-  assert.ok(!(await json("show", target)).some(({ org_id }) => org_id === "10"));
-  const [{ until, ended_by, end_reason } = {}] = (await json("history", target)).filter(
+  assert.ok(!(await json("list", "--target", target)).some(({ org_id }) => org_id === "10"));
+  const [{ until, ended_by, end_reason } = {}] = (await json("history", "--target", target)).filter(
     ({ org_id }) => org_id === "10",
   );
   assert.ok(until);
@@ -119,15 +129,20 @@ test("the policy of an organization or a rule ends, and stays on record with who
   );
   assertGivesUp(await ccx(...end), /^ccx: there is no policy of its own for that organization or rule$/);
   assertGivesUp(
-    await ccx("end", target, "--reason", "contract ended"),
+    await ccx("end", "--target", target, "--reason", "contract ended"),
     /^ccx: the policy of a target cannot end, only change/,
   );
-  assertGivesUp(await ccx("end", target, "--org", "10"), /required option '--reason <text>'/, /--help/);
+  assertGivesUp(
+    await ccx("end", "--target", target, "--org", "10"),
+    /required option '--reason <text>'/,
+    /--help/,
+  );
 });
 
 test("what cannot be is refused in one line, and nothing changes", async () => {
   const before = await wholeTable(database.pool, "policy");
-  const refuse = async (line: RegExp, ...args: string[]) => assertGivesUp(await ccx("set", ...args), line);
+  const refuse = async (line: RegExp, ...args: string[]) =>
+    assertGivesUp(await ccx("set", "--target", ...args), line);
   await refuse(/^ccx: there is no target "pager"; the targets are: .+$/, "pager", "enabled=true", ...reason);
   await refuse(/^ccx: "enabled" is not of the form setting=value\.$/, target, "enabled", ...reason);
   await refuse(
@@ -146,6 +161,10 @@ test("what cannot be is refused in one line, and nothing changes", async () => {
   await refuse(/^ccx: the setting cooldown cannot be empty$/, target, "cooldown=", ...reason);
   await refuse(/^ccx: the filter cannot be read at position 3: .+$/, target, "filter=1 &", ...reason);
   await refuse(/^ccx: a change needs a reason .+$/, target, "enabled=false", "--reason", "why");
-  assertGivesUp(await ccx("set", target, "enabled=false"), /required option '--reason <text>'/, /--help/);
+  assertGivesUp(
+    await ccx("set", "--target", target, "enabled=false"),
+    /required option '--reason <text>'/,
+    /--help/,
+  );
   assert.deepEqual(await wholeTable(database.pool, "policy"), before);
 });

@@ -114,7 +114,7 @@ test("what a filter says is looked up, not worked out for each issue", () =>
       "select count(*), md5(string_agg(d::text, ' ' order by issue_id)) from decide(1, '2026-03-02') d";
     const before = await rows(db, answer);
     await db.query(
-      `create or replace function evaluate_filter(
+      `create or replace function ccx.evaluate_filter(
          compiled text[], likelihood bigint, impact bigint, severity bigint, total_risk bigint, likelihood_threshold bigint,
          impact_threshold bigint, severity_threshold bigint, total_risk_threshold bigint) returns bigint
        language plpgsql immutable as $$ begin raise exception 'worked out'; end $$`,

@@ -168,7 +168,11 @@ async function serviceLogTarget(concurrency: number) {
 }
 
 const someRows = (count: number) =>
-  Array.from({ length: count }, (_, nth) => ({ ...aRow(), id: String(nth), attempt: 1 }));
+  Array.from({ length: count }, (_, nth) => ({
+    ...aRow({}, { severity: "Major" }),
+    id: String(nth),
+    attempt: 1,
+  }));
 
 test("the Service Log gets what may be begun, and the rest is released", async () => {
   await using it = await serviceLogTarget(2);

@@ -73,6 +73,7 @@ test("a claimed message carries what it takes to send it, the gravest issue firs
             component: "a.net.report",
             error_key: "KEY",
             total_risk: 4,
+            severity: "CRITICAL",
             details: { slow: true },
           },
           {
@@ -80,12 +81,30 @@ test("a claimed message carries what it takes to send it, the gravest issue firs
             component: "a.disk.report",
             error_key: "KEY",
             total_risk: 3,
+            severity: "IMPORTANT",
             details: { full: [1, "2"] },
           },
         ],
       },
     ]);
   }));
+
+test("every target has a name for every total risk", async () => {
+  assert.deepEqual(
+    await rows(
+      database.pool,
+      `select t.name as target, array_agg(s.name order by s.total_risk) as names
+       from event_targets t
+       join severity s on s.target_id = t.id
+       group by t.id
+       order by t.id`,
+    ),
+    [
+      { target: "notifications backend", names: ["LOW", "MODERATE", "IMPORTANT", "CRITICAL"] },
+      { target: "service log", names: ["Info", "Warning", "Major", "Critical"] },
+    ],
+  );
+});
 
 test("a message says what the content said when it was decided", () =>
   rolledBack(database.pool, async (db) => {

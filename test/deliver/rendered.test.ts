@@ -39,6 +39,7 @@ const issue = (rule: string, details: unknown = {}): ClaimedIssue => ({
   component: `a.${rule}.report`,
   error_key: "KEY",
   total_risk: 3,
+  severity: "IMPORTANT",
   content_id: ids[rule] ?? "987654321",
   details,
 });

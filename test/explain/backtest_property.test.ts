@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PoolClient } from "pg";
-import { below, mulberry32 } from "../../dev/samples/random.ts";
+import { below, seeded } from "../../dev/samples/random.ts";
 import { loadContent, type Row, rows, serviceLog } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 import { setScopedPolicy } from "../support/policies.ts";
@@ -44,7 +44,7 @@ async function live(db: PoolClient, random: () => number): Promise<void> {
 }
 
 test(`with the real policies, a replay tells what was notified (SEED=${seed})`, async () => {
-  const random = mulberry32(seed);
+  const random = seeded(seed);
   let count = 0;
   for (let history = 0; history < histories; history++) {
     await rolledBack(database.pool, async (db) => {

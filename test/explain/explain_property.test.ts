@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PoolClient } from "pg";
-import { below, mulberry32 } from "../../dev/samples/random.ts";
+import { below, seeded } from "../../dev/samples/random.ts";
 import { loadContent, rows, serviceLog } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 import { randomContent, somethingHappens } from "../support/history.ts";
@@ -88,7 +88,7 @@ const hour = (nth: number) =>
   new Date(Date.parse("2026-03-01T00:00:00Z") + nth * 1_800_000).toISOString().replace(".000Z", "Z");
 
 test(`explain says what is notified next, and for every time in the past what was notified then (SEED=${seed})`, async () => {
-  const random = mulberry32(seed);
+  const random = seeded(seed);
   const count = { notified: 0, resolved: 0 };
   for (let history = 0; history < histories; history++) {
     await rolledBack(database.pool, async (db) => {

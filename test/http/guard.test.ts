@@ -250,6 +250,8 @@ describe("a connection", () => {
       "0.0.0.0",
       "::ffff:0:169.254.1.1",
       "64:ff9b:1::168.63.129.16%eth0",
+      "64:ff9b::168.63.129.16%br-0.1",
+      "fe80:79f5:f842:8580:7a64:1490:169.253.255.255%br-0.1",
     ]) {
       const lookup = resolveTo(t, "127.0.0.1", address);
       for (const protocol of ["http", "https"])

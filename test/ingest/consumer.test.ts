@@ -39,7 +39,7 @@ function holding(before: (call: number) => Promise<void>): { pool: Pool; calls: 
       const found = Reflect.get(target, name, target);
       if (name !== "query") return typeof found === "function" ? found.bind(target) : found;
       return async (query: { text?: string }, ...others: unknown[]) => {
-        if (query.text?.includes(" ingest(")) await before(++calls);
+        if (query.text?.includes("ccx.ingest(")) await before(++calls);
         return found.call(target, query, ...others);
       };
     },

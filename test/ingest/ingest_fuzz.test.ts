@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sampleContent } from "../../dev/embedded.ts";
-import { mulberry32 } from "../../dev/samples/random.ts";
+import { seeded } from "../../dev/samples/random.ts";
 import { loadContent as loadFolder } from "../../src/content/source/load.ts";
 import { ingestBatch } from "../../src/ingest/ingest_batch.ts";
 import { parseMessage } from "../../src/ingest/parse_message.ts";
@@ -58,7 +58,7 @@ test(`${inputs} hostile messages are each stored or rejected, and nothing chokes
   t.diagnostic(`SEED=${seed} FUZZ_INPUTS=${inputs}`);
   await loadFolder(database.pool, sampleContent);
   await setPolicy(database.pool, "service log", { enabled: true }, now.toISOString());
-  const random = mulberry32(seed);
+  const random = seeded(seed);
   const seeds = seedMessages(random, now);
   const counts = { stored: 0, replaced: 0, unchanged: 0, rejected: 0, skipped: 0 };
   /** The keys of the reports that have to be there. */

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
+import { below, seeded } from "../../dev/samples/random.ts";
 import { parseMessage } from "../../src/ingest/parse_message.ts";
 import { type RejectReason, rejectReasons } from "../../src/ingest/reject_reasons.ts";
 
@@ -475,17 +476,19 @@ it("whatever is done to a message, it is accepted as JSON or refused for a known
   const counts = new Map<string, number>();
   for (let round = 0; round < 2_000; round++) {
     let bytes: Buffer = Buffer.from(original);
-    for (let change = random(3); change >= 0; change--) {
-      const at = random(bytes.length);
-      const kind = random(4);
-      if (kind === 0) bytes[at] = random(256);
-      else if (kind === 1) bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + random(4))]);
+    for (let change = below(random, 3); change >= 0; change--) {
+      const at = below(random, bytes.length);
+      const kind = below(random, 4);
+      if (kind === 0) bytes[at] = below(random, 256);
+      else if (kind === 1)
+        bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + below(random, 4))]);
       else if (kind === 2) {
-        const token = tokens[random(tokens.length)] ?? "";
+        const token = tokens[below(random, tokens.length)] ?? "";
         bytes = Buffer.concat([bytes.subarray(0, at), Buffer.from(token), bytes.subarray(at)]);
-      } else bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(random(bytes.length))]);
+      } else bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(below(random, bytes.length))]);
     }
-    if (random(10) === 0) bytes = gzipSync(bytes).subarray(0, random(2) ? undefined : -random(20) - 1);
+    if (below(random, 10) === 0)
+      bytes = gzipSync(bytes).subarray(0, below(random, 2) ? undefined : -below(random, 20) - 1);
     const result = parse(bytes);
     if (result.kind === "report") JSON.parse(result.report);
     else assert.ok(rejectReasons.includes(result.reason));
@@ -502,14 +505,3 @@ it("whatever is done to a message, it is accepted as JSON or refused for a known
     assert.ok(counts.has(outcome), `the fuzz never came to ${outcome}`);
   }
 });
-
-/** Whole numbers from 0 below `below`, the same ones on every run (mulberry32). */
-function seeded(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
-}

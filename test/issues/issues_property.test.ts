@@ -1,42 +1,32 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PoolClient } from "pg";
+import { below, type Random, seeded } from "../../dev/samples/random.ts";
 import { addReports, aReport, type GivenReport, rows } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 
 const database = testDatabase();
 const histories = 25;
 
-/** Numbers that look random and are the same for the same seed (mulberry32). */
-function randomNumbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t = (t + Math.imul(t ^ (t >>> 7), t | 61)) ^ t;
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
-}
-
 const allHits = ["a", "b", "c", "d"];
 
 /** Reports of three clusters, each in the order of its time but for some that arrive late; a few cannot be read. */
-function aHistory(random: (below: number) => number): GivenReport[] {
+function aHistory(random: Random): GivenReport[] {
   const reports = Array.from({ length: 40 }, (_, minute): GivenReport & { arrives: number } => ({
-    org: 1 + random(2),
-    cluster: `cluster-${random(2)}`,
+    org: 1 + below(random, 2),
+    cluster: `cluster-${below(random, 2)}`,
     at: `2026-03-01T01:${String(minute).padStart(2, "0")}:00Z`,
-    hits: random(10) === 0 ? "" : allHits.filter(() => random(2) === 0),
-    arrives: minute + (random(6) === 0 ? random(15) : 0),
+    hits: below(random, 10) === 0 ? "" : allHits.filter(() => below(random, 2) === 0),
+    arrives: minute + (below(random, 6) === 0 ? below(random, 15) : 0),
   }));
   return reports.toSorted((a, b) => a.arrives - b.arrives);
 }
 
 /** The history cut at random; within a batch the order is that of its times, since its arrival has none. */
-function inBatches(history: GivenReport[], random: (below: number) => number): GivenReport[][] {
+function inBatches(history: GivenReport[], random: Random): GivenReport[][] {
   const batches: GivenReport[][] = [];
   for (let from = 0; from < history.length; ) {
-    const size = 1 + random(9);
+    const size = 1 + below(random, 9);
     batches.push(history.slice(from, from + size));
     from += size;
   }
@@ -68,7 +58,7 @@ async function after(batches: GivenReport[][]) {
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 
 test(`however reports are cut into batches, the issues are the same (SEED=${seed})`, async () => {
-  const random = randomNumbers(seed);
+  const random = seeded(seed);
   for (let n = 0; n < histories; n++) {
     const history = aHistory(random);
     const batches = inBatches(history, random);
@@ -95,13 +85,13 @@ function expectedOpen(history: GivenReport[]): string[] {
 }
 
 test(`however uploads are run again, the open issues are the hits of the newest report (SEED=${seed})`, async () => {
-  const random = randomNumbers(seed + 1);
+  const random = seeded(seed + 1);
   for (let n = 0; n < histories; n++) {
     const stored = new Map<string, string[]>();
     await rolledBack(database.pool, async (db) => {
       for (let step = 0; step < 30; step++) {
-        const at = `2026-03-01T01:0${random(6)}:00Z`;
-        const hits = allHits.filter(() => random(2) === 0);
+        const at = `2026-03-01T01:0${below(random, 6)}:00Z`;
+        const hits = allHits.filter(() => below(random, 2) === 0);
         stored.set(at, hits);
         await db.query(
           `insert into new_reports (org_id, cluster, updated_at, report) values (1, 'c', $1, $2)

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PoolClient } from "pg";
-import { below, mulberry32, type Random } from "../../dev/samples/random.ts";
+import { below, type Random, seeded } from "../../dev/samples/random.ts";
 import { on } from "../support/answers.ts";
 import {
   aCluster,
@@ -58,7 +58,7 @@ async function somethingArrives(db: PoolClient, random: Random, minute: number):
 }
 
 test(`whatever arrives, late, again or unreadable, nothing drifts (SEED=${seed})`, async () => {
-  const random = mulberry32(seed);
+  const random = seeded(seed);
   for (let history = 0; history < 8; history++) {
     await rolledBack(database.pool, async (db) => {
       for (let minute = 0; minute < 40; minute++) {

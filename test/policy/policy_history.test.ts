@@ -69,3 +69,8 @@ test("a version that has a filter is followed by another, and ended, like any", 
     assert.deepEqual([ended.filter, ended.max_events], ["impact > 3", 7]);
     assert.equal(await value(db, "select count(*)::integer from policy where org_id = 1"), 3);
   }));
+
+test("the table is not truncated either", () =>
+  rolledBack(database.pool, async (db) => {
+    await refused(db, "NTP07", () => db.query("truncate policy cascade"));
+  }));

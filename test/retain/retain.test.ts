@@ -345,7 +345,7 @@ test("a table that is always busy is left for the next time, and nobody has to w
   assert.equal(calls, 1);
 });
 
-test("of two at once the second has nothing to do; all steps together are what ccx retain takes", async () => {
+test("of two at once the second has nothing to do; all steps together are what ccx retention apply takes", async () => {
   const pool = database.pool;
   await pool.query(
     "select ensure_partition('new_reports', day::date) from generate_series(now() - interval '14 days', now() - interval '10 days', '1 day') day",

@@ -2,6 +2,7 @@ import { after, before } from "node:test";
 import pg from "pg";
 import { createPool } from "../../src/db/pool.ts";
 import { createLogger } from "../../src/log.ts";
+import { until } from "./until.ts";
 
 let count = 0;
 
@@ -14,33 +15,65 @@ export type TestDatabase = {
 
 /** Call at the top of a test file; the fields are filled in before its first test. */
 export function testDatabase(): TestDatabase {
-  const serverUrl = process.env.TEST_DATABASE_URL;
-  const template = process.env.TEST_DATABASE_TEMPLATE;
-  if (!serverUrl || !template) throw new Error("run the tests with `npm test` or `npm run test:only FILE`");
-  const name = `ccx_test_${process.pid}_${++count}`;
+  environment();
   const database = { url: "" } as TestDatabase;
+  let opened: TestDatabase & AsyncDisposable;
   before(async () => {
-    await onServer(serverUrl, `create database ${name} template ${template}`);
-    const url = new URL(serverUrl);
-    url.pathname = name;
-    database.url = url.href;
-    database.pool = createPool({
-      databaseUrl: url.href,
-      size: 10,
-      name: "ccx test",
-      log: createLogger("silent"),
-      searchPath: "public,ccx",
-    });
+    opened = await openDatabase();
+    database.url = opened.url;
+    database.pool = opened.pool;
   });
-  after(async () => {
-    await database.pool.end();
-    await onServer(serverUrl, `drop database ${name} with (force)`);
-  });
+  after(() => opened[Symbol.asyncDispose]());
   return database;
 }
 
-async function onServer(url: string, sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
+/** Another database: migrated unless it is to be empty. Disposing ends the pool and drops it. */
+export async function openDatabase(
+  options: { empty?: boolean; poolSize?: number } = {},
+): Promise<TestDatabase & AsyncDisposable> {
+  const { serverUrl, template } = environment();
+  const name = `ccx_test_${process.pid}_${++count}`;
+  await onServer(`create database ${name}${options.empty ? "" : ` template ${template}`}`);
+  const url = new URL(serverUrl);
+  url.pathname = name;
+  const pool = createPool({
+    databaseUrl: url.href,
+    size: options.poolSize ?? 10,
+    name: "ccx test",
+    log: createLogger("silent"),
+    searchPath: "public,ccx",
+  });
+  return {
+    url: url.href,
+    pool,
+    async [Symbol.asyncDispose]() {
+      await graphileMigrateLetsGo(pool);
+      await pool.end();
+      await onServer(`drop database ${name} with (force)`);
+    },
+  };
+}
+
+/**
+ * graphile-migrate keeps its connections for another 200 ms, and ends the process when one is lost meanwhile, as it
+ * would be when the database is dropped.
+ */
+async function graphileMigrateLetsGo(pool: pg.Pool): Promise<void> {
+  const sql = `select from pg_stat_activity
+    where datname = current_database() and application_name = '' and backend_type = 'client backend'`;
+  await until("connections without a name are closed", async () => (await pool.query(sql)).rowCount === 0);
+}
+
+function environment(): { serverUrl: string; template: string } {
+  const serverUrl = process.env.TEST_DATABASE_URL;
+  const template = process.env.TEST_DATABASE_TEMPLATE;
+  if (!serverUrl || !template) throw new Error("run the tests with `npm test` or `npm run test:only FILE`");
+  return { serverUrl, template };
+}
+
+/** Runs a statement that concerns the whole server. */
+export async function onServer(sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: environment().serverUrl });
   await client.connect();
   try {
     await client.query(sql);

@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import pg from "pg";
+import type pg from "pg";
 import { sampleContent } from "../../dev/embedded.ts";
 import { type ServiceLogReceiver, startServiceLogReceiver } from "../../dev/stack/service_log_receiver.ts";
 import { loadContent } from "../../src/content/source/load.ts";
-import { createPool } from "../../src/db/pool.ts";
-import { createLogger } from "../../src/log.ts";
+import { openDatabase } from "./database.ts";
 import { openTopics, type TestTopics } from "./kafka.ts";
 import { Service } from "./service.ts";
 import { until } from "./until.ts";
@@ -71,10 +70,7 @@ export function scenario(
 }
 
 async function openScene(options: SceneOptions, owned: AsyncDisposableStack, services: Service[]) {
-  const databaseUrl = await openDatabase(owned);
-  const log = createLogger("silent");
-  const pool = createPool({ databaseUrl, size: 4, name: "ccx test", log });
-  owned.defer(() => pool.end());
+  const { url: databaseUrl, pool } = owned.use(await openDatabase({ poolSize: 4 }));
   await loadContent(pool, sampleContent);
   const topics = owned.use(await openTopics(options.partitions));
   const env: Record<string, string> = {
@@ -142,23 +138,4 @@ async function openScene(options: SceneOptions, owned: AsyncDisposableStack, ser
     },
   };
   return scene;
-}
-
-let count = 0;
-
-async function openDatabase(owned: AsyncDisposableStack): Promise<string> {
-  const serverUrl = process.env.TEST_DATABASE_URL;
-  const template = process.env.TEST_DATABASE_TEMPLATE;
-  if (!serverUrl || !template) throw new Error("run the tests with `npm test` or `npm run test:only FILE`");
-  const name = `ccx_scene_${process.pid}_${++count}`;
-  const onServer = async (sql: string) => {
-    const client = new pg.Client({ connectionString: serverUrl });
-    await client.connect();
-    await client.query(sql).finally(() => client.end());
-  };
-  await onServer(`create database ${name} template ${template}`);
-  owned.defer(() => onServer(`drop database ${name} with (force)`));
-  const url = new URL(serverUrl);
-  url.pathname = name;
-  return url.href;
 }

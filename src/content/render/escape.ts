@@ -1,5 +1,10 @@
 import { fenceAfter } from "../../text/fences.ts";
 
+/*
+ * Own code: a parser of Markdown (micromark) takes a hundred times as long and more than linear time, here in the thread
+ * that does everything else (docs/decisions/libraries.md).
+ */
+
 /**
  * The markup of a receiver: `html` for the notifications backend, which puts texts into the HTML of an e-mail, and
  * `markdown` for the Service Log.

@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import { LRUCache } from "lru-cache";
 import { quotable } from "../../text/clean.ts";
 import { type Format, settleValues } from "./escape.ts";
 import { defaultRenderLimits, type RenderLimits } from "./render_limits.ts";
@@ -39,14 +40,15 @@ export async function createRenderer(limits: Partial<RenderLimits> = {}): Promis
 
 /**
  * Renders the texts of rule content, which comes from elsewhere, in a thread of its own that runs nothing but an
- * interpreter without any access to the process. A rendering that hits a limit costs only itself.
+ * interpreter without any access to the process. A rendering that hits a limit costs only itself. Own code: a pool of
+ * threads does not know which content a thread has, nor that the one under way, and no other, is to blame for silence.
  */
 export class Renderer {
   readonly #limits: RenderLimits;
   /** Jobs in the order the thread does them; the first is under way. */
   readonly #jobs = new Set<Job>();
-  /** Contents that the thread has, the least recently used first. */
-  readonly #known = new Set<string>();
+  /** Contents that the thread has. */
+  readonly #known: LRUCache<string, true>;
   #worker: Worker | undefined;
   #watch: NodeJS.Timeout | undefined;
   #seen: Job | undefined;
@@ -54,6 +56,12 @@ export class Renderer {
 
   constructor(limits: RenderLimits) {
     this.#limits = limits;
+    this.#known = new LRUCache({
+      max: limits.cachedContents,
+      dispose: (_, contentId, reason) => {
+        if (reason === "evict") this.#send({ forget: contentId });
+      },
+    });
   }
 
   /** Renders the named templates of a content. Never rejects: what goes wrong is the `error` of this rendering alone. */
@@ -124,13 +132,8 @@ export class Renderer {
     const { contentId, names, details } = job;
     const work = { contentId, names: [...names], details };
     this.#worker?.ref();
-    this.#send(this.#known.delete(contentId) ? work : { ...work, templates: { ...job.templates } });
-    this.#known.add(contentId);
-    for (const oldest of this.#known) {
-      if (this.#known.size <= this.#limits.cachedContents) break;
-      this.#known.delete(oldest);
-      this.#send({ forget: oldest });
-    }
+    this.#send(this.#known.get(contentId) ? work : { ...work, templates: { ...job.templates } });
+    this.#known.set(contentId, true);
   }
 
   #send(message: ToWorker): void {

@@ -1,19 +1,11 @@
+import { LRUCache } from "lru-cache";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
-import { z } from "zod";
 import { listen } from "../../db/listen.ts";
 import { messageOf } from "../../errors.ts";
+import * as sql from "../sql.ts";
 import type { RenderLimits } from "./render_limits.ts";
 import { createRenderer, type Rendered, type Renderer, type RenderRequest } from "./renderer.ts";
-
-const contentSchema = z.object({
-  id: z.string(),
-  version: z.string(),
-  templates: z.record(z.string(), z.string()),
-});
-
-/** A content version as it was read: its templates by name. */
-export type Content = Readonly<z.infer<typeof contentSchema>>;
 
 const checkEveryMs = 60_000;
 
@@ -25,15 +17,13 @@ export class ContentTexts {
   readonly #pool: Pool;
   readonly #log: Logger;
   readonly #renderer: Renderer;
-  readonly #most: number;
-  /** The least recently used first. */
-  readonly #contents = new Map<string, Content>();
+  readonly #contents: LRUCache<string, sql.Content>;
 
   private constructor(pool: Pool, log: Logger, renderer: Renderer, most: number) {
     this.#pool = pool;
     this.#log = log;
     this.#renderer = renderer;
-    this.#most = most;
+    this.#contents = new LRUCache({ max: most });
   }
 
   /** Begins with nothing kept; keeps `most` content versions, a few kB each; no installation has as many rules. */
@@ -46,29 +36,25 @@ export class ContentTexts {
   }
 
   /** These content versions, by id, with one query at most; one that does not exist is left out. */
-  async load(ids: Iterable<string>): Promise<ReadonlyMap<string, Content>> {
+  async load(ids: Iterable<string>): Promise<ReadonlyMap<string, sql.Content>> {
     const wanted = new Set(ids);
-    const loaded = new Map<string, Content>();
+    const loaded = new Map<string, sql.Content>();
     for (const id of wanted) {
       const kept = this.#contents.get(id);
       if (kept) loaded.set(id, kept);
     }
     const missing = [...wanted].filter((id) => !loaded.has(id));
-    if (missing.length > 0) for (const content of await this.#read(missing)) loaded.set(content.id, content);
-    for (const [id, content] of loaded) {
-      this.#contents.delete(id); // and put it where the most recently used are
-      this.#contents.set(id, content);
-    }
-    for (const id of this.#contents.keys()) {
-      if (this.#contents.size <= this.#most) break;
-      this.#contents.delete(id);
+    if (missing.length === 0) return loaded;
+    for (const content of await sql.contentTexts(this.#pool, missing)) {
+      loaded.set(content.id, content);
+      this.#contents.set(content.id, content);
     }
     return loaded;
   }
 
   /** Renders texts of a content version. Never rejects: what goes wrong is the `error` of this rendering alone. */
   async render<Name extends string>(
-    content: Content | undefined,
+    content: sql.Content | undefined,
     request: Omit<RenderRequest<Name>, "contentId" | "templates">,
   ): Promise<Rendered<Name>> {
     if (!content) return { error: "the content version is gone" };
@@ -77,27 +63,12 @@ export class ContentTexts {
     return this.#renderer.render({ ...request, contentId, templates: content.templates });
   }
 
-  async #read(ids: string[]): Promise<Content[]> {
-    const { rows } = await this.#pool.query({
-      name: "content_texts",
-      text: `select id::text, xmin::text as version, jsonb_build_object('description', description, 'generic', generic,
-          'summary', summary, 'reason', reason, 'resolution', resolution, 'more_info', more_info) as templates
-        from rule_content where id = any ($1::bigint[])`,
-      values: [ids],
-    });
-    return z.array(contentSchema).parse(rows);
-  }
-
   /** Drops what is not as it was read. */
   async check(): Promise<void> {
     if (this.#contents.size === 0) return;
-    const { rows } = await this.#pool.query({
-      name: "content_versions",
-      text: "select id::text, xmin::text as version from rule_content where id = any ($1::bigint[])",
-      values: [[...this.#contents.keys()]],
-    });
-    const present = new Map(rows.map(({ id, version }) => [id, version]));
-    for (const { id, version } of this.#contents.values())
+    const versions = await sql.contentVersions(this.#pool, [...this.#contents.keys()]);
+    const present = new Map(versions.map(({ id, version }) => [id, version]));
+    for (const { id, version } of [...this.#contents.values()])
       if (present.get(id) !== version) this.#contents.delete(id);
   }
 

@@ -1,22 +1,12 @@
 import type { Pool } from "pg";
-import { z } from "zod";
+import * as sql from "../sql.ts";
 import { ContentError } from "./error.ts";
 import { maxTotalBytes } from "./files.ts";
 import { readContent } from "./read.ts";
 import type { RuleContent } from "./rule_content.ts";
 
-const loaded = z.object({
-  added: z.number(),
-  changed: z.number(),
-  removed: z.number(),
-  unchanged: z.number(),
-});
-
-/** How many rule × error key contents a load added, changed, removed and left alone. */
-export type Loaded = z.infer<typeof loaded>;
-
 /** Takes over a folder of rule content, as `storeContent` does. Throws ContentError that names the bad file. */
-export async function loadContent(pool: Pool, directory: string): Promise<Loaded> {
+export async function loadContent(pool: Pool, directory: string): Promise<sql.Loaded> {
   return storeContent(pool, await readContent(directory));
 }
 
@@ -24,12 +14,8 @@ export async function loadContent(pool: Pool, directory: string): Promise<Loaded
  * Takes over the whole rule content (SQL load_content) in one transaction; what did not change gets no new version.
  * Throws ContentError when it is over 50 MiB; then nothing has changed.
  */
-export async function storeContent(pool: Pool, content: readonly RuleContent[]): Promise<Loaded> {
-  const { rows } = await pool.query(
-    "select added, changed, removed, unchanged from load_content($1::jsonb)",
-    [inJson(content)],
-  );
-  return loaded.parse(rows[0]);
+export async function storeContent(pool: Pool, content: readonly RuleContent[]): Promise<sql.Loaded> {
+  return sql.loadContent(pool, inJson(content));
 }
 
 /**

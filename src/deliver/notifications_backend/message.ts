@@ -17,8 +17,6 @@ export interface NotificationUrls {
   ruleUrl: string;
 }
 
-const severities = ["LOW", "MODERATE", "IMPORTANT", "CRITICAL"] as const;
-
 /** The receiver's e-mail template knows the risks 1 to 4 only; an unknown risk counts as the lowest. */
 function knownRisk(totalRisk: number | null): number {
   return Math.min(4, Math.max(1, totalRisk ?? 1));
@@ -35,7 +33,9 @@ export function buildNotificationMessage(
   urls: NotificationUrls,
 ): NotificationMessage {
   const cluster_id = row.cluster;
-  const highestRisk = Math.max(...row.issues.map((issue) => knownRisk(issue.total_risk)));
+  const gravest = row.issues.reduce((one, other) =>
+    knownRisk(other.total_risk) > knownRisk(one.total_risk) ? other : one,
+  );
   const action = {
     version: "2.0.0",
     id: row.message_id,
@@ -45,7 +45,7 @@ export function buildNotificationMessage(
     timestamp: row.decided_at,
     org_id: row.org_id,
     account_id: row.account_number === "0" ? null : row.account_number,
-    severity: severities[highestRisk - 1],
+    severity: gravest.severity,
     context: {
       display_name: cluster_id,
       host_url: fillUrl(urls.clusterUrl, { cluster_id }),

@@ -27,7 +27,8 @@ const expirySchema = z.object({ exp: z.number().positive() });
 /**
  * Tokens for the Service Log by OAuth 2 client credentials, as OCM gives them: id and secret by HTTP Basic, the
  * secret never in the form. One token is shared until shortly before it expires, and concurrent callers share
- * one request. Neither the secret nor a token appears in an error.
+ * one request. Neither the secret nor a token appears in an error. Own code: a client library (oauth4webapi)
+ * leaves all of that to its caller, and refuses answers that are good enough for us.
  */
 export class AccessTokenSource {
   readonly #options: AccessTokenOptions;

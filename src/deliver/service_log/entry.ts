@@ -20,8 +20,6 @@ export const longestDescription = 4000;
 /** In place of the reason, which speaks of what is the case. */
 const gone = "The newest report of the cluster does not have this problem any more.";
 
-const severities: Record<number, string> = { 1: "Info", 2: "Warning", 3: "Major", 4: "Critical" };
-
 /** The reason with the link below it; a reason that is too long loses its end, never the link. */
 function describe(reason: string, url: string): string {
   const link = `[More details](${url}).`;
@@ -71,7 +69,7 @@ export function buildServiceLogEntry(
     summary: cutText(`${row.resolved ? "Resolved: " : ""}${titleOf(issue)}`, longestSummary),
     description: describe(row.resolved ? gone : cleanText(issue.reason), url),
     service_name: "CCX Notification Service",
-    severity: severities[issue.total_risk ?? 1] ?? "Info",
+    severity: issue.severity,
     created_by: options.createdBy,
     username: options.username,
     event_stream_id: row.message_id,

@@ -25,6 +25,7 @@ const aClaim = (changes: object = {}) => ({
       component: "a.report",
       error_key: "KEY",
       total_risk: 2,
+      severity: "MODERATE",
       content_id: "3",
       details: { nodes: [1] },
     },
@@ -72,7 +73,9 @@ test("every try of a row gives the same bytes", () => {
 });
 
 test("every issue is an event and the highest risk is the severity", () => {
-  const risks = (...all: (number | null)[]) => built({}, ...all.map((total_risk) => ({ total_risk })));
+  const names = ["LOW", "MODERATE", "IMPORTANT", "CRITICAL"];
+  const risks = (...all: number[]) =>
+    built({}, ...all.map((total_risk) => ({ total_risk, severity: names[total_risk - 1] ?? "" })));
   const action = risks(1, 4, 2);
   assert.deepEqual(
     action.events.map((event: { payload: { total_risk: string } }) => event.payload.total_risk),

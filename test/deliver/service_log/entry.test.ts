@@ -15,7 +15,7 @@ const options = {
 const link = `[More details](https://console.example.com/openshift/details/${cluster}/insights/ccx_rules_ocp.external.rules.nodes_requirements_check/NODES_MINIMUM_REQUIREMENTS_NOT_MET).`;
 
 function built(issue: Parameters<typeof aRow>[1] = {}) {
-  const entry = buildServiceLogEntry(aRow({}, issue ?? {}), options);
+  const entry = buildServiceLogEntry(aRow({}, { severity: "Major", ...issue }), options);
   acceptedEntrySchema.parse(entry);
   return entry as Record<string, string> & { summary: string; description: string };
 }
@@ -35,7 +35,7 @@ test("a claimed row becomes the entry of the contract, field by field", () => {
 
 test("what is gone says so in place of the reason, with the link and its own severity", () => {
   const gone = (issue: Parameters<typeof aRow>[1]) =>
-    buildServiceLogEntry(aRow({ resolved: true }, issue ?? {}), options);
+    buildServiceLogEntry(aRow({ resolved: true }, { severity: "Major", ...issue }), options);
   assert.deepEqual(gone({ reason: "" }), {
     ...built(),
     summary: "Resolved: Nodes are too small",
@@ -47,9 +47,9 @@ test("what is gone says so in place of the reason, with the link and its own sev
   assert.equal(long.summary, `Resolved: ${"ř".repeat(245)}`);
 });
 
-test("the severity follows the total risk, and is Info for any other", () => {
-  const all = [1, 2, 3, 4, 0, 5, null].map((total_risk) => built({ total_risk }).severity);
-  assert.deepEqual(all, ["Info", "Warning", "Major", "Critical", "Info", "Info", "Info"]);
+test("the severity is what the Service Log calls the total risk", () => {
+  const all = ["Info", "Warning", "Major", "Critical"].map((severity) => built({ severity }).severity);
+  assert.deepEqual(all, ["Info", "Warning", "Major", "Critical"]);
 });
 
 test("a row with several issues is refused for good", () => {

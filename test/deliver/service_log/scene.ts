@@ -7,7 +7,7 @@ import { buildServiceLogEntry } from "../../../src/deliver/service_log/entry.ts"
 import { DeliveryError } from "../../../src/errors.ts";
 import { aRow } from "../rows.ts";
 
-export const entry = buildServiceLogEntry(aRow(), {
+export const entry = buildServiceLogEntry(aRow({}, { severity: "Major" }), {
   ruleUrl: "https://example.com/{cluster_id}/{module}/{error_key}",
   createdBy: "someone",
   username: "insights-advisor",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { below, mulberry32, pick, type Random } from "../../../../dev/samples/random.ts";
+import { below, pick, type Random, seeded } from "../../../../dev/samples/random.ts";
 import { readAnswer } from "../../../../src/content/source/answer.ts";
 import { ContentError } from "../../../../src/content/source/error.ts";
 import { decodeGob } from "../../../../src/content/source/gob/gob.ts";
@@ -92,7 +92,7 @@ function outcome(bytes: Buffer): "damaged" | "no content" | "content" {
 
 test(`${inputs} damaged inputs are decoded or refused, each at once`, { timeout: 600_000 }, (t) => {
   t.diagnostic(`SEED=${seed} FUZZ_INPUTS=${inputs}`);
-  const random = mulberry32(seed);
+  const random = seeded(seed);
   const counts = { damaged: 0, "no content": 0, content: 0 };
   const memoryBefore = process.memoryUsage().rss;
   for (let nth = 0; nth < inputs; nth++) {

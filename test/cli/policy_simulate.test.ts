@@ -18,7 +18,7 @@ import { cells, shellOn } from "../support/shell.ts";
 
 const database = testDatabase();
 const ccx = shellOn(database);
-const simulate = ["simulate", "--target", notificationsBackend];
+const simulate = ["policy", "simulate", "--target", notificationsBackend];
 const rule = (name: string) => `ccx_rules_ocp.external.rules.${name}.report`;
 
 /** What is left behind by nobody who only tries: every row of what a change would write. */
@@ -46,11 +46,7 @@ describe("a change of policy is tried on the decisions of now", () => {
 
   test("the summary says by rule how many decisions change, and from what to what", async () => {
     const before = await written();
-    const [header, change, empty, note, ...more] = await ccx.lines(
-      ...simulate,
-      "--set",
-      "total_risk_threshold=3",
-    );
+    const [header, change, empty, note, ...more] = await ccx.lines(...simulate, "total_risk_threshold=3");
     assert.deepEqual(cells(header), [
       ...["target", "component", "error key", "before", "after", "next eligible", "decisions", "clusters"],
       "organizations",
@@ -64,7 +60,7 @@ describe("a change of policy is tried on the decisions of now", () => {
   });
 
   test("programs get the same as one array", async () => {
-    assert.deepEqual(await ccx.json(...simulate, "--set", "total_risk_threshold=3"), {
+    assert.deepEqual(await ccx.json(...simulate, "total_risk_threshold=3"), {
       code: 0,
       printed: [
         {
@@ -78,7 +74,7 @@ describe("a change of policy is tried on the decisions of now", () => {
 
   test("it may be for an organization or a rule alone", async () => {
     const tried = async (...scope: string[]) => {
-      const { printed } = await ccx.json(...simulate, "--set", "enabled=false", ...scope, "--verbose");
+      const { printed } = await ccx.json(...simulate, "enabled=false", ...scope, "--verbose");
       return printed.map(({ org_id, component }) => `${org_id} ${component}`);
     };
     assert.deepEqual(await tried("--org", "2"), [`2 ${rule("low")}`]);
@@ -87,7 +83,7 @@ describe("a change of policy is tried on the decisions of now", () => {
   });
 
   test("single decisions are shown up to a limit, and then it says so", async () => {
-    const verbose = [...simulate, "--set", "total_risk_threshold=4", "--verbose"];
+    const verbose = [...simulate, "total_risk_threshold=4", "--verbose"];
     const all = await ccx.json(...verbose);
     assert.deepEqual(
       all.printed.map(({ cluster, component, before, after }) => [cluster, component, before, after]),
@@ -105,45 +101,33 @@ describe("a change of policy is tried on the decisions of now", () => {
 
   test("a changed cooldown shows what becomes due sooner or later", async () => {
     await decideDue(database.pool, new Date(Date.now() - 1_800_000).toISOString());
-    const shorter = await ccx.json(...simulate, "--set", "cooldown=1 minute", "--rule", "disk");
+    const shorter = await ccx.json(...simulate, "cooldown=1 minute", "--rule", "disk");
     assert.partialDeepStrictEqual(shorter.printed, [
       { before: "hold: cooldown", after: "notify", next_eligible: "sooner", decisions: 1 },
     ]);
-    const longer = await ccx.json(...simulate, "--set", "cooldown=30d", "--rule", "disk");
+    const longer = await ccx.json(...simulate, "cooldown=30d", "--rule", "disk");
     assert.partialDeepStrictEqual(longer.printed, [
       { before: "hold: cooldown", after: "hold: cooldown", next_eligible: "later", decisions: 1 },
     ]);
   });
 
   test("what would change nothing ends with code 3", async () => {
-    const { code, stdout } = await ccx(...simulate, "--set", "max_events=7");
+    const { code, stdout } = await ccx(...simulate, "max_events=7");
     assert.deepEqual([code, stdout], [3, "Nothing would change.\n"]);
-    assert.deepEqual(await ccx.json(...simulate, "--set", "max_events=7"), { code: 3, printed: [] });
+    assert.deepEqual(await ccx.json(...simulate, "max_events=7"), { code: 3, printed: [] });
   });
 
   test("what cannot be is refused in one line", async () => {
     const before = await written();
     const refuse = async (line: RegExp, ...args: string[]) =>
       assertGivesUp(await ccx(...simulate, ...args), line);
-    await refuse(/^ccx: Nothing to simulate: give --set, or --from /);
-    await refuse(/^ccx: a cooldown has to be between 0 and 100 years$/, "--set", "cooldown=-1 day");
-    await refuse(/^ccx: the filter cannot be read at position 3: /, "--set", "filter=1 &");
-    await refuse(/^ccx: "cooldown" is not of the form setting=value\.$/, "--set", "cooldown");
-    await refuse(
-      /^ccx: --limit has to be a whole number from 1 to /,
-      "--set",
-      "enabled=false",
-      "--limit",
-      "0",
-    );
-    await refuse(
-      /^ccx: --timeout has to be a whole number from 1/,
-      "--set",
-      "enabled=false",
-      "--timeout",
-      "x",
-    );
-    assertGivesUp(await ccx("simulate", "--set", "a=b"), /required option '--target <name>'/, /--help/);
+    await refuse(/^ccx: Nothing to simulate: give setting=value, or --from /);
+    await refuse(/^ccx: a cooldown has to be between 0 and 100 years$/, "cooldown=-1 day");
+    await refuse(/^ccx: the filter cannot be read at position 3: /, "filter=1 &");
+    await refuse(/^ccx: "cooldown" is not of the form setting=value\.$/, "cooldown");
+    await refuse(/^ccx: --limit has to be a whole number from 1 to /, "enabled=false", "--limit", "0");
+    await refuse(/^ccx: --timeout has to be a whole number from 1/, "enabled=false", "--timeout", "x");
+    assertGivesUp(await ccx("policy", "simulate", "a=b"), /required option '--target <name>'/, /--help/);
     assert.deepEqual(await written(), before);
   });
 
@@ -154,7 +138,7 @@ describe("a change of policy is tried on the decisions of now", () => {
       await holder.query("begin");
       await holder.query("select lock_policies(target_id($1))", [notificationsBackend]);
       assertGivesUp(
-        await ccx(...simulate, "--set", "enabled=false", "--timeout", "1"),
+        await ccx(...simulate, "enabled=false", "--timeout", "1"),
         /^ccx: The simulation took longer than 1 s; nothing was kept\. --timeout gives it more\.$/,
       );
     } finally {
@@ -175,7 +159,7 @@ describe("a change of policy is tried on the decisions of now", () => {
       const before = await written();
       const url = new URL(database.url);
       url.username = role;
-      const end = await runCcx([...simulate, "--set", "filter=totalRisk > 3", "--json"], {
+      const end = await runCcx([...simulate, "filter=totalRisk > 3", "--json"], {
         DATABASE_URL: url.href,
       });
       assert.deepEqual([end.code, end.stderr], [0, ""]);
@@ -200,7 +184,7 @@ describe("a change of policy is tried on the past", () => {
 
   test("day by day, with what was really sent beside it, and a total for people", async () => {
     const before = await written();
-    const lines = await ccx.lines(...simulate, ...past, "--set", "cooldown=2d");
+    const lines = await ccx.lines(...simulate, ...past, "cooldown=2d");
     assert.deepEqual(cells(lines[0]), [
       ...["day", "issues before", "issues", "messages before", "messages", "clusters before", "clusters"],
       ...["organizations before", "organizations"],
@@ -238,7 +222,7 @@ describe("a change of policy is tried on the past", () => {
       clusters: 1,
       organizations: 1,
     });
-    assert.equal((await ccx.json(...simulate, ...past, "--set", "cooldown=2d")).printed.length, 5);
+    assert.equal((await ccx.json(...simulate, ...past, "cooldown=2d")).printed.length, 5);
   });
 
   test("it goes up to now unless said otherwise", async () => {
@@ -247,7 +231,7 @@ describe("a change of policy is tried on the past", () => {
   });
 
   test("what would have changed nothing ends with code 3", async () => {
-    const { code, printed } = await ccx.json(...simulate, ...past, "--set", "cooldown=8 days");
+    const { code, printed } = await ccx.json(...simulate, ...past, "cooldown=8 days");
     assert.deepEqual([code, printed.length], [3, 5]);
   });
 
@@ -261,13 +245,13 @@ describe("a change of policy is tried on the past", () => {
       "--to",
       "2026-03-01",
     );
-    await refuse(/^ccx: --to needs a --from/, "--to", "2026-03-01", "--set", "enabled=false");
+    await refuse(/^ccx: --to needs a --from/, "--to", "2026-03-01", "enabled=false");
     await refuse(/^ccx: The past is simulated for a whole target/, ...past, "--org", "1");
     await refuse(/^ccx: The past is shown day by day/, ...past, "--verbose");
-    await refuse(/^ccx: a cooldown has to be between /, ...past, "--set", "cooldown=-1 day");
+    await refuse(/^ccx: a cooldown has to be between /, ...past, "cooldown=-1 day");
     await refuse(/^ccx: invalid input syntax for type timestamp with time zone: "soon"$/, "--from", "soon");
     assert.equal(
-      await value(database.pool, "select count(*)::integer from policy where reason = 'ccx simulate'"),
+      await value(database.pool, "select count(*)::integer from policy where reason = 'ccx policy simulate'"),
       0,
     );
   });

@@ -1,0 +1,2317 @@
+-- The schema as the catalog of a migrated database has it, without the bodies of functions and views.
+-- Printed by `npm run schema`; what to change is in migrations/ and sql/ (docs/migrations.md).
+-- Partitions with a date in their name, which come and go, and the way in which reports are compressed are left out.
+
+-- Types -----------------------------------------------------------------------------------------------
+
+-- one answer of decide(): is this issue to be notified through this target, and why (not)
+create type decision as (
+  -- the target
+  target_id integer,
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster
+  cluster text,
+  -- the issue
+  issue_id bigint,
+  -- its rule, as reports spell it
+  component text,
+  -- which of the rule's problems
+  error_key text,
+  -- 1 = new, more = gone and back
+  occurrence integer,
+  -- new, regressed (gone and back), flapping, or resolved (gone)
+  issue_state text,
+  -- time of the first report that had it
+  first_seen timestamp with time zone,
+  -- time of the newest report that has it
+  last_seen timestamp with time zone,
+  -- total risk of the rule, null without content
+  total_risk smallint,
+  -- notify or hold
+  decision text,
+  -- every reason that holds it, empty for notify
+  reasons text[],
+  -- the policy lets it through; what holds it, if anything, is a cooldown, a silence or an acknowledgement
+  qualifies boolean,
+  -- when it was last notified through this target
+  last_notified_at timestamp with time zone,
+  -- when cooldown, spacing, damping and the wait after a failed rendering have ended; null when none of them ever held
+  next_eligible_at timestamp with time zone,
+  -- policy version that decided
+  policy_id bigint,
+  -- content version that decided
+  content_id bigint,
+  -- the silence that holds it
+  silence_id bigint,
+  -- the acknowledgement that holds it
+  acknowledgement_id bigint,
+  -- why its texts could not be rendered
+  render_error text
+);
+
+-- a decision with the name of its target: what explain_notification shows
+create type explanation as (
+  -- the target
+  target text,
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster
+  cluster text,
+  -- the rule, as reports spell it
+  component text,
+  -- which of the rule's problems
+  error_key text,
+  -- notify or hold
+  decision text,
+  -- every reason that holds it: target_disabled, policy_disabled, no_content, inactive, below_threshold, filtered, missing_tag, render_failed, cluster_not_allowed, cluster_blocked, silenced, acked, disabled, cooldown, spacing, flapping
+  reasons text[],
+  -- 1 low to 4 critical; null without content
+  total_risk smallint,
+  -- when it was last notified through this target
+  last_notified_at timestamp with time zone,
+  -- when cooldown, spacing, damping and the wait after a failed rendering have ended
+  next_eligible_at timestamp with time zone,
+  -- 1 = new, more = gone and back
+  occurrence integer,
+  -- new, regressed (gone and back), flapping, or resolved (gone)
+  issue_state text,
+  -- time of the first report that had it
+  first_seen timestamp with time zone,
+  -- time of the newest report that has it
+  last_seen timestamp with time zone,
+  -- the issue
+  issue_id bigint,
+  -- policy version that decided
+  policy_id bigint,
+  -- content version that decided
+  content_id bigint,
+  -- the silence that holds it
+  silence_id bigint,
+  -- the acknowledgement that holds it
+  acknowledgement_id bigint,
+  -- why its texts could not be rendered
+  render_error text
+);
+
+-- what decide_due() needs of an issue that is to be notified
+create type ccx.issue_to_notify as (
+  -- the target
+  target_id integer,
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster
+  cluster text,
+  -- the issue
+  issue_id bigint,
+  -- which of its occurrences
+  occurrence integer,
+  -- content version that decided
+  content_id bigint,
+  -- policy version that decided
+  policy_id bigint,
+  -- time of the newest report that has it
+  last_seen timestamp with time zone,
+  -- total risk of the rule
+  total_risk smallint,
+  -- it is notified as gone
+  resolved boolean
+);
+
+-- what policy and content alone say about an issue, with the policy that says so
+create type ccx.issue_verdict as (
+  -- the issue, open or not
+  issue_id bigint,
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster
+  cluster text,
+  -- its rule, as reports spell it
+  component text,
+  -- which of the rule's problems
+  error_key text,
+  -- bare name of the rule
+  rule_name text,
+  -- time of the first report that had it
+  first_seen timestamp with time zone,
+  -- content version that decides; null: nothing is known about the rule
+  content_id bigint,
+  -- total risk of the rule
+  total_risk smallint,
+  -- tags of the rule
+  tags text[],
+  -- reasons that hold it whatever the cluster
+  reasons text[],
+  -- the policy version that decides
+  policy policy,
+  -- the target that the policy is for
+  target_id integer
+);
+
+-- when an issue was last notified, and the policy in force for it now
+create type ccx.last_notification as (
+  -- the issue
+  issue_id bigint,
+  -- the target
+  target_id integer,
+  -- policy version that decided now
+  policy_id bigint,
+  -- when it was last notified
+  notified_at timestamp with time zone
+);
+
+-- a hit of a report that arrived; a report without hits has one with nulls
+create type ccx.seen_hit as (
+  -- which report: of the statement; once only new ones are left, 1 for the oldest of its cluster, then 2, …
+  nth integer,
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster
+  cluster text,
+  -- time of the report
+  updated_at timestamp with time zone,
+  -- when the report arrived
+  received_at timestamp with time zone,
+  -- account number in the report
+  account_number bigint,
+  -- the rule as the report spells it; null: the report has no hits
+  component text,
+  -- which of the rule's problems
+  error_key text
+);
+
+-- a message whose delivery ended, or is to be tried again
+create type ccx.settled_notification as (
+  -- the message
+  id bigint,
+  -- its target
+  target_id integer,
+  -- the message that it repeats; null: none
+  replay_of bigint,
+  -- what it is now: sent, pending or dead
+  state text,
+  -- issues that were left out of it: [{issue_id, error}]
+  unrendered jsonb,
+  -- what kind of failure it was
+  failure text,
+  -- what went wrong, for people
+  error text,
+  -- trying again would not help
+  permanent boolean,
+  -- how long the receiver asked to wait
+  retry_after_ms bigint,
+  -- it says nothing about the receiver, which it did not reach or which is not known
+  says_nothing boolean
+);
+
+-- Tables ----------------------------------------------------------------------------------------------
+
+-- Rules that an organization, or one of its clusters, ever acknowledged: for all others decide() need not look.
+create table acknowledged_rule (
+  -- bare name of the rule
+  rule_name text not null,
+  -- the organization, where it acknowledged for all its clusters
+  org_id bigint,
+  -- the cluster, where it was for one
+  cluster text collate "C",
+  constraint acknowledged_rule_check CHECK (num_nonnulls(org_id, cluster) = 1)
+);
+CREATE UNIQUE INDEX acknowledged_rule_cluster_idx ON public.acknowledged_rule USING btree (rule_name, cluster) WHERE (org_id IS NULL);
+CREATE UNIQUE INDEX acknowledged_rule_org_idx ON public.acknowledged_rule USING btree (rule_name, org_id) WHERE (cluster IS NULL);
+
+-- the history of rule_disable and cluster_rule_toggle, kept by their triggers; this is what decide() reads, now and for the past
+create table acknowledgement (
+  -- number of the acknowledgement
+  id bigint not null generated always as identity,
+  -- the organization; null: whoever owns the cluster
+  org_id bigint,
+  -- the cluster; null: all clusters of the organization
+  cluster text collate "C",
+  -- bare name of the rule
+  rule_name text not null,
+  -- which of the rule's problems; null: all of them
+  error_key text,
+  -- from when until when
+  period tstzrange not null,
+  -- the table it comes from
+  source text not null,
+  -- the key of its row there, its columns separated by blanks
+  source_key text not null,
+  constraint acknowledgement_pkey PRIMARY KEY (id),
+  constraint acknowledgement_source_check CHECK (source = ANY (ARRAY['rule_disable'::text, 'cluster_rule_toggle'::text])),
+  constraint acknowledgement_source_source_key_period_excl EXCLUDE USING gist (source WITH =, source_key WITH =, period WITH &&)
+);
+CREATE INDEX acknowledgement_cluster_idx ON public.acknowledgement USING btree (rule_name, cluster) WHERE (cluster IS NOT NULL);
+CREATE INDEX acknowledgement_org_idx ON public.acknowledgement USING btree (rule_name, org_id) WHERE (cluster IS NULL);
+CREATE TRIGGER _100_rules AFTER INSERT ON acknowledgement REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_acknowledgement__rules();
+
+-- whether a target is sent to: closed, or open since its receiver is down or asked for time; the view delivery_circuit explains it
+create table circuit (
+  -- the target
+  target_id integer not null,
+  -- how many settlements in a row said that the receiver is down
+  failures integer not null default 0,
+  -- which messages those were, as many as it takes to open the circuit: one that fails again and again counts once
+  failed_messages bigint[] not null default '{}'::bigint[],
+  -- since when it is open; null: closed
+  opened_at timestamp with time zone,
+  -- nothing is claimed before; then a few messages, as a probe
+  retry_at timestamp with time zone,
+  -- a worker has the probe; the end of its lease
+  probe_until timestamp with time zone,
+  -- the messages of that probe
+  probe_messages bigint[] not null default '{}'::bigint[],
+  -- how many probes failed since it opened
+  failed_probes integer not null default 0,
+  -- kind of the last failure
+  last_failure text,
+  -- what went wrong then, for people
+  last_error text,
+  -- when that was
+  last_failed_at timestamp with time zone,
+  constraint circuit_pkey PRIMARY KEY (target_id),
+  constraint circuit_target_id_fkey FOREIGN KEY (target_id) REFERENCES event_targets(id) ON DELETE CASCADE,
+  constraint circuit_check CHECK ((opened_at IS NULL) = (retry_at IS NULL)),
+  constraint circuit_check1 CHECK (opened_at IS NOT NULL OR probe_until IS NULL AND failed_probes = 0)
+) with (fillfactor=50);
+
+-- rules that are switched off for one cluster, as the aggregator keeps them
+create table cluster_rule_toggle (
+  -- the cluster
+  cluster_id text not null,
+  -- the rule, in any of its spellings
+  rule_id text not null,
+  -- which of the rule's problems; empty: all of them
+  error_key text not null default ''::text,
+  -- the organization, as text; 0: whoever owns the cluster
+  org_id text not null default '0'::text,
+  -- 1: switched off
+  disabled smallint not null,
+  -- since when it is off
+  disabled_at timestamp with time zone,
+  -- since when it is on again
+  enabled_at timestamp with time zone,
+  -- when it was last changed
+  updated_at timestamp with time zone,
+  constraint cluster_rule_toggle_pkey PRIMARY KEY (cluster_id, rule_id, error_key),
+  constraint cluster_rule_toggle_disabled_check CHECK (disabled = ANY (ARRAY[0, 1]))
+);
+CREATE TRIGGER _100_acknowledgement AFTER INSERT OR DELETE OR UPDATE ON cluster_rule_toggle FOR EACH ROW EXECUTE FUNCTION ccx.tg_cluster_rule_toggle__acknowledgement();
+CREATE TRIGGER _200_emptied AFTER TRUNCATE ON cluster_rule_toggle FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_acknowledgement__emptied();
+
+-- how far each partition has been consumed; moves in the transaction that stores the messages, so Kafka's own offset never leads it
+create table consumer_offset (
+  -- Kafka topic
+  topic text not null,
+  -- partition of the topic
+  partition integer not null,
+  -- first offset that is not stored yet; its row lock keeps a zombie consumer out
+  next_offset bigint not null,
+  -- when it last moved
+  updated_at timestamp with time zone not null default now(),
+  constraint consumer_offset_pkey PRIMARY KEY (topic, partition)
+) with (fillfactor=50);
+
+-- clusters that wait for a decision; whoever holds the row lock decides, so a cluster is never decided twice at once
+create table decision_due (
+  -- organization that owns the cluster
+  org_id bigint not null,
+  -- the cluster
+  cluster text collate "C" not null,
+  -- since when it waits
+  due_at timestamp with time zone not null default now(),
+  -- a new report arrived (its outcome is written to reported); false: asked again because something else changed
+  by_report boolean not null default false,
+  constraint decision_due_pkey PRIMARY KEY (cluster, org_id)
+) with (fillfactor=70);
+CREATE INDEX decision_due_order_idx ON public.decision_due USING btree (due_at);
+
+-- decisions to be taken anew because something else than a report changed; clusters go from here to decision_due, so many at a time; written by decide, queue: a decision crosses off what it has expanded
+create table decision_request (
+  -- number of the request
+  id bigint not null generated always as identity,
+  -- what changed
+  cause text not null,
+  -- only clusters with issues of these rules; null: any
+  rule_names text[],
+  -- only this organization; null: any
+  org_id bigint,
+  -- only this cluster; null: any
+  cluster text collate "C",
+  -- only clusters with issues that this silence matches; null: any
+  silence_id bigint,
+  -- from when on
+  due_at timestamp with time zone not null,
+  -- clusters up to this one have been asked
+  after_cluster text collate "C" not null default ''::text,
+  -- database user whose change it was
+  requested_by text not null default SESSION_USER,
+  constraint decision_request_pkey PRIMARY KEY (id),
+  constraint decision_request_silence_id_fkey FOREIGN KEY (silence_id) REFERENCES silence(id) ON DELETE CASCADE
+);
+CREATE CONSTRAINT TRIGGER _900_wake AFTER INSERT ON decision_request DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ccx.tg_decision_request__wake();
+
+-- specification of all event targets currently supported
+create table event_targets (
+  -- number used in reported.event_type_id and as target_id elsewhere
+  id integer not null,
+  -- name of the target
+  name text not null,
+  -- what the target is
+  metainfo text not null,
+  -- the task that delivers to it
+  task text not null,
+  constraint event_targets_pkey PRIMARY KEY (id),
+  constraint event_targets_metainfo_key UNIQUE (metainfo),
+  constraint event_targets_name_key UNIQUE (name),
+  constraint event_targets_task_key UNIQUE (task)
+);
+
+-- what the filter of a policy says about a version of rule content; worked out once, when either is written
+create table filter_result (
+  -- the policy
+  policy_id bigint not null,
+  -- the content
+  content_id bigint not null,
+  -- the filter lets it through
+  passes boolean not null,
+  -- why the filter could not be evaluated (then it does not let it through)
+  error text,
+  constraint filter_result_pkey PRIMARY KEY (policy_id, content_id),
+  constraint filter_result_content_id_fkey FOREIGN KEY (content_id) REFERENCES rule_content(id) ON DELETE CASCADE,
+  constraint filter_result_policy_id_fkey FOREIGN KEY (policy_id) REFERENCES policy(id) ON DELETE CASCADE
+);
+
+-- one row for each problem (rule and error key) that a cluster has or had; kept up to date as reports arrive
+create table issue (
+  -- number of the issue; it keeps it when it goes and comes back
+  id bigint not null generated always as identity,
+  -- organization that owns the cluster
+  org_id bigint not null,
+  -- the cluster
+  cluster text collate "C" not null,
+  -- which problem: rule and error key
+  rule_id integer not null,
+  -- time of the first report that had it
+  first_seen timestamp with time zone not null,
+  -- time of the report with which its present occurrence began
+  opened_at timestamp with time zone not null,
+  -- time of the first report without it; null while it is open
+  closed_at timestamp with time zone,
+  -- how many times it has appeared: 1 = new, more = gone and back
+  occurrence integer not null default 1,
+  constraint issue_pkey PRIMARY KEY (id),
+  constraint issue_cluster_org_id_rule_id_key UNIQUE (cluster, org_id, rule_id),
+  constraint issue_rule_id_fkey FOREIGN KEY (rule_id) REFERENCES rule(id) ON DELETE RESTRICT,
+  constraint issue_occurrence_check CHECK (occurrence >= 1)
+) with (fillfactor=90);
+CREATE INDEX issue_org_idx ON public.issue USING btree (org_id);
+
+-- the newest readable report of each cluster; an older one that arrives late does not change it
+create table latest_report (
+  -- organization that owns the cluster
+  org_id bigint not null,
+  -- the cluster
+  cluster text collate "C" not null,
+  -- time of its newest report
+  updated_at timestamp with time zone not null,
+  -- time of the newest report known before that one arrived
+  previous_at timestamp with time zone,
+  -- account number in the newest report
+  account_number bigint not null default 0,
+  -- when the newest report arrived
+  received_at timestamp with time zone not null,
+  constraint latest_report_pkey PRIMARY KEY (cluster, org_id)
+) with (fillfactor=80);
+
+-- new reports consumed from Kafka topic and stored to database in shrunk format
+create table new_reports (
+  -- organization that owns the cluster (OrgID)
+  org_id bigint not null,
+  -- AccountNumber of the message, 0 where the producer left it out
+  account_number bigint not null default 0,
+  -- cluster the report is about (ClusterName)
+  cluster text collate "C" not null,
+  -- the report without system, fingerprints, skips, info, pass and analysis_metadata; text because other programs write it too, not always JSON
+  report text not null,
+  -- the report's own time (LastChecked), so that a redelivered message meets its own row
+  updated_at timestamp with time zone not null,
+  -- offset of the message in its partition
+  kafka_offset bigint not null default 0,
+  -- when the content now stored arrived here
+  received_at timestamp with time zone not null default now(),
+  constraint new_reports_pkey PRIMARY KEY (org_id, cluster, updated_at)
+) partition by RANGE (updated_at);
+CREATE TRIGGER _100_issues_of_inserted AFTER INSERT ON new_reports REFERENCING NEW TABLE AS arrived FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_new_reports__issues();
+CREATE TRIGGER _100_issues_of_replaced AFTER UPDATE ON new_reports REFERENCING NEW TABLE AS arrived FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_new_reports__issues();
+
+-- reports of days that have no partition: older than what ensure_partition() makes room for
+create table new_reports_default partition of new_reports DEFAULT;
+
+-- the outbox: one row for each message to send; stays when it is sent, as the record of it; written by decide, deliver: a decision queues it in its own transaction, deliveries move it on
+create table notification (
+  -- number of the message
+  id bigint not null generated by default as identity,
+  -- id the receiver sees, the same on every try, so that it can drop a repeated one
+  message_id uuid not null default ccx.new_message_id(),
+  -- where it goes
+  target_id integer not null,
+  -- organization that is notified
+  org_id bigint not null,
+  -- account number of that organization, 0 when unknown
+  account_number bigint not null,
+  -- cluster it is about
+  cluster text collate "C" not null,
+  -- time of the report it was decided from
+  updated_at timestamp with time zone not null,
+  -- when it was decided; the message's own timestamp
+  decided_at timestamp with time zone not null,
+  -- it tells of issues that are gone
+  resolved boolean not null default false,
+  -- the message that it repeats under an id of its own; null: it is none of that kind
+  replay_of bigint,
+  -- pending, sent, or dead (given up, with the reason in failure and last_error)
+  state text not null default 'pending'::text,
+  -- how many times it was handed to a worker
+  attempts integer not null default 0,
+  -- when it was first handed to a worker that may have sent it; receivers remember its id for a day from then
+  first_tried_at timestamp with time zone,
+  -- when it may be tried (again); while a worker has it, the end of its lease
+  next_attempt_at timestamp with time zone not null,
+  -- a worker has it until then; null: nobody has it
+  leased_until timestamp with time zone,
+  -- when it was sent or given up
+  ended_at timestamp with time zone,
+  -- what kind of failure the last one was
+  failure text,
+  -- what went wrong the last time, for people
+  last_error text,
+  -- what the receiver answered: partition and offset, or the id of the Service Log entry
+  result jsonb,
+  -- when a person last put it back after it had been given up
+  redriven_at timestamp with time zone,
+  -- attempts before it was redriven; the back-off starts anew
+  attempts_before integer not null default 0,
+  constraint notification_pkey PRIMARY KEY (id),
+  constraint notification_message_id_key UNIQUE (message_id),
+  constraint notification_replay_of_fkey FOREIGN KEY (replay_of) REFERENCES notification(id) ON DELETE CASCADE,
+  constraint notification_check CHECK ((state = 'pending'::text) = (ended_at IS NULL)),
+  constraint notification_dead_failure_check CHECK (state <> 'dead'::text OR failure IS NOT NULL),
+  constraint notification_failure_check CHECK (failure = ANY (ARRAY['schema'::text, 'auth'::text, 'rate_limited'::text, 'client'::text, 'server'::text, 'timeout'::text, 'network'::text, 'broker'::text, 'template'::text])),
+  constraint notification_state_check CHECK (state = ANY (ARRAY['pending'::text, 'sent'::text, 'dead'::text]))
+) with (fillfactor=70);
+CREATE INDEX notification_cluster_idx ON public.notification USING btree (cluster, org_id, decided_at);
+CREATE INDEX notification_dead_idx ON public.notification USING btree (target_id, ended_at) WHERE (state = 'dead'::text);
+CREATE INDEX notification_decided_idx ON public.notification USING brin (decided_at);
+CREATE INDEX notification_due_idx ON public.notification USING btree (target_id, next_attempt_at, id) WHERE (state = 'pending'::text);
+CREATE INDEX notification_ended_idx ON public.notification USING brin (ended_at);
+CREATE INDEX notification_replay_idx ON public.notification USING btree (replay_of) WHERE (replay_of IS NOT NULL);
+
+-- list of all notification types used by Notification service
+create table notification_types (
+  -- number used in reported.notification_type
+  id integer not null,
+  -- name of the type; everything here is instant
+  value text not null,
+  -- how often, in cron form, as the existing tools expect it
+  frequency text not null,
+  -- what the type means
+  comment text,
+  constraint notification_types_pkey PRIMARY KEY (id),
+  constraint notification_types_value_key UNIQUE (value)
+);
+
+-- the ledger: which issue went into which notification; two live rows for one issue and target never overlap in their cooldown
+create table notified_issue (
+  -- the message
+  notification_id bigint not null,
+  -- the issue notified in it
+  issue_id bigint not null,
+  -- the target it was notified to
+  target_id integer not null,
+  -- when it was decided; a pending message counts as notified
+  notified_at timestamp with time zone not null,
+  -- from notified_at until it may be notified again
+  cooldown_period tstzrange not null,
+  -- which occurrence of the issue was notified
+  occurrence integer not null,
+  -- version of the rule's content that was notified
+  content_id bigint not null,
+  -- policy version in force at the decision
+  policy_id bigint not null,
+  -- it was notified that the issue is gone
+  resolved boolean not null default false,
+  -- when the issue was notified through the same target again; infinity: it was not
+  superseded_at timestamp with time zone not null default 'infinity'::timestamp with time zone,
+  -- when it did not count as notified, since its delivery had been given up
+  voided tstzmultirange not null default '{}'::tstzmultirange,
+  -- false: the delivery was given up, so the issue does not count as notified
+  live boolean not null generated always as (NOT upper_inf(voided)) stored,
+  -- its message was redriven without it, since it had been notified again
+  left_out boolean not null default false,
+  constraint notified_issue_pkey PRIMARY KEY (notification_id, issue_id),
+  constraint notified_issue_content_id_fkey FOREIGN KEY (content_id) REFERENCES rule_content(id) ON DELETE RESTRICT,
+  constraint notified_issue_issue_id_fkey FOREIGN KEY (issue_id) REFERENCES issue(id) ON DELETE RESTRICT,
+  constraint notified_issue_notification_id_fkey FOREIGN KEY (notification_id) REFERENCES notification(id) ON DELETE CASCADE,
+  constraint notified_once_per_cooldown EXCLUDE USING gist (target_id WITH =, issue_id WITH =, cooldown_period WITH &&) WHERE (live AND NOT resolved)
+);
+CREATE INDEX notified_issue_cooldown_end_idx ON public.notified_issue USING btree (upper(cooldown_period)) WHERE (live AND (NOT resolved));
+CREATE INDEX notified_issue_notified_idx ON public.notified_issue USING btree (issue_id, target_id, superseded_at);
+CREATE UNIQUE INDEX resolved_once_per_occurrence ON public.notified_issue USING btree (issue_id, target_id, occurrence) WHERE (live AND resolved);
+CREATE TRIGGER _100_superseded AFTER INSERT ON notified_issue REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__superseded();
+CREATE TRIGGER _110_superseded AFTER DELETE ON notified_issue REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__superseded();
+CREATE TRIGGER _120_superseded AFTER UPDATE OF notified_at ON notified_issue FOR EACH ROW EXECUTE FUNCTION ccx.tg_notified_issue__superseded();
+
+-- every time an issue appeared and went: by the reports' own time, and by when it became known here
+create table occurrence (
+  -- the issue
+  issue_id bigint not null,
+  -- 1 = new, more = gone and back
+  occurrence integer not null,
+  -- time of the report with which it began
+  opened_at timestamp with time zone not null,
+  -- time of the first report without it; null while it is open
+  closed_at timestamp with time zone,
+  -- when the report with which it began had arrived; decisions at that time and later see it
+  known_from timestamp with time zone not null,
+  -- when the first report without it had arrived; decisions at that time and later see it gone
+  known_until timestamp with time zone,
+  constraint occurrence_pkey PRIMARY KEY (issue_id, occurrence),
+  constraint occurrence_issue_id_fkey FOREIGN KEY (issue_id) REFERENCES issue(id) ON DELETE CASCADE,
+  constraint occurrence_check CHECK (known_until >= known_from),
+  constraint occurrence_check1 CHECK ((closed_at IS NULL) = (known_until IS NULL)),
+  constraint occurrence_occurrence_check CHECK (occurrence >= 1)
+) with (fillfactor=90);
+CREATE INDEX occurrence_known_from_idx ON public.occurrence USING brin (known_from);
+
+-- who is notified of what, per target; a change is a new version (set_policy), the old one keeps its time
+create table policy (
+  -- number of this version
+  id bigint not null generated always as identity,
+  -- the target it is for
+  target_id integer not null,
+  -- the organization it is for; null: all of them
+  org_id bigint,
+  -- the rule it is for; null: all of them. The narrowest policy wins: organization and rule, organization, rule, target
+  rule_name text,
+  -- false: nothing goes to this target
+  enabled boolean not null default true,
+  -- least total risk that is notified
+  total_risk_threshold smallint not null default 0,
+  -- least likelihood that is notified
+  likelihood_threshold smallint not null default 0,
+  -- least impact that is notified
+  impact_threshold smallint not null default 0,
+  -- least severity that is notified; severity is always 0 today
+  severity_threshold smallint not null default 0,
+  -- expression that has to be greater than 0 for an issue to be notified, in place of comparing with the thresholds, which are its variables (docs/reference/policy-settings.md)
+  filter text,
+  -- the filter as compile_filter() reads it
+  compiled_filter text[] generated always as (ccx.compile_filter(filter)) stored,
+  -- tags that a rule must all have to be notified
+  required_tags text[] not null default '{}'::text[],
+  -- the only clusters that are notified of; null: all of them
+  allowed_clusters text[],
+  -- clusters that are not notified of
+  blocked_clusters text[] not null default '{}'::text[],
+  -- how long an issue that was notified is not notified again; 0 tells with every report
+  cooldown interval not null,
+  -- least time between two messages about one cluster
+  spacing interval not null default '00:00:00'::interval,
+  -- most issues in one message; the rest goes into further messages
+  max_events integer not null default 100,
+  -- so many occurrences within flapping_window make an issue flapping
+  flapping_occurrences smallint not null default 4,
+  -- see flapping_occurrences
+  flapping_window interval not null default '1 day'::interval,
+  -- notify: flapping issues are notified like others; damp: they are held while they flap
+  flapping_action text not null default 'notify'::text,
+  -- true: an issue that was notified and went is notified as resolved
+  notify_resolved boolean not null default false,
+  -- since when notify_resolved is set; what went before is not notified
+  notify_resolved_since timestamp with time zone,
+  -- when this version was the one in force; open-ended for the present one
+  validity tstzrange not null,
+  -- database user who made the change
+  changed_by text not null default SESSION_USER,
+  -- why it was made
+  reason text not null,
+  -- database user who ended it without a successor
+  ended_by text,
+  -- why it was ended
+  end_reason text,
+  constraint policy_pkey PRIMARY KEY (id),
+  constraint policy_target_id_fkey FOREIGN KEY (target_id) REFERENCES event_targets(id) ON DELETE RESTRICT,
+  constraint policy_allowed_clusters_check CHECK (array_position(allowed_clusters, NULL::text) IS NULL),
+  constraint policy_blocked_clusters_check CHECK (array_position(blocked_clusters, NULL::text) IS NULL),
+  constraint policy_cooldown_check CHECK (cooldown >= '00:00:00'::interval AND cooldown <= '100 years'::interval),
+  constraint policy_end_reason_check CHECK (length(btrim(end_reason)) >= 5),
+  constraint policy_flapping_action_check CHECK (flapping_action = ANY (ARRAY['notify'::text, 'damp'::text])),
+  constraint policy_flapping_occurrences_check CHECK (flapping_occurrences >= 2 AND flapping_occurrences <= 1000),
+  constraint policy_flapping_window_check CHECK (flapping_window >= '00:00:01'::interval AND flapping_window <= '100 years'::interval),
+  constraint policy_impact_threshold_check CHECK (impact_threshold >= 0 AND impact_threshold <= 4),
+  constraint policy_likelihood_threshold_check CHECK (likelihood_threshold >= 0 AND likelihood_threshold <= 4),
+  constraint policy_max_events_check CHECK (max_events >= 1 AND max_events <= 1000),
+  constraint policy_notify_resolved_check CHECK (notify_resolved = (notify_resolved_since IS NOT NULL)),
+  constraint policy_org_id_check CHECK (org_id > 0),
+  constraint policy_reason_check CHECK (length(btrim(reason)) >= 5),
+  constraint policy_required_tags_check CHECK (array_position(required_tags, NULL::text) IS NULL),
+  constraint policy_rule_name_check CHECK (rule_name = ccx.rule_name(rule_name) AND rule_name <> ''::text),
+  constraint policy_severity_threshold_check CHECK (severity_threshold >= 0 AND severity_threshold <= 4),
+  constraint policy_spacing_check CHECK (spacing >= '00:00:00'::interval AND spacing <= '100 years'::interval),
+  constraint policy_total_risk_threshold_check CHECK (total_risk_threshold >= 0 AND total_risk_threshold <= 4),
+  constraint policy_validity_check CHECK (NOT isempty(validity)),
+  constraint policy_one_in_force EXCLUDE USING gist (target_id WITH =, COALESCE(org_id, 0::bigint) WITH =, COALESCE(rule_name, ''::text) WITH =, validity WITH &&)
+);
+CREATE TRIGGER _100_history BEFORE DELETE OR UPDATE ON policy FOR EACH ROW EXECUTE FUNCTION ccx.tg_policy__history();
+CREATE TRIGGER _110_withdrawn AFTER DELETE ON policy FOR EACH ROW EXECUTE FUNCTION ccx.tg_policy__withdrawn();
+CREATE TRIGGER _120_history BEFORE TRUNCATE ON policy FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_policy__history();
+CREATE TRIGGER _200_filter_results AFTER INSERT ON policy REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_policy__filter_results();
+
+-- errors that are detected during new reports collection
+create table read_errors (
+  -- number of the error
+  error_id bigint not null generated always as identity,
+  -- organization of the report
+  org_id bigint not null,
+  -- cluster of the report
+  cluster text collate "C" not null,
+  -- time of the report: the row of new_reports that could not be read (no foreign key, so that a day of reports can be dropped at once)
+  updated_at timestamp with time zone not null,
+  -- why the report could not be read
+  error_text text not null,
+  -- when that was noticed
+  created_at timestamp with time zone not null default now(),
+  constraint read_errors_pkey PRIMARY KEY (error_id),
+  constraint read_errors_error_text_check CHECK (length(error_text) <= 1000)
+);
+CREATE INDEX read_errors_report_idx ON public.read_errors USING btree (org_id, cluster, updated_at);
+
+-- messages that do not conform, with everything needed to look at them and to try them again
+create table rejected_message (
+  -- number of the rejected message
+  id bigint not null generated always as identity,
+  -- Kafka topic
+  topic text not null,
+  -- partition of the topic
+  partition integer not null,
+  -- offset of the message in its partition
+  kafka_offset bigint not null,
+  -- why, from a fixed vocabulary (docs/reference/reasons.md)
+  reason text not null,
+  -- why, as a sentence that names the field
+  detail text not null,
+  -- raw bytes of the message key
+  key bytea,
+  -- raw bytes of the message as received; null for a tombstone
+  value bytea,
+  -- Kafka headers, values in base64
+  headers jsonb not null default '{}'::jsonb,
+  -- when it arrived the first time
+  received_at timestamp with time zone not null default now(),
+  -- organization in it, where that could be read
+  org_id bigint,
+  -- cluster in it, where that could be read
+  cluster text collate "C",
+  -- how many times it was tried: once when it arrived, and with every retry
+  attempts integer not null default 1,
+  -- when it was tried again last
+  retried_at timestamp with time zone,
+  -- when a retry stored it; null: it is still rejected
+  stored_at timestamp with time zone,
+  -- when it may go to the dead-letter topic, or the lease of the worker that has it ends; null: it need not go (any more)
+  dead_letter_due_at timestamp with time zone default now(),
+  -- when it was written to the dead-letter topic
+  dead_lettered_at timestamp with time zone,
+  -- why it cannot go to the dead-letter topic
+  dead_letter_error text,
+  constraint rejected_message_pkey PRIMARY KEY (id),
+  constraint rejected_message_attempts_check CHECK (attempts > 0),
+  constraint rejected_message_reason_check CHECK (reason = ANY (ARRAY['tombstone'::text, 'empty'::text, 'too_large'::text, 'bad_compression'::text, 'invalid_utf8'::text, 'nul_character'::text, 'invalid_surrogate'::text, 'too_deep'::text, 'invalid_number'::text, 'not_json'::text, 'not_object'::text, 'missing_org_id'::text, 'invalid_org_id'::text, 'invalid_account_number'::text, 'missing_cluster_name'::text, 'invalid_cluster_name'::text, 'missing_report'::text, 'invalid_report'::text, 'missing_last_checked'::text, 'invalid_last_checked'::text, 'future_last_checked'::text, 'invalid_version'::text, 'not_storable'::text]))
+);
+CREATE INDEX rejected_message_dead_letter_due ON public.rejected_message USING btree (dead_letter_due_at) WHERE (dead_letter_due_at IS NOT NULL);
+CREATE INDEX rejected_message_org_id ON public.rejected_message USING btree (org_id) WHERE (org_id IS NOT NULL);
+CREATE INDEX rejected_message_position ON public.rejected_message USING btree (topic, partition, kafka_offset);
+CREATE INDEX rejected_message_received_at ON public.rejected_message USING btree (received_at);
+
+-- issues whose texts could not be rendered; they are held for a day, or until the content changes or the issue comes back
+create table render_failure (
+  -- the issue
+  issue_id bigint not null,
+  -- the target it was rendered for
+  target_id integer not null,
+  -- the content version with the templates
+  content_id bigint not null,
+  -- which occurrence of the issue
+  occurrence integer not null,
+  -- when
+  failed_at timestamp with time zone not null,
+  -- which template failed, and how
+  error text not null,
+  -- until when this occurrence is held for it, unless the content changes
+  held_period tstzrange not null generated always as (ccx.cooldown_period(failed_at, '24:00:00'::interval)) stored,
+  constraint render_failure_pkey PRIMARY KEY (issue_id, target_id, content_id, occurrence, failed_at),
+  constraint render_failure_content_id_fkey FOREIGN KEY (content_id) REFERENCES rule_content(id) ON DELETE CASCADE,
+  constraint render_failure_issue_id_fkey FOREIGN KEY (issue_id) REFERENCES issue(id) ON DELETE CASCADE,
+  constraint render_failure_target_id_fkey FOREIGN KEY (target_id) REFERENCES event_targets(id) ON DELETE RESTRICT,
+  constraint held_once EXCLUDE USING gist (issue_id WITH =, target_id WITH =, content_id WITH =, occurrence WITH =, held_period WITH &&)
+);
+CREATE INDEX render_failure_held_until_idx ON public.render_failure USING btree (upper(held_period));
+
+-- notifications reported to user or skipped due to some conditions; written by decide, deliver: a decision that notifies nobody is over at once, any other when its delivery ends
+create table reported (
+  -- organization that owns the cluster
+  org_id bigint not null,
+  -- account number, 0 when unknown
+  account_number bigint not null,
+  -- the cluster
+  cluster text collate "C" not null,
+  -- always 1, instant
+  notification_type integer not null,
+  -- 1 sent, 2 same (held back), 3 lower (nothing qualifies by policy), 4 error (delivery given up)
+  state integer not null,
+  -- the report for sent and error, empty for same and lower
+  report text not null,
+  -- time of the report
+  updated_at timestamp with time zone not null,
+  -- when it was decided
+  notified_at timestamp with time zone not null,
+  -- what went wrong, empty when nothing did
+  error_log text,
+  -- the target
+  event_type_id integer not null,
+  constraint reported_pkey PRIMARY KEY (org_id, cluster, notified_at, event_type_id),
+  constraint reported_event_type_id_fkey FOREIGN KEY (event_type_id) REFERENCES event_targets(id) ON DELETE RESTRICT,
+  constraint reported_notification_type_check CHECK (notification_type = 1),
+  constraint reported_state_check CHECK (state >= 1 AND state <= 4)
+) partition by RANGE (notified_at);
+
+-- decisions of days that have no partition
+create table reported_default partition of reported DEFAULT;
+
+-- how long each table that is partitioned by day keeps its days (set_retention); the longest cooldown counts where it is longer
+create table retention (
+  -- new_reports or reported
+  parent text not null,
+  -- how long a day is kept after it has ended
+  keep interval not null,
+  -- who set it
+  changed_by text not null default SESSION_USER,
+  -- when it was set
+  changed_at timestamp with time zone not null default now(),
+  constraint retention_pkey PRIMARY KEY (parent),
+  constraint retention_keep_check CHECK (keep >= '1 day'::interval AND keep <= '100 years'::interval),
+  constraint retention_parent_check CHECK (parent = ANY (ARRAY['new_reports'::text, 'reported'::text]))
+);
+
+-- every rule and error key that any report has named
+create table rule (
+  -- number used in issue.rule_id
+  id integer not null generated always as identity,
+  -- the rule as reports spell it, for example ccx_rules_ocp.external.rules.x.report
+  component text not null,
+  -- which of the rule's problems
+  error_key text not null,
+  -- bare name of the rule, by which its content is found
+  rule_name text not null generated always as (ccx.rule_name(component)) stored,
+  constraint rule_pkey PRIMARY KEY (id),
+  constraint rule_component_error_key_key UNIQUE (component, error_key),
+  constraint rule_component_check CHECK (length(component) >= 1 AND length(component) <= 255),
+  constraint rule_error_key_check CHECK (length(error_key) >= 1 AND length(error_key) <= 255)
+);
+CREATE INDEX rule_name_idx ON public.rule USING btree (rule_name, error_key);
+
+-- what a rule says about an error key: risk, tags, texts; a change is a new version, the old one keeps its time
+create table rule_content (
+  -- number of this version
+  id bigint not null generated always as identity,
+  -- bare name of the rule (folder name of the content)
+  rule_name text not null,
+  -- which of the rule's problems
+  error_key text not null,
+  -- full dotted name of the rule
+  python_module text not null,
+  -- the problem in one line
+  description text not null,
+  -- the problem for readers without a cluster at hand
+  generic text not null default ''::text,
+  -- what it is about, short
+  summary text not null default ''::text,
+  -- why this cluster is affected
+  reason text not null default ''::text,
+  -- what to do about it
+  resolution text not null default ''::text,
+  -- where to read on
+  more_info text not null default ''::text,
+  -- how bad it is: 1 to 4
+  impact smallint not null,
+  -- how likely it is to strike: 1 to 4
+  likelihood smallint not null,
+  -- (impact + likelihood) / 2, rounded down: 1 low, 2 moderate, 3 important, 4 critical
+  total_risk smallint not null generated always as (((impact + likelihood) / 2)) stored,
+  -- active, or inactive: not to be notified
+  status text not null default 'active'::text,
+  -- when the rule was published
+  publish_date timestamp with time zone,
+  -- what the rule is about, for required_tags of a policy
+  tags text[] not null default '{}'::text[],
+  -- when this version was the one in force; open-ended for the present one
+  validity tstzrange not null,
+  constraint rule_content_pkey PRIMARY KEY (id),
+  constraint rule_content_impact_check CHECK (impact >= 1 AND impact <= 4),
+  constraint rule_content_likelihood_check CHECK (likelihood >= 1 AND likelihood <= 4),
+  constraint rule_content_status_check CHECK (status = ANY (ARRAY['active'::text, 'inactive'::text])),
+  constraint rule_content_validity_check CHECK (NOT isempty(validity)),
+  constraint rule_content_rule_name_error_key_validity_excl EXCLUDE USING gist (rule_name WITH =, error_key WITH =, validity WITH &&)
+);
+CREATE TRIGGER _200_filter_results AFTER INSERT ON rule_content REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_rule_content__filter_results();
+CREATE TRIGGER _900_announce AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON rule_content FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_rule_content__announce();
+
+-- rules that an organization does not want to hear of, as the aggregator keeps them; deleting a row ends it
+create table rule_disable (
+  -- the organization, as text, as the aggregator has it
+  org_id text not null,
+  -- the rule, in any of its spellings
+  rule_id text not null,
+  -- which of the rule's problems; empty: all of them
+  error_key text not null,
+  -- why
+  justification text,
+  -- since when
+  created_at timestamp with time zone not null default now(),
+  -- when it was last changed
+  updated_at timestamp with time zone,
+  constraint rule_disable_pkey PRIMARY KEY (org_id, rule_id, error_key)
+);
+CREATE TRIGGER _100_acknowledgement AFTER INSERT OR DELETE OR UPDATE OF org_id, rule_id, error_key ON rule_disable FOR EACH ROW EXECUTE FUNCTION ccx.tg_rule_disable__acknowledgement();
+CREATE TRIGGER _200_emptied AFTER TRUNCATE ON rule_disable FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_acknowledgement__emptied();
+
+-- what each target calls a total risk
+create table severity (
+  -- the target
+  target_id integer not null,
+  -- total risk of a rule, 1 to 4
+  total_risk smallint not null,
+  -- its name there
+  name text not null,
+  constraint severity_pkey PRIMARY KEY (target_id, total_risk),
+  constraint severity_target_id_fkey FOREIGN KEY (target_id) REFERENCES event_targets(id) ON DELETE CASCADE,
+  constraint severity_total_risk_check CHECK (total_risk >= 1 AND total_risk <= 4)
+);
+
+-- who asked not to be notified, of what, why and until when; ended early, never deleted
+create table silence (
+  -- number of the silence
+  id bigint not null generated always as identity,
+  -- only for this organization; null: any
+  org_id bigint,
+  -- only for this cluster; null: any
+  cluster text collate "C",
+  -- only for this rule; null: any
+  rule_name text,
+  -- only for this error key; null: any
+  error_key text,
+  -- only for rules with this tag; null: any
+  tag text,
+  -- has to be true for a silence without any of the above
+  everything boolean not null default false,
+  -- from when until when
+  period tstzrange not null,
+  -- why
+  reason text not null,
+  -- database user who asked
+  created_by text not null default SESSION_USER,
+  -- when; a silence does not reach into the past before it
+  created_at timestamp with time zone not null default now(),
+  -- when it was ended early
+  ended_at timestamp with time zone,
+  -- database user who ended it early
+  ended_by text,
+  -- when it really holds: the period, not before it was created, not after it was ended; this is what decide() reads
+  in_force tstzrange not null generated always as (ccx.silence_in_force(period, created_at, ended_at)) stored,
+  constraint silence_pkey PRIMARY KEY (id),
+  constraint silence_has_an_end CHECK (NOT isempty(period) AND NOT lower_inf(period) AND NOT upper_inf(period) AND upper(period) < 'infinity'::timestamp with time zone),
+  constraint silence_of_everything_is_meant CHECK (everything = (num_nonnulls(org_id, cluster, rule_name, error_key, tag) = 0)),
+  constraint silence_reason_check CHECK (length(btrim(reason)) >= 5),
+  constraint silence_rule_name_check CHECK (rule_name = ccx.rule_name(rule_name)),
+  constraint silence_once EXCLUDE USING gist (COALESCE(org_id, 0::bigint) WITH =, COALESCE(cluster, ''::text) WITH =, COALESCE(rule_name, ''::text) WITH =, COALESCE(error_key, ''::text) WITH =, COALESCE(tag, ''::text) WITH =, in_force WITH &&)
+);
+CREATE INDEX silence_in_force_idx ON public.silence USING gist (in_force);
+
+-- states for each row stored in reported table
+create table states (
+  -- number used in reported.state
+  id integer not null,
+  -- name of the state: sent, same, lower, error
+  value text not null,
+  -- what the state means
+  comment text,
+  constraint states_pkey PRIMARY KEY (id),
+  constraint states_value_key UNIQUE (value)
+);
+
+-- how far the sweep has come
+create table sweep_mark (
+  -- keeps this table at one row
+  only_row boolean not null default true,
+  -- cooldowns that ended before this have been asked again
+  cooldowns_until timestamp with time zone not null,
+  constraint sweep_mark_pkey PRIMARY KEY (only_row),
+  constraint sweep_mark_only_row_check CHECK (only_row)
+);
+
+-- policies that were planned and taken back before they began
+create table withdrawn_policy (
+  -- number of the withdrawal
+  id bigint not null generated always as identity,
+  -- the version of policy as it was planned
+  policy jsonb not null,
+  -- database user who planned it
+  planned_by text not null,
+  -- when it was taken back
+  withdrawn_at timestamp with time zone not null default now(),
+  -- database user who took it back
+  withdrawn_by text not null default SESSION_USER,
+  -- why; null where the row was deleted by hand
+  reason text,
+  constraint withdrawn_policy_pkey PRIMARY KEY (id)
+);
+
+-- the worker processes that live; each says so every 15 seconds, and is taken for dead after 90 seconds of silence (heartbeat)
+create table worker (
+  -- what graphile-worker calls it; its jobs have this in locked_by
+  pool_id text not null,
+  -- machine or pod that it runs on
+  host text not null,
+  -- number of its process there
+  pid integer not null,
+  -- what the process does: work, or consume and work
+  roles text[] not null,
+  -- version of the service
+  version text not null,
+  -- when it was first heard
+  started_at timestamp with time zone not null,
+  -- since when it has been heard without a break; only after 90 seconds of that it may take others for dead
+  unbroken_since timestamp with time zone not null,
+  -- when it was last heard
+  seen_at timestamp with time zone not null,
+  constraint worker_pkey PRIMARY KEY (pool_id)
+);
+
+-- every time that ccx migrate changed functions, views, types or triggers
+create table ccx.code_load (
+  -- number of the load
+  id bigint not null generated always as identity,
+  -- release of the program that loaded them
+  release text not null,
+  -- when it did
+  loaded_at timestamp with time zone not null default now(),
+  -- database user who did
+  loaded_by text not null default SESSION_USER,
+  -- how many objects were created or replaced
+  loaded integer not null,
+  -- how many objects were dropped for good
+  dropped integer not null,
+  constraint code_load_pkey PRIMARY KEY (id)
+);
+
+-- every function, view, type and trigger that ccx migrate loaded from sql/, with the hash of its file
+create table ccx.code_object (
+  -- kind and name, for example function public.decide
+  name text not null,
+  -- the same with the types of its arguments, as PostgreSQL writes it
+  identity text not null,
+  -- the file below sql/ that creates it
+  file text not null,
+  -- SHA-256 of its statements; what differs is loaded again
+  hash text not null,
+  -- its place in the order of loading; it uses only what comes before it
+  "position" integer not null,
+  constraint code_object_pkey PRIMARY KEY (name)
+);
+
+-- Views -----------------------------------------------------------------------------------------------
+
+-- The acknowledgements in force: which organization, or which of its clusters, does not want to be notified of which rule.
+view acknowledgements with (security_invoker=true) (
+  -- the organization; null: the one that owns the cluster
+  org_id bigint,
+  -- only for this cluster; null: all clusters of the organization
+  cluster text,
+  -- bare name of the rule
+  rule_name text,
+  -- which of the rule's problems; null: all of them
+  error_key text,
+  -- from when
+  since timestamp with time zone,
+  -- why; kept for whole organizations only
+  reason text,
+  -- number of the acknowledgement, as in explain_notification
+  acknowledgement_id bigint
+);
+
+-- What the open transaction changed in the content: versions that ended or began with it. Empty unless this transaction loaded content; roll back to only try.
+view content_diff with (security_invoker=true) (
+  -- bare name of the rule
+  rule_name text,
+  -- which of the rule's problems
+  error_key text,
+  -- added, changed or removed
+  change text,
+  -- what changed, by column of rule_content; null unless changed
+  columns text[],
+  -- total risk before; null: added
+  total_risk_before smallint,
+  -- total risk with the change; null: removed
+  total_risk smallint,
+  -- content version that ends; null: added
+  content_id_before bigint,
+  -- content version that begins; null: removed
+  content_id bigint
+);
+
+-- Messages that were given up, why, and whether they can be redriven: select * from redrive(array(select notification_id from dead_letter where …)).
+view dead_letter with (security_invoker=true) (
+  -- number of the message
+  notification_id bigint,
+  -- where it was to go
+  target text,
+  -- id the receiver would have seen
+  message_id uuid,
+  -- organization that was to be notified
+  org_id bigint,
+  -- cluster it is about
+  cluster text,
+  -- how many issues it tells
+  issues bigint,
+  -- what kind of failure ended it
+  failure text,
+  -- what went wrong, for people
+  last_error text,
+  -- how many times it was handed to a worker
+  attempts integer,
+  -- when it was decided
+  decided_at timestamp with time zone,
+  -- when it may first have gone out; null: it certainly never did
+  first_tried_at timestamp with time zone,
+  -- when it was given up
+  ended_at timestamp with time zone,
+  -- it can be redriven now, under the same id
+  redrivable boolean,
+  -- why it cannot
+  refusal text,
+  -- the message that it repeated; null: none
+  replay_of bigint
+);
+
+-- Whether each target is sent to (closed), waits since its receiver is down or asked for time (open), or is being tried with a few messages (half-open).
+view delivery_circuit with (security_invoker=true) (
+  -- the target
+  target text,
+  -- closed, open or half-open
+  state text,
+  -- since when it is open; null: it is closed
+  since timestamp with time zone,
+  -- when the next few messages may be tried
+  probe_at timestamp with time zone,
+  -- a worker is trying them; the end of its lease
+  probe_until timestamp with time zone,
+  -- how many such tries failed since it opened
+  failed_probes integer,
+  -- failures in a row that said that the receiver is down or asks for time
+  failures integer,
+  -- kind of the last such failure; stays when the circuit closes
+  last_failure text,
+  -- what went wrong then
+  last_error text,
+  -- when that was
+  last_failed_at timestamp with time zone,
+  -- messages that are not sent yet
+  waiting bigint
+);
+
+-- What was decided and has not ended: messages neither sent nor given up, with their age and what went wrong last.
+view delivery_gap with (security_invoker=true) (
+  -- where it goes
+  target text,
+  -- number of the message
+  notification_id bigint,
+  -- id the receiver sees
+  message_id uuid,
+  -- organization that is to be notified
+  org_id bigint,
+  -- cluster it is about
+  cluster text,
+  -- how many issues it tells
+  issues bigint,
+  -- when it was decided
+  decided_at timestamp with time zone,
+  -- how long ago that is
+  age interval,
+  -- how many times it was handed to a worker
+  attempts integer,
+  -- when it may be tried (again), or the lease of the worker that has it ends
+  next_attempt_at timestamp with time zone,
+  -- when it is given up if nothing gets through until then; null: not tried yet
+  given_up_at timestamp with time zone,
+  -- what kind of failure the last one was
+  failure text,
+  -- what went wrong the last time
+  last_error text,
+  -- a worker has it until then; null: nobody has it
+  leased_until timestamp with time zone,
+  -- not claimed before, since the circuit of its target is open (delivery_circuit); null: closed
+  held_until timestamp with time zone,
+  -- the message that it repeats; null: none
+  replay_of bigint
+);
+
+-- Where what is kept up to date (issues as reports arrive, the ledger as they are notified) differs from what is recomputed from the stored reports and notifications; empty unless something is wrong.
+view drift with (security_invoker=true) (
+  -- newest report, missing issue, surplus issue, history, or notification
+  what text,
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster
+  cluster text,
+  -- the rule, as reports spell it
+  component text,
+  -- which of the rule's problems
+  error_key text,
+  -- what differs
+  detail text
+);
+
+-- What the open transaction would change: decisions that differ from those by the policies, content, silences and acknowledgements that stood before it. Empty unless this transaction changed something; roll back to only try.
+view explain_diff with (security_invoker=true) (
+  -- the target
+  target text,
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster
+  cluster text,
+  -- the rule, as reports spell it
+  component text,
+  -- which of the rule's problems
+  error_key text,
+  -- notify or hold, before; null: there was no decision to take
+  decision_before text,
+  -- notify or hold, with the change; null: no decision to take any more
+  decision text,
+  -- every reason that held it
+  reasons_before text[],
+  -- every reason that would hold it
+  reasons text[],
+  -- when cooldown, spacing and damping would have ended
+  next_eligible_at_before timestamp with time zone,
+  -- when they would end with the change
+  next_eligible_at timestamp with time zone,
+  -- policy version that decided
+  policy_id_before bigint,
+  -- policy version that would decide
+  policy_id bigint,
+  -- the issue
+  issue_id bigint
+);
+
+-- What the open transaction would change (explain_diff), counted by rule and by what becomes of what.
+view explain_diff_by_rule with (security_invoker=true) (
+  -- the target
+  target text,
+  -- the rule, as reports spell it
+  component text,
+  -- which of the rule's problems
+  error_key text,
+  -- notify, or hold: with every reason; null: there was no decision to take
+  before text,
+  -- the same with the change; null: no decision to take any more
+  after text,
+  -- sooner or later: cooldown, spacing and damping would end so; null: no difference
+  next_eligible text,
+  -- how many decisions would change so
+  decisions integer,
+  -- of how many clusters
+  clusters integer,
+  -- of how many organizations
+  organizations integer
+);
+
+-- Why is (or is not) somebody notified: one row for each open issue (or gone one that is to be notified as resolved) and target, with every reason that holds it.
+view explain_notification with (security_invoker=true) (
+  -- the target
+  target text,
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster
+  cluster text,
+  -- the rule, as reports spell it
+  component text,
+  -- which of the rule's problems
+  error_key text,
+  -- notify or hold
+  decision text,
+  -- every reason that holds it: target_disabled, policy_disabled, no_content, inactive, below_threshold, filtered, missing_tag, render_failed, cluster_not_allowed, cluster_blocked, silenced, acked, disabled, cooldown, spacing, flapping
+  reasons text[],
+  -- 1 low to 4 critical; null without content
+  total_risk smallint,
+  -- when it was last notified through this target
+  last_notified_at timestamp with time zone,
+  -- when cooldown, spacing, damping and the wait after a failed rendering have ended
+  next_eligible_at timestamp with time zone,
+  -- 1 = new, more = gone and back
+  occurrence integer,
+  -- new, regressed (gone and back), flapping, or resolved (gone)
+  issue_state text,
+  -- time of the first report that had it
+  first_seen timestamp with time zone,
+  -- time of the newest report that has it
+  last_seen timestamp with time zone,
+  -- the issue
+  issue_id bigint,
+  -- policy version that decided
+  policy_id bigint,
+  -- content version that decided
+  content_id bigint,
+  -- the silence that holds it
+  silence_id bigint,
+  -- the acknowledgement that holds it
+  acknowledgement_id bigint,
+  -- why its texts could not be rendered
+  render_error text
+);
+
+-- Rules that clusters have open issues of and nothing is known about; they are held until content arrives.
+view missing_content with (security_invoker=true) (
+  -- the rule, as reports spell it
+  component text,
+  -- which of the rule's problems
+  error_key text,
+  -- how many open issues wait for it
+  issues bigint,
+  -- of how many clusters
+  clusters bigint,
+  -- of how many organizations
+  organizations bigint,
+  -- time of the first report that had it
+  first_seen timestamp with time zone
+);
+
+-- What would be notified if the decision were made now: the open issues that nothing holds back, per target.
+view new_issues with (security_invoker=true) (
+  -- the target
+  target text,
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster
+  cluster text,
+  -- the rule, as reports spell it
+  component text,
+  -- which of the rule's problems
+  error_key text,
+  -- 1 low to 4 critical
+  total_risk smallint,
+  -- 1 = new, more = gone and back
+  occurrence integer,
+  -- new, regressed (gone and back), flapping, or resolved (gone)
+  issue_state text,
+  -- time of the first report that had it
+  first_seen timestamp with time zone,
+  -- time of the newest report that has it
+  last_seen timestamp with time zone,
+  -- when it was last notified through this target
+  last_notified_at timestamp with time zone,
+  -- the issue
+  issue_id bigint
+);
+
+-- How loud each rule was in the last seven days, per target: how often it was notified, to whom, how many sightings that spared, what flaps; order by notified desc for the loudest.
+view noise with (security_invoker=true) (
+  -- the target
+  target text,
+  -- the rule, as reports spell it
+  component text,
+  -- which of the rule's problems
+  error_key text,
+  -- how many times an issue of it was notified
+  notified bigint,
+  -- about how many clusters
+  clusters bigint,
+  -- to how many organizations
+  organizations bigint,
+  -- in how many reports it was
+  sightings numeric,
+  -- share of the sightings that were not notified: 1 - notified / sightings
+  dedup_ratio numeric,
+  -- how many times it appeared
+  occurrences bigint,
+  -- issues of it that flap now, by the target's policy
+  flapping_issues bigint,
+  -- how many times it went within an hour after it had appeared
+  gone_within_an_hour bigint,
+  -- how many clusters have it now
+  open_issues bigint
+);
+
+-- Every day of new_reports and reported that is stored, how large it is, whether retention is to drop it, and what holds it.
+view partitions with (security_invoker=true) (
+  -- new_reports or reported
+  parent text,
+  -- table that holds the day
+  name text,
+  -- day (UTC); null for what belongs to no day
+  day date,
+  -- false: taken out of its parent, about to be dropped
+  is_attached boolean,
+  -- how many rows it has, as of the last analyze
+  rows bigint,
+  -- its size with indexes
+  bytes bigint,
+  -- older than what is kept: the next retain() drops it, unless something holds it; null for what belongs to no day
+  is_past boolean,
+  -- why it must not be dropped yet; null: nothing holds it
+  held_by text
+);
+
+-- The policies in force: who is notified of what, for each target and for each organization or rule with a policy of its own.
+view policies with (security_invoker=true) (
+  -- the target it is for
+  target text,
+  -- the organization it is for; null: all of them
+  org_id bigint,
+  -- the rule it is for; null: all of them
+  rule_name text,
+  -- false: nothing goes to this target
+  enabled boolean,
+  -- least total risk that is notified
+  total_risk_threshold smallint,
+  -- least likelihood that is notified
+  likelihood_threshold smallint,
+  -- least impact that is notified
+  impact_threshold smallint,
+  -- least severity that is notified
+  severity_threshold smallint,
+  -- tags that a rule must all have to be notified
+  required_tags text[],
+  -- how long an issue that was notified is not notified again
+  cooldown interval,
+  -- most issues in one message
+  max_events integer,
+  -- expression that has to be greater than 0, in place of the thresholds; null: none
+  filter text,
+  -- the only clusters that are notified of; null: all of them
+  allowed_clusters text[],
+  -- clusters that are not notified of
+  blocked_clusters text[],
+  -- least time between two messages about one cluster
+  spacing interval,
+  -- so many occurrences within flapping_window make an issue flapping
+  flapping_occurrences smallint,
+  -- see flapping_occurrences
+  flapping_window interval,
+  -- notify: flapping issues are notified like others; damp: they are held
+  flapping_action text,
+  -- true: an issue that was notified and went is notified as resolved
+  notify_resolved boolean,
+  -- from when it is in force
+  since timestamp with time zone,
+  -- number of the version, as in explain_notification
+  policy_id bigint
+);
+
+-- Every version of every policy, past, present and planned, with who made it and why.
+view policy_history with (security_invoker=true) (
+  -- the target it is for
+  target text,
+  -- the organization it is for; null: all of them
+  org_id bigint,
+  -- the rule it is for; null: all of them
+  rule_name text,
+  -- false: nothing goes to this target
+  enabled boolean,
+  -- least total risk that is notified
+  total_risk_threshold smallint,
+  -- least likelihood that is notified
+  likelihood_threshold smallint,
+  -- least impact that is notified
+  impact_threshold smallint,
+  -- least severity that is notified
+  severity_threshold smallint,
+  -- tags that a rule must all have to be notified
+  required_tags text[],
+  -- how long an issue that was notified is not notified again
+  cooldown interval,
+  -- most issues in one message
+  max_events integer,
+  -- expression that has to be greater than 0, in place of the thresholds; null: none
+  filter text,
+  -- the only clusters that are notified of; null: all of them
+  allowed_clusters text[],
+  -- clusters that are not notified of
+  blocked_clusters text[],
+  -- least time between two messages about one cluster
+  spacing interval,
+  -- so many occurrences within flapping_window make an issue flapping
+  flapping_occurrences smallint,
+  -- see flapping_occurrences
+  flapping_window interval,
+  -- notify: flapping issues are notified like others; damp: they are held
+  flapping_action text,
+  -- true: an issue that was notified and went is notified as resolved
+  notify_resolved boolean,
+  -- from when it is in force
+  since timestamp with time zone,
+  -- until when it is in force; null: no end yet
+  until timestamp with time zone,
+  -- database user who made the change
+  changed_by text,
+  -- why it was made
+  reason text,
+  -- database user who ended it without a successor
+  ended_by text,
+  -- why it was ended
+  end_reason text,
+  -- number of the version, as in explain_notification
+  policy_id bigint
+);
+
+-- What was rejected, by hour, topic and reason, each with an example (ccx rejected show).
+view rejected_summary with (security_invoker=true) (
+  -- hour in which they arrived
+  hour timestamp with time zone,
+  -- Kafka topic they came from
+  topic text,
+  -- why, from a fixed vocabulary (docs/reference/reasons.md)
+  reason text,
+  -- how many there were
+  messages bigint,
+  -- how many of them no retry has stored since
+  waiting bigint,
+  -- when the first one arrived
+  first_at timestamp with time zone,
+  -- when the last one arrived
+  last_at timestamp with time zone,
+  -- id of the last one that waits, or of the last one
+  example_id bigint,
+  -- its topic/partition/offset
+  example text,
+  -- why it was rejected, as a sentence
+  example_detail text
+);
+
+-- Who asked not to be notified, of what, why, and whether that is pending, active or expired.
+view silences with (security_invoker=true) (
+  -- number of the silence
+  id bigint,
+  -- pending, active or expired
+  state text,
+  -- from when
+  starts_at timestamp with time zone,
+  -- until when, or when it was ended early
+  ends_at timestamp with time zone,
+  -- only for this organization; null: any
+  org_id bigint,
+  -- only for this cluster; null: any
+  cluster text,
+  -- only for this rule; null: any
+  rule_name text,
+  -- only for this error key; null: any
+  error_key text,
+  -- only for rules with this tag; null: any
+  tag text,
+  -- holds every notification
+  everything boolean,
+  -- why
+  reason text,
+  -- database user who asked
+  created_by text,
+  -- when
+  created_at timestamp with time zone,
+  -- database user who ended it early
+  ended_by text
+);
+
+-- Functions -------------------------------------------------------------------------------------------
+
+-- Stops notification an organization, or one of its clusters, about a rule (any spelling); false when it was so already.
+function acknowledge(org_id bigint, rule text, cluster text DEFAULT NULL::text, error_key text DEFAULT NULL::text, justification text DEFAULT NULL::text)
+  returns boolean
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Holds notifications until ends_at or (null) as long as it lasts: those of an organization, a cluster, a rule (any spelling), an error key, a tag, or a combination; everything => true for all. Preview it with preview_silence().
+function add_silence(ends_at timestamp with time zone, reason text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, rule text DEFAULT NULL::text, error_key text DEFAULT NULL::text, tag text DEFAULT NULL::text, starts_at timestamp with time zone DEFAULT NULL::timestamp with time zone, everything boolean DEFAULT false, at timestamp with time zone DEFAULT now(), lasts interval DEFAULT NULL::interval)
+  returns silence
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- What would have been sent to a target, day by day (UTC), if its target-wide policy had had these settings (as for set_policy, for example '{"cooldown": "3 days"}'); null: the real policies, which gives what the ledger says. Reads only.
+function backtest(target text, from_time timestamp with time zone, to_time timestamp with time zone, policy jsonb DEFAULT NULL::jsonb)
+  returns TABLE(day date, issues bigint, messages bigint, clusters bigint, organizations bigint)
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- Closes the circuit of this target, so that everything that is due is sent at once; false: it was not open. It opens again if the receiver is still down.
+function close_circuit(target text)
+  returns boolean
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- What was sent to a target (…_before) beside what backtest() says would have been with these settings, day by day (UTC).
+function compare_backtest(target text, from_time timestamp with time zone, to_time timestamp with time zone, policy jsonb)
+  returns TABLE(day date, issues_before bigint, issues bigint, messages_before bigint, messages bigint, clusters_before bigint, clusters bigint, organizations_before bigint, organizations bigint)
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- Notify or hold, with every reason, for this target (null: each of them) at this time, past or present: one row for each open issue (clusters: only these), and for each that went and is to be notified as resolved. Reads only; same inputs, same answer.
+function decide(target integer, at timestamp with time zone, clusters text[] DEFAULT NULL::text[], settings_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
+  returns SETOF decision
+  language sql stable parallel safe;
+
+-- Ends the policy that an organization or a rule has of its own; the wider one counts again.
+function end_policy(target text, reason text, at timestamp with time zone DEFAULT now(), org_id bigint DEFAULT NULL::bigint, rule text DEFAULT NULL::text)
+  returns policy
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Ends a silence early; what it held is asked again. It stays on record.
+function end_silence(id bigint, at timestamp with time zone DEFAULT now())
+  returns silence
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- explain_notification as it was at this time, for one target, cluster, organization and rule (any spelling) or (null) for all; what people set counts as it stood at settings_at (null: at the same time).
+function explain_at(at timestamp with time zone, target text DEFAULT NULL::text, cluster text DEFAULT NULL::text, settings_at timestamp with time zone DEFAULT NULL::timestamp with time zone, org_id bigint DEFAULT NULL::bigint, rule text DEFAULT NULL::text)
+  returns SETOF explanation
+  language sql stable parallel safe;
+
+-- What became of one stored report, for each target and hit: report_state (decided, waiting, superseded by a newer report, unreadable, nothing to record) and the decision as it was taken, or as it would be now.
+function explain_report(org_id bigint, cluster text, updated_at timestamp with time zone, at timestamp with time zone DEFAULT now())
+  returns TABLE(report_state text, target text, component text, error_key text, decided_at timestamp with time zone, decision text, reasons text[], issue_state text, last_notified_at timestamp with time zone, next_eligible_at timestamp with time zone, policy_id bigint, content_id bigint, silence_id bigint, acknowledgement_id bigint)
+  language plpgsql stable
+  set plan_cache_mode=force_custom_plan
+  set search_path=public, ccx, pg_temp;
+
+-- Takes over the whole rule content (array of objects with the columns of rule_content) in one transaction: new versions for what changed, an end for what is gone; clusters concerned are asked again.
+function load_content(content jsonb, at timestamp with time zone DEFAULT now())
+  returns TABLE(added integer, changed integer, removed integer, unchanged integer)
+  language plpgsql volatile
+  set lock_timeout=10s
+  set search_path=public, ccx, pg_temp;
+
+-- What a decision at this time would have notified, or did tell: with what was known then.
+function new_issues_at(at timestamp with time zone, target text DEFAULT NULL::text)
+  returns SETOF explanation
+  language sql stable parallel safe;
+
+-- The messages that ended (sent or given up) in this stretch of time and that replay() would send again, with the issues they would tell; target, organization, cluster and rule (any spelling) narrow it down.
+function preview_replay(started_at timestamp with time zone, stopped_at timestamp with time zone, target text DEFAULT NULL::text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, rule text DEFAULT NULL::text, again boolean DEFAULT false, at timestamp with time zone DEFAULT now())
+  returns TABLE(notification_id bigint, target text, org_id bigint, cluster text, state text, ended_at timestamp with time zone, issue_ids bigint[])
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- The open issues that such a silence would hold.
+function preview_silence(org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, rule text DEFAULT NULL::text, error_key text DEFAULT NULL::text, tag text DEFAULT NULL::text, at timestamp with time zone DEFAULT now())
+  returns TABLE(org_id bigint, cluster text, component text, error_key text, first_seen timestamp with time zone)
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- What redrive() would find: messages that were given up, counted by target, failure and why they cannot be redriven (null: they can). All that is given narrows it; since: given up at that time or later.
+function redrivable(target text DEFAULT NULL::text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, failure text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, notification_id bigint DEFAULT NULL::bigint)
+  returns TABLE(target text, failure text, refusal text, messages integer, notification_ids bigint[])
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- Puts messages that were given up (dead_letter) back into the outbox under the same id; their issues count as notified again. Returns a row for each: how many issues it tells and leaves out, or why it was refused.
+function redrive(notification_ids bigint[], at timestamp with time zone DEFAULT NULL::timestamp with time zone)
+  returns TABLE(notification_id bigint, target text, issues integer, left_out integer, refusal text)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Messages that were rejected and match all that is given, without their bytes; stored: also those that a retry has stored since. Names by ids or by positions (TOPIC/PARTITION/OFFSET).
+function rejected_messages(reason text DEFAULT NULL::text, topic text DEFAULT NULL::text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, ids bigint[] DEFAULT NULL::bigint[], positions text[] DEFAULT NULL::text[], stored boolean DEFAULT false)
+  returns TABLE(id bigint, "position" text, received_at timestamp with time zone, reason text, org_id bigint, cluster text, bytes integer, attempts integer, stored_at timestamp with time zone, detail text)
+  language sql stable parallel safe;
+
+-- Sends again what ended (sent or given up) in this stretch of time, under new ids (notification.replay_of); see preview_replay(). again: also what was replayed already. Returns how much goes to each target.
+function replay(started_at timestamp with time zone, stopped_at timestamp with time zone, target text DEFAULT NULL::text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, rule text DEFAULT NULL::text, again boolean DEFAULT false, at timestamp with time zone DEFAULT NULL::timestamp with time zone)
+  returns TABLE(target_name text, messages integer, issues integer, clusters integer)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- What replay() would send again, counted by target and by how it ended (sent or dead); preview_replay() names the messages.
+function replayable(started_at timestamp with time zone, stopped_at timestamp with time zone, target text DEFAULT NULL::text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, rule text DEFAULT NULL::text, again boolean DEFAULT false)
+  returns TABLE(target text, state text, messages integer, issues integer, clusters integer)
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- Does the next step of retention, and says what it was (detached or dropped a day, deleted from a default partition); no row: nothing is left to do, or somebody else does it. Raises 55P03 where the table is busy: call it again.
+function retain(at timestamp with time zone DEFAULT now())
+  returns TABLE(action text, name text, row_count bigint, bytes bigint)
+  language plpgsql volatile
+  set lock_timeout=250ms
+  set search_path=public, ccx, pg_temp;
+
+-- Changes the policy of a target from this time on, for everybody or only for an organization, a rule (any spelling) or both; for example set_policy('service log', '{"enabled": true}', 'go-live'). Clusters that report are asked again.
+function set_policy(target text, change jsonb, reason text, at timestamp with time zone DEFAULT now(), org_id bigint DEFAULT NULL::bigint, rule text DEFAULT NULL::text)
+  returns policy
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Says how long new_reports or reported keeps a day; raises NTR02 for less than the longest cooldown.
+function set_retention(parent text, keep interval)
+  returns void
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- The number of a target by its name; an error that lists the names when there is none.
+function target_id(target text)
+  returns integer
+  language plpgsql stable parallel safe
+  set search_path=public, ccx, pg_temp;
+
+-- Takes an acknowledgement back; what it held is asked again. False when there was none.
+function unacknowledge(org_id bigint, rule text, cluster text DEFAULT NULL::text, error_key text DEFAULT NULL::text)
+  returns boolean
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Takes back a policy that is planned and has not begun; the one before it goes on. Returns it. Raises NTP15, NTP16.
+function withdraw_policy(id bigint, reason text)
+  returns policy
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- When an issue notified at notified_at may be notified again under this cooldown; days and months are counted in UTC.
+function ccx.add_in_utc(notified_at timestamp with time zone, cooldown interval)
+  returns timestamp with time zone
+  language sql immutable strict parallel safe;
+
+-- Adds the rules and error keys that no report has named before.
+function ccx.add_rules(hits ccx.seen_hit[])
+  returns void
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Moves latest_report forward; returns the hits of those reports that are newer than what was known, or that replaced (is_replaced) the newest one; null: none are.
+function ccx.advance_latest_reports(hits ccx.seen_hit[], is_replaced boolean)
+  returns ccx.seen_hit[]
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Sends {event, at, details} to whoever listens on the channel ccx_events, when the transaction commits.
+function ccx.announce(event text, details jsonb)
+  returns void
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Opens, reopens and closes issues, and begins and ends occurrences, by the hits of new reports (1, 2, … of each cluster), which are known from seen_at on.
+function ccx.apply_hits(hits ccx.seen_hit[], seen_at timestamp with time zone)
+  returns void
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Marks messages as sent, to be tried again, or dead by these outcomes (settle_notifications()); returns those that an outcome counts for, null: none.
+function ccx.apply_outcomes(outcomes jsonb, at timestamp with time zone)
+  returns ccx.settled_notification[]
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Every time an issue would have been notified through this target (its id) from from_time until before to_time, by the policies and content of that time; change: settings, as for set_policy, that the target-wide policy would have had.
+function ccx.backtest_steps(target integer, from_time timestamp with time zone, to_time timestamp with time zone, change jsonb DEFAULT NULL::jsonb)
+  returns TABLE(org_id bigint, cluster text, issue_id bigint, notified_at timestamp with time zone, policy_id bigint, max_events integer)
+  language sql stable
+  set enable_nestloop=off
+  set jit=off
+  set search_path=public, ccx, pg_temp
+  set work_mem=64MB;
+
+-- The first so many (null: all) decisions that the open transaction would change (explain_diff), with how many there are in all, and how many of them notify before and after.
+function ccx.changed_decisions(most integer DEFAULT NULL::integer)
+  returns TABLE(target text, org_id bigint, cluster text, component text, error_key text, before text, after text, next_eligible_at_before timestamp with time zone, next_eligible_at timestamp with time zone, next_eligible text, total_decisions integer, total_notify_before integer, total_notify integer)
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- The policy with these settings changed from this time on; refuses settings that do not exist, are out of bounds, or filters that cannot be read. Writes nothing.
+function ccx.changed_policy(policy policy, change jsonb, at timestamp with time zone DEFAULT now())
+  returns policy
+  language plpgsql stable parallel safe
+  set search_path=public, ccx, pg_temp;
+
+-- verdict(), with these settings (as for set_policy) of the target-wide policy changed.
+function ccx.changed_verdict(target integer, at timestamp with time zone, change jsonb)
+  returns SETOF ccx.issue_verdict
+  language sql stable;
+
+-- True for a stretch of time that can be replayed; an error that says why for any other.
+function ccx.check_past_period(started_at timestamp with time zone, stopped_at timestamp with time zone, at timestamp with time zone)
+  returns boolean
+  language plpgsql immutable
+  set search_path=public, ccx, pg_temp;
+
+-- Refuses, with a sentence, a policy that the table would not take; whether its time is free is not asked.
+function ccx.check_policy(policy policy)
+  returns void
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- How long an open circuit stays open after this many failed probes.
+function ccx.circuit_delay(failed_probes integer)
+  returns interval
+  language sql volatile parallel safe;
+
+-- Takes rejected messages that have to go to the dead-letter topic; they are due again when the lease ends.
+function ccx.claim_dead_letters(batch_size integer, max_bytes bigint, lease interval, at timestamp with time zone DEFAULT now())
+  returns SETOF rejected_message
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Takes up to batch_size messages that are due for this target for the length of the lease; a few or none while its circuit is open.
+function ccx.claim_due(target text, batch_size integer, lease interval, at timestamp with time zone)
+  returns SETOF notification
+  language sql volatile
+  set enable_seqscan=off
+  set search_path=public, ccx, pg_temp;
+
+-- Takes up to batch_size messages that are due for this target for the length of the lease, with the issues to tell and the details of their hits; a few or none while its circuit is open.
+function ccx.claim_notifications(target text, batch_size integer, lease interval DEFAULT '00:02:00'::interval, at timestamp with time zone DEFAULT now())
+  returns TABLE(id bigint, message_id uuid, attempt integer, org_id bigint, account_number bigint, cluster text, updated_at timestamp with time zone, decided_at timestamp with time zone, resolved boolean, issues jsonb)
+  language sql volatile
+  set enable_seqscan=off
+  set search_path=public, ccx, pg_temp;
+
+-- Reads a filter expression and returns it in postfix order for evaluate_filter(); refuses what it does not understand and says where.
+function ccx.compile_filter(filter text)
+  returns text[]
+  language plpgsql immutable strict parallel safe
+  set search_path=public, ccx, pg_temp;
+
+-- The texts of these content versions, as templates by name; version changes when the row does. What does not exist is left out.
+function ccx.content_texts(ids bigint[])
+  returns TABLE(id bigint, version text, templates jsonb)
+  language sql stable parallel safe;
+
+-- Whether these content versions are still as content_texts() gave them: the same version. What does not exist is left out.
+function ccx.content_versions(ids bigint[])
+  returns TABLE(id bigint, version text)
+  language sql stable parallel safe;
+
+-- The time during which an issue notified at notified_at is not notified again, as the ledger's constraint needs it.
+function ccx.cooldown_period(notified_at timestamp with time zone, cooldown interval)
+  returns tstzrange
+  language sql immutable strict parallel safe;
+
+-- Decides for up to batch_size waiting clusters and commits ledger, outbox, reported and the wake-up job together. Returns how many clusters were taken, messages queued, issues notified and issues held.
+function ccx.decide_due(batch_size integer, at timestamp with time zone DEFAULT NULL::timestamp with time zone)
+  returns TABLE(clusters integer, notifications integer, notified integer, held integer)
+  language plpgsql volatile
+  set join_collapse_limit=1
+  set max_parallel_workers_per_gather=0
+  set random_page_cost=1.1
+  set search_path=public, ccx, pg_temp;
+
+-- explain_diff with decision and reasons as one text, and whether cooldown, spacing and damping end later or sooner.
+function ccx.diff_in_words()
+  returns TABLE(target text, org_id bigint, cluster text, component text, error_key text, before text, after text, next_eligible_at_before timestamp with time zone, next_eligible_at timestamp with time zone, next_eligible text)
+  language sql stable;
+
+-- A worker says that it ends: nobody need wait for its next heartbeat.
+function ccx.end_heartbeat(pool_id text)
+  returns void
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Makes sure that new_reports or reported has a partition for this UTC day; true when it was made now.
+function ccx.ensure_partition(parent text, day date)
+  returns boolean
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Makes the partitions for today and the next three days (UTC); returns how many were made.
+function ccx.ensure_partitions(at timestamp with time zone DEFAULT now())
+  returns integer
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Enters issues that are notified into the ledger; returns those that were taken: not one that was notified through the same target within its cooldown.
+function ccx.enter_notified(entries notified_issue[])
+  returns TABLE(notification_id bigint, issue_id bigint)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- The value of a filter for one issue; it lets the issue through when the value is greater than 0; null: it divides by zero. compiled is what compile_filter() returned.
+function ccx.evaluate_filter(compiled text[], likelihood bigint, impact bigint, severity bigint, total_risk bigint, likelihood_threshold bigint, impact_threshold bigint, severity_threshold bigint, total_risk_threshold bigint)
+  returns bigint
+  language plpgsql immutable strict parallel safe
+  set search_path=public, ccx, pg_temp;
+
+-- Evaluates the filters of these policies for these contents (two arrays, position by position) and keeps the outcomes in filter_result.
+function ccx.evaluate_filters(policy_ids bigint[], content_ids bigint[])
+  returns void
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Puts the next clusters that a request concerns (those that reported within a day) into decision_due, unless batch_size wait there already; returns how many.
+function ccx.expand_decision_request(batch_size integer, at timestamp with time zone)
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Gives up messages that were tried, have not got through, and are too old to be tried again; returns how many.
+function ccx.expire_notifications(at timestamp with time zone DEFAULT now())
+  returns integer
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Does the filter of this policy let this content through; null: it divides by zero, which counts as no.
+function ccx.filter_lets_through(policy policy, content rule_content)
+  returns boolean
+  language sql immutable parallel safe;
+
+-- The oldest acknowledgement in force at this time of an organization (cluster null), or of one of its clusters, that holds this issue; null: none.
+function ccx.first_acknowledgement(org_id bigint, cluster text, rule_name text, error_key text, at timestamp with time zone)
+  returns bigint
+  language sql stable parallel safe;
+
+-- Until when an issue, at this occurrence, counts as flapping: the end of the window in which it appeared flapping_occurrences times; null or past: it does not.
+function ccx.flapping_until(issue_id bigint, occurrence integer, flapping_occurrences smallint, flapping_window interval)
+  returns timestamp with time zone
+  language sql stable parallel safe;
+
+-- A worker says that it lives. Frees the jobs of workers that have been silent for 90 seconds and returns the ids of their pools.
+function ccx.heartbeat(pool_id text, host text, pid integer, roles text[], version text, at timestamp with time zone DEFAULT now())
+  returns text[]
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- The details of the hits of a report: what the templates of their content see as pydata; one row for each rule and error key.
+function ccx.hit_details(report jsonb)
+  returns TABLE(component text, error_key text, details jsonb)
+  language sql immutable parallel safe;
+
+-- Every reason that holds an issue of a cluster, none for notify, given what its policy says, when it was last notified, when its cluster last got a message, and what else holds it until when.
+function ccx.hold_reasons(at timestamp with time zone, policy_reasons text[], policy policy, cluster text, occurrence integer, is_open boolean, notified_at timestamp with time zone, message_at timestamp with time zone, flapping_until timestamp with time zone, unrendered_until timestamp with time zone, silence_id bigint, acked_by bigint, disabled_by bigint)
+  returns TABLE(reasons text[], qualifies boolean, issue_state text, next_eligible_at timestamp with time zone)
+  language sql immutable parallel safe;
+
+-- Whether a version that holds for this period (from its lower bound on, its upper one excluded) is in force at this time.
+function ccx.in_force(period tstzrange, at timestamp with time zone)
+  returns boolean
+  language sql immutable parallel safe;
+
+-- Stores one batch of one Kafka partition, reports and rejected messages, and moves its offset along; what was consumed before is skipped. Raises NTI01 when the topic was created anew.
+function ccx.ingest(topic text, partition integer, batch jsonb, high_watermark bigint DEFAULT NULL::bigint, at timestamp with time zone DEFAULT now())
+  returns TABLE(stored integer, replaced integer, unchanged integer, rejected integer, skipped integer, next_offset bigint)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- The hits of those clusters that do not have just the issues that are open, or sent several reports; null: of none.
+function ccx.keep_changed(hits ccx.seen_hit[])
+  returns ccx.seen_hit[]
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- When the last message about a cluster to this target was decided before this time, by what was known then; null: never.
+function ccx.last_message_at(org_id bigint, cluster text, target integer, at timestamp with time zone)
+  returns timestamp with time zone
+  language sql stable parallel safe;
+
+-- When an issue was last notified through this target before this time, by what was known then; null: never.
+function ccx.last_notified_at(issue_id bigint, target integer, at timestamp with time zone)
+  returns timestamp with time zone
+  language sql stable parallel safe;
+
+-- Leaves out of a message that is sent again the issues that another message tells by now; returns how many.
+function ccx.leave_out_notified(notification_id bigint)
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Lets changes to the policies of a target take turns, until the transaction ends; decisions do not wait for it.
+function ccx.lock_policies(target_id integer)
+  returns void
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Lets only one transaction at a time bring back what was given up (redrive, replay): two at once would both find that nobody has done it.
+function ccx.lock_replays()
+  returns void
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- The longest time that any policy, in force at this time or planned, looks back: cooldown, spacing, window of flapping.
+function ccx.longest_cooldown(at timestamp with time zone DEFAULT now())
+  returns interval
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- Lets these clusters (two arrays, position by position) wait for a decision, because of a new report or not; returns how many wait by that.
+function ccx.mark_due(org_ids bigint[], clusters text[], by_report boolean)
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Rejected messages, stored by a retry or not, that match all that is given; ids and positions (TOPIC/PARTITION/OFFSET) name messages.
+function ccx.matching_rejected(reason text DEFAULT NULL::text, topic text DEFAULT NULL::text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, ids bigint[] DEFAULT NULL::bigint[], positions text[] DEFAULT NULL::text[])
+  returns SETOF rejected_message
+  language sql stable parallel safe;
+
+-- The oldest silence in force at this time that holds an issue with these properties (tags: of the rule's content); null: none.
+function ccx.matching_silence(org_id bigint, cluster text, rule_name text, error_key text, tags text[], at timestamp with time zone)
+  returns bigint
+  language sql stable parallel safe;
+
+-- The issues that a message tells, with the details of their hits and what its target calls their severity.
+function ccx.message_body(n notification)
+  returns TABLE(issues jsonb)
+  language sql stable parallel safe;
+
+-- An id for a message (notification.message_id): a UUID of version 4 that begins with the time, in milliseconds.
+function ccx.new_message_id()
+  returns uuid
+  language sql volatile parallel safe;
+
+-- The number of the newest rejected message; 0: there is none.
+function ccx.newest_rejected()
+  returns bigint
+  language sql stable parallel safe;
+
+-- The time of a cluster's newest report that had arrived by then and could be read; null: none is left of then.
+function ccx.newest_report_at(org_id bigint, cluster text, at timestamp with time zone)
+  returns timestamp with time zone
+  language sql stable parallel safe;
+
+-- When a message of this target may next be claimed: the earliest that waits, but not before its circuit lets one through; null: none waits.
+function ccx.next_delivery_at(target_id integer)
+  returns timestamp with time zone
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- The next rejected messages that a retry tries, in the order of their numbers.
+function ccx.next_rejected(after_id bigint, last_id bigint, batch_size integer, max_bytes bigint, reason text DEFAULT NULL::text, topic text DEFAULT NULL::text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, ids bigint[] DEFAULT NULL::bigint[], positions text[] DEFAULT NULL::text[])
+  returns TABLE(id bigint, kafka_offset bigint, value bytea)
+  language sql stable parallel safe;
+
+-- Whether another message, sent or on its way, tells the same: then this entry of the ledger cannot count as notified, too.
+function ccx.notified_elsewhere(i notified_issue)
+  returns boolean
+  language sql stable parallel safe;
+
+-- Why a day of new_reports or reported must not be dropped yet; null: nothing holds it.
+function ccx.partition_held_by(parent text, day date, at timestamp with time zone DEFAULT now())
+  returns text
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- The reasons for which this policy holds every issue of a rule with this content, whatever the cluster. target_enabled: of the target-wide policy; filter_passes: what the filter said of the content, null: it has not been asked yet.
+function ccx.policy_reasons(policy policy, content rule_content, target_enabled boolean, filter_passes boolean)
+  returns text[]
+  language sql immutable parallel safe;
+
+-- Puts these issues into the outbox, as few messages as their policies allow, and enters them into the ledger; returns how many messages and issues that are.
+function ccx.queue_notifications(issues ccx.issue_to_notify[], at timestamp with time zone)
+  returns TABLE(notifications integer, notified integer)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- A stored report as JSON; null where it is not valid JSON, as other programs may write it.
+function ccx.readable_report(report text)
+  returns jsonb
+  language plpgsql immutable parallel safe
+  set search_path=public, ccx, pg_temp;
+
+-- Writes or renews the rows of reported for the decisions that these notifications (all ended) belong to.
+function ccx.record_reported(notification_ids bigint[])
+  returns void
+  language sql volatile
+  set enable_hashjoin=off
+  set enable_mergejoin=off
+  set enable_seqscan=off
+  set search_path=public, ccx, pg_temp;
+
+-- Writes to render_failure which issues were left out of messages that ended, since their texts could not be rendered.
+function ccx.record_unrendered(settled ccx.settled_notification[], at timestamp with time zone)
+  returns void
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- How long after its first try a message may be redriven, and tried then: safely less than the day for which receivers remember its id.
+function ccx.redrive_horizon()
+  returns interval
+  language sql immutable parallel safe;
+
+-- Why a message cannot be redriven at this time; null: it can.
+function ccx.redrive_refusal(n notification, at timestamp with time zone)
+  returns text
+  language sql stable parallel safe;
+
+-- redrive(), counted by target and refusal (null: they were redriven).
+function ccx.redrive_summary(notification_ids bigint[])
+  returns TABLE(target text, refusal text, messages integer, issues integer, left_out integer)
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- How many messages a retry would try, by reason, most first.
+function ccx.rejected_to_retry(reason text DEFAULT NULL::text, topic text DEFAULT NULL::text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, ids bigint[] DEFAULT NULL::bigint[], positions text[] DEFAULT NULL::text[])
+  returns TABLE(reason text, messages integer)
+  language sql stable parallel safe;
+
+-- Lets the periods of these notifications (four arrays, position by position) follow the cooldowns that are in force now.
+function ccx.renew_cooldowns(issue_ids bigint[], target_ids integer[], notified_ats timestamp with time zone[], cooldowns interval[])
+  returns void
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- The rule hits of a report: one row for each different (component, error key).
+function ccx.report_hits(report jsonb)
+  returns TABLE(component text, error_key text)
+  language sql immutable parallel safe;
+
+-- Asks for a new decision, from this time on, about the clusters with issues of these rules, this organization, this cluster, or held by this silence; null: any.
+function ccx.request_decisions(cause text, rule_names text[] DEFAULT NULL::text[], org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, silence_id bigint DEFAULT NULL::bigint, at timestamp with time zone DEFAULT now())
+  returns void
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Lets clusters wait for a decision whose cooldown, spacing, damping, silence or wait after a failed rendering ended since the last time (and that reported within a day); returns how many, but for the silences.
+function ccx.requeue_ended_holds(at timestamp with time zone)
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Is a target that was notified of this occurrence of an issue (at notified_at), which is over, still to hear that: it did not come back, and nobody said so yet.
+function ccx.resolution_is_due(issue_id bigint, occurrence integer, target integer, notified_at timestamp with time zone, at timestamp with time zone)
+  returns boolean
+  language sql stable parallel safe;
+
+-- The beginning of the oldest day (UTC) that new_reports or reported keeps: what retention says, but never less than the longest cooldown.
+function ccx.retention_horizon(parent text, at timestamp with time zone DEFAULT now())
+  returns timestamp with time zone
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- How long to wait after this many failed attempts, with jitter.
+function ccx.retry_delay(attempts integer)
+  returns interval
+  language sql volatile parallel safe;
+
+-- How long after its first try a message may be tried again.
+function ccx.retry_horizon()
+  returns interval
+  language sql immutable parallel safe;
+
+-- Stores rejected messages that conform now as if they had just arrived, and renews the reason of those that do not; what has been stored already is left alone.
+function ccx.retry_rejected(batch jsonb, at timestamp with time zone DEFAULT now())
+  returns TABLE(stored integer, replaced integer, unchanged integer, rejected integer, done_already integer)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- When a message is given up if nothing gets through until then; null: it was not tried yet.
+function ccx.retry_until(n notification)
+  returns timestamp with time zone
+  language sql stable parallel safe;
+
+-- The bare name of a rule, from any of its spellings (x.report, a.b.x, x, x|KEY). Rule content and disabled rules are matched by it.
+function ccx.rule_name(spelling text)
+  returns text
+  language sql immutable strict parallel safe;
+
+-- What a spelling of a rule says: the module as it is spelled, the bare name, and the error key behind a |; null: none. One row.
+function ccx.rule_ref(spelling text)
+  returns TABLE(module text, rule_name text, error_key text)
+  language sql immutable parallel safe;
+
+-- Notes what messages (null: none) say about the receiver of a target: that it lives, is down, or asks for time, and until when. Returns opened or closed when that changed its circuit.
+function ccx.settle_circuit(target_id integer, alive bigint[], failed bigint[], limited bigint[], limited_until timestamp with time zone, failure text, error text, at timestamp with time zone)
+  returns text
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Records that rejected messages are on the dead-letter topic or, with an error, that they cannot go there.
+function ccx.settle_dead_letters(ids bigint[], error text DEFAULT NULL::text, at timestamp with time zone DEFAULT now())
+  returns void
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Records how deliveries ended (an array of outcomes; their form stands in the file) and which issues could not be rendered. Returns how many are sent, to be retried, and dead, and whether that opened or closed the circuit.
+function ccx.settle_notifications(outcomes jsonb, at timestamp with time zone DEFAULT NULL::timestamp with time zone)
+  returns TABLE(sent integer, retried integer, dead integer, circuit text)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- When a silence really holds: its period, but not before it was created and not after it was ended.
+function ccx.silence_in_force(period tstzrange, created_at timestamp with time zone, ended_at timestamp with time zone)
+  returns tstzrange
+  language sql immutable parallel safe;
+
+-- Does this silence hold an issue with these properties (tags: of the rule's content); what it does not name matches anything.
+function ccx.silence_matches(silence silence, org_id bigint, cluster text, rule_name text, error_key text, tags text[])
+  returns boolean
+  language sql immutable parallel safe;
+
+-- What an issue must have one of to be held by a silence that is in force at some time of this range: one row; others: there are silences that name none of the three.
+function ccx.silence_scopes(during tstzrange)
+  returns TABLE(clusters text[], organizations bigint[], rules text[], others boolean)
+  language sql stable parallel safe
+  set search_path=public, ccx, pg_temp;
+
+-- The open issues that a silence holds.
+function ccx.silenced_issues(silence silence, at timestamp with time zone)
+  returns TABLE(org_id bigint, cluster text, component text, error_key text, first_seen timestamp with time zone)
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- Stores the reports of a batch (what has a reason, or comes before from_offset, is passed over); says how many were new, had other content before, or were there already. Raises 22P02 when one is not JSON.
+function ccx.store_reports(batch jsonb, from_offset bigint, at timestamp with time zone)
+  returns TABLE(stored integer, replaced integer, unchanged integer)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Notes for each notification of these issues to these targets (two arrays, position by position) when it was notified again.
+function ccx.supersede_notified(issue_ids bigint[], targets integer[])
+  returns void
+  language sql volatile
+  set enable_hashjoin=off
+  set enable_mergejoin=off
+  set enable_seqscan=off
+  set search_path=public, ccx, pg_temp;
+
+-- Asks again for issues whose cooldown, spacing, damping, silence or wait after a failed rendering ended since the last sweep (clusters that reported within a day), wakes tasks that have work waiting, and makes partitions ahead.
+function ccx.sweep(at timestamp with time zone DEFAULT now())
+  returns TABLE(cooldowns_ended integer, woken text[])
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Takes up to batch_size of the clusters that wait longest out of decision_due and keeps their locks, so that nobody else decides for them until the transaction ends; null: none wait.
+function ccx.take_due(batch_size integer, OUT org_ids bigint[], OUT clusters text[], OUT by_report boolean[])
+  returns record
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of rule_disable and cluster_rule_toggle: a truncate ends every acknowledgement that came from that table.
+function ccx.tg_acknowledgement__emptied()
+  returns trigger
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of acknowledgement: notes in acknowledged_rule whose issues decide() has to look it up for.
+function ccx.tg_acknowledgement__rules()
+  returns trigger
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of cluster_rule_toggle: keeps its history in acknowledgement; what is switched on again is asked again.
+function ccx.tg_cluster_rule_toggle__acknowledgement()
+  returns trigger
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of decision_request: wakes the decider at commit, so that the job's row is locked for that moment only.
+function ccx.tg_decision_request__wake()
+  returns trigger
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of new_reports: keeps latest_report, issue, occurrence and decision_due in step with the reports of one statement.
+function ccx.tg_new_reports__issues()
+  returns trigger
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of notified_issue: keeps superseded_at, the time at which an issue was notified through the same target again.
+function ccx.tg_notified_issue__superseded()
+  returns trigger
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of policy: evaluates the filter of a new policy for all content of its time.
+function ccx.tg_policy__filter_results()
+  returns trigger
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of policy: refuses whatever would change what a past decision went by.
+function ccx.tg_policy__history()
+  returns trigger
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of policy: keeps a planned version that is deleted in withdrawn_policy, and lets the one before it go on.
+function ccx.tg_policy__withdrawn()
+  returns trigger
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of rule_content: tells the workers, on the channel ccx_content, to look whether what they keep of it still holds.
+function ccx.tg_rule_content__announce()
+  returns trigger
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of rule_content: evaluates the filters of all policies of its time for new content.
+function ccx.tg_rule_content__filter_results()
+  returns trigger
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of rule_disable: keeps its history in acknowledgement; what is no longer disabled is asked again.
+function ccx.tg_rule_disable__acknowledgement()
+  returns trigger
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- The issues that were left out of a message that ended.
+function ccx.unrendered_issues(settled ccx.settled_notification)
+  returns TABLE(issue_id bigint)
+  language sql immutable parallel safe;
+
+-- These issues of these messages (two arrays, position by position) count as notified again from this time on; returns how many did not.
+function ccx.unvoid_notified(notification_ids bigint[], issue_ids bigint[], at timestamp with time zone)
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Which policy and content decide about each issue, open or not, for this target (null: each of them) at this time, and the reasons that hold it whatever the cluster (clusters: only these).
+function ccx.verdict(target integer, at timestamp with time zone, clusters text[] DEFAULT NULL::text[])
+  returns SETOF ccx.issue_verdict
+  language sql stable parallel safe;
+
+-- Takes out of the ledger what did not reach its receiver, given up or not rendered, and brings back what did after all.
+function ccx.void_ledger(settled ccx.settled_notification[], at timestamp with time zone)
+  returns void
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- These issues of these messages (two arrays, position by position) do not count as notified from this time on.
+function ccx.void_notified(notification_ids bigint[], issue_ids bigint[], at timestamp with time zone)
+  returns void
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Queues the task that forwards rejected messages to the dead-letter topic.
+function ccx.wake_dead_letters()
+  returns void
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Queues the task that decides for the clusters in decision_due.
+function ccx.wake_decide()
+  returns void
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Queues the delivery task of a target (its name as in event_targets), for now or for later; while its circuit is open, for the next probe.
+function ccx.wake_delivery(target text, wake_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
+  returns void
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Queues the delivery task of every target that has a message to be claimed by this time; returns the names of these targets.
+function ccx.wake_due_deliveries(at timestamp with time zone)
+  returns text[]
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Is a report of updated_at recent enough at this time that its cluster is decided on again without a newer one.
+function ccx.within_reevaluation_window(updated_at timestamp with time zone, at timestamp with time zone)
+  returns boolean
+  language sql stable parallel safe;

@@ -1,0 +1,27 @@
+-- A statement of its own: only a later statement's snapshot is sure to see the reports that were committed before we
+-- got the row locks. By row address: joined by name, the planner compared all with all whenever statistics said that
+-- this queue is empty.
+create or replace function ccx.take_due(
+  batch_size integer, out org_ids bigint[], out clusters text[], out by_report boolean[]
+)
+language plpgsql volatile
+set search_path = public, ccx, pg_temp
+as $$
+begin
+  with taken as (
+    delete from decision_due d
+    where d.ctid = any (array(
+      select due.ctid
+      from decision_due due
+      order by due.due_at
+      limit batch_size
+      for update skip locked))
+    returning d.org_id, d.cluster, d.by_report
+  )
+  select array_agg(t.org_id), array_agg(t.cluster), array_agg(t.by_report)
+  into take_due.org_ids, take_due.clusters, take_due.by_report
+  from taken t;
+end $$;
+
+comment on function ccx.take_due(integer) is
+  'Takes up to batch_size of the clusters that wait longest out of decision_due and keeps their locks, so that nobody else decides for them until the transaction ends; null: none wait.';

@@ -1,0 +1,147 @@
+import type { Command } from "commander";
+import type { AnyRow, Db } from "../db/rows.ts";
+import { TookTooLong, undone } from "../db/undone.ts";
+import { ConfigurationError } from "../errors.ts";
+import type { Context } from "./context.ts";
+import { printRows } from "./output.ts";
+import { parseSettings } from "./settings.ts";
+import * as sql from "./sql.ts";
+
+type Given = sql.PolicyScope & {
+  from?: string;
+  to?: string;
+  verbose?: boolean;
+  limit?: string;
+  timeout: string;
+  json?: boolean;
+};
+
+/** What to print (`total` and `note` only for people), and whether the change changes anything. */
+type Outcome = { rows: AnyRow[]; changes: boolean; total?: AnyRow; note?: string };
+
+/** `ccx policy simulate`: what a change of policy would do, now or in the past, without doing it. */
+export function addPolicySimulateCommand(policy: Command, context: Context): void {
+  policy
+    .command("simulate")
+    .argument("[setting=value...]", "the change, as for ccx policy set")
+    .description(
+      "what a change of policy would do; exit code 3 when it would do nothing, and nothing is kept",
+    )
+    .requiredOption("--target <name>", "the target, for example 'service log'")
+    .option("--org <id>", "only for this organization")
+    .option("--rule <rule>", "only for this rule, in any spelling")
+    .option("--from <time>", "what would have been sent since then, day by day (UTC), instead of now")
+    .option("--to <time>", "and until when (now)")
+    .option("--verbose", "every decision that would change, instead of a summary by rule")
+    .option("--limit <rows>", "with --verbose: at most so many (1000, with --json all)")
+    .option("--timeout <seconds>", "give up after so long", "60")
+    .option("--json", "one JSON array")
+    .action(async (settings: string[], given: Given) => {
+      const change = settings.length > 0 ? parseSettings(settings) : undefined;
+      refuseContradictions(given, change);
+      const limit = given.limit === undefined ? undefined : wholeNumber("--limit", given.limit);
+      const seconds = wholeNumber("--timeout", given.timeout);
+      const { from, json } = given;
+      const simulate = async (db: Db): Promise<Outcome> => {
+        if (from !== undefined) return comparePast(db, { ...given, from }, change);
+        await sql.setPolicy(db, given, change ?? {}, "ccx policy simulate");
+        return given.verbose ? eachDecision(db, limit ?? (json ? null : 1000)) : byRule(db);
+      };
+      const { rows, total, note, changes } = await context.withDatabase((pool) =>
+        undone(pool, simulate, { seconds }).catch((error) => {
+          if (!(error instanceof TookTooLong)) throw error;
+          throw new ConfigurationError(
+            `The simulation ${error.message}; nothing was kept. --timeout gives it more.`,
+            { cause: error },
+          );
+        }),
+      );
+      printRows(total && !json ? [...rows, total] : rows, { json, empty: "Nothing would change." });
+      if (note && !json) console.log(note);
+      if (!changes) process.exitCode = 3;
+    });
+}
+
+function refuseContradictions({ from, to, org, rule, verbose }: Given, change: AnyRow | undefined): void {
+  if (from === undefined && to !== undefined)
+    throw new ConfigurationError("--to needs a --from: since when would it have been so?");
+  if (from === undefined && change === undefined)
+    throw new ConfigurationError(
+      "Nothing to simulate: give setting=value, or --from for what was sent without a change.",
+    );
+  if (from !== undefined && (org ?? rule) !== undefined)
+    throw new ConfigurationError("The past is simulated for a whole target: leave --org and --rule out.");
+  if (from !== undefined && verbose)
+    throw new ConfigurationError("The past is shown day by day: leave --verbose out.");
+}
+
+function wholeNumber(option: string, text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text))
+    throw new ConfigurationError(`${option} has to be a whole number from 1 to 999999.`);
+  return Number(text);
+}
+
+/** The decisions of now that the open transaction changes, counted by rule. */
+async function byRule(db: Db): Promise<Outcome> {
+  const rows = await sql.explainDiffByRule(db);
+  const decisions = (some = rows) => some.reduce((all, row) => all + row.decisions, 0);
+  return outcome(rows, {
+    decisions: decisions(),
+    before: decisions(rows.filter(({ before }) => before === "notify")),
+    after: decisions(rows.filter(({ after }) => after === "notify")),
+  });
+}
+
+/** Each of them, at most `limit`. */
+async function eachDecision(db: Db, limit: number | null): Promise<Outcome> {
+  const changed = await sql.changedDecisions(db, limit);
+  const [first] = changed;
+  const rows = changed.map(({ total_decisions, total_notify_before, total_notify, ...row }) => row);
+  const decisions = first?.total_decisions ?? 0;
+  const left = decisions > rows.length ? `, of which these are the first ${rows.length}` : "";
+  return outcome(rows, {
+    ...{ decisions, left },
+    before: first?.total_notify_before ?? 0,
+    after: first?.total_notify ?? 0,
+  });
+}
+
+function outcome(
+  rows: AnyRow[],
+  {
+    decisions,
+    before,
+    after,
+    left = "",
+  }: { decisions: number; before: number; after: number; left?: string },
+): Outcome {
+  const note = `\n${decisions} decisions would change${left}; notified now: ${after} instead of ${before} of them. Nothing was kept.`;
+  return { rows, changes: rows.length > 0, ...(rows.length > 0 && { note }) };
+}
+
+/** What was (or with the change would have been) sent, day by day; without `to` until now. */
+async function comparePast(db: Db, stretch: sql.Stretch, change: AnyRow | undefined): Promise<Outcome> {
+  if (change === undefined) {
+    const rows = await sql.backtest(db, stretch);
+    return { rows, total: totalOf(rows), changes: true };
+  }
+  const rows = await sql.compareBacktest(db, stretch, change);
+  const changes = rows.some(
+    (day) =>
+      day.issues_before !== day.issues ||
+      day.messages_before !== day.messages ||
+      day.clusters_before !== day.clusters,
+  );
+  return { rows, total: totalOf(rows), changes };
+}
+
+/** The last line for people. The same cluster may be notified on several days, so clusters are not added up. */
+function totalOf(rows: AnyRow[]): AnyRow {
+  const sum = (column: string) => rows.reduce((total, row) => total + Number(row[column]), 0);
+  return Object.fromEntries(
+    Object.keys(rows[0] ?? {}).map((column) => [
+      column,
+      column === "day" ? "total" : /^(issues|messages)/.test(column) ? sum(column) : null,
+    ]),
+  );
+}

@@ -1,0 +1,31 @@
+import type { Command } from "commander";
+import { createLogger } from "../log.ts";
+import type { Context } from "./context.ts";
+import { printRows } from "./output.ts";
+import * as sql from "./sql.ts";
+
+/** `ccx retention show|apply`: which days are stored and past; and drops them, as a worker does every hour. */
+export function addRetentionCommands(program: Command, context: Context): void {
+  const retention = program.command("retention").description("how long reports are kept");
+
+  retention
+    .command("show")
+    .description("each day that is stored, its size, whether it is past, and what holds it")
+    .option("--json", "one JSON array")
+    .action(async ({ json }: { json?: true }) => {
+      printRows(await context.withDatabase(sql.partitions), { json, empty: "No day." });
+    });
+
+  retention
+    .command("apply")
+    .description(
+      "drop the days of reports and decisions that are past; exit code 3 when there is nothing to do",
+    )
+    .option("--json", "one JSON array")
+    .action(async ({ json }: { json?: true }) => {
+      const { retain } = await import("../retain/retain.ts");
+      const steps = await context.withDatabase((pool) => retain(pool, createLogger("silent")));
+      printRows(steps, { json, empty: "Nothing is past." });
+      if (steps.length === 0) process.exitCode = 3;
+    });
+}

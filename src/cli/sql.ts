@@ -1,0 +1,466 @@
+import { z } from "zod";
+import { type AnyRow, anyRow, call, type Db, rowOf, rowsOf } from "../db/rows.ts";
+import { type RejectedFilter, type RejectedMessage, rejectedMessage, valuesOf } from "../ingest/rejected.ts";
+
+/** Values in the order of the arguments; what was not given is null. */
+const given = (...values: unknown[]): unknown[] => values.map((value) => value ?? null);
+
+const found = z.object({ id: z.number() });
+
+/** The number of a target; rejects with a refusal that lists the targets when there is none of this name. */
+export const targetId = async (db: Db, target: string): Promise<number> =>
+  (await rowOf(db, found, "select target_id($1) as id", [target])).id;
+
+const done = z.object({ done: z.boolean() });
+
+// --- explain and new
+
+export type Question = {
+  cluster?: string | undefined;
+  org?: string | undefined;
+  rule?: string | undefined;
+  target?: string | undefined;
+  at?: string | undefined;
+};
+
+/** Open issues with their decisions, now or at a time; the rule in any spelling. */
+export const explainAt = (db: Db, { at, target, cluster, org, rule }: Question): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    `select target, org_id, cluster, component, error_key, decision, reasons, issue_state, total_risk, last_notified_at,
+       next_eligible_at, policy_id, silence_id, acknowledgement_id, render_error
+     from explain_at($1, $2, $3, org_id => $4, rule => $5)
+     order by org_id, cluster, component, error_key, target`,
+    given(at ?? "now", target, cluster, org, rule),
+  );
+
+/** What became of each hit of one report, for each target. */
+export const explainReport = (
+  db: Db,
+  report: { org: string; cluster: string; updatedAt: string; target?: string | undefined },
+): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    `select target, report_state, component, error_key, decided_at, decision, reasons, issue_state, last_notified_at,
+       next_eligible_at, policy_id, silence_id, acknowledgement_id
+     from explain_report($1, $2, $3)
+     where ($4::text is null or target = $4)`,
+    given(report.org, report.cluster, report.updatedAt, report.target),
+  );
+
+/** What would be notified now, or would have been at a time. */
+export const newIssuesAt = (db: Db, { at, target, org }: Question): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    `select target, org_id, cluster, component, error_key, issue_state, total_risk, occurrence, first_seen,
+       last_notified_at
+     from new_issues_at($1, $2)
+     where ($3::bigint is null or org_id = $3)
+     order by org_id, cluster, component, error_key, target`,
+    given(at ?? "now", target, org),
+  );
+
+// --- silence and ack
+
+export type Matchers = {
+  org?: string | undefined;
+  cluster?: string | undefined;
+  rule?: string | undefined;
+  errorKey?: string | undefined;
+  tag?: string | undefined;
+};
+
+const silence = z.object({
+  id: z.string(),
+  starts_at: z.string(),
+  ends_at: z.string(),
+  reason: z.string(),
+  created_by: z.string(),
+});
+
+/** Adds a silence that ends at a time (`until`) or lasts so long (`for`, an interval); returns its number. */
+export const addSilence = async (
+  db: Db,
+  { org, cluster, rule, errorKey, tag }: Matchers,
+  how: {
+    until?: string | undefined;
+    for?: string | undefined;
+    from?: string | undefined;
+    reason: string;
+    everything: boolean;
+  },
+): Promise<string> => {
+  const { id } = await rowOf(
+    db,
+    silence.pick({ id: true }),
+    `select id
+     from add_silence(ends_at => $1, lasts => $2, starts_at => $3, reason => $4, everything => $5, org_id => $6,
+       cluster => $7, rule => $8, error_key => $9, tag => $10)`,
+    given(how.until, how.for, how.from, how.reason, how.everything, org, cluster, rule, errorKey, tag),
+  );
+  return id;
+};
+
+/** One silence as it was added. */
+export const silenceById = (db: Db, id: string): Promise<z.infer<typeof silence>> =>
+  rowOf(db, silence, "select id, starts_at, ends_at, reason, created_by from silences where id = $1", [id]);
+
+/** The silences in these states: pending, active, expired. */
+export const silences = (db: Db, states: readonly string[]): Promise<AnyRow[]> =>
+  rowsOf(db, anyRow, "select * from silences where state = any ($1::text[]) order by starts_at, id", [
+    states,
+  ]);
+
+/** Ends a silence early. */
+export const endSilence = (db: Db, id: string): Promise<void> => call(db, "select end_silence($1)", [id]);
+
+/** The open issues that such a silence would hold. */
+export const previewSilence = (db: Db, { org, cluster, rule, errorKey, tag }: Matchers): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    `select * from preview_silence(org_id => $1, cluster => $2, rule => $3, error_key => $4, tag => $5)
+     order by org_id, cluster, component, error_key`,
+    given(org, cluster, rule, errorKey, tag),
+  );
+
+export type Acknowledged = {
+  org: string;
+  rule: string;
+  cluster?: string | undefined;
+  errorKey?: string | undefined;
+};
+
+/** Acknowledges a rule; false when it was so already. */
+export const acknowledge = async (
+  db: Db,
+  { org, rule, cluster, errorKey }: Acknowledged,
+  reason: string | undefined,
+): Promise<boolean> => {
+  const values = given(org, rule, cluster, errorKey, reason);
+  return (await rowOf(db, done, "select acknowledge($1, $2, $3, $4, $5) as done", values)).done;
+};
+
+/** Takes an acknowledgement back; false when there was none. */
+export const unacknowledge = async (
+  db: Db,
+  { org, rule, cluster, errorKey }: Acknowledged,
+): Promise<boolean> => {
+  const values = given(org, rule, cluster, errorKey);
+  return (await rowOf(db, done, "select unacknowledge($1, $2, $3, $4) as done", values)).done;
+};
+
+/** The acknowledgements in force. */
+export const acknowledgements = (
+  db: Db,
+  { org, cluster }: { org?: string | undefined; cluster?: string | undefined },
+): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    `select * from acknowledgements
+     where ($1::bigint is null or org_id = $1) and ($2::text is null or cluster = lower($2))
+     order by org_id, cluster, rule_name, error_key`,
+    given(org, cluster),
+  );
+
+// --- policy
+
+/** The policies in force, of one target or of all; the wider ones first. */
+export const policies = (db: Db, target: string | undefined): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    `select * from policies where ($1::text is null or target = $1)
+     order by target, org_id nulls first, rule_name nulls first`,
+    given(target),
+  );
+
+/** Every version of every policy, of one target or of all; the oldest first. */
+export const policyHistory = (db: Db, target: string | undefined): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    `select * from policy_history where ($1::text is null or target = $1)
+     order by target, since, policy_id`,
+    given(target),
+  );
+
+/** Whose policy is meant: a target's, or that of an organization or a rule. */
+export type PolicyScope = { target: string; org?: string | undefined; rule?: string | undefined };
+
+/** Changes a policy from now on. */
+export const setPolicy = (
+  db: Db,
+  { target, org, rule }: PolicyScope,
+  change: AnyRow,
+  reason: string,
+): Promise<void> =>
+  call(
+    db,
+    "select set_policy($1, $2, $3, org_id => $4, rule => $5)",
+    given(target, JSON.stringify(change), reason, org, rule),
+  );
+
+/** Ends the policy that an organization or a rule has of its own. */
+export const endPolicy = (db: Db, { target, org, rule }: PolicyScope, reason: string): Promise<void> =>
+  call(db, "select end_policy($1, $2, org_id => $3, rule => $4)", given(target, reason, org, rule));
+
+const change = z.object({
+  target: z.string(),
+  component: z.string(),
+  error_key: z.string(),
+  before: z.string().nullable(),
+  after: z.string().nullable(),
+  next_eligible: z.enum(["later", "sooner"]).nullable(),
+  decisions: z.number(),
+  clusters: z.number(),
+  organizations: z.number(),
+});
+
+/** How the open transaction changes decisions, counted by rule; what happens most often first. */
+export const explainDiffByRule = (db: Db): Promise<z.infer<typeof change>[]> =>
+  rowsOf(
+    db,
+    change,
+    `select * from explain_diff_by_rule
+     order by decisions desc, component, error_key, target, before, after, next_eligible`,
+  );
+
+const changedDecision = z.object({
+  target: z.string(),
+  org_id: z.string(),
+  cluster: z.string(),
+  component: z.string(),
+  error_key: z.string(),
+  before: z.string().nullable(),
+  after: z.string().nullable(),
+  next_eligible_at_before: z.string().nullable(),
+  next_eligible_at: z.string().nullable(),
+  next_eligible: z.enum(["later", "sooner"]).nullable(),
+  total_decisions: z.number(),
+  total_notify_before: z.number(),
+  total_notify: z.number(),
+});
+
+/** The first so many (null: all) decisions that the open transaction changes, each with the totals of all. */
+export const changedDecisions = (db: Db, most: number | null): Promise<z.infer<typeof changedDecision>[]> =>
+  rowsOf(db, changedDecision, "select * from ccx.changed_decisions($1)", [most]);
+
+const count = z.coerce.number();
+const day = z.object({
+  day: z.string(),
+  issues: count,
+  messages: count,
+  clusters: count,
+  organizations: count,
+});
+
+/** A stretch of time; without `to` until now. */
+export type Stretch = { target: string; from: string; to?: string | undefined };
+
+/** What was sent to a target, day by day. */
+export const backtest = (db: Db, { target, from, to }: Stretch): Promise<z.infer<typeof day>[]> =>
+  rowsOf(
+    db,
+    day,
+    "select day, issues, messages, clusters, organizations from backtest($1, $2, $3) order by day",
+    [target, from, to ?? "now"],
+  );
+
+const comparedDay = z.object({
+  day: z.string(),
+  issues_before: count,
+  issues: count,
+  messages_before: count,
+  messages: count,
+  clusters_before: count,
+  clusters: count,
+  organizations_before: count,
+  organizations: count,
+});
+
+/** What was sent to a target, day by day, beside what would have been with another policy. */
+export const compareBacktest = (
+  db: Db,
+  { target, from, to }: Stretch,
+  change: AnyRow,
+): Promise<z.infer<typeof comparedDay>[]> =>
+  rowsOf(db, comparedDay, "select * from compare_backtest($1, $2, $3, $4) order by day", [
+    ...[target, from, to ?? "now", JSON.stringify(change)],
+  ]);
+
+// --- delivery and circuit
+
+export type Dead = {
+  target?: string | undefined;
+  org?: string | undefined;
+  cluster?: string | undefined;
+  failure?: string | undefined;
+};
+
+/** Messages that are neither sent nor given up. */
+export const deliveryGap = (db: Db, { target, org, cluster }: Omit<Dead, "failure">): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    `select * from delivery_gap
+     where ($1::text is null or target = $1) and ($2::bigint is null or org_id = $2)
+       and ($3::text is null or cluster = lower($3))
+     order by decided_at, notification_id`,
+    given(target, org, cluster),
+  );
+
+/** Messages that were given up. */
+export const deadLetter = (db: Db, { target, org, cluster, failure }: Dead): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    `select * from dead_letter
+     where ($1::text is null or target = $1) and ($2::bigint is null or org_id = $2)
+       and ($3::text is null or cluster = lower($3)) and ($4::text is null or failure = $4)
+     order by ended_at, notification_id`,
+    given(target, org, cluster, failure),
+  );
+
+const redrivableMessages = z.object({
+  target: z.string(),
+  failure: z.string(),
+  refusal: z.string().nullable(),
+  messages: z.number(),
+  notification_ids: z.array(z.string()),
+});
+
+/** What a redrive would find, counted; those with a refusal cannot be redriven. */
+export const redrivable = (
+  db: Db,
+  {
+    target,
+    org,
+    cluster,
+    failure,
+    since,
+    id,
+  }: Dead & { since?: string | undefined; id?: string | undefined },
+): Promise<z.infer<typeof redrivableMessages>[]> =>
+  rowsOf(
+    db,
+    redrivableMessages,
+    "select target, failure, refusal, messages, notification_ids from redrivable($1, $2, $3, $4, $5, $6)",
+    given(target, org, cluster, failure, since, id),
+  );
+
+const redriven = z.object({
+  target: z.string(),
+  refusal: z.string().nullable(),
+  messages: z.number(),
+  issues: z.number(),
+  left_out: z.number(),
+});
+
+/** Redrives these messages; returns how many were, and how many were refused, by target. */
+export const redriveSummary = (db: Db, ids: readonly string[]): Promise<z.infer<typeof redriven>[]> =>
+  rowsOf(db, redriven, "select target, refusal, messages, issues, left_out from ccx.redrive_summary($1)", [
+    ids,
+  ]);
+
+export type Replay = {
+  from: string;
+  to: string;
+  target?: string | undefined;
+  org?: string | undefined;
+  cluster?: string | undefined;
+  rule?: string | undefined;
+  again?: boolean | undefined;
+};
+
+const replayValues = ({ from, to, target, org, cluster, rule, again }: Replay) =>
+  given(from, to, target, org, cluster, rule, again ?? false);
+
+const counted = z.object({
+  target: z.string(),
+  messages: z.number(),
+  issues: z.number(),
+  clusters: z.number(),
+});
+
+/** What a replay would send again, by target and how it ended. */
+export const replayable = (db: Db, what: Replay): Promise<z.infer<typeof counted>[]> =>
+  rowsOf(
+    db,
+    z.object({ target: z.string(), state: z.string(), ...counted.omit({ target: true }).shape }),
+    "select target, state, messages, issues, clusters from replayable($1, $2, $3, $4, $5, $6, $7)",
+    replayValues(what),
+  );
+
+/** Sends it again; returns how much goes to each target. */
+export const replay = (db: Db, what: Replay): Promise<z.infer<typeof counted>[]> =>
+  rowsOf(
+    db,
+    counted,
+    "select target_name as target, messages, issues, clusters from replay($1, $2, $3, $4, $5, $6, $7)",
+    replayValues(what),
+  );
+
+const circuit = z.looseObject({ target: z.string(), state: z.enum(["closed", "open", "half-open"]) });
+
+/** The circuits of one target or of all. */
+export const deliveryCircuit = (db: Db, target: string | undefined): Promise<z.infer<typeof circuit>[]> =>
+  rowsOf(
+    db,
+    circuit,
+    "select * from delivery_circuit where ($1::text is null or target = $1) order by target",
+    given(target),
+  );
+
+/** Closes the circuit of a target; false when it is closed already. */
+export const closeCircuit = async (db: Db, target: string): Promise<boolean> =>
+  (await rowOf(db, done, "select close_circuit($1) as done", [target])).done;
+
+// --- rejected
+
+/** The newest rejected messages that match; `stored`: also those that a retry has stored. */
+export const rejectedMessages = (
+  db: Db,
+  filter: RejectedFilter,
+  { stored, limit }: { stored: boolean; limit: string },
+): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    `select * from rejected_messages($1, $2, $3, $4, $5, $6, $7, $8, $9)
+     order by received_at desc, id desc limit $10`,
+    [...valuesOf(filter), stored, limit],
+  );
+
+/** The newest rejected message of this place (an id or TOPIC/PARTITION/OFFSET) with its bytes, if there is one. */
+export const matchingRejected = async (db: Db, place: string): Promise<RejectedMessage | undefined> => {
+  const rows = await rowsOf(
+    db,
+    rejectedMessage,
+    `select * from ccx.matching_rejected($1, $2, $3, $4, $5, $6, $7, $8)
+     order by id desc limit 1`,
+    valuesOf({ places: [place] }),
+  );
+  return rows[0];
+};
+
+const waiting = z.object({ reason: z.string(), messages: z.number() });
+
+/** How many messages a retry would try, by reason, most first. */
+export const rejectedToRetry = (db: Db, filter: RejectedFilter): Promise<z.infer<typeof waiting>[]> =>
+  rowsOf(
+    db,
+    waiting,
+    "select reason, messages from ccx.rejected_to_retry($1, $2, $3, $4, $5, $6, $7, $8)",
+    valuesOf(filter),
+  );
+
+// --- retention
+
+/** Every day that is stored, what is past, and what holds it. */
+export const partitions = (db: Db): Promise<AnyRow[]> =>
+  rowsOf(db, anyRow, "select * from partitions order by parent, day nulls last");

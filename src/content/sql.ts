@@ -1,0 +1,63 @@
+import { z } from "zod";
+import { type AnyRow, anyRow, type Db, rowOf, rowsOf } from "../db/rows.ts";
+
+const loaded = z.object({
+  added: z.number(),
+  changed: z.number(),
+  removed: z.number(),
+  unchanged: z.number(),
+});
+
+/** How many rule × error key contents a load added, changed, removed and left alone. */
+export type Loaded = z.infer<typeof loaded>;
+
+/** Takes over the whole content, a JSON array of objects with the columns of rule_content. */
+export const loadContent = (db: Db, content: string): Promise<Loaded> =>
+  rowOf(db, loaded, "select added, changed, removed, unchanged from load_content($1::jsonb)", [content]);
+
+/** What the open transaction changed of the content. */
+export const contentDiff = (db: Db): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    `select change, rule_name, error_key, columns, total_risk_before, total_risk from content_diff
+     order by rule_name, error_key`,
+  );
+
+/** What the open transaction changed of the decisions. */
+export const explainDiff = (db: Db): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    `select target, org_id, cluster, component, error_key, decision_before, decision, reasons_before, reasons
+     from explain_diff order by target, org_id, cluster, component, error_key`,
+  );
+
+const content = z.object({
+  id: z.string(),
+  version: z.string(),
+  templates: z.record(z.string(), z.string()),
+});
+
+/** A content version as it was read: its templates by name. */
+export type Content = Readonly<z.infer<typeof content>>;
+
+/** These content versions, by id; one that does not exist is left out. */
+export const contentTexts = (db: Db, ids: readonly string[]): Promise<Content[]> =>
+  rowsOf(
+    db,
+    content,
+    { name: "content_texts", text: "select id, version, templates from ccx.content_texts($1::bigint[])" },
+    [ids],
+  );
+
+const contentVersion = content.pick({ id: true, version: true });
+
+/** Which of these content versions exist, and whether each is as it was read (the same `version`). */
+export const contentVersions = (db: Db, ids: readonly string[]): Promise<Pick<Content, "id" | "version">[]> =>
+  rowsOf(
+    db,
+    contentVersion,
+    { name: "content_versions", text: "select id, version from ccx.content_versions($1::bigint[])" },
+    [ids],
+  );

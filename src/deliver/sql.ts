@@ -1,0 +1,40 @@
+import { z } from "zod";
+import { type Db, rowOf, uncheckedRowsOf } from "../db/rows.ts";
+
+/**
+ * Takes messages to a target that are due; for the length of the lease nobody else gets them. The rows are not checked
+ * here: one that cannot be understood must not stand in the way of the others (claimed.ts has the schema).
+ */
+export const claimNotifications = (
+  db: Db,
+  target: string,
+  batchSize: number,
+  leaseMs: number,
+): Promise<unknown[]> =>
+  uncheckedRowsOf(
+    db,
+    { name: "claim_notifications", text: "select * from ccx.claim_notifications($1, $2, $3::interval)" },
+    [target, batchSize, `${leaseMs} ms`],
+  );
+
+const settled = z.object({
+  sent: z.number(),
+  retried: z.number(),
+  dead: z.number(),
+  circuit: z.enum(["opened", "closed"]).nullable(),
+});
+
+/** Counts, and whether the circuit of the target opened or closed by that. */
+export type Settled = z.infer<typeof settled>;
+
+/** Records how deliveries ended: a JSON array of outcomes (outbox.ts). */
+export const settleNotifications = (db: Db, outcomes: string): Promise<Settled> =>
+  rowOf(
+    db,
+    settled,
+    {
+      name: "settle_notifications",
+      text: "select sent, retried, dead, circuit from ccx.settle_notifications($1::jsonb)",
+    },
+    [outcomes],
+  );

@@ -1,0 +1,111 @@
+import { z } from "zod";
+import { call, type Db, rowOf, rowsOf } from "../db/rows.ts";
+import { type RejectedFilter, type RejectedMessage, rejectedMessage, valuesOf } from "./rejected.ts";
+
+const ingested = z.object({
+  stored: z.number(),
+  replaced: z.number(),
+  unchanged: z.number(),
+  rejected: z.number(),
+  skipped: z.number(),
+});
+
+/** How many messages of a batch were new, replaced, known already, refused, and already consumed before. */
+export type Ingested = z.infer<typeof ingested>;
+
+export type Position = {
+  topic: string;
+  partition: number;
+  /** The partition's end as the broker gave it; before the offset we expect next, the topic was created anew. */
+  highWatermark: string;
+};
+
+/** SQLSTATE that `ingest` raises for a topic that was created anew. */
+export const topicRecreated = "NTI01";
+
+/**
+ * Stores a batch of one partition, a JSON array, and moves its offset, in one transaction.
+ * Rejects with SQLSTATE `topicRecreated`, and with what `isUnstorable` knows for a value that the database refuses.
+ */
+export const ingest = (db: Db, position: Position, batch: string): Promise<Ingested> =>
+  rowOf(
+    db,
+    ingested,
+    {
+      name: "ingest",
+      text: "select stored, replaced, unchanged, rejected, skipped from ccx.ingest($1, $2, $3::jsonb, $4)",
+    },
+    [position.topic, position.partition, batch, position.highWatermark],
+  );
+
+const offset = z.object({ next_offset: z.coerce.bigint() });
+
+/** The first offset of a partition that is not stored yet; 0 for one that was never consumed. */
+export async function nextOffset(db: Db, topic: string, partition: number): Promise<bigint> {
+  const sql = "select next_offset from consumer_offset where topic = $1 and partition = $2";
+  const [row] = await rowsOf(db, offset, sql, [topic, partition]);
+  return row?.next_offset ?? 0n;
+}
+
+/**
+ * Takes rejected messages that have to go to the dead-letter topic, in no order: at most `batchSize`, at most `maxBytes`
+ * together. They are due again when the lease (an interval) ends.
+ */
+export const claimDeadLetters = (
+  db: Db,
+  batchSize: number,
+  maxBytes: number,
+  lease: string,
+): Promise<RejectedMessage[]> =>
+  rowsOf(db, rejectedMessage, "select * from ccx.claim_dead_letters($1, $2, $3)", [
+    ...[batchSize, maxBytes, lease],
+  ]);
+
+/** Records that these are out, or (an error) that the topic refuses them for good. */
+export const settleDeadLetters = (db: Db, ids: readonly string[], error: string | null): Promise<void> =>
+  call(db, "select ccx.settle_dead_letters($1::bigint[], $2)", [ids, error]);
+
+const newest = z.object({ id: z.string() });
+
+/** The number of the newest rejected message; "0" when there is none. */
+export const newestRejected = async (db: Db): Promise<string> =>
+  (await rowOf(db, newest, "select ccx.newest_rejected() as id")).id;
+
+const toRetry = rejectedMessage.pick({ id: true, kafka_offset: true, value: true });
+
+/** What a retry reads of a rejected message. */
+export type ToRetry = z.infer<typeof toRetry>;
+
+/** The next rejected messages that no retry has stored, after one number up to another, in their order. */
+export const nextRejected = (
+  db: Db,
+  { after, last, batchSize, maxBytes }: { after: string; last: string; batchSize: number; maxBytes: number },
+  filter: RejectedFilter,
+): Promise<ToRetry[]> =>
+  rowsOf(
+    db,
+    toRetry,
+    `select id, kafka_offset, value
+     from ccx.next_rejected($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+    [after, last, batchSize, maxBytes, ...valuesOf(filter)],
+  );
+
+const retried = z.object({
+  stored: z.number(),
+  replaced: z.number(),
+  unchanged: z.number(),
+  rejected: z.number(),
+  done_already: z.number(),
+});
+
+/** How many messages are new reports now, replaced one, were known, are still rejected, or were stored by another retry. */
+export type Retried = z.infer<typeof retried>;
+
+/** Stores those of a batch (a JSON array, each element with the id of its message) that conform by now. */
+export const retryRejected = (db: Db, batch: string): Promise<Retried> =>
+  rowOf(
+    db,
+    retried,
+    "select stored, replaced, unchanged, rejected, done_already from ccx.retry_rejected($1::jsonb)",
+    [batch],
+  );

@@ -1,0 +1,40 @@
+import type { Consumer, Kafka } from "kafkajs";
+import { kafkaConfigurationError } from "./kafka_errors.ts";
+
+export const heartbeatMs = 3_000;
+
+export type GroupConsumerOptions = {
+  kafka: Kafka;
+  group: string;
+  /** Aborted when it is to stop: it does not begin again then. */
+  stopping: AbortSignal;
+  /** Called when it has given up, with a ConfigurationError where a person has to change something. */
+  onGivenUp: (error: Error) => void;
+};
+
+/** A consumer for batches of messages of some kilobytes, that restarts by itself after what passes; not connected yet. */
+export function createGroupConsumer({ kafka, group, stopping, onGivenUp }: GroupConsumerOptions): Consumer {
+  const consumer = kafka.consumer({
+    groupId: group,
+    sessionTimeout: 30_000,
+    heartbeatInterval: heartbeatMs,
+    // small, for the memory it takes (npm run bench -- soak); a larger message comes alone
+    maxBytesPerPartition: 1024 * 1024,
+    maxBytes: 4 * 1024 * 1024,
+    minBytes: 1,
+    maxWaitTimeInMs: 500,
+    allowAutoTopicCreation: false,
+    retry: {
+      retries: 5,
+      initialRetryTime: 300,
+      maxRetryTime: 10_000,
+      // a join that our stop cut off fails like any other: kafkajs would begin anew
+      restartOnFailure: async () => !stopping.aborted,
+    },
+  });
+  consumer.on("consumer.crash", ({ payload }) => {
+    // kafkajs restarts by itself after what it takes for passing; otherwise it would sit there doing nothing
+    if (!payload.restart) onGivenUp(kafkaConfigurationError(payload.error) ?? payload.error);
+  });
+  return consumer;
+}

@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+import { schemaFile, schemaPicture } from "../../dev/schema.ts";
+import { rolledBack, testDatabase } from "../support/database.ts";
+
+const database = testDatabase();
+
+test("docs/reference/schema.sql is the schema of a migrated database", async () => {
+  const page = await readFile(schemaFile, "utf8");
+  const picture = await rolledBack(database.pool, async (db) => {
+    await db.query("set local search_path = public"); // as `npm run schema` has it
+    return schemaPicture(db);
+  });
+  assert.ok(
+    page === picture,
+    `it is not any more: run \`npm run schema\`\n${firstDifference(page, picture)}`,
+  );
+});
+
+test("a change of any kind is seen in it", async () => {
+  for (const change of [
+    "alter table rule add column more text",
+    "alter table rule alter column component drop not null",
+    "alter table silence alter column created_by drop default",
+    "alter table silence drop constraint silence_has_an_end",
+    "drop index silence_in_force_idx",
+    "drop trigger _100_history on policy",
+    "comment on column rule.component is 'another'",
+    "comment on function announce is 'another'",
+    "comment on view noise is 'another'",
+    "comment on type decision is 'another'",
+    "alter table circuit set (fillfactor = 60)",
+    "alter function announce stable",
+    "drop view noise",
+    "drop function announce",
+  ]) {
+    const changed = await rolledBack(database.pool, async (db) => {
+      await db.query(change);
+      return schemaPicture(db);
+    });
+    assert.ok(changed !== (await schemaPicture(database.pool)), change);
+  }
+});
+
+function firstDifference(page: string, picture: string): string {
+  const [ours, theirs] = [page.split("\n"), picture.split("\n")];
+  const at = theirs.findIndex((line, nth) => line !== ours[nth]);
+  return `line ${at + 1}\n  page:     ${ours[at]}\n  database: ${theirs[at]}`;
+}

@@ -33,6 +33,9 @@ type Job = {
   settle(answer: Answer): void;
 };
 
+/** So many looks may find a thread at its first rendering: on a busy machine a cold start takes seconds. */
+const coldLooks = 40;
+
 /** Starts a renderer. Dispose of it at the end. */
 export async function createRenderer(limits: Partial<RenderLimits> = {}): Promise<Renderer> {
   return new Renderer({ ...defaultRenderLimits, ...limits });
@@ -52,6 +55,10 @@ export class Renderer {
   #worker: Worker | undefined;
   #watch: NodeJS.Timeout | undefined;
   #seen: Job | undefined;
+  /** How many looks in a row have found the same rendering under way. */
+  #looks = 0;
+  /** False until the thread has answered once: its first rendering also loads and compiles everything. */
+  #warm = false;
   #disposed = false;
 
   constructor(limits: RenderLimits) {
@@ -115,6 +122,7 @@ export class Renderer {
       stdout: true,
     });
     this.#worker = worker;
+    this.#warm = false;
     worker.on("message", (answer: FromWorker) => {
       if (worker !== this.#worker) return;
       if (answer === "ready") this.#startWatch();
@@ -143,6 +151,7 @@ export class Renderer {
   #answered(answer: Answer): void {
     const [job] = this.#jobs;
     if (!job) return;
+    this.#warm = true;
     if ("error" in answer && answer.broken) {
       this.#discardWorker();
       if (!job.repeated) {
@@ -167,16 +176,25 @@ export class Renderer {
   }
 
   #startWatch(): void {
+    const { watchMs } = this.#limits;
+    let lookedAt = performance.now();
     this.#watch = setInterval(() => {
       const [first] = this.#jobs;
+      const late = performance.now() - lookedAt > 2 * watchMs;
+      lookedAt = performance.now();
       if (!first || first !== this.#seen) {
         this.#seen = first;
+        this.#looks = 0;
         return;
       }
+      // a machine on which our own timer is late is busy: the thread may not have had its turn either
+      if (late) return;
+      this.#looks++;
+      if (this.#looks < (this.#warm ? 1 : coldLooks)) return;
       // it takes the thread with it; the others go on in a new one
       this.#discardWorker();
-      this.#answered({ error: `stopped: did not answer within ${this.#limits.watchMs} ms` });
-    }, this.#limits.watchMs);
+      this.#answered({ error: `stopped: did not answer within ${watchMs * this.#looks} ms` });
+    }, watchMs);
     this.#watch.unref();
   }
 }

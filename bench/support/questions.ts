@@ -11,8 +11,7 @@ const sample = {
   cluster: "01a85af0-4245-43dc-afc8-350f28108df8",
   org: 1003,
 };
-const oneReport =
-  "explain_report(1001, '01a85af0-4245-43dc-afc8-350f28108df8', '2026-03-09 09:13:13.263Z')";
+const oneReport = "explain_report(1001, '01a85af0-4245-43dc-afc8-350f28108df8', '2026-03-09 09:13:13.263Z')";
 
 /** Whom a question is about; in its place stands the sample's cluster and organization. */
 type About = "one cluster" | "one organization" | "the fleet" | "settings";

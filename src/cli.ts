@@ -108,7 +108,7 @@ export async function main(argv: string[]): Promise<void> {
 
 /**
  * V8 lets its space for short-lived objects grow up to 64 MB while a service is busy, and gives none of it back; and it lets garbage pile up
- * until the rest is several times what is in use. Neither makes us faster (docs/reliability.md, "Memory").
+ * until the rest is several times what is in use. Neither makes us faster (docs/guides/reliability.md, "Memory").
  */
 function keepMemorySmall(): void {
   setFlagsFromString("--semi-space-growth-factor=1");

@@ -1,43 +1,85 @@
 import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, statSync } from "node:fs";
 import { glob } from "node:fs/promises";
+import path from "node:path";
 import pg from "pg";
+import { startGuard } from "../dev/stack/guard.ts";
 import { startStack } from "../dev/stack/stack.ts";
 import { migrate } from "../src/db/migrate.ts";
+import { ConfigurationError } from "../src/errors.ts";
 import { createLogger } from "../src/log.ts";
 
-/**
- * Runs the tests (all, or the files given) on one embedded stack. A database is migrated once and serves as the
- * template of the others: test/support/database.ts.
- */
-const stack = await startStack({
-  databaseUrl: process.env.DATABASE_URL,
-  kafkaBrokers: process.env.KAFKA_BROKERS,
-  log: (line) => console.error(line),
-});
-const template = `ccx_template_${process.pid}`;
-const server = new pg.Client({ connectionString: stack.databaseUrl });
-try {
-  await server.connect();
-  await server.query(`create database ${template}`);
-  const templateUrl = new URL(stack.databaseUrl);
-  templateUrl.pathname = template;
-  await migrate(templateUrl.href, createLogger("warn"));
+/** These folders hold the files that take longest. They start first, so that no long file is left for the end. */
+const longest = ["chaos", "bench", "e2e", "cli"];
 
-  const given = process.argv.slice(2);
-  const files = given.length > 0 ? given : (await Array.fromAsync(glob("test/**/*.test.ts"))).sort();
-  const { DATABASE_URL: _, KAFKA_BROKERS: __, ...env } = process.env;
-  const child = spawn(process.execPath, ["--test", "--test-concurrency=2", ...files], {
-    stdio: "inherit",
-    env: {
-      ...env,
-      TEST_DATABASE_URL: stack.databaseUrl,
-      TEST_DATABASE_TEMPLATE: template,
-      TEST_KAFKA_BROKERS: stack.kafkaBrokers,
-    },
+/** The test files in these folders, and these files; every test file when nothing is given. */
+async function testFiles(given: string[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of given.length > 0 ? given : ["test"]) {
+    if (!existsSync(name)) throw new ConfigurationError(`There is no file or folder ${name}.`);
+    if (!statSync(name).isDirectory()) found.push(name);
+    else found.push(...(await Array.fromAsync(glob(path.join(name, "**/*.test.ts")))).sort());
+  }
+  if (found.length === 0) throw new ConfigurationError(`There is no *.test.ts in ${given.join(", ")}.`);
+  const rank = (file: string) => {
+    const place = longest.findIndex((folder) => file.split(path.sep).includes(folder));
+    return place < 0 ? longest.length : place;
+  };
+  return [...new Set(found)].toSorted((a, b) => rank(a) - rank(b));
+}
+
+/**
+ * Runs the tests (all, or those of the files and folders given) on one embedded stack. A database is migrated once
+ * and serves as the template of the others: test/support/database.ts. The tests run in a process group of their own,
+ * which a guard ends with this process, so that a runner that is killed leaves no test and no service behind.
+ */
+async function main(given: string[]): Promise<number> {
+  const files = await testFiles(given);
+  const guard = startGuard();
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.once(signal, () => stop.abort(new Error(signal)));
+  const stack = await startStack({
+    databaseUrl: process.env.DATABASE_URL,
+    kafkaBrokers: process.env.KAFKA_BROKERS,
+    log: (line) => console.error(line),
   });
-  process.exitCode = await new Promise<number>((resolve) => child.on("exit", (code) => resolve(code ?? 1)));
-} finally {
-  await server.query(`drop database if exists ${template}`);
-  await server.end();
-  await stack.stop();
+  const template = `ccx_template_${process.pid}`;
+  const server = new pg.Client({ connectionString: stack.databaseUrl });
+  try {
+    await server.connect();
+    await server.query(`create database ${template}`);
+    const templateUrl = new URL(stack.databaseUrl);
+    templateUrl.pathname = template;
+    await migrate(templateUrl.href, createLogger("warn"));
+
+    const { DATABASE_URL: _, KAFKA_BROKERS: __, ...env } = process.env;
+    const child = spawn(process.execPath, [path.join(import.meta.dirname, "run_files.ts"), ...files], {
+      detached: true,
+      stdio: "inherit",
+      env: {
+        ...env,
+        TEST_DATABASE_URL: stack.databaseUrl,
+        TEST_DATABASE_TEMPLATE: template,
+        TEST_KAFKA_BROKERS: stack.kafkaBrokers,
+      },
+    });
+    if (child.pid !== undefined) guard.watch(child.pid, "SIGTERM");
+    const ended = once(child, "exit").then(([code]) => Number(code ?? 1));
+    const stopped = once(stop.signal, "abort").then(() => 1);
+    return await (stop.signal.aborted ? 1 : Promise.race([ended, stopped]));
+  } finally {
+    await guard.end();
+    await server.query(`drop database if exists ${template}`);
+    await server.end();
+    await stack.stop();
+  }
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  console.error(error instanceof ConfigurationError ? error.message : error);
+  process.exitCode = 1;
 }

@@ -3,16 +3,15 @@ import type pg from "pg";
 import { examplesOf } from "../../test/support/page.ts";
 import { someClusters } from "./changed_clusters.ts";
 
-const page = new URL("../../docs/sql.md", import.meta.url);
+const page = new URL("../../docs/guides/questions.md", import.meta.url);
 
 /** What stands in the page's examples, whose clock stands at noon of this day. */
 const sample = {
   now: Date.parse("2026-03-09T12:00:00Z"),
-  cluster: "2c6cfda8-f539-4f1b-a077-0fcbae146875",
+  cluster: "01a85af0-4245-43dc-afc8-350f28108df8",
   org: 1003,
 };
-const oneReport =
-  "explain_report(1001, '2c6cfda8-f539-4f1b-a077-0fcbae146875', '2026-03-06 01:40:47.216981Z')";
+const oneReport = "explain_report(1001, '01a85af0-4245-43dc-afc8-350f28108df8', '2026-03-09 09:13:13.263Z')";
 
 /** Whom a question is about; in its place stands the sample's cluster and organization. */
 type About = "one cluster" | "one organization" | "the fleet" | "settings";
@@ -28,7 +27,7 @@ const abouts: Record<string, About> = {
   "Which issues come and go?": "the fleet",
   "Who silenced this, and what does it hold?": "the fleet",
   "Who changed the policy, when, and why?": "settings",
-  "What is stuck, and what was given up?": "the fleet",
+  "What waits, and what is dead?": "the fleet",
   "Is the state kept from report to report right?": "the fleet",
 };
 
@@ -42,7 +41,7 @@ export type Question = {
   statements(who?: Who): string[];
 };
 
-/** The questions of docs/sql.md, as they stand there, for the fleet (fleet.ts) of this database. */
+/** The questions of docs/guides/questions.md, as they stand there, for the fleet (fleet.ts) of this database. */
 export async function questions(client: pg.ClientBase): Promise<Question[]> {
   const { rows } = await client.query<{ ms: number }>(
     "select extract(epoch from cooldowns_until)::float8 * 1000 as ms from sweep_mark",

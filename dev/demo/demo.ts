@@ -22,7 +22,7 @@ const help = `npm run demo -- [--reports N] [--seed N] [--json] [--keep]
 
 const stop = new AbortController();
 
-/** The main job from end to end: produce sample results, run the service, wait, and tell what came of it. */
+/** The main job from end to end: produce sample results, run the service, wait, and print what came of it. */
 async function demo(): Promise<void> {
   const options = readOptions();
   if (!options) return;
@@ -60,7 +60,7 @@ async function demo(): Promise<void> {
   else await printResult(books, result, seconds, config, options.keep);
   if (result.lost.length > 0) process.exitCode = 1;
   if (options.keep) {
-    console.error(`The stack stays until you press Ctrl-C.\n  psql ${config.databaseUrl}`);
+    console.error("The stack stays until you press Ctrl-C.");
     while (!stop.signal.aborted)
       await sleep(60_000, undefined, { signal: stop.signal }).catch(() => undefined);
   }

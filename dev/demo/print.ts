@@ -10,7 +10,7 @@ const meanings: Record<string, string> = {
   cooldown: "notified already, its cooldown has not ended",
 };
 
-/** Tells people what came of the demo. */
+/** Prints what came of the demo, for people. */
 export async function printResult(
   books: Books,
   { summary, lost }: Result,
@@ -31,7 +31,7 @@ export async function printResult(
   for (const { reason, n, example } of rejected.rows)
     say(`            ${String(n).padStart(5)} ${reason}: ${example}`);
   say(`Issues      ${issues.open} open (issue)`);
-  say(`Notified        ${decisions.notify} issues (notified_issue), in these messages (notification):`);
+  say(`Notified    ${decisions.notify} issues (notified_issue), in these messages (notification):`);
   for (const [name, { sent, dead }] of Object.entries(targets)) {
     say(`            ${String(sent).padStart(5)} to ${name}${dead > 0 ? `, ${dead} dead` : ""}`);
   }
@@ -47,24 +47,29 @@ export async function printResult(
   const one = example.rows[0];
   if (one) {
     say();
-    say("For example, why was nobody notified of this one?");
+    say("For example, this one was held back:");
+    say(`            ${one.error_key} of cluster ${one.cluster}`);
     say(
-      `  select * from explain_notification where cluster = '${one.cluster}' and component = '${one.component}';`,
+      `            to ${one.target}: ${one.reasons.join(" and ")}, total risk ${one.total_risk ?? "unknown"}`,
     );
-    say(`  ${one.target}: held, ${one.reasons.join(" and ")}, total risk ${one.total_risk ?? "unknown"}`);
   }
   say();
   if (lost.length === 0) say("Nothing was lost: every result, decision and message adds up.");
   for (const line of lost) say(`LOST  ${line}`);
   say();
   say("Where to look next");
-  say(
-    keep
-      ? `  psql ${config.databaseUrl}`
-      : "  npm run demo -- --keep     the same, and a psql line to look around",
-  );
-  say("  select * from new_issues;             what would be notified now");
-  say("  select * from explain_notification;   why (not), for every open issue and target");
-  say("  select * from reported;               what was notified or skipped, per report");
-  say("  README.md                             the map of the house");
+  if (!keep) {
+    say("  npm run demo -- --keep     the same, and it stays, with a psql line to look around");
+    say("  README.md                  what this is, and the map of the house");
+    return;
+  }
+  say(`  psql ${config.databaseUrl}`);
+  say("  table new_issues;     what would be notified now: nothing, since all of it was notified");
+  if (one) {
+    say("  why the example above was held back:");
+    say("    select target, decision, reasons, total_risk from explain_notification");
+    say(`    where cluster = '${one.cluster}' and error_key = '${one.error_key}';`);
+  }
+  say("  what was notified or skipped, newest first:");
+  say("    select * from reported order by notified_at desc limit 20;");
 }

@@ -114,7 +114,7 @@ async function deliver(pool: Pool, target: string, at: string): Promise<void> {
 function failureAt(at: string): { failure: string; error: string; permanent: boolean } | undefined {
   if (at.startsWith("2026-03-09T1"))
     return { failure: "server", error: "Service Log answered 503", permanent: false };
-  if (at.startsWith("2026-03-03"))
+  if (at.startsWith("2026-03-06T06"))
     return { failure: "client", error: "Service Log answered 400: unknown cluster", permanent: true };
   return undefined;
 }
@@ -135,7 +135,7 @@ async function main(): Promise<void> {
       );
     await fillSampleWeek(pool);
     console.log(
-      `The sample week is filled in; its clock stands at ${sampleNow}. docs/sql.md has what to ask.`,
+      `The sample week is filled in; its clock stands at ${sampleNow}. docs/guides/questions.md has what to ask.`,
     );
   } finally {
     await pool.end();

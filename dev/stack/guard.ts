@@ -43,6 +43,8 @@ export type Guard = {
   readonly pid: number | undefined;
   /** The folder is removed when this process ends or the guard is ended. */
   addFolder(path: string): void;
+  /** The process group that this process leads ends with this process, by the signal first. */
+  watch(pid: number, signal: NodeJS.Signals): void;
   /**
    * Starts a program that ends with this process and that does not keep this process alive.
    * Rejects with the system's error (`code` ENOENT, EACCES, …) if it cannot be started.
@@ -73,6 +75,7 @@ export function startGuard(): Guard {
   return {
     pid: child.pid,
     addFolder: (folder) => tell({ folder }),
+    watch: (pid, signal) => tell({ watch: pid, signal }),
     async spawn(command, args, { logFile, signal, ...options }) {
       // A start that is under way while another part's failure ends everything must not begin anything new.
       if (ending) throw new Error("the stack is being stopped");

@@ -604,7 +604,7 @@ create table policy (
   impact_threshold smallint not null default 0,
   -- least severity that is notified; severity is always 0 today
   severity_threshold smallint not null default 0,
-  -- expression that has to be greater than 0 for an issue to be notified, in place of comparing with the thresholds, which are its variables (docs/decide.md)
+  -- expression that has to be greater than 0 for an issue to be notified, in place of comparing with the thresholds, which are its variables (docs/reference/policy-settings.md)
   filter text,
   -- the filter as compile_filter() reads it
   compiled_filter text[] generated always as (ccx.compile_filter(filter)) stored,
@@ -697,7 +697,7 @@ create table rejected_message (
   partition integer not null,
   -- offset of the message in its partition
   kafka_offset bigint not null,
-  -- why, from a fixed vocabulary (docs/ingest.md)
+  -- why, from a fixed vocabulary (docs/reference/reasons.md)
   reason text not null,
   -- why, as a sentence that names the field
   detail text not null,
@@ -1480,7 +1480,7 @@ view rejected_summary with (security_invoker=true) (
   hour timestamp with time zone,
   -- Kafka topic they came from
   topic text,
-  -- why, from a fixed vocabulary (docs/ingest.md)
+  -- why, from a fixed vocabulary (docs/reference/reasons.md)
   reason text,
   -- how many there were
   messages bigint,

@@ -28,7 +28,7 @@ join rejected_message e on e.id = s.example_id;
 comment on view rejected_summary is 'What was rejected, by hour, topic and reason, each with an example (ccx rejected show).';
 comment on column rejected_summary.hour is 'hour in which they arrived';
 comment on column rejected_summary.topic is 'Kafka topic they came from';
-comment on column rejected_summary.reason is 'why, from a fixed vocabulary (docs/ingest.md)';
+comment on column rejected_summary.reason is 'why, from a fixed vocabulary (docs/reference/reasons.md)';
 comment on column rejected_summary.messages is 'how many there were';
 comment on column rejected_summary.waiting is 'how many of them no retry has stored since';
 comment on column rejected_summary.first_at is 'when the first one arrived';

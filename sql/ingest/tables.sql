@@ -32,7 +32,7 @@ comment on column rejected_message.id is 'number of the rejected message';
 comment on column rejected_message.topic is 'Kafka topic';
 comment on column rejected_message.partition is 'partition of the topic';
 comment on column rejected_message.kafka_offset is 'offset of the message in its partition';
-comment on column rejected_message.reason is 'why, from a fixed vocabulary (docs/ingest.md)';
+comment on column rejected_message.reason is 'why, from a fixed vocabulary (docs/reference/reasons.md)';
 comment on column rejected_message.detail is 'why, as a sentence that names the field';
 comment on column rejected_message.key is 'raw bytes of the message key';
 comment on column rejected_message.value is 'raw bytes of the message as received; null for a tombstone';

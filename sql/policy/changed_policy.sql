@@ -4,7 +4,14 @@ language plpgsql stable parallel safe
 set search_path = public, ccx, pg_temp
 as $$
 declare
-  settings constant text[] := '{enabled,total_risk_threshold,likelihood_threshold,impact_threshold,severity_threshold,required_tags,cooldown,max_events,filter,allowed_clusters,blocked_clusters,spacing,flapping_occurrences,flapping_window,flapping_action,notify_resolved}';
+  -- every column of policy that says neither whom it is for nor where it comes from
+  settings constant text[] := array(
+    select a.attname from pg_attribute a
+    where a.attrelid = 'policy'::regclass and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+      and a.attname <> all ('{id,target_id,org_id,rule_name,notify_resolved_since,validity,changed_by,reason,ended_by,end_reason}')
+    order by a.attnum);
+  intervals constant text[] := array(
+    select a.attname from pg_attribute a where a.attrelid = 'policy'::regclass and a.atttypid = 'interval'::regtype);
   wrong text;
   changed policy;
 begin
@@ -16,7 +23,7 @@ begin
     raise exception 'a policy has no setting "%"; the settings are: %', wrong, array_to_string(settings, ', ')
       using errcode = 'NTP09';
   end if;
-  for wrong in select key from jsonb_object_keys(change) key where key in ('cooldown', 'spacing', 'flapping_window') loop
+  for wrong in select key from jsonb_object_keys(change) key where key = any (intervals) loop
     if change ->> wrong ~ '^[ +-]*[0-9.]+ *$' and change ->> wrong !~ '^[ +-]*0+ *$' or not pg_input_is_valid(change ->> wrong, 'interval') then
       raise exception 'the setting % is an interval with its unit, for example "3 days", not "%"', wrong, change ->> wrong
         using errcode = 'NTP10', column = wrong;

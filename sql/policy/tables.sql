@@ -21,7 +21,7 @@ comment on column policy.impact_threshold is 'least impact that is notified';
 comment on column policy.severity_threshold is 'least severity that is notified; severity is always 0 today';
 comment on column policy.filter is
   'expression that has to be greater than 0 for an issue to be notified, in place of comparing with the '
-  'thresholds, which are its variables (docs/decide.md)';
+  'thresholds, which are its variables (docs/reference/policy-settings.md)';
 comment on column policy.compiled_filter is 'the filter as compile_filter() reads it';
 comment on column policy.required_tags is 'tags that a rule must all have to be notified';
 comment on column policy.allowed_clusters is 'the only clusters that are notified of; null: all of them';

@@ -21,14 +21,14 @@ export interface Key<Schema extends z.ZodType = z.ZodType> {
   default?: string;
   /** Never shown; may also be given as the path of a file, in `<key>_FILE`. */
   secret?: true;
-  /** One line of Markdown for docs/configuration.md. */
+  /** One line of Markdown for docs/reference/configuration.md. */
   description: string;
 }
 
 const advisor = "https://console.redhat.com/openshift/insights/advisor";
 const sso = "https://sso.redhat.com/auth/realms/redhat-external/protocol/openid-connect/token";
 
-/** Every key there is. docs/configuration.md lists the same; a test compares them. */
+/** Every key there is. docs/reference/configuration.md lists the same; a test compares them. */
 export const keys = {
   databaseUrl: {
     key: "DATABASE_URL",

@@ -68,7 +68,7 @@ async function compare(about: Question["about"], ask: (db: PoolClient) => Promis
 }
 
 for (const about of ["one cluster", "one organization"] as const)
-  test(`what the questions of docs/sql.md about ${about} cost does not depend on the fleet`, async (t) => {
+  test(`what the questions of docs/guides/questions.md about ${about} cost does not depend on the fleet`, async (t) => {
     // an organization below 10 has a share of the fleet
     const some = async (db: PoolClient) =>
       (await someWho(db, 2 * asked, about)).filter(({ org }) => Number(org) >= 10).slice(0, asked);
@@ -84,7 +84,7 @@ for (const about of ["one cluster", "one organization"] as const)
     }
   });
 
-test("what the questions of docs/sql.md about the fleet cost grows as the fleet does", async (t) => {
+test("what the questions of docs/guides/questions.md about the fleet cost grows as the fleet does", async (t) => {
   for (const { title, pages, many } of await compare("the fleet", async () => [undefined, undefined])) {
     assert.ok(many);
     t.diagnostic(`${title} ${pages} pages became ${many.pages}`);

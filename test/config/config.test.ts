@@ -303,8 +303,8 @@ it("a command names all the keys that it lacks", () => {
   assert.equal(url, "postgres://h/d");
 });
 
-it("docs/configuration.md lists every key with its default and meaning", () => {
-  const page = readFileSync(join(import.meta.dirname, "../../docs/configuration.md"), "utf8");
+it("docs/reference/configuration.md lists every key with its default and meaning", () => {
+  const page = readFileSync(join(import.meta.dirname, "../../docs/reference/configuration.md"), "utf8");
   const rows = page.split("\n").filter((line) => line.startsWith("| `"));
   const expected = keyList.map(([, { key, secret, default: value, description }]) => {
     const shown = value === undefined ? "" : `\`${value.replaceAll("|", "\\|")}\``;

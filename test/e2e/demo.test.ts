@@ -36,7 +36,7 @@ test("the demo adds up, and leaves nothing on servers that are not its own", asy
   assert.deepEqual(await topicsAndGroupsOf(end.pid), []);
 });
 
-test("a wrong option of the demo is notified in one line", async () => {
+test("a wrong option of the demo is refused in one line", async () => {
   for (const [args, said] of [
     [["--report", "1"], /^ccx: Unknown option '--report'.*--help lists the options\.$/],
     [["--reports", "none"], /^ccx: --reports has to be a whole number from 1 on\.$/],
@@ -47,7 +47,7 @@ test("a wrong option of the demo is notified in one line", async () => {
   }
 });
 
-test("the demo tells its options", async () => {
+test("the demo says what its options are", async () => {
   const { code, stdout, stderr } = await finished([demo, "--help"], env);
   assert.deepEqual([code, stderr], [0, ""]);
   for (const option of ["--reports", "--seed", "--json", "--keep"]) assert.ok(stdout.includes(option));

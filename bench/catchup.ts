@@ -13,8 +13,9 @@ const rounds = 4;
 const meanwhile = 1;
 
 /**
- * After an outage: 500,000 results, times `scale`, wait on four partitions, and a quarter as many come in while `ccx consume` works
- * them off. Says how fast it is at first and at last, and what memory it takes meanwhile.
+ * After an outage: 500,000 results, times `scale`, wait on four partitions, and a quarter as many come in
+ * while `ccx consume` works them off. Says how fast it is at first and at last, and what memory it takes
+ * meanwhile.
  */
 export async function run({ scale }: Options): Promise<Report> {
   const clusters = Math.max(500, Math.round((500_000 * scale) / rounds));

@@ -9,10 +9,10 @@ const runs = 5;
 const asked = 200;
 
 /**
- * What decisions, explanations and what-if cost against a fleet of 65,000 clusters with 1 to 5 open issues each and
- * 1,000,000 ledger rows, and what the same decisions cost against 1,000,000 clusters and 15,000,000 ledger rows, all times `scale`;
- * of clusters that nobody asked about before, and once what they need is in memory.
- * Give the server memory as one would: CCX_STACK_SETTINGS="shared_buffers=6GB".
+ * What decisions, explanations and what-if cost against a fleet of 65,000 clusters with 1 to 5 open issues
+ * each and 1,000,000 ledger rows, and what the same decisions cost against 1,000,000 clusters and 15,000,000
+ * ledger rows, all times `scale`; of clusters that nobody asked about before, and once what they need is in
+ * memory. Give the server memory as one would: CCX_STACK_SETTINGS="shared_buffers=6GB".
  */
 export async function run({ scale }: Options): Promise<Report> {
   await using servers = await openBenchServers({ kafka: false });
@@ -98,8 +98,8 @@ async function both(client: pg.Client, batch: number, seed: number): Promise<Bot
 }
 
 /**
- * As it is where every cluster has reported within two hours: what decisions read and write is in the system's cache, as far as
- * it fits. Not the days of `reported` that are over.
+ * As it is where every cluster has reported within two hours: what decisions read and write is in the
+ * system's cache, as far as it fits. Not the days of `reported` that are over.
  */
 async function readIntoMemory(client: pg.Client): Promise<void> {
   await client.query("create extension if not exists pg_prewarm");
@@ -124,7 +124,8 @@ async function decisions(
     await rolledBack(client, async () => {
       const clusters = await someClusters(client, batch, `${what} ${run} ${seed}`);
       await changeClusters(client, clusters, what === "a new issue each");
-      // decided after the reports came in; a constant, as in decide_due(), without which decide() is not taken apart
+      // decided after the reports came in; a constant, as in decide_due(), without which decide() is not
+      // taken apart
       const { rows: now } = await client.query("select clock_timestamp()::text as at");
       const start = performance.now();
       if (what === "decide() alone")

@@ -13,9 +13,10 @@ type Servers = Awaited<ReturnType<typeof openBenchServers>>;
 type Database = Awaited<ReturnType<Servers["createDatabase"]>>;
 
 /**
- * Outbox → broker, and outbox → an HTTP receiver on this machine: `ccx work` delivers what waits after a fleet of 40,000
- * clusters, times `scale`, got one issue more each. Rendering of the texts is included, the decision is not. The first batch of a
- * process is a case of its own: then it connects, and compiles what each rule says.
+ * Outbox → broker, and outbox → an HTTP receiver on this machine: `ccx work` delivers what waits after a
+ * fleet of 40,000 clusters, times `scale`, got one issue more each. Rendering of the texts is included, the
+ * decision is not. The first batch of a process is a case of its own: then it connects, and compiles what
+ * each rule says.
  */
 export async function run({ scale }: Options): Promise<Report> {
   const clusters = Math.max(200, Math.round(40_000 * scale));

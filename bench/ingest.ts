@@ -19,9 +19,9 @@ type Database = Awaited<ReturnType<Servers["createDatabase"]>>;
 type Fleet = { servers: Servers; template: Database; clusters: number; bytes: number };
 
 /**
- * Kafka → committed rows: 200,000 results times `scale`, the next four of a fleet whose issues are known; `ccx consume`
- * reads them from a topic that has them already. Beside it, the rows that this stores go into the same tables by plain
- * COPY and by transactions of one row each.
+ * Kafka → committed rows: 200,000 results times `scale`, the next four of a fleet whose issues are known;
+ * `ccx consume` reads them from a topic that has them already. Beside it, the rows that this stores go into
+ * the same tables by plain COPY and by transactions of one row each.
  */
 export async function run({ scale }: Options): Promise<Report> {
   const clusters = Math.max(100, Math.round((200_000 * scale) / rounds));
@@ -152,13 +152,18 @@ async function copy(client: pg.Client, fleet: Fleet): Promise<{ rows: number; ms
   return total;
 }
 
-/** Without the trigger that keeps issues: not what anybody could run, but the least that storing rows costs. */
+/**
+ * Without the trigger that keeps issues: not what anybody could run, but the least that storing rows costs.
+ */
 async function copyAlone(client: pg.Client, fleet: Fleet): Promise<{ rows: number; ms: number }> {
   await client.query("set session_replication_role = replica");
   return copy(client, fleet);
 }
 
-/** As the incumbent stores: a statement and a commit for each row. A fiftieth of the rows is enough to know its rate. */
+/**
+ * As the incumbent stores: a statement and a commit for each row. A fiftieth of the rows is enough to know
+ * its rate.
+ */
 async function oneByOne(client: pg.Client, fleet: Fleet): Promise<{ rows: number; ms: number }> {
   const text = `insert into new_reports (${columns.join(", ")}) values ($1, $2, $3, $4, $5)`;
   const total = { rows: 0, ms: 0 };

@@ -14,9 +14,9 @@ const runs = 3;
 const tickMs = 10;
 
 /**
- * How long it takes from a result on the one topic to its notification on the other, through one `ccx run`: 20 seconds,
- * times `scale`, at each rate. Every result is of a new cluster and leads to a notification; a fleet of 10,000 clusters,
- * times `scale`, is there already.
+ * How long it takes from a result on the one topic to its notification on the other, through one `ccx run`:
+ * 20 seconds, times `scale`, at each rate. Every result is of a new cluster and leads to a notification; a
+ * fleet of 10,000 clusters, times `scale`, is there already.
  */
 export async function run({ scale }: Options): Promise<Report> {
   await using servers = await openBenchServers({ kafka: true });
@@ -103,7 +103,10 @@ async function atRate(ends: Ends, results: ToldResults, rate: number, seconds: n
   return [result(`${name}, p50`, "ms", p50), result(`${name}, p99`, "ms", p99)];
 }
 
-/** The milliseconds that each message took. A message's time begins when it was due, also when we were late to send it. */
+/**
+ * The milliseconds that each message took. A message's time begins when it was due, also when we were late to
+ * send it.
+ */
 async function latencies(ends: Ends, results: ToldResults, rate: number, seconds: number): Promise<number[]> {
   const due = new Map<string, number>();
   const sends: Promise<unknown>[] = [];

@@ -13,8 +13,9 @@ type Servers = Awaited<ReturnType<typeof openBenchServers>>;
 type Database = Awaited<ReturnType<Servers["createDatabase"]>>;
 
 /**
- * Every one of 65,000 clusters, times `scale`, has just reported: how long it takes until all of them are decided on, for both
- * targets, and what is to be notified is in the outbox. By the code that the worker runs, with one decider and with two.
+ * Every one of 65,000 clusters, times `scale`, has just reported: how long it takes until all of them are
+ * decided on, for both targets, and what is to be notified is in the outbox. By the code that the worker
+ * runs, with one decider and with two.
  */
 export async function run({ scale }: Options): Promise<Report> {
   const clusters = Math.max(300, Math.round(65_000 * scale));

@@ -1,7 +1,9 @@
 import { createRenderer } from "../src/content/render/renderer.ts";
 import { type Options, type Report, result, timed } from "./report.ts";
 
-/** Texts in the manner of real rules: a title, a reason with a loop over nodes, a resolution with a command. */
+/**
+ * Texts in the manner of real rules: a title, a reason with a loop over nodes, a resolution with a command.
+ */
 const templates = {
   description: "{{=pydata.operators.length}} cluster operator{{?pydata.operators.length>1}}s{{?}} degraded",
   reason:
@@ -27,7 +29,9 @@ const pydata = {
   type: "rule",
 };
 
-/** What renderings cost: of one content many times, of many contents for the first time, and of a hostile one. */
+/**
+ * What renderings cost: of one content many times, of many contents for the first time, and of a hostile one.
+ */
 export async function run({ scale }: Options): Promise<Report> {
   const renderer = await createRenderer();
   let ids = 0;

@@ -45,8 +45,8 @@ export function result(name: string, unit: string, figures: number[]): Result {
 }
 
 /**
- * Runs `work` `runs` times after one run that does not count, and sums up how long each took, in milliseconds.
- * What `work` throws ends the benchmark.
+ * Runs `work` `runs` times after one run that does not count, and sums up how long each took, in
+ * milliseconds. What `work` throws ends the benchmark.
  */
 export async function timed(name: string, runs: number, work: () => unknown): Promise<Result> {
   await work();

@@ -15,7 +15,9 @@ const batch = 1_000;
 /** Batches before the day is dropped, to compare with. */
 const before = 30;
 
-/** How long it takes to drop a day of 10,000,000 rows, times `scale`, and how long ingest has to wait for it. */
+/**
+ * How long it takes to drop a day of 10,000,000 rows, times `scale`, and how long ingest has to wait for it.
+ */
 export async function run({ scale }: Options): Promise<Report> {
   const rows = Math.max(1_000, Math.round(10_000_000 * scale));
   await using servers = await openBenchServers({ kafka: false });

@@ -3,8 +3,8 @@ import { parseArgs } from "node:util";
 import { machine, type Options, type Report, rounded, table } from "./report.ts";
 
 /**
- * `npm run bench -- NAME [--scale N] [--json]`: runs bench/NAME.ts, a module that exports
- * `run(options: Options): Promise<Report>`; what several of them share is in bench/support/. With --json, one object:
+ * `npm run bench -- NAME [--scale N] [--json]`: runs bench/NAME.ts, a module that exports `run(options:
+ * Options): Promise<Report>`; what several of them share is in bench/support/. With --json, one object:
  * `{bench, machine, results: [{case, unit, median, min, max, runs}], ratios}`.
  */
 const usage = "npm run bench -- NAME [--scale N] [--json]";

@@ -19,7 +19,9 @@ const ahead = 40_000;
 
 const nodeOptions = process.env.NODE_OPTIONS;
 
-/** How much memory each role takes while a million reports of 2 to 11 KB of 20,000 clusters pass through it. */
+/**
+ * How much memory each role takes while a million reports of 2 to 11 KB of 20,000 clusters pass through it.
+ */
 export async function run({ scale }: Options): Promise<Report> {
   const count = Math.max(1_000, Math.round(1_000_000 * scale));
   await using owned = new AsyncDisposableStack();

@@ -10,7 +10,10 @@ const runs = 3;
 /** A question about the fleet that takes longer than this is given up. */
 const mostMs = 120_000;
 
-/** The twelve questions of docs/guides/questions.md, as they stand there, to a fleet of 1,000,000 clusters, times `scale`. */
+/**
+ * The twelve questions of docs/guides/questions.md, as they stand there, to a fleet of 1,000,000 clusters,
+ * times `scale`.
+ */
 export async function run({ scale }: Options): Promise<Report> {
   const clusters = Math.max(300, Math.round(1_000_000 * scale));
   await using servers = await openBenchServers({ kafka: false });

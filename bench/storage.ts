@@ -6,9 +6,10 @@ import { fillWeek, type Week } from "./support/week.ts";
 const fleet = 65_000;
 
 /**
- * What a week of reports takes on disk, with indexes and what is compressed beside the table, in our tables and in the
- * incumbent's: 2,600 clusters, times `scale`, that report every two hours. Every row of a cluster is its own, so what
- * 65,000 clusters take is that many times as much; only `rule` and the like do not grow, and they are tiny.
+ * What a week of reports takes on disk, with indexes and what is compressed beside the table, in our tables
+ * and in the incumbent's: 2,600 clusters, times `scale`, that report every two hours. Every row of a cluster
+ * is its own, so what 65,000 clusters take is that many times as much; only `rule` and the like do not grow,
+ * and they are tiny.
  */
 export async function run({ scale }: Options): Promise<Report> {
   await using database = await openBenchDatabase();
@@ -18,7 +19,9 @@ export async function run({ scale }: Options): Promise<Report> {
   return { ...(await sizes(client, week)), machine };
 }
 
-/** What there is: rows, and bytes of tables. The incumbent runs eight times between two reports of a cluster. */
+/**
+ * What there is: rows, and bytes of tables. The incumbent runs eight times between two reports of a cluster.
+ */
 export async function sizes(client: pg.ClientBase, { clusters }: Week): Promise<Omit<Report, "machine">> {
   const { rows } = await client.query<Record<string, string>>(
     `select
@@ -71,7 +74,10 @@ export async function sizes(client: pg.ClientBase, { clusters }: Week): Promise<
   };
 }
 
-/** Bytes on disk of each table, its partitions, indexes and out-of-line values included; ours without their schema. */
+/**
+ * Bytes on disk of each table, its partitions, indexes and out-of-line values included; ours without their
+ * schema.
+ */
 async function bytesOf(client: pg.ClientBase): Promise<Map<string, number>> {
   const { rows } = await client.query<{ name: string; bytes: string }>(
     `select case when n.nspname = 'public' then '' else n.nspname || '.' end

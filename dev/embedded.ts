@@ -12,9 +12,9 @@ export const sampleContent = new URL("../samples/content", import.meta.url).path
 type Variables = Record<string, string | undefined>;
 
 /**
- * Completes an environment for the service with what it lacks: PostgreSQL (migrated, with the sample content, both
- * targets on), Kafka (with the topics), and a stand-in for the Service Log, unless the database is somebody's. A server
- * that the environment names is used as it is. Disposing stops what was started.
+ * Completes an environment for the service with what it lacks: PostgreSQL (migrated, with the sample content,
+ * both targets on), Kafka (with the topics), and a stand-in for the Service Log, unless the database is
+ * somebody's. A server that the environment names is used as it is. Disposing stops what was started.
  */
 export async function embed(
   env: Variables,
@@ -68,8 +68,8 @@ export async function prepareDatabase(databaseUrl: string, log: Logger): Promise
 }
 
 /**
- * Creates topics, with one partition each unless said otherwise; those that exist are left as they are. `drop` removes
- * all of them, and consumer groups, if there are such.
+ * Creates topics, with one partition each unless said otherwise; those that exist are left as they are.
+ * `drop` removes all of them, and consumer groups, if there are such.
  */
 export async function createTopics(
   brokers: string,

@@ -17,8 +17,9 @@ const head = `-- The schema as the catalog of a migrated database has it, withou
 type Line = { text: string };
 
 /**
- * The tables (columns, constraints, indexes, triggers), types, views (columns) and functions (signatures) of the schemas
- * public and ccx with their comments, as text in a stable order; the same on every version of PostgreSQL. `db` looks in public first.
+ * The tables (columns, constraints, indexes, triggers), types, views (columns) and functions (signatures) of
+ * the schemas public and ccx with their comments, as text in a stable order; the same on every version of
+ * PostgreSQL. `db` looks in public first.
  */
 export async function schemaPicture(db: Pool | PoolClient): Promise<string> {
   const parts = [head];
@@ -125,7 +126,9 @@ const functionsSql = `
   where ${schemas} and ${notOfExtension("pg_proc", "p.oid")}
   order by n.nspname = 'ccx', p.proname collate "C", pg_get_function_identity_arguments(p.oid) collate "C"`;
 
-/** `npm run schema`: migrates an empty database on a server of its own, and writes docs/reference/schema.sql. */
+/**
+ * `npm run schema`: migrates an empty database on a server of its own, and writes docs/reference/schema.sql.
+ */
 async function main(): Promise<void> {
   const log = createLogger("warn");
   const stack = await startStack({ kafkaBrokers: "none" });

@@ -12,8 +12,8 @@ import { messageOf } from "../src/errors.ts";
 import { createLogger } from "../src/log.ts";
 
 /**
- * Migrates the database, then runs current.sql and loads sql/ whenever one of them changes, until the signal is aborted.
- * What fails is logged, and tried again with the next change.
+ * Migrates the database, then runs current.sql and loads sql/ whenever one of them changes, until the signal
+ * is aborted. What fails is logged, and tried again with the next change.
  */
 export async function watch(options: {
   databaseUrl: string;

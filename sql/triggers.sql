@@ -43,7 +43,8 @@ create or replace trigger _100_rules after insert on acknowledgement
   referencing new table as added
   for each statement execute function tg_acknowledgement__rules();
 
-create or replace trigger _100_acknowledgement after insert or delete or update of org_id, rule_id, error_key on rule_disable
+create or replace trigger _100_acknowledgement after insert or delete or update of org_id, rule_id, error_key
+  on rule_disable
   for each row execute function tg_rule_disable__acknowledgement();
 
 create or replace trigger _100_acknowledgement after insert or delete or update on cluster_rule_toggle

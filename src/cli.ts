@@ -18,18 +18,23 @@ import { ConfigurationError } from "./errors.ts";
 import type { Role } from "./run.ts";
 import { release } from "./version.ts";
 
-/** How long a service that cannot go on may take to end; what it has in hand is done again by the next one. */
+/**
+ * How long a service that cannot go on may take to end; what it has in hand is done again by the next one.
+ */
 const endWithinMs = 5_000;
 
-/** Whatever still holds it (a client that waits for its server): an orchestrator starts only what has ended. */
+/**
+ * Whatever still holds it (a client that waits for its server): an orchestrator starts only what has ended.
+ */
 const endSoon = () => {
   setTimeout(() => process.exit(1), endWithinMs).unref();
 };
 
 /**
- * The command `ccx`: the table of contents of what it can do. What only some commands need is imported by them, since it
- * took a person's `ccx explain` longer to load the service than to answer. Sets the exit code: 0 done, 1 not done. What a person
- * has to change is one line on stderr; only a fault of ours comes with a stack trace.
+ * The command `ccx`: the table of contents of what it can do. What only some commands need is imported by
+ * them, since it took a person's `ccx explain` longer to load the service than to answer. Sets the exit code:
+ * 0 done, 1 not done. What a person has to change is one line on stderr; only a fault of ours comes with a
+ * stack trace.
  */
 export async function main(argv: string[]): Promise<void> {
   failWhereOutputCannotGo();
@@ -107,8 +112,9 @@ export async function main(argv: string[]): Promise<void> {
 }
 
 /**
- * V8 lets its space for short-lived objects grow up to 64 MB while a service is busy, and gives none of it back; and it lets garbage pile up
- * until the rest is several times what is in use. Neither makes us faster (docs/guides/reliability.md, "Memory").
+ * V8 lets its space for short-lived objects grow up to 64 MB while a service is busy, and gives none of it
+ * back; and it lets garbage pile up until the rest is several times what is in use. Neither makes us faster
+ * (docs/guides/reliability.md, "Memory").
  */
 function keepMemorySmall(): void {
   setFlagsFromString("--semi-space-growth-factor=1");
@@ -116,8 +122,8 @@ function keepMemorySmall(): void {
 }
 
 /**
- * A full disk behind stdout is a failure like any other, though console.log does not say so. Whoever reads only the
- * beginning of the output (`ccx explain | head`) has what he wanted.
+ * A full disk behind stdout is a failure like any other, though console.log does not say so. Whoever reads
+ * only the beginning of the output (`ccx explain | head`) has what he wanted.
  */
 function failWhereOutputCannotGo(): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {

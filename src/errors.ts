@@ -3,12 +3,17 @@
  * the technical cause is attached as `cause`, never pasted into the message.
  */
 
-/** The person who started the process has to change something: print the message, exit with code 1, no stack trace. */
+/**
+ * The person who started the process has to change something: print the message, exit with code 1, no stack
+ * trace.
+ */
 export class ConfigurationError extends Error {
   override name = "ConfigurationError";
 }
 
-/** Why a delivery did not succeed; the vocabulary of `notification.failure` in SQL, of logs and of metrics. */
+/**
+ * Why a delivery did not succeed; the vocabulary of `notification.failure` in SQL, of logs and of metrics.
+ */
 export const failureReasons = [
   "schema",
   "auth",

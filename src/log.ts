@@ -2,7 +2,9 @@ import { type DestinationStream, type LevelWithSilent, type Logger, pino, stdTim
 
 export type { Logger };
 
-/** What must not be in a log line. Nothing logs these on purpose; this is for the line that does by accident. */
+/**
+ * What must not be in a log line. Nothing logs these on purpose; this is for the line that does by accident.
+ */
 const secretNames = [
   ...["password", "clientSecret", "client_secret", "access_token", "accessToken", "token", "authorization"],
   ...["Authorization", "databaseUrl", "connectionString", "kafkaSaslPassword", "serviceLogClientSecret"],

@@ -32,12 +32,12 @@ import { startWorker } from "./worker/worker.ts";
 export type Role = "consume" | "work";
 
 /**
- * Runs the service until the signal is aborted, then finishes what is in hand and resolves.
- * Rejects when it cannot go on: ConfigurationError for what a person has to change. `onFailure` hears of it at once, before the
- * parts have ended.
+ * Runs the service until the signal is aborted, then finishes what is in hand and resolves. Rejects when it
+ * cannot go on: ConfigurationError for what a person has to change. `onFailure` hears of it at once, before
+ * the parts have ended.
  *
- * The wiring plan: consumer → database ← worker → targets. The parts know nothing of each other; what connects them
- * is in the database.
+ * The wiring plan: consumer → database ← worker → targets. The parts know nothing of each other; what
+ * connects them is in the database.
  */
 export async function run(
   roles: readonly Role[],

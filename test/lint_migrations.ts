@@ -8,8 +8,9 @@ const root = path.join(import.meta.dirname, "..");
 const cache = path.join(root, "node_modules/.cache/squawk");
 
 /**
- * `npm run lint:migrations -- [FILE …]`: looks for statements that hold a lock for long, in the migrations after the
- * baseline or in the files given. Installs the linter with pip, apart from everything else, where there is a file to look at.
+ * `npm run lint:migrations -- [FILE …]`: looks for statements that hold a lock for long, in the migrations
+ * after the baseline or in the files given. Installs the linter with pip, apart from everything else, where
+ * there is a file to look at.
  */
 function main(given: string[]): void {
   const committed = path.join(root, "migrations/committed");

@@ -10,7 +10,9 @@ import { migrate } from "../src/db/migrate.ts";
 import { ConfigurationError } from "../src/errors.ts";
 import { createLogger } from "../src/log.ts";
 
-/** These folders hold the files that take longest. They start first, so that no long file is left for the end. */
+/**
+ * These folders hold the files that take longest. They start first, so that no long file is left for the end.
+ */
 const longest = ["chaos", "bench", "e2e", "cli"];
 
 /** The test files in these folders, and these files; every test file when nothing is given. */
@@ -30,9 +32,10 @@ async function testFiles(given: string[]): Promise<string[]> {
 }
 
 /**
- * Runs the tests (all, or those of the files and folders given) on one embedded stack. A database is migrated once
- * and serves as the template of the others: test/support/database.ts. The tests run in a process group of their own,
- * which a guard ends with this process, so that a runner that is killed leaves no test and no service behind.
+ * Runs the tests (all, or those of the files and folders given) on one embedded stack. A database is migrated
+ * once and serves as the template of the others: test/support/database.ts. The tests run in a process group
+ * of their own, which a guard ends with this process, so that a runner that is killed leaves no test and no
+ * service behind.
  */
 async function main(given: string[]): Promise<number> {
   const files = await testFiles(given);

@@ -14,9 +14,9 @@ type Skipped = { file: string; name: string; why: string };
 type Failure = { file: string; name: string; line: number | undefined; error: unknown };
 
 /**
- * Runs the given test files, each in a process of its own, one per processor at the same time, and prints a line for
- * each file that has ended, failures as they come, and in the end what was skipped, what failed and how long it took.
- * `test/run.ts` starts it with the servers that the tests need.
+ * Runs the given test files, each in a process of its own, one per processor at the same time, and prints a
+ * line for each file that has ended, failures as they come, and in the end what was skipped, what failed and
+ * how long it took. `test/run.ts` starts it with the servers that the tests need.
  */
 async function main(paths: string[]): Promise<number> {
   const startedAt = performance.now();
@@ -105,7 +105,9 @@ async function main(paths: string[]): Promise<number> {
   return failed === 0 && done === paths.length ? 0 : 1;
 }
 
-/** node:test reports a test with subtests that failed as failed, too; the subtests have been reported already. */
+/**
+ * node:test reports a test with subtests that failed as failed, too; the subtests have been reported already.
+ */
 const isOfSubtests = (error: Error) => "failureType" in error && error.failureType === "subtestsFailed";
 
 const reason = (why: string | boolean | undefined) => (typeof why === "string" ? why : "no reason is given");

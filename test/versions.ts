@@ -12,8 +12,9 @@ const root = path.join(import.meta.dirname, "..");
 const withoutDatabase = ["config", "kafka"];
 
 /**
- * `npm run test:versions`: the tests that ask a database, on each version of PostgreSQL that we support, or on those
- * that are named; installs the older ones first. A version that fails does not keep the others from being tested.
+ * `npm run test:versions`: the tests that ask a database, on each version of PostgreSQL that we support, or
+ * on those that are named; installs the older ones first. A version that fails does not keep the others from
+ * being tested.
  */
 async function main(args: string[]): Promise<void> {
   const versions = postgresVersions.filter((version) => args.includes(version));
@@ -48,7 +49,10 @@ async function install(version: PostgresVersion): Promise<void> {
   if (end !== 0) throw new ConfigurationError(`npm ci in dev/stack/postgres failed (${end})`);
 }
 
-/** Resolves to the exit code, or the signal. Servers that the environment names are not of the version to be tested. */
+/**
+ * Resolves to the exit code, or the signal. Servers that the environment names are not of the version to be
+ * tested.
+ */
 async function run(
   command: string,
   args: string[],

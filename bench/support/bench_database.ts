@@ -6,8 +6,8 @@ import { createLogger } from "../../src/log.ts";
 import { until } from "../../test/support/until.ts";
 
 /**
- * A migrated database of its own with one connection: on the embedded PostgreSQL, or on the server that DATABASE_URL names.
- * Disposing drops it and stops what was started.
+ * A migrated database of its own with one connection: on the embedded PostgreSQL, or on the server that
+ * DATABASE_URL names. Disposing drops it and stops what was started.
  */
 export async function openBenchDatabase() {
   await using opened = new AsyncDisposableStack();
@@ -20,8 +20,8 @@ export async function openBenchDatabase() {
 }
 
 /**
- * PostgreSQL and, if wanted, Kafka: the embedded ones, or those that DATABASE_URL and KAFKA_BROKERS name. Disposing stops
- * what was started; databases are to be disposed of before.
+ * PostgreSQL and, if wanted, Kafka: the embedded ones, or those that DATABASE_URL and KAFKA_BROKERS name.
+ * Disposing stops what was started; databases are to be disposed of before.
  */
 export async function openBenchServers({ kafka }: { kafka: boolean }) {
   const stack = await startStack({

@@ -19,7 +19,9 @@ export async function someClusters(client: pg.ClientBase, count: number, seed: s
   return rows.map(({ cluster }) => cluster);
 }
 
-/** The next report of each of these clusters arrives: with the hits of the last one, and one more if asked. */
+/**
+ * The next report of each of these clusters arrives: with the hits of the last one, and one more if asked.
+ */
 export async function changeClusters(
   client: pg.ClientBase,
   clusters: string[],

@@ -5,8 +5,8 @@ import type pg from "pg";
 export type FleetSize = { clusters: number; issues: number; ledger: number };
 
 /**
- * Fills a migrated, empty database with a fleet, the same each time but for `at`, the present that it ends at:
- * bench/support/fleet.sql says what is in it. Vacuumed and analyzed.
+ * Fills a migrated, empty database with a fleet, the same each time but for `at`, the present that it ends
+ * at: bench/support/fleet.sql says what is in it. Vacuumed and analyzed.
  * @param timeoutMs for each statement
  */
 export async function makeFleet(

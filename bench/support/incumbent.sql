@@ -29,11 +29,13 @@ create table incumbent.reported (
 );
 create index notified_at_desc_idx on incumbent.reported (notified_at desc);
 create index updated_at_desc_idx on incumbent.reported (updated_at);
-create index idx_reported_event_state_org_cluster on incumbent.reported (event_type_id, state, org_id, cluster);
+create index idx_reported_event_state_org_cluster
+  on incumbent.reported (event_type_id, state, org_id, cluster);
 create index idx_reported_updated_at on incumbent.reported (updated_at);
 
--- What it stores of one round of ours: every report, as compact JSON, and for one target a row of `reported` with the whole
--- report for each of its runs between this report and the next, whether or not anything was notified.
+-- What it stores of one round of ours: every report, as compact JSON, and for one target a row of `reported`
+-- with the whole report for each of its runs between this report and the next, whether or not anything was
+-- notified.
 create procedure bench.incumbent_stores(round integer, runs integer)
 language plpgsql
 as $$
@@ -45,7 +47,8 @@ begin
     replace(replace(r.report, '": ', '":'), ', "', ',"') as report,
     case when exists (
       select from public.reported t
-      where t.org_id = r.org_id and t.cluster = r.cluster and t.updated_at = r.updated_at and t.event_type_id = 1 and t.state = 1)
+      where t.org_id = r.org_id and t.cluster = r.cluster and t.updated_at = r.updated_at
+        and t.event_type_id = 1 and t.state = 1)
     then 1 else 2 end as state
   from public.new_reports r
   where r.updated_at > ends - interval '2 hours' and r.updated_at <= ends;

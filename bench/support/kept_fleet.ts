@@ -5,9 +5,10 @@ import { makeFleet } from "./fleet.ts";
 type Servers = Awaited<ReturnType<typeof openBenchServers>>;
 
 /**
- * A database with a fleet of so many clusters (fleet.ts). A million of them take a quarter of an hour to make: on the server that
- * DATABASE_URL names, with BENCH_KEEP, the database `ccx_bench_fleet_…` stays and serves the next benchmark of the day, so what is done
- * to it has to be rolled back. Otherwise disposing drops it.
+ * A database with a fleet of so many clusters (fleet.ts). A million of them take a quarter of an hour to
+ * make: on the server that DATABASE_URL names, with BENCH_KEEP, the database `ccx_bench_fleet_…` stays and
+ * serves the next benchmark of the day, so what is done to it has to be rolled back. Otherwise disposing
+ * drops it.
  */
 export async function openFleet(
   servers: Servers,

@@ -1,7 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type pg from "pg";
 
-/** Results that lead to one notification of target "notifications backend" each: of new clusters, with one grave issue. */
+/**
+ * Results that lead to one notification of target "notifications backend" each: of new clusters, with one
+ * grave issue.
+ */
 export type ToldResults = { next(): { cluster: string; value: string } };
 
 /** Of a fleet as makeFleet() makes it; the other target is switched off. */

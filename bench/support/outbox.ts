@@ -5,8 +5,8 @@ import { makeFleet } from "./fleet.ts";
 const atATime = 1_000;
 
 /**
- * Fills a migrated, empty database with a fleet of which every cluster has just reported one issue more, and decides on all
- * of them: what is to be notified waits in the outbox.
+ * Fills a migrated, empty database with a fleet of which every cluster has just reported one issue more, and
+ * decides on all of them: what is to be notified waits in the outbox.
  */
 export async function fillOutbox(client: pg.ClientBase, clusters: number): Promise<void> {
   await makeFleet(client, clusters, 1_800_000);

@@ -37,11 +37,16 @@ export type Who = { org: string; cluster: string; at: string };
 export type Question = {
   title: string;
   about: About;
-  /** Its statements, the one that answers last, with the times moved to the fleet's present. A transaction that it undoes is the caller's. */
+  /**
+   * Its statements, the one that answers last, with the times moved to the fleet's present. A transaction
+   * that it undoes is the caller's.
+   */
   statements(who?: Who): string[];
 };
 
-/** The questions of docs/guides/questions.md, as they stand there, for the fleet (fleet.ts) of this database. */
+/**
+ * The questions of docs/guides/questions.md, as they stand there, for the fleet (fleet.ts) of this database.
+ */
 export async function questions(client: pg.ClientBase): Promise<Question[]> {
   const { rows } = await client.query<{ ms: number }>(
     "select extract(epoch from cooldowns_until)::float8 * 1000 as ms from sweep_mark",

@@ -1,8 +1,9 @@
--- Results of a made-up fleet, as they are on the wire; the same each time but for the present, bench.present().
+-- Results of a made-up fleet, as they are on the wire; the same each time but for the present,
+-- bench.present().
 --
--- A cluster reports every two hours, with 1 to 3 hits. From one report to the next one hit in 20 is another one. Half of a
--- message is hits, half is skips, which are not stored: so it is with real ones. Details are sentences with a number that differs
--- each time, so they compress like text, not like noise.
+-- A cluster reports every two hours, with 1 to 3 hits. From one report to the next one hit in 20 is another
+-- one. Half of a message is hits, half is skips, which are not stored: so it is with real ones. Details are
+-- sentences with a number that differs each time, so they compress like text, not like noise.
 create function bench.pick(seed text, below integer) returns integer
 language sql immutable parallel safe
 return (('x' || left(md5(seed), 7))::bit(28)::integer % below);
@@ -72,7 +73,8 @@ begin
       '"Metadata":{"gathering_time":"%s"},"Report":{"system":{"metadata":{},"hostname":null},"fingerprints":[],"skips":[%s],'
       '"info":[],"pass":[],"reports":%s}}',
     bench.org(n), 500000 + n / 3, bench.cluster(n),
-    to_char(at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), md5(format('%s %s', n, round)), to_char(at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    to_char(at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), md5(format('%s %s', n, round)),
+      to_char(at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
     rtrim(repeat(skip || ',', (bytes / 2 - 300) / length(skip)), ','),
     bench.hits(n, round, bytes / 2));
 end $$;

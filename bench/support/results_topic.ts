@@ -3,7 +3,8 @@ import type pg from "pg";
 import { messagesOf, type Round } from "./results.ts";
 
 /**
- * Puts a round of a fleet's results on a topic, in turns on its partitions, so many at a time; returns how many messages that are.
+ * Puts a round of a fleet's results on a topic, in turns on its partitions, so many at a time; returns how
+ * many messages that are.
  * @param client of a database with the functions that make them up (results.ts)
  */
 export async function produceRound(

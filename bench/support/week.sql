@@ -1,4 +1,5 @@
--- Content for every rule that bench.hits() may name: a third of it is grave enough, and of a tag, to be notified.
+-- Content for every rule that bench.hits() may name: a third of it is grave enough, and of a tag, to be
+-- notified.
 select load_content(jsonb_agg(jsonb_build_object(
     'rule_name', 'rule_' || n, 'error_key', 'KEY_' || n, 'python_module', 'ccx_rules_ocp.external.rules.rule_' || n,
     'description', 'rule_' || n || ' is wrong', 'generic', '', 'summary', '', 'reason', 'because', 'resolution', 'wait',
@@ -7,7 +8,8 @@ select load_content(jsonb_agg(jsonb_build_object(
     'tags', case when n % 2 = 0 then '["osd_customer"]' else '[]' end::jsonb)),
   bench.present() - interval '30 days')
 from generate_series(70, 290) n;
-select set_policy('service log', '{"enabled": true}', 'for the benchmark', bench.present() - interval '29 days');
+select set_policy('service log', '{"enabled": true}', 'for the benchmark',
+  bench.present() - interval '29 days');
 
 -- One round of clusters 1 to `clusters`: their reports arrive, are decided on and delivered.
 create procedure bench.live(clusters integer, round integer, bytes integer)
@@ -21,7 +23,8 @@ declare
 begin
   perform ensure_partition(parent, day::date)
   from unnest(array['new_reports', 'reported']) parent
-  cross join generate_series((ends - interval '3 hours') at time zone 'UTC', ends at time zone 'UTC' + interval '1 day', '1 day') day;
+  cross join generate_series((ends - interval '3 hours') at time zone 'UTC',
+    ends at time zone 'UTC' + interval '1 day', '1 day') day;
   insert into new_reports (org_id, account_number, cluster, report, updated_at, received_at)
   select bench.org(n), 500000 + n / 3, bench.cluster(n),
     jsonb_build_object('reports', bench.hits(n, round, bytes / 2))::text,
@@ -35,7 +38,8 @@ begin
     loop
       select jsonb_agg(jsonb_build_object('id', c.id, 'attempt', c.attempt, 'sent', true, 'result',
         case target.name when 'service log' then jsonb_build_object('entry_id', gen_random_uuid())
-          else jsonb_build_object('topic', 'platform.notifications.ingress', 'offset', c.id::text, 'partition', 0) end))
+          else jsonb_build_object('topic', 'platform.notifications.ingress', 'offset', c.id::text,
+            'partition', 0) end))
       into outcomes
       from claim_notifications(target.name, 500, '2 minutes', ends) c;
       exit when outcomes is null;

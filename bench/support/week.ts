@@ -8,8 +8,8 @@ export type Week = { clusters: number; rounds: number; bytes: number };
 const incumbentRuns = 8;
 
 /**
- * Fills a migrated, empty database with what is stored of a fleet's life, as if each round had happened in its time, and the
- * schema `incumbent` with what the incumbent would store of it. Vacuumed.
+ * Fills a migrated, empty database with what is stored of a fleet's life, as if each round had happened in
+ * its time, and the schema `incumbent` with what the incumbent would store of it. Vacuumed.
  */
 export async function fillWeek(
   client: pg.ClientBase,

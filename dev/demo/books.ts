@@ -21,8 +21,8 @@ export type Result = { summary: Summary; lost: string[] };
 const patienceMs = 120_000;
 
 /**
- * Keeps the books of a demo from outside the service: what was produced, what is in the database, and what the
- * receivers really got.
+ * Keeps the books of a demo from outside the service: what was produced, what is in the database, and what
+ * the receivers really got.
  */
 export class Books {
   readonly pool: pg.Pool;
@@ -79,7 +79,10 @@ export class Books {
     await producer.disconnect();
   }
 
-  /** Resolves when everything is stored, decided and delivered; rejects when nothing has moved for two minutes. */
+  /**
+   * Resolves when everything is stored, decided and delivered; rejects when nothing has moved for two
+   * minutes.
+   */
   async finished(say: (line: string) => void, signal: AbortSignal): Promise<Result> {
     let before = "";
     let movedAt = performance.now();

@@ -6,7 +6,9 @@ import { type Details, rules, type SampleRule } from "./rules.ts";
 export type SampleMessage = {
   /** Always null, as the real producer sends it: which partition a message goes to is chance. */
   key: string | null;
-  /** Newline-terminated JSON, about one in ten compressed with gzip. Empty for one kind of invalid message. */
+  /**
+   * Newline-terminated JSON, about one in ten compressed with gzip. Empty for one kind of invalid message.
+   */
   value: Buffer;
   /** Right when the messages are consumed in order, from one partition, less than 55 minutes after `now`. */
   expect: "stored" | "unchanged" | "replaced" | "rejected";
@@ -31,9 +33,9 @@ const invalidKinds = ["bad json", "no org", "wrong cluster", "future", "empty"] 
 /**
  * `reports` messages of topic `ccx.ocp.results`, oldest first, made up but shaped like the real producer's
  * (field by field: ccx-messaging's rule processing publisher). About `reports / 4` clusters in `reports / 20`
- * organisations report every two hours within the day before `now`; issues come, stay, go, and some come back.
- * 2 % are invalid, 1 % exact duplicates right after the original, 0.5 % the same report again with other hits;
- * from 100 messages on, at least one of each. The same options give the same bytes.
+ * organisations report every two hours within the day before `now`; issues come, stay, go, and some come
+ * back. 2 % are invalid, 1 % exact duplicates right after the original, 0.5 % the same report again with
+ * other hits; from 100 messages on, at least one of each. The same options give the same bytes.
  */
 export function sampleMessages(options: { reports: number; seed: number; now: Date }): SampleMessage[] {
   const { reports, seed, now } = options;
@@ -132,7 +134,10 @@ function addHit(random: Random, { hits, past }: Cluster): void {
   hits.set(rule, rule.details?.(random) ?? {});
 }
 
-/** The producer's message as an object, `at` in milliseconds since 1970; LastChecked is somewhere in that millisecond. */
+/**
+ * The producer's message as an object, `at` in milliseconds since 1970; LastChecked is somewhere in that
+ * millisecond.
+ */
 function makeReport(random: Random, cluster: Cluster, at: number): Details {
   const second = (ms: number) => new Date(ms).toISOString().slice(0, 19);
   const nanos = String((at % 1000) * 1_000_000 + below(random, 1_000_000)).padStart(9, "0");

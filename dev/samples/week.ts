@@ -39,10 +39,10 @@ const deeds: [string, string][] = [
 ];
 
 /**
- * Fills a migrated, empty database with a week of the sample data, as the service would have done it: reports come in,
- * are decided on and delivered every half an hour of a clock that is simulated, so that the same is stored every time
- * (but for the ids of messages and the jitter of retries). On Thursday more clusters join, on Tuesday the Service Log
- * refuses what it is sent, and on the last morning it is down.
+ * Fills a migrated, empty database with a week of the sample data, as the service would have done it: reports
+ * come in, are decided on and delivered every half an hour of a clock that is simulated, so that the same is
+ * stored every time (but for the ids of messages and the jitter of retries). On Thursday more clusters join,
+ * on Tuesday the Service Log refuses what it is sent, and on the last morning it is down.
  */
 export async function fillSampleWeek(pool: Pool): Promise<void> {
   await pool.query("select load_content($1::jsonb, '2026-03-01T00:00Z')", [

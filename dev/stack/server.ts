@@ -58,7 +58,8 @@ export function restartable(
  * @param start starts it on these ports; called again with others if somebody else was faster to take one
  * @param answers asks it something; rejects for as long as it is not ready
  * @returns the process, and what `answers` resolved to
- * @throws Error with the end of its log if it ends or does not answer within 60 s; then it does not run any more
+ * @throws Error with the end of its log if it ends or does not answer within 60 s; then it does not run any
+ * more
  */
 export async function startServer<T>(
   name: string,

@@ -44,9 +44,9 @@ class Refusal extends Error {
 }
 
 /**
- * Starts a stand-in for the OCM Service Log and its token server on 127.0.0.1, over real HTTP. It stores entries,
- * answers searches by `event_stream_id`, and records everything a correct client would not send. For the demo and
- * the tests.
+ * Starts a stand-in for the OCM Service Log and its token server on 127.0.0.1, over real HTTP. It stores
+ * entries, answers searches by `event_stream_id`, and records everything a correct client would not send. For
+ * the demo and the tests.
  */
 export async function startServiceLogReceiver(options: ServiceLogReceiverOptions = {}) {
   const {

@@ -18,7 +18,9 @@ export type Stack = {
   pids: { guard?: number; postgres?: number; kafka?: number };
   /** the same as servers that can be taken away and brought back */
   servers: { postgres?: Server; kafka?: Server };
-  /** Stops what was started, removes the folder; resolves when both are gone. May be called more than once. */
+  /**
+   * Stops what was started, removes the folder; resolves when both are gone. May be called more than once.
+   */
   stop(): Promise<void>;
 };
 
@@ -33,10 +35,11 @@ export type StackOptions = {
 };
 
 /**
- * Starts PostgreSQL (18, or what CCX_STACK_POSTGRES says) and Kafka 4.1 for development and tests, empty and on free
- * ports of the loopback interface.
- * They end with this process, however it ends, and do not keep it alive.
- * @throws ConfigurationError if something has to be installed first; Error with the end of a server's log if that
+ * Starts PostgreSQL (18, or what CCX_STACK_POSTGRES says) and Kafka 4.1 for development and tests, empty and
+ * on free ports of the loopback interface. They end with this process, however it ends, and do not keep it
+ * alive.
+ * @throws ConfigurationError if something has to be installed first; Error with the end of a server's log if
+ * that
  *   server does not start. Nothing is left running then.
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
@@ -52,7 +55,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   try {
     // PostgreSQL may run as another user, who has to get through to its own folder.
     await chmod(directory, 0o711);
-    // First, because it finds at once that something is missing, or takes long enough to make the rest not matter.
+    // First, because it finds at once that something is missing, or takes long enough to make the rest not
+    // matter.
     const installation = options.kafkaBrokers
       ? undefined
       : await findKafka(await folder("maven"), guard, log);

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:9e6fef3ae0a315f9b07227c177e28d0f30e851f3
+--! Hash: sha1:c154ac2f7d9a8ab235092d6e75a28336ffcab985
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -57,7 +57,8 @@ language sql immutable strict parallel safe
 return split_part(regexp_replace(split_part(spelling, '|', 1), '\.(report|recommendation)$', ''), '.', -1);
 
 comment on function ccx.rule_name(text) is
-  'The bare name of a rule, from any of its spellings (x.report, a.b.x, x, x|KEY). Rule content and disabled rules are matched by it.';
+  'The bare name of a rule, from any of its spellings (x.report, a.b.x, x, x|KEY). Rule content and '
+  'disabled rules are matched by it.';
 --! EndIncluded stored/rule_name.sql
 --! Included stored/add_in_utc.sql
 -- Days and months are counted in UTC: `timestamptz + interval` alone would follow the session's time zone,
@@ -67,27 +68,31 @@ language sql immutable strict parallel safe
 return (notified_at at time zone 'UTC' + cooldown) at time zone 'UTC';
 
 comment on function ccx.add_in_utc(timestamptz, interval) is
-  'When an issue notified at notified_at may be notified again under this cooldown; days and months are counted in UTC.';
+  'When an issue notified at notified_at may be notified again under this cooldown; days and months are '
+  'counted in UTC.';
 --! EndIncluded stored/add_in_utc.sql
 --! Included stored/cooldown_period.sql
--- Never empty, since an empty range overlaps nothing and the ledger would let the same instant pass twice: a cooldown of 0
--- holds the instant itself. ("1 month -30 days" is not negative, yet ends before it begins in February.)
+-- Never empty, since an empty range overlaps nothing and the ledger would let the same instant pass twice: a
+-- cooldown of 0 holds the instant itself. ("1 month -30 days" is not negative, yet ends before it begins in
+-- February.)
 create or replace function ccx.cooldown_period(notified_at timestamptz, cooldown interval) returns tstzrange
 language sql immutable strict parallel safe
 return case
-  when ccx.add_in_utc(notified_at, cooldown) > notified_at then tstzrange(notified_at, ccx.add_in_utc(notified_at, cooldown))
+  when ccx.add_in_utc(notified_at, cooldown) > notified_at
+    then tstzrange(notified_at, ccx.add_in_utc(notified_at, cooldown))
   else tstzrange(notified_at, notified_at, '[]')
 end;
 
 comment on function ccx.cooldown_period(timestamptz, interval) is
-  'The time during which an issue notified at notified_at is not notified again, as the ledger''s constraint needs it.';
+  'The time during which an issue notified at notified_at is not notified again, as the ledger''s '
+  'constraint needs it.';
 --! EndIncluded stored/cooldown_period.sql
 --! Included stored/compile_filter.sql
--- Own code: filters are judged inside the decision's query, where no library of expressions runs, and their language is
--- the one of the service before us.
--- Read from left to right once: a regular expression cuts the text into tokens, operators wait on a stack until what
--- follows binds less tightly (the shunting-yard algorithm). Whatever is not understood is refused: a filter that is
--- half understood would hold notifications, or let them through, without anybody knowing.
+-- Own code: filters are judged inside the decision's query, where no library of expressions runs, and their
+-- language is the one of the service before us. Read from left to right once: a regular expression cuts the
+-- text into tokens, operators wait on a stack until what follows binds less tightly (the shunting-yard
+-- algorithm). Whatever is not understood is refused: a filter that is half understood would hold
+-- notifications, or let them through, without anybody knowing.
 create or replace function ccx.compile_filter(filter text) returns text[]
 language plpgsql immutable strict parallel safe
 set search_path = public, ccx, pg_temp
@@ -98,8 +103,8 @@ declare
   variables constant text[] := '{likelihood,impact,severity,totalRisk,likelihoodThreshold,impactThreshold,severityThreshold,totalRiskThreshold}';
   -- the higher binds the tighter; no entry for "(", so nothing takes it off the stack but its ")"
   precedence constant jsonb := '{"neg": 6, "!": 6, "*": 5, "/": 5, "%": 5, "+": 4, "-": 4, "==": 3, "!=": 3, "<": 3, "<=": 3, ">": 3, ">=": 3, "&&": 2, "||": 1}';
-  -- The longest alternative wins, so "/*" alone is a comment without an end, and the last one is what we do not know.
-  -- A word that begins with a digit is one token, to be refused as a whole: 0x02, 1.5.
+  -- The longest alternative wins, so "/*" alone is a comment without an end, and the last one is what we do
+  -- not know. A word that begins with a digit is one token, to be refused as a whole: 0x02, 1.5.
   pattern constant text := '[ \t\r\n]+|//[^\n]*|/[*](?:[^*]|[*]+[^*/])*[*]+/|/[*]|[0-9][0-9A-Za-z_.]*|[A-Za-z_][0-9A-Za-z_]*|[=!<>]=|&&|[|][|]|.';
   compiled text[] := '{}';
   waiting text[] := '{}';
@@ -197,13 +202,16 @@ begin
 end $$;
 
 comment on function ccx.compile_filter(text) is
-  'Reads a filter expression and returns it in postfix order for evaluate_filter(); refuses what it does not understand and says where.';
+  'Reads a filter expression and returns it in postfix order for evaluate_filter(); refuses what it does '
+  'not understand and says where.';
 --! EndIncluded stored/compile_filter.sql
 --! Included stored/silence_in_force.sql
-create or replace function ccx.silence_in_force(period tstzrange, created_at timestamptz, ended_at timestamptz) returns tstzrange
+create or replace function ccx.silence_in_force(period tstzrange, created_at timestamptz,
+  ended_at timestamptz) returns tstzrange
 language sql immutable parallel safe
 return case
-  when least(upper(period), coalesce(ended_at, 'infinity')) <= greatest(lower(period), created_at) then 'empty'::tstzrange
+  when least(upper(period), coalesce(ended_at, 'infinity')) <= greatest(lower(period), created_at)
+    then 'empty'::tstzrange
   else tstzrange(greatest(lower(period), created_at), least(upper(period), coalesce(ended_at, 'infinity')))
 end;
 
@@ -211,9 +219,10 @@ comment on function ccx.silence_in_force(tstzrange, timestamptz, timestamptz) is
   'When a silence really holds: its period, but not before it was created and not after it was ended.';
 --! EndIncluded stored/silence_in_force.sql
 --! Included stored/new_message_id.sql
--- The first 48 bits are milliseconds since 1970, so that ids made one after the other lie beside each other in their index:
--- of fifteen million random ones, each new one is somewhere that is not in memory. 74 random bits of each millisecond are left.
--- The version stays 4, since notifications-backend does not know a repeated id by any other.
+-- The first 48 bits are milliseconds since 1970, so that ids made one after the other lie beside each other
+-- in their index: of fifteen million random ones, each new one is somewhere that is not in memory. 74 random
+-- bits of each millisecond are left. The version stays 4, since notifications-backend does not know a
+-- repeated id by any other.
 create or replace function ccx.new_message_id() returns uuid
 language sql volatile parallel safe
 return encode(
@@ -223,7 +232,9 @@ return encode(
     from 1 for 6),
   'hex')::uuid;
 
-comment on function ccx.new_message_id() is 'An id for a message (notification.message_id): a UUID of version 4 that begins with the time, in milliseconds.';
+comment on function ccx.new_message_id() is
+  'An id for a message (notification.message_id): a UUID of version 4 that begins with the time, in '
+  'milliseconds.';
 --! EndIncluded stored/new_message_id.sql
 
 -- Look-up tables: names, ids and texts are those that existing dashboards and queries know ------------------

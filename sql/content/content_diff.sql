@@ -18,7 +18,9 @@ select
 from (select * from rule_content where upper(validity) = now()) past
 full join (select * from rule_content where lower(validity) = now()) present using (rule_name, error_key);
 
-comment on view content_diff is 'What the open transaction changed in the content: versions that ended or began with it. Empty unless this transaction loaded content; roll back to only try.';
+comment on view content_diff is
+  'What the open transaction changed in the content: versions that ended or began with it. Empty unless '
+  'this transaction loaded content; roll back to only try.';
 comment on column content_diff.rule_name is 'bare name of the rule';
 comment on column content_diff.error_key is 'which of the rule''s problems';
 comment on column content_diff.change is 'added, changed or removed';

@@ -9,4 +9,5 @@ begin atomic
 end;
 
 comment on function ccx.content_texts(bigint[]) is
-  'The texts of these content versions, as templates by name; version changes when the row does. What does not exist is left out.';
+  'The texts of these content versions, as templates by name; version changes when the row does. What does '
+  'not exist is left out.';

@@ -7,4 +7,5 @@ begin atomic
 end;
 
 comment on function ccx.content_versions(bigint[]) is
-  'Whether these content versions are still as content_texts() gave them: the same version. What does not exist is left out.';
+  'Whether these content versions are still as content_texts() gave them: the same version. What does not '
+  'exist is left out.';

@@ -1,9 +1,9 @@
 -- What each rule says: rule_content, one row for each version of a rule and error key, with risk, likelihood,
 -- impact, tags and the templates of the texts. load_content() compares a whole content with what is in force,
 -- ends the versions that changed and adds the new ones; content_diff shows what it would do. A trigger
--- announces every change, so that processes drop the texts they keep, and asks for new decisions. Processes read
--- texts with content_texts() and look with content_versions() whether what they keep still holds. rule_ref() takes
--- the spelling of a rule apart, in_force() says which version of anything counts at a time.
+-- announces every change, so that processes drop the texts they keep, and asks for new decisions. Processes
+-- read texts with content_texts() and look with content_versions() whether what they keep still holds.
+-- rule_ref() takes the spelling of a rule apart, in_force() says which version of anything counts at a time.
 
 --!include content/tables.sql
 --!include content/tg_rule_content__announce.sql

@@ -42,9 +42,11 @@ begin
   from compared;
 
   insert into rule_content
-    (rule_name, python_module, error_key, description, generic, summary, reason, resolution, more_info, impact,
+    (rule_name, python_module, error_key, description, generic, summary, reason, resolution, more_info,
+      impact,
       likelihood, status, publish_date, tags, validity)
-  select i.rule_name, i.python_module, i.error_key, i.description, i.generic, i.summary, i.reason, i.resolution,
+  select i.rule_name, i.python_module, i.error_key, i.description, i.generic, i.summary, i.reason,
+    i.resolution,
     i.more_info, i.impact, i.likelihood, i.status, i.publish_date, i.tags, tstzrange(load_content.at, null)
   from jsonb_populate_recordset(null::rule_content, content) i
   where not exists (
@@ -58,4 +60,5 @@ begin
 end $$;
 
 comment on function load_content(jsonb, timestamptz) is
-  'Takes over the whole rule content (array of objects with the columns of rule_content) in one transaction: new versions for what changed, an end for what is gone; clusters concerned are asked again.';
+  'Takes over the whole rule content (array of objects with the columns of rule_content) in one '
+  'transaction: new versions for what changed, an end for what is gone; clusters concerned are asked again.';

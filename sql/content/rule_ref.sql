@@ -1,10 +1,12 @@
--- `a.b.x.report|KEY`, as people and the aggregator spell a rule, with or without each of its parts. Not strict, so that a
--- query that calls it takes it in.
-create or replace function ccx.rule_ref(spelling text) returns table (module text, rule_name text, error_key text)
+-- `a.b.x.report|KEY`, as people and the aggregator spell a rule, with or without each of its parts. Not
+-- strict, so that a query that calls it takes it in.
+create or replace function ccx.rule_ref(spelling text)
+  returns table (module text, rule_name text, error_key text)
 language sql immutable parallel safe
 begin atomic
   select split_part(spelling, '|', 1), rule_name(spelling), nullif(split_part(spelling, '|', 2), '');
 end;
 
 comment on function ccx.rule_ref(text) is
-  'What a spelling of a rule says: the module as it is spelled, the bare name, and the error key behind a |; null: none. One row.';
+  'What a spelling of a rule says: the module as it is spelled, the bare name, and the error key behind a '
+  '|; null: none. One row.';

@@ -1,13 +1,14 @@
--- Decides for the clusters that wait longest, for all targets: ledger, outbox, reported and the wake-up of the
--- delivery commit together.
+-- Decides for the clusters that wait longest, for all targets: ledger, outbox, reported and the wake-up of
+-- the delivery commit together.
 --
--- The clock is read after take_due() has the rows of decision_due: then the reports that this decision saw are exactly
--- those that were known by its time, and decide(…, at) gives the same answer for ever.
+-- The clock is read after take_due() has the rows of decision_due: then the reports that this decision saw
+-- are exactly those that were known by its time, and decide(…, at) gives the same answer for ever.
 create or replace function ccx.decide_due(batch_size integer, at timestamptz default null)
 returns table (clusters integer, notifications integer, notified integer, held integer)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
--- a thousand clusters of a million: whatever statistics say, look them up by index, in the order in which decide() names its tables
+-- a thousand clusters of a million: whatever statistics say, look them up by index, in the order in which
+-- decide() names its tables
 set random_page_cost = 1.1
 set join_collapse_limit = 1
 set max_parallel_workers_per_gather = 0
@@ -36,16 +37,19 @@ begin
     return;
   end if;
 
-  -- `execute` plans anew each time, with the clusters at hand: a plan kept for any clusters, or none, reads all issues.
-  -- (plan_cache_mode on the function does that too, but also plans every foreign key check anew: 290 ms against 155.)
-  -- Of what is held only the outcome is kept: to carry all answers along as rows of a type cost as much as the decision.
+  -- `execute` plans anew each time, with the clusters at hand: a plan kept for any clusters, or none, reads
+  -- all issues. (plan_cache_mode on the function does that too, but also plans every foreign key check anew:
+  -- 290 ms against 155.) Of what is held only the outcome is kept: to carry all answers along as rows of a
+  -- type cost as much as the decision.
   execute $query$
     with answer as materialized (
-      select d.target_id, d.org_id, d.cluster, d.issue_id, d.occurrence, d.content_id, d.policy_id, d.last_seen, d.total_risk,
+      select d.target_id, d.org_id, d.cluster, d.issue_id, d.occurrence, d.content_id, d.policy_id,
+        d.last_seen, d.total_risk,
         d.issue_state = 'resolved' as resolved, d.decision = 'notify' as is_notified, d.qualifies,
         'target_disabled' = any (d.reasons) as is_off, d.last_notified_at, due.by_report
       from decide(null, $1, $3) d
-      join unnest($2, $3, $4) as due (org_id, cluster, by_report) on due.org_id = d.org_id and due.cluster = d.cluster
+      join unnest($2, $3, $4) as due (org_id, cluster, by_report) on due.org_id = d.org_id
+        and due.cluster = d.cluster
     ), changed as materialized (
       select q.target_id, max(bound.at) + interval '1 day' as until
       from policy q
@@ -55,8 +59,10 @@ begin
     ), recorded as (
       -- reports that nobody is notified of, at once; the others when their delivery has ended
       insert into reported
-        (org_id, account_number, cluster, notification_type, state, report, updated_at, notified_at, error_log, event_type_id)
-      select a.org_id, l.account_number, a.cluster, 1, case when a.qualifies then 2 else 3 end, '', l.updated_at, $1, '',
+        (org_id, account_number, cluster, notification_type, state, report, updated_at, notified_at,
+          error_log, event_type_id)
+      select a.org_id, l.account_number, a.cluster, 1, case when a.qualifies then 2 else 3 end, '',
+        l.updated_at, $1, '',
         a.target_id
       from (
         select a.org_id, a.cluster, a.target_id, bool_or(a.qualifies) as qualifies
@@ -69,12 +75,14 @@ begin
       on conflict do nothing
     )
     select
-      coalesce(array_agg((a.target_id, a.org_id, a.cluster, a.issue_id, a.occurrence, a.content_id, a.policy_id, a.last_seen,
+      coalesce(array_agg((a.target_id, a.org_id, a.cluster, a.issue_id, a.occurrence, a.content_id,
+        a.policy_id, a.last_seen,
         a.total_risk, a.resolved)::issue_to_notify) filter (where a.is_notified), '{}'),
       count(*) filter (where not a.is_notified),
-      -- The ledger's periods follow a cooldown that changed since (decide() counts by the policy in force, the constraint by
-      -- the period in the row). Looked up only for what was notified before the last change, or not long after it: a change
-      -- counts from the beginning of its transaction, and decisions that were taken before its end did not know it.
+      -- The ledger's periods follow a cooldown that changed since (decide() counts by the policy in force,
+      -- the constraint by the period in the row). Looked up only for what was notified before the last
+      -- change, or not long after it: a change counts from the beginning of its transaction, and decisions
+      -- that were taken before its end did not know it.
       array_agg((a.issue_id, a.target_id, a.policy_id, a.last_notified_at)::last_notification)
         filter (where a.last_notified_at < changed.until)
     from answer a
@@ -84,17 +92,19 @@ begin
   using at, orgs, names, by_report;
 
   if notified_before is not null then
-    perform renew_cooldowns(array_agg(b.issue_id), array_agg(b.target_id), array_agg(b.notified_at), array_agg(p.cooldown))
+    perform renew_cooldowns(array_agg(b.issue_id), array_agg(b.target_id), array_agg(b.notified_at),
+      array_agg(p.cooldown))
     from unnest(notified_before) b
     join policy p on p.id = b.policy_id;
   end if;
-  select q.notifications, q.notified into notifications, notified from queue_notifications(issues_to_notify, at) q;
+  select q.notifications, q.notified into notifications, notified
+    from queue_notifications(issues_to_notify, at) q;
 
   perform announce('decided', jsonb_build_object(
     'clusters', clusters, 'notifications', notifications, 'notified', notified, 'held', held));
 
-  -- The last statement, since the jobs' rows stay locked until we commit; in the same order for everybody, since two
-  -- decisions at once would wait for each other in a circle.
+  -- The last statement, since the jobs' rows stay locked until we commit; in the same order for everybody,
+  -- since two decisions at once would wait for each other in a circle.
   for target in
     select t.name
     from event_targets t
@@ -107,4 +117,5 @@ begin
 end $$;
 
 comment on function ccx.decide_due(integer, timestamptz) is
-  'Decides for up to batch_size waiting clusters and commits ledger, outbox, reported and the wake-up job together. Returns how many clusters were taken, messages queued, issues notified and issues held.';
+  'Decides for up to batch_size waiting clusters and commits ledger, outbox, reported and the wake-up job '
+  'together. Returns how many clusters were taken, messages queued, issues notified and issues held.';

@@ -23,7 +23,8 @@ create type decision as (
   render_error text
 );
 
-comment on type decision is 'one answer of decide(): is this issue to be notified through this target, and why (not)';
+comment on type decision is
+  'one answer of decide(): is this issue to be notified through this target, and why (not)';
 comment on column decision.target_id is 'the target';
 comment on column decision.org_id is 'organization that owns the cluster';
 comment on column decision.cluster is 'the cluster';
@@ -37,9 +38,12 @@ comment on column decision.last_seen is 'time of the newest report that has it';
 comment on column decision.total_risk is 'total risk of the rule, null without content';
 comment on column decision.decision is 'notify or hold';
 comment on column decision.reasons is 'every reason that holds it, empty for notify';
-comment on column decision.qualifies is 'the policy lets it through; what holds it, if anything, is a cooldown, a silence or an acknowledgement';
+comment on column decision.qualifies is
+  'the policy lets it through; what holds it, if anything, is a cooldown, a silence or an acknowledgement';
 comment on column decision.last_notified_at is 'when it was last notified through this target';
-comment on column decision.next_eligible_at is 'when cooldown, spacing, damping and the wait after a failed rendering have ended; null when none of them ever held';
+comment on column decision.next_eligible_at is
+  'when cooldown, spacing, damping and the wait after a failed rendering have ended; null when none of them '
+  'ever held';
 comment on column decision.policy_id is 'policy version that decided';
 comment on column decision.content_id is 'content version that decided';
 comment on column decision.silence_id is 'the silence that holds it';

@@ -1,5 +1,5 @@
--- A request may concern a million clusters: so many at a time, in the order of their names, and only while few wait, so that
--- reports that come in are not kept waiting behind it.
+-- A request may concern a million clusters: so many at a time, in the order of their names, and only while
+-- few wait, so that reports that come in are not kept waiting behind it.
 create or replace function ccx.expand_decision_request(batch_size integer, at timestamptz) returns integer
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
@@ -27,8 +27,8 @@ begin
     end if;
     select s.* into silence from silence s where s.id = request.silence_id;
 
-    -- `execute` plans with the scope at hand. Cluster by cluster along the primary key, until there are enough: joined as a
-    -- whole, all issues were read and sorted for each batch.
+    -- `execute` plans with the scope at hand. Cluster by cluster along the primary key, until there are
+    -- enough: joined as a whole, all issues were read and sorted for each batch.
     execute $query$
       with concerned as (
         select l.org_id, l.cluster
@@ -66,12 +66,13 @@ begin
     else
       update decision_request r set after_cluster = last_cluster where r.id = request.id;
     end if;
-    -- one that concerns nobody is over, and must not stand before the next; of two that do, the second waits for its own
-    -- transaction: their clusters together would be locked out of order
+    -- one that concerns nobody is over, and must not stand before the next; of two that do, the second waits
+    -- for its own transaction: their clusters together would be locked out of order
     exit when asked > 0;
   end loop;
   return asked;
 end $$;
 
 comment on function ccx.expand_decision_request(integer, timestamptz) is
-  'Puts the next clusters that a request concerns (those that reported within a day) into decision_due, unless batch_size wait there already; returns how many.';
+  'Puts the next clusters that a request concerns (those that reported within a day) into decision_due, '
+  'unless batch_size wait there already; returns how many.';

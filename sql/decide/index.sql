@@ -3,8 +3,8 @@
 -- the open issues and is the only place that answers; it takes the clock as an argument and reads only.
 -- decide_due() is the step that commits its answer: it turns requests into waiting clusters
 -- (expand_decision_request()), takes the clusters that wait longest, and writes ledger and outbox
--- (queue_notifications()), reported and the wake-up of the deliveries in one transaction. Issues that went away are notified as resolved where the
--- policy says so (resolution_is_due()).
+-- (queue_notifications()), reported and the wake-up of the deliveries in one transaction. Issues that went
+-- away are notified as resolved where the policy says so (resolution_is_due()).
 
 --!include decide/issue_verdict.sql
 --!include decide/verdict.sql

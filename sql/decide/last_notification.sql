@@ -6,7 +6,8 @@ create type ccx.last_notification as (
   notified_at timestamptz
 );
 
-comment on type ccx.last_notification is 'when an issue was last notified, and the policy in force for it now';
+comment on type ccx.last_notification is
+  'when an issue was last notified, and the policy in force for it now';
 comment on column ccx.last_notification.issue_id is 'the issue';
 comment on column ccx.last_notification.target_id is 'the target';
 comment on column ccx.last_notification.policy_id is 'policy version that decided now';

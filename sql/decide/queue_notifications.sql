@@ -1,5 +1,6 @@
--- One message holds at most max_events issues of one cluster, all of them open or all of them gone; where its issues follow
--- several policies, the smallest max_events counts. What the ledger refuses is left out of its message.
+-- One message holds at most max_events issues of one cluster, all of them open or all of them gone; where its
+-- issues follow several policies, the smallest max_events counts. What the ledger refuses is left out of its
+-- message.
 create or replace function ccx.queue_notifications(issues issue_to_notify[], at timestamptz)
 returns table (notifications integer, notified integer)
 language plpgsql volatile
@@ -18,13 +19,14 @@ begin
     from unnest(issues) i
     join policy p on p.id = i.policy_id
   ), message as materialized (
-    -- the issues travel along as arrays: joined back to their message, the planner, which expects one row of each,
-    -- compared all with all (300 ms for the 2,000 issues of 1,000 clusters)
+    -- the issues travel along as arrays: joined back to their message, the planner, which expects one row of
+    -- each, compared all with all (300 ms for the 2,000 issues of 1,000 clusters)
     select nextval(pg_get_serial_sequence('notification', 'id')) as id, m.*
     from (
       select t.target_id, t.org_id, t.cluster, t.resolved, t.message, t.last_seen,
         array_agg(t.issue_id) as issue_ids, array_agg(t.occurrence) as occurrences,
-        array_agg(t.content_id) as content_ids, array_agg(t.policy_id) as policy_ids, array_agg(t.cooldown) as cooldowns
+        array_agg(t.content_id) as content_ids, array_agg(t.policy_id) as policy_ids,
+          array_agg(t.cooldown) as cooldowns
       from to_notify t
       group by t.target_id, t.org_id, t.cluster, t.resolved, t.message, t.last_seen
       order by t.target_id, t.org_id, t.cluster, t.resolved, t.message
@@ -32,18 +34,21 @@ begin
   ), sent_to_outbox as (
     insert into notification
       (id, target_id, org_id, account_number, cluster, updated_at, decided_at, next_attempt_at, resolved)
-    select m.id, m.target_id, m.org_id, l.account_number, m.cluster, coalesce(m.last_seen, l.updated_at), at, at, m.resolved
+    select m.id, m.target_id, m.org_id, l.account_number, m.cluster, coalesce(m.last_seen, l.updated_at), at,
+      at, m.resolved
     from message m
     join latest_report l on l.org_id = m.org_id and l.cluster = m.cluster
   )
-  select array_agg((m.id, i.issue_id, m.target_id, at, cooldown_period(at, i.cooldown), i.occurrence, i.content_id, i.policy_id,
+  select array_agg((m.id, i.issue_id, m.target_id, at, cooldown_period(at, i.cooldown), i.occurrence,
+    i.content_id, i.policy_id,
     m.resolved, 'infinity', '{}', null, false)::notified_issue)
   into entries
   from message m
   cross join lateral unnest(m.issue_ids, m.occurrences, m.content_ids, m.policy_ids, m.cooldowns)
     as i (issue_id, occurrence, content_id, policy_id, cooldown);
 
-  select count(distinct e.notification_id), count(*) into notifications, notified from enter_notified(entries) e;
+  select count(distinct e.notification_id), count(*) into notifications, notified
+    from enter_notified(entries) e;
   -- a message all of whose issues the ledger refused has nothing to say
   if notified < cardinality(entries) then
     delete from notification n
@@ -54,4 +59,5 @@ begin
 end $$;
 
 comment on function ccx.queue_notifications(issue_to_notify[], timestamptz) is
-  'Puts these issues into the outbox, as few messages as their policies allow, and enters them into the ledger; returns how many messages and issues that are.';
+  'Puts these issues into the outbox, as few messages as their policies allow, and enters them into the '
+  'ledger; returns how many messages and issues that are.';

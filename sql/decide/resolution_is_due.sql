@@ -14,4 +14,5 @@ begin atomic
 end;
 
 comment on function ccx.resolution_is_due(bigint, integer, integer, timestamptz, timestamptz) is
-  'Is a target that was notified of this occurrence of an issue (at notified_at), which is over, still to hear that: it did not come back, and nobody said so yet.';
+  'Is a target that was notified of this occurrence of an issue (at notified_at), which is over, still to '
+  'hear that: it did not come back, and nobody said so yet.';

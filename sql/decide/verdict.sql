@@ -1,9 +1,11 @@
--- What policy and content alone say about each issue. The narrowest policy wins: organization and rule, organization, rule,
--- target; but a target that is switched off is off for everybody.
+-- What policy and content alone say about each issue. The narrowest policy wins: organization and rule,
+-- organization, rule, target; but a target that is switched off is off for everybody.
 --
--- Only joins by equality, no SET clause and nothing that is looked up row by row, so that the planner takes it apart: a few probes
--- for one cluster, hash joins by several workers for a fleet, however many policies there are.
-create or replace function ccx.verdict(target integer, at timestamptz, clusters text[] default null) returns setof issue_verdict
+-- Only joins by equality, no SET clause and nothing that is looked up row by row, so that the planner takes
+-- it apart: a few probes for one cluster, hash joins by several workers for a fleet, however many policies
+-- there are.
+create or replace function ccx.verdict(target integer, at timestamptz, clusters text[] default null)
+  returns setof issue_verdict
 language sql stable parallel safe
 begin atomic
   select
@@ -27,7 +29,8 @@ begin atomic
     on c.rule_name = r.rule_name and c.error_key = r.error_key
     and in_force(c.validity, at)
   join policy wide
-    on wide.org_id is null and wide.rule_name is null and coalesce(wide.target_id = verdict.target, verdict.target is null)
+    on wide.org_id is null and wide.rule_name is null
+      and coalesce(wide.target_id = verdict.target, verdict.target is null)
     and in_force(wide.validity, at)
   left join policy by_rule
     on by_rule.target_id = wide.target_id and by_rule.rule_name = r.rule_name and by_rule.org_id is null
@@ -45,4 +48,5 @@ begin atomic
 end;
 
 comment on function ccx.verdict(integer, timestamptz, text[]) is
-  'Which policy and content decide about each issue, open or not, for this target (null: each of them) at this time, and the reasons that hold it whatever the cluster (clusters: only these).';
+  'Which policy and content decide about each issue, open or not, for this target (null: each of them) at '
+  'this time, and the reasons that hold it whatever the cluster (clusters: only these).';

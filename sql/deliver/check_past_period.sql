@@ -1,4 +1,5 @@
-create or replace function ccx.check_past_period(started_at timestamptz, stopped_at timestamptz, at timestamptz) returns boolean
+create or replace function ccx.check_past_period(started_at timestamptz, stopped_at timestamptz,
+  at timestamptz) returns boolean
 language plpgsql immutable
 set search_path = public, ccx, pg_temp
 as $$
@@ -10,4 +11,5 @@ begin
   return true;
 end $$;
 
-comment on function ccx.check_past_period(timestamptz, timestamptz, timestamptz) is 'True for a stretch of time that can be replayed; an error that says why for any other.';
+comment on function ccx.check_past_period(timestamptz, timestamptz, timestamptz) is
+  'True for a stretch of time that can be replayed; an error that says why for any other.';

@@ -3,4 +3,5 @@ create or replace function ccx.circuit_delay(failed_probes integer) returns inte
 language sql volatile parallel safe
 return least(retry_delay(failed_probes + 1), interval '5 minutes');
 
-comment on function ccx.circuit_delay(integer) is 'How long an open circuit stays open after this many failed probes.';
+comment on function ccx.circuit_delay(integer) is
+  'How long an open circuit stays open after this many failed probes.';

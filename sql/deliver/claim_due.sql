@@ -1,11 +1,13 @@
--- Hands out messages that are due. The lease is next_attempt_at itself: a worker that dies simply lets it pass.
--- `skip locked` lets any number of workers claim at once; ordering by due time keeps a message that fails again and
--- again from standing in front of the others.
+-- Hands out messages that are due. The lease is next_attempt_at itself: a worker that dies simply lets it
+-- pass. `skip locked` lets any number of workers claim at once; ordering by due time keeps a message that
+-- fails again and again from standing in front of the others.
 --
--- While the circuit of the target is open nothing is handed out, but for the probe when it is time: three messages, to one
--- worker, which of the hundred that are due longest have been tried least. (One that the receiver chokes on must not
--- be the probe each time.) The lease of the probe ends like any other when its worker dies.
-create or replace function ccx.claim_due(target text, batch_size integer, lease interval, at timestamptz) returns setof notification
+-- While the circuit of the target is open nothing is handed out, but for the probe when it is time: three
+-- messages, to one worker, which of the hundred that are due longest have been tried least. (One that the
+-- receiver chokes on must not be the probe each time.) The lease of the probe ends like any other when its
+-- worker dies.
+create or replace function ccx.claim_due(target text, batch_size integer, lease interval, at timestamptz)
+  returns setof notification
 language sql volatile
 set search_path = public, ccx, pg_temp
 set enable_seqscan = off
@@ -28,7 +30,8 @@ begin atomic
       and coalesce(retry_until(n) > at, true)
       and (exists (select from probe) or not exists (
         select from circuit c
-        where c.target_id = (select t.id from event_targets t where t.name = target) and c.opened_at is not null))
+        where c.target_id = (select t.id from event_targets t where t.name = target)
+          and c.opened_at is not null))
     order by n.next_attempt_at, n.id
     limit case when exists (select from probe) then 100 else batch_size end
     for update skip locked
@@ -56,4 +59,5 @@ begin atomic
 end;
 
 comment on function ccx.claim_due(text, integer, interval, timestamptz) is
-  'Takes up to batch_size messages that are due for this target for the length of the lease; a few or none while its circuit is open.';
+  'Takes up to batch_size messages that are due for this target for the length of the lease; a few or none '
+  'while its circuit is open.';

@@ -1,7 +1,8 @@
 -- What is due (claim_due()), with what it says (message_body()).
 --
--- Always a few rows found by index, whatever the statistics say: on tables that were not analyzed yet the planner read
--- all of issue once for every message (0.25 ms instead of 0.01 ms each with 3,000 issues, and growing with them).
+-- Always a few rows found by index, whatever the statistics say: on tables that were not analyzed yet the
+-- planner read all of issue once for every message (0.25 ms instead of 0.01 ms each with 3,000 issues, and
+-- growing with them).
 create or replace function ccx.claim_notifications(
   target text, batch_size integer, lease interval default '2 minutes', at timestamptz default now()
 ) returns table (
@@ -12,7 +13,8 @@ language sql volatile
 set search_path = public, ccx, pg_temp
 set enable_seqscan = off
 begin atomic
-  select c.id, c.message_id, c.attempts, c.org_id, c.account_number, c.cluster, c.updated_at, c.decided_at, c.resolved,
+  select c.id, c.message_id, c.attempts, c.org_id, c.account_number, c.cluster, c.updated_at, c.decided_at,
+    c.resolved,
     body.issues
   from claim_due(target, batch_size, lease, at) c
   cross join lateral message_body(c) body
@@ -20,4 +22,5 @@ begin atomic
 end;
 
 comment on function ccx.claim_notifications(text, integer, interval, timestamptz) is
-  'Takes up to batch_size messages that are due for this target for the length of the lease, with the issues to tell and the details of their hits; a few or none while its circuit is open.';
+  'Takes up to batch_size messages that are due for this target for the length of the lease, with the '
+  'issues to tell and the details of their hits; a few or none while its circuit is open.';

@@ -5,7 +5,8 @@ set search_path = public, ccx, pg_temp
 as $$
 begin
   update circuit c
-  set failures = 0, failed_messages = '{}', failed_probes = 0, opened_at = null, retry_at = null, probe_until = null,
+  set failures = 0, failed_messages = '{}', failed_probes = 0, opened_at = null, retry_at = null,
+    probe_until = null,
       probe_messages = '{}'
   where c.target_id = target_id(close_circuit.target) and c.opened_at is not null;
   if not found then
@@ -18,4 +19,5 @@ begin
 end $$;
 
 comment on function close_circuit(text) is
-  'Closes the circuit of this target, so that everything that is due is sent at once; false: it was not open. It opens again if the receiver is still down.';
+  'Closes the circuit of this target, so that everything that is due is sent at once; false: it was not '
+  'open. It opens again if the receiver is still down.';

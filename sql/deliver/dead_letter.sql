@@ -20,7 +20,9 @@ join event_targets t on t.id = n.target_id
 cross join lateral (select redrive_refusal(n, now()) as text offset 0) refusal
 where n.state = 'dead';
 
-comment on view dead_letter is 'Messages that were given up, why, and whether they can be redriven: select * from redrive(array(select notification_id from dead_letter where …)).';
+comment on view dead_letter is
+  'Messages that were given up, why, and whether they can be redriven: select * from redrive(array(select '
+  'notification_id from dead_letter where …)).';
 comment on column dead_letter.notification_id is 'number of the message';
 comment on column dead_letter.target is 'where it was to go';
 comment on column dead_letter.message_id is 'id the receiver would have seen';
@@ -31,7 +33,8 @@ comment on column dead_letter.failure is 'what kind of failure ended it';
 comment on column dead_letter.last_error is 'what went wrong, for people';
 comment on column dead_letter.attempts is 'how many times it was handed to a worker';
 comment on column dead_letter.decided_at is 'when it was decided';
-comment on column dead_letter.first_tried_at is 'when it may first have gone out; null: it certainly never did';
+comment on column dead_letter.first_tried_at is
+  'when it may first have gone out; null: it certainly never did';
 comment on column dead_letter.ended_at is 'when it was given up';
 comment on column dead_letter.redrivable is 'it can be redriven now, under the same id';
 comment on column dead_letter.refusal is 'why it cannot';

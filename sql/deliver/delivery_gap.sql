@@ -21,7 +21,9 @@ join event_targets t on t.id = n.target_id
 left join circuit c on c.target_id = n.target_id
 where n.state = 'pending';
 
-comment on view delivery_gap is 'What was decided and has not ended: messages neither sent nor given up, with their age and what went wrong last.';
+comment on view delivery_gap is
+  'What was decided and has not ended: messages neither sent nor given up, with their age and what went '
+  'wrong last.';
 comment on column delivery_gap.target is 'where it goes';
 comment on column delivery_gap.notification_id is 'number of the message';
 comment on column delivery_gap.message_id is 'id the receiver sees';
@@ -31,10 +33,13 @@ comment on column delivery_gap.issues is 'how many issues it tells';
 comment on column delivery_gap.decided_at is 'when it was decided';
 comment on column delivery_gap.age is 'how long ago that is';
 comment on column delivery_gap.attempts is 'how many times it was handed to a worker';
-comment on column delivery_gap.next_attempt_at is 'when it may be tried (again), or the lease of the worker that has it ends';
-comment on column delivery_gap.given_up_at is 'when it is given up if nothing gets through until then; null: not tried yet';
+comment on column delivery_gap.next_attempt_at is
+  'when it may be tried (again), or the lease of the worker that has it ends';
+comment on column delivery_gap.given_up_at is
+  'when it is given up if nothing gets through until then; null: not tried yet';
 comment on column delivery_gap.failure is 'what kind of failure the last one was';
 comment on column delivery_gap.last_error is 'what went wrong the last time';
 comment on column delivery_gap.leased_until is 'a worker has it until then; null: nobody has it';
-comment on column delivery_gap.held_until is 'not claimed before, since the circuit of its target is open (delivery_circuit); null: closed';
+comment on column delivery_gap.held_until is
+  'not claimed before, since the circuit of its target is open (delivery_circuit); null: closed';
 comment on column delivery_gap.replay_of is 'the message that it repeats; null: none';

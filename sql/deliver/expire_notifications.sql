@@ -1,5 +1,6 @@
--- Nobody claims a message whose horizon has passed, so settle_notifications() never hears of it: a worker died between
--- sending and settling, or the circuit was open all the time. What went wrong last stays its reason where that is known.
+-- Nobody claims a message whose horizon has passed, so settle_notifications() never hears of it: a worker
+-- died between sending and settling, or the circuit was open all the time. What went wrong last stays its
+-- reason where that is known.
 create or replace function ccx.expire_notifications(at timestamptz default now()) returns integer
 language sql volatile
 set search_path = public, ccx, pg_temp
@@ -24,4 +25,5 @@ as $$
 $$;
 
 comment on function ccx.expire_notifications(timestamptz) is
-  'Gives up messages that were tried, have not got through, and are too old to be tried again; returns how many.';
+  'Gives up messages that were tried, have not got through, and are too old to be tried again; returns how '
+  'many.';

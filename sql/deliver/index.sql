@@ -1,13 +1,13 @@
--- From the outbox to the targets. notification holds one row for each message. A worker takes what is due with
--- claim_notifications(), under a lease (claim_due()), with what it says (message_body()), sends it outside any
--- transaction, and reports how it went to settle_notifications(). Its steps: apply_outcomes() marks messages
--- sent, lets them wait (retry_delay()) or gives them up; record_unrendered() keeps what had no texts;
--- void_ledger() takes out of the ledger what was not notified; settle_circuit() moves the circuit of the target,
--- so that while a receiver is down nothing is handed out but a probe; record_reported() writes reported;
--- wake_delivery() queues the next try. expire_notifications() gives up what the receiver would no longer
--- recognize, wake_due_deliveries() finds what waits with no wake-up. People see dead_letter, delivery_gap and
--- delivery_circuit, ask redrivable(), replayable() and preview_replay() what they could do, and act with redrive(),
--- replay() and close_circuit().
+-- From the outbox to the targets. notification holds one row for each message. A worker takes what is due
+-- with claim_notifications(), under a lease (claim_due()), with what it says (message_body()), sends it
+-- outside any transaction, and reports how it went to settle_notifications(). Its steps: apply_outcomes()
+-- marks messages sent, lets them wait (retry_delay()) or gives them up; record_unrendered() keeps what had no
+-- texts; void_ledger() takes out of the ledger what was not notified; settle_circuit() moves the circuit of
+-- the target, so that while a receiver is down nothing is handed out but a probe; record_reported() writes
+-- reported; wake_delivery() queues the next try. expire_notifications() gives up what the receiver would no
+-- longer recognize, wake_due_deliveries() finds what waits with no wake-up. People see dead_letter,
+-- delivery_gap and delivery_circuit, ask redrivable(), replayable() and preview_replay() what they could do,
+-- and act with redrive(), replay() and close_circuit().
 
 --!include deliver/tables.sql
 --!include deliver/wake_delivery.sql

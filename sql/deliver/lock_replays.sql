@@ -7,4 +7,5 @@ as $$
 $$;
 
 comment on function ccx.lock_replays() is
-  'Lets only one transaction at a time bring back what was given up (redrive, replay): two at once would both find that nobody has done it.';
+  'Lets only one transaction at a time bring back what was given up (redrive, replay): two at once would '
+  'both find that nobody has done it.';

@@ -15,7 +15,8 @@ begin atomic
   from (
     -- each report is read once, however many issues it tells
     select readable_report((
-      select r.report from new_reports r where r.org_id = n.org_id and r.cluster = n.cluster and r.updated_at = n.updated_at
+      select r.report from new_reports r where r.org_id = n.org_id and r.cluster = n.cluster
+        and r.updated_at = n.updated_at
     )) as report
     offset 0
   ) current
@@ -27,7 +28,8 @@ begin atomic
   left join hit_details(current.report) there
     on there.component = rule.component and there.error_key = rule.error_key and not n.resolved
   left join lateral (
-    -- the last report that still had it; one that came late, or was replaced, may lie between that and the one without it
+    -- the last report that still had it; one that came late, or was replaced, may lie between that and the
+    -- one without it
     select h.details
     from occurrence o
     join new_reports before

@@ -4,7 +4,8 @@ set search_path = public, ccx, pg_temp
 as $$
   select greatest(
     n.next_attempt_at,
-    (select greatest(c.retry_at, c.probe_until) from circuit c where c.target_id = next_delivery_at.target_id))
+    (select greatest(c.retry_at, c.probe_until) from circuit c
+      where c.target_id = next_delivery_at.target_id))
   from notification n
   where n.target_id = next_delivery_at.target_id and n.state = 'pending'
   order by n.next_attempt_at
@@ -12,4 +13,5 @@ as $$
 $$;
 
 comment on function ccx.next_delivery_at(integer) is
-  'When a message of this target may next be claimed: the earliest that waits, but not before its circuit lets one through; null: none waits.';
+  'When a message of this target may next be claimed: the earliest that waits, but not before its circuit '
+  'lets one through; null: none waits.';

@@ -1,12 +1,13 @@
--- What was said: of a message that was sent, the issues that were in it. Of one that was given up, those that nobody has been
--- notified of since, each once, by the last message that should have; what a replay notified of it counts as notified. A replay is not
--- replayed itself, and what was replayed within a day, or waits to be, is passed over. All that unless asked for: Enter is
--- easily hit twice.
+-- What was said: of a message that was sent, the issues that were in it. Of one that was given up, those that
+-- nobody has been notified of since, each once, by the last message that should have; what a replay notified
+-- of it counts as notified. A replay is not replayed itself, and what was replayed within a day, or waits to
+-- be, is passed over. All that unless asked for: Enter is easily hit twice.
 create or replace function preview_replay(
   started_at timestamptz, stopped_at timestamptz, target text default null, org_id bigint default null,
   cluster text default null, rule text default null, again boolean default false, at timestamptz default now()
 ) returns table (
-  notification_id bigint, target text, org_id bigint, cluster text, state text, ended_at timestamptz, issue_ids bigint[]
+  notification_id bigint, target text, org_id bigint, cluster text, state text, ended_at timestamptz,
+    issue_ids bigint[]
 )
 language sql stable
 set search_path = public, ccx, pg_temp
@@ -16,7 +17,8 @@ as $$
       n.state = 'dead' and i.live as is_notified_again,
       -- of one issue in several messages that were given up, the last
       n.state = 'sent' or n.id = first_value(n.id) over (
-        partition by n.state, n.target_id, i.issue_id, i.resolved order by n.decided_at desc, n.id desc) as counts
+        partition by n.state, n.target_id, i.issue_id, i.resolved order by n.decided_at desc,
+          n.id desc) as counts
     from notification n
     join notified_issue i on i.notification_id = n.id
     join issue on issue.id = i.issue_id
@@ -48,5 +50,7 @@ as $$
   order by o.ended_at, o.id;
 $$;
 
-comment on function preview_replay(timestamptz, timestamptz, text, bigint, text, text, boolean, timestamptz) is
-  'The messages that ended (sent or given up) in this stretch of time and that replay() would send again, with the issues they would tell; target, organization, cluster and rule (any spelling) narrow it down.';
+comment on function preview_replay(timestamptz, timestamptz, text, bigint, text, text, boolean,
+  timestamptz) is
+  'The messages that ended (sent or given up) in this stretch of time and that replay() would send again, '
+  'with the issues they would tell; target, organization, cluster and rule (any spelling) narrow it down.';

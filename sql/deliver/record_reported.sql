@@ -1,8 +1,9 @@
--- One row for each decision and target, however many messages it took: sent as soon as one got through, error while
--- none did. error_log names what failed. A replay is no decision: it counts for the message that it repeats.
+-- One row for each decision and target, however many messages it took: sent as soon as one got through, error
+-- while none did. error_log names what failed. A replay is no decision: it counts for the message that it
+-- repeats.
 --
--- By index, whatever the planner expects: it read all of notification for 500 messages (43 ms instead of 12 where 50,000 had
--- been sent before, and growing with them).
+-- By index, whatever the planner expects: it read all of notification for 500 messages (43 ms instead of 12
+-- where 50,000 had been sent before, and growing with them).
 create or replace function ccx.record_reported(notification_ids bigint[]) returns void
 language sql volatile
 set search_path = public, ccx, pg_temp
@@ -11,10 +12,12 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 as $$
   insert into reported
-    (org_id, account_number, cluster, notification_type, state, report, updated_at, notified_at, error_log, event_type_id)
+    (org_id, account_number, cluster, notification_type, state, report, updated_at, notified_at, error_log,
+      event_type_id)
   select n.org_id, max(n.account_number), n.cluster, 1,
     case when bool_or(n.state = 'sent' or exists (
-      select from notification again where again.replay_of = n.id and again.state = 'sent')) then 1 else 4 end,
+      select from notification again where again.replay_of = n.id and again.state = 'sent'))
+        then 1 else 4 end,
     coalesce(max(r.report), ''), n.updated_at, n.decided_at,
     coalesce(string_agg(distinct n.last_error, '; ') filter (where n.state = 'dead'), ''), n.target_id
   from (

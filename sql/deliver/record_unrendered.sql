@@ -15,4 +15,5 @@ begin
 end $$;
 
 comment on function ccx.record_unrendered(settled_notification[], timestamptz) is
-  'Writes to render_failure which issues were left out of messages that ended, since their texts could not be rendered.';
+  'Writes to render_failure which issues were left out of messages that ended, since their texts could not '
+  'be rendered.';

@@ -6,7 +6,8 @@ create or replace function redrivable(
 language sql stable
 set search_path = public, ccx, pg_temp
 as $$
-  select d.target, d.failure, d.refusal, count(*)::integer, array_agg(d.notification_id order by d.notification_id)
+  select d.target, d.failure, d.refusal, count(*)::integer,
+    array_agg(d.notification_id order by d.notification_id)
   from dead_letter d
   where (redrivable.target is null or d.target = (
       select t.name from event_targets t where t.id = target_id(redrivable.target)))
@@ -20,4 +21,5 @@ as $$
 $$;
 
 comment on function redrivable(text, bigint, text, text, timestamptz, bigint) is
-  'What redrive() would find: messages that were given up, counted by target, failure and why they cannot be redriven (null: they can). All that is given narrows it; since: given up at that time or later.';
+  'What redrive() would find: messages that were given up, counted by target, failure and why they cannot '
+  'be redriven (null: they can). All that is given narrows it; since: given up at that time or later.';

@@ -1,7 +1,8 @@
--- Back into the outbox under the same id, the newest first: of several that tell the same issue only one may count as notified.
--- An issue that was notified by another message meanwhile, or is about to be, is left out.
+-- Back into the outbox under the same id, the newest first: of several that tell the same issue only one may
+-- count as notified. An issue that was notified by another message meanwhile, or is about to be, is left out.
 --
--- The clock is read when we have the rows: whoever decided while we waited for them did not know that they count as notified again.
+-- The clock is read when we have the rows: whoever decided while we waited for them did not know that they
+-- count as notified again.
 create or replace function redrive(notification_ids bigint[], at timestamptz default null)
 returns table (notification_id bigint, target text, issues integer, left_out integer, refusal text)
 language plpgsql volatile
@@ -32,7 +33,8 @@ begin
         from notified_issue i
         where i.notification_id = n.id;
         update notification d
-        set state = 'pending', ended_at = null, next_attempt_at = at, redriven_at = at, attempts_before = d.attempts
+        set state = 'pending', ended_at = null, next_attempt_at = at, redriven_at = at,
+          attempts_before = d.attempts
         where d.id = n.id;
       exception
         -- a decision that committed while we waited for it, or waits for us, too
@@ -48,8 +50,11 @@ begin
   perform wake_delivery(t.name)
   from event_targets t
   where t.id in (
-    select d.target_id from notification d where d.id = any (notification_ids) and d.state = 'pending' and d.redriven_at = at);
+    select d.target_id from notification d where d.id = any (notification_ids) and d.state = 'pending'
+      and d.redriven_at = at);
 end $$;
 
 comment on function redrive(bigint[], timestamptz) is
-  'Puts messages that were given up (dead_letter) back into the outbox under the same id; their issues count as notified again. Returns a row for each: how many issues it tells and leaves out, or why it was refused.';
+  'Puts messages that were given up (dead_letter) back into the outbox under the same id; their issues '
+  'count as notified again. Returns a row for each: how many issues it tells and leaves out, or why it was '
+  'refused.';

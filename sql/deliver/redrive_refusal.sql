@@ -8,7 +8,8 @@ return case
   when n.first_tried_at <= at - redrive_horizon()
     then 'the receiver may have forgotten its id, and would take it for a new message: replay it'
   when not exists (
-    select from notified_issue i where i.notification_id = n.id and not i.left_out and not notified_elsewhere(i))
+    select from notified_issue i where i.notification_id = n.id and not i.left_out
+      and not notified_elsewhere(i))
     then 'all its issues have been notified since'
 end;
 

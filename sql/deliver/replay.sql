@@ -1,6 +1,6 @@
--- A replay repeats, it does not tell anew: its rows of the ledger are void from the beginning of time, so that no cooldown, no
--- spacing and no decision sees them. What it repeats of a message that had been given up counts as notified from now on, as if
--- that message had been redriven.
+-- A replay repeats, it does not tell anew: its rows of the ledger are void from the beginning of time, so
+-- that no cooldown, no spacing and no decision sees them. What it repeats of a message that had been given up
+-- counts as notified from now on, as if that message had been redriven.
 create or replace function replay(
   started_at timestamptz, stopped_at timestamptz, target text default null, org_id bigint default null,
   cluster text default null, rule text default null, again boolean default false, at timestamptz default null
@@ -21,14 +21,16 @@ begin
     from preview_replay(started_at, stopped_at, target, org_id, cluster, rule, again, at) p
   ), repeated as (
     insert into notification
-      (id, target_id, org_id, account_number, cluster, updated_at, decided_at, next_attempt_at, resolved, replay_of)
+      (id, target_id, org_id, account_number, cluster, updated_at, decided_at, next_attempt_at, resolved,
+        replay_of)
     select o.id, n.target_id, n.org_id, n.account_number, n.cluster, n.updated_at, at, at, n.resolved, n.id
     from original o
     join notification n on n.id = o.notification_id
   )
   select array_agg(o.id), array_agg(o.entries) into replayed, entries
   from (
-    select o.id, (o.id, i.issue_id, i.target_id, at, tstzrange(at, at, '[]'), i.occurrence, i.content_id, i.policy_id,
+    select o.id, (o.id, i.issue_id, i.target_id, at, tstzrange(at, at, '[]'), i.occurrence, i.content_id,
+      i.policy_id,
       i.resolved, '-infinity', '{(,)}', null, false)::notified_issue as entries
     from original o
     join notified_issue i on i.notification_id = o.notification_id and i.issue_id = any (o.issue_ids)
@@ -41,7 +43,8 @@ begin
   join notification original on original.id = n.replay_of and original.state = 'dead';
 
   return query
-  select t.name, count(distinct n.id)::integer, count(*)::integer, count(distinct (n.org_id, n.cluster))::integer
+  select t.name, count(distinct n.id)::integer, count(*)::integer,
+    count(distinct (n.org_id, n.cluster))::integer
   from notification n
   join event_targets t on t.id = n.target_id
   join notified_issue i on i.notification_id = n.id
@@ -59,4 +62,6 @@ exception
 end $$;
 
 comment on function replay(timestamptz, timestamptz, text, bigint, text, text, boolean, timestamptz) is
-  'Sends again what ended (sent or given up) in this stretch of time, under new ids (notification.replay_of); see preview_replay(). again: also what was replayed already. Returns how much goes to each target.';
+  'Sends again what ended (sent or given up) in this stretch of time, under new ids '
+  '(notification.replay_of); see preview_replay(). again: also what was replayed already. Returns how much '
+  'goes to each target.';

@@ -14,4 +14,5 @@ as $$
 $$;
 
 comment on function replayable(timestamptz, timestamptz, text, bigint, text, text, boolean) is
-  'What replay() would send again, counted by target and by how it ended (sent or dead); preview_replay() names the messages.';
+  'What replay() would send again, counted by target and by how it ended (sent or dead); preview_replay() '
+  'names the messages.';

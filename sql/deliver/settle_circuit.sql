@@ -1,13 +1,15 @@
--- Closed: everything is claimed. It opens when five different messages in a row found the receiver down (so one that the
--- receiver chokes on never opens it alone), or at once when the receiver asks for time. Open: nothing is claimed until
--- retry_at, then a few messages by one worker (claim_notifications). Half-open: if one of them gets through, or is refused
--- by a receiver that evidently lives, it closes, even after others of them failed (they may be settled one by one); else it
--- stays open, longer each time. A failure of what was claimed before it opened counts as no probe.
+-- Closed: everything is claimed. It opens when five different messages in a row found the receiver down (so
+-- one that the receiver chokes on never opens it alone), or at once when the receiver asks for time. Open:
+-- nothing is claimed until retry_at, then a few messages by one worker (claim_notifications). Half-open: if
+-- one of them gets through, or is refused by a receiver that evidently lives, it closes, even after others of
+-- them failed (they may be settled one by one); else it stays open, longer each time. A failure of what was
+-- claimed before it opened counts as no probe.
 --
--- Before retry_at nothing else closes it: what was under way when the receiver asked for time may well succeed. When it asks
--- during the probe, the probe is over, and the rest of it is such a message, too.
+-- Before retry_at nothing else closes it: what was under way when the receiver asked for time may well
+-- succeed. When it asks during the probe, the probe is over, and the rest of it is such a message, too.
 create or replace function ccx.settle_circuit(
-  target_id integer, alive bigint[], failed bigint[], limited bigint[], limited_until timestamptz, failure text, error text,
+  target_id integer, alive bigint[], failed bigint[], limited bigint[], limited_until timestamptz,
+    failure text, error text,
   at timestamptz
 ) returns text
 language plpgsql volatile
@@ -24,7 +26,8 @@ begin
   if limited is null and (alive is not null or failed is null) and not exists (
     select from circuit k
     where k.target_id = settle_circuit.target_id
-      and case when alive is not null then k.opened_at is not null or k.failures > 0 else k.probe_until is not null end)
+      and case when alive is not null then k.opened_at is not null
+        or k.failures > 0 else k.probe_until is not null end)
   then
     return null;
   end if;
@@ -36,7 +39,8 @@ begin
   probe_failed := half_open and c.probe_until is not null and (failed || limited) && c.probe_messages;
 
   if limited is null and failed is null and alive is null then
-    -- nothing of the probe was notified by the receiver, or not yet: who waits for it need not wait for its lease
+    -- nothing of the probe was notified by the receiver, or not yet: who waits for it need not wait for its
+    -- lease
     if not exists (
       select from notification n where n.id = any (c.probe_messages) and n.leased_until is not null)
     then
@@ -59,7 +63,8 @@ begin
     end if;
     if limited is not null or probe_failed or (not was_open and cardinality(c.failed_messages) >= 5) then
       c.opened_at := coalesce(c.opened_at, at);
-      c.retry_at := greatest(limited_until, at + circuit_delay(c.failed_probes), case when not half_open then c.retry_at end);
+      c.retry_at := greatest(limited_until, at + circuit_delay(c.failed_probes), case when not half_open
+        then c.retry_at end);
     end if;
   elsif not was_open then
     c.failures := 0;
@@ -71,7 +76,8 @@ begin
 
   update circuit k
   set failures = c.failures, failed_messages = c.failed_messages, failed_probes = c.failed_probes,
-      opened_at = c.opened_at, retry_at = c.retry_at, probe_until = c.probe_until, probe_messages = c.probe_messages,
+      opened_at = c.opened_at, retry_at = c.retry_at, probe_until = c.probe_until,
+        probe_messages = c.probe_messages,
       last_failure = c.last_failure, last_error = c.last_error, last_failed_at = c.last_failed_at
   where k.target_id = settle_circuit.target_id;
 
@@ -85,5 +91,7 @@ begin
   return 'opened';
 end $$;
 
-comment on function ccx.settle_circuit(integer, bigint[], bigint[], bigint[], timestamptz, text, text, timestamptz) is
-  'Notes what messages (null: none) say about the receiver of a target: that it lives, is down, or asks for time, and until when. Returns opened or closed when that changed its circuit.';
+comment on function ccx.settle_circuit(integer, bigint[], bigint[], bigint[], timestamptz, text, text,
+  timestamptz) is
+  'Notes what messages (null: none) say about the receiver of a target: that it lives, is down, or asks for '
+  'time, and until when. Returns opened or closed when that changed its circuit.';

@@ -1,14 +1,14 @@
 -- Records how deliveries ended, in the outbox, the ledger, reported and the circuit of the target.
 --
--- An outcome is {id, attempt, sent, result} or {id, attempt, sent: false, failure, error, permanent, retry_after_ms}, either with
--- unrendered: [{issue_id, error}] for issues left out. tried: false says that the message certainly did not go out, so that
--- the attempt is given back; with no failure it is only released, and due again at once. expired: true comes from
--- expire_notifications(), which is no worker.
+-- An outcome is {id, attempt, sent, result} or {id, attempt, sent: false, failure, error, permanent,
+-- retry_after_ms}, either with unrendered: [{issue_id, error}] for issues left out. tried: false says that
+-- the message certainly did not go out, so that the attempt is given back; with no failure it is only
+-- released, and due again at once. expired: true comes from expire_notifications(), which is no worker.
 --
 -- Replays that fail take turns, so that of two the second knows what became of the first.
 --
--- The clock is read when we have the rows: what is written here counts from then. Whoever decided while we waited for them did
--- not know it yet, and decide(…, at) has to give the same answer for ever.
+-- The clock is read when we have the rows: what is written here counts from then. Whoever decided while we
+-- waited for them did not know it yet, and decide(…, at) has to give the same answer for ever.
 create or replace function ccx.settle_notifications(outcomes jsonb, at timestamptz default null)
 returns table (sent integer, retried integer, dead integer, circuit text)
 language plpgsql volatile
@@ -44,13 +44,17 @@ begin
   into circuit
   from (
     select s.target_id,
-      array_agg(s.id) filter (where s.state = 'sent' or (s.failure = 'client' and s.permanent and not s.says_nothing)) as alive,
+      array_agg(s.id) filter (where s.state = 'sent'
+        or (s.failure = 'client' and s.permanent and not s.says_nothing)) as alive,
       array_agg(s.id) filter (where s.state <> 'sent' and not s.permanent and not s.says_nothing
         and s.failure in ('server', 'timeout', 'network', 'broker', 'auth')) as failed,
-      array_agg(s.id) filter (where s.state <> 'sent' and s.failure = 'rate_limited' and not s.says_nothing) as limited,
+      array_agg(s.id) filter (where s.state <> 'sent' and s.failure = 'rate_limited'
+        and not s.says_nothing) as limited,
       max(at + coalesce(s.retry_after_ms, 0) * interval '1 millisecond')
-        filter (where s.state <> 'sent' and s.failure = 'rate_limited' and not s.says_nothing) as limited_until,
-      (array_agg(s order by s.failure <> 'rate_limited', s.id) filter (where s.state <> 'sent' and not s.permanent))[1] as failure
+        filter (where s.state <> 'sent' and s.failure = 'rate_limited'
+          and not s.says_nothing) as limited_until,
+      (array_agg(s order by s.failure <> 'rate_limited', s.id) filter (where s.state <> 'sent'
+        and not s.permanent))[1] as failure
     from unnest(settled) s
     group by s.target_id
   ) e;
@@ -66,4 +70,6 @@ begin
 end $$;
 
 comment on function ccx.settle_notifications(jsonb, timestamptz) is
-  'Records how deliveries ended (an array of outcomes; their form stands in the file) and which issues could not be rendered. Returns how many are sent, to be retried, and dead, and whether that opened or closed the circuit.';
+  'Records how deliveries ended (an array of outcomes; their form stands in the file) and which issues '
+  'could not be rendered. Returns how many are sent, to be retried, and dead, and whether that opened or '
+  'closed the circuit.';

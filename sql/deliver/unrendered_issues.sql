@@ -6,4 +6,5 @@ begin atomic
   where settled.state <> 'pending';
 end;
 
-comment on function ccx.unrendered_issues(settled_notification) is 'The issues that were left out of a message that ended.';
+comment on function ccx.unrendered_issues(settled_notification) is
+  'The issues that were left out of a message that ended.';

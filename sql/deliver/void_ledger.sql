@@ -1,6 +1,6 @@
--- A replay is not in the ledger. Where it repeats a message that had been given up, that one's issues count as notified from
--- the replay on (replay()), and not any more when the replay is given up, too, unless another replay got through or may yet.
--- First what was not notified, so that what was may take its place.
+-- A replay is not in the ledger. Where it repeats a message that had been given up, that one's issues count
+-- as notified from the replay on (replay()), and not any more when the replay is given up, too, unless
+-- another replay got through or may yet. First what was not notified, so that what was may take its place.
 create or replace function ccx.void_ledger(settled settled_notification[], at timestamptz) returns void
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
@@ -27,7 +27,8 @@ begin
   ) v
   having count(*) > 0;
 
-  -- given up by one worker, got through by another, or by a replay; it may have been notified again in between
+  -- given up by one worker, got through by another, or by a replay; it may have been notified again in
+  -- between
   perform unvoid_notified(array_agg(i.notification_id), array_agg(i.issue_id), at)
   from unnest(settled) s
   left join notification original on original.id = s.replay_of
@@ -42,4 +43,5 @@ begin
 end $$;
 
 comment on function ccx.void_ledger(settled_notification[], timestamptz) is
-  'Takes out of the ledger what did not reach its receiver, given up or not rendered, and brings back what did after all.';
+  'Takes out of the ledger what did not reach its receiver, given up or not rendered, and brings back what '
+  'did after all.';

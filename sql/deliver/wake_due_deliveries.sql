@@ -19,4 +19,5 @@ begin
 end $$;
 
 comment on function ccx.wake_due_deliveries(timestamptz) is
-  'Queues the delivery task of every target that has a message to be claimed by this time; returns the names of these targets.';
+  'Queues the delivery task of every target that has a message to be claimed by this time; returns the '
+  'names of these targets.';

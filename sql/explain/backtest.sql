@@ -7,8 +7,10 @@ as $$
 declare
   wanted_target integer := target_id(backtest.target);
 begin
-  -- added, not subtracted: infinite times have no difference in PostgreSQL 16; in hours, since days follow the time zone
-  if from_time is null or to_time is null or from_time >= to_time or to_time > from_time + interval '9600 hours' then
+  -- added, not subtracted: infinite times have no difference in PostgreSQL 16; in hours, since days follow
+  -- the time zone
+  if from_time is null or to_time is null or from_time >= to_time
+    or to_time > from_time + interval '9600 hours' then
     raise exception 'a backtest goes from one time to a later one, at most 400 days'
       using errcode = 'NTE01';
   end if;
@@ -19,7 +21,8 @@ begin
     and p.validity && tstzrange(from_time, to_time);
   return query
     with notified as materialized (
-      select t.org_id, t.cluster, t.notified_at, (t.notified_at at time zone 'UTC')::date as day, count(*) as issues,
+      select t.org_id, t.cluster, t.notified_at, (t.notified_at at time zone 'UTC')::date as day,
+        count(*) as issues,
         ceil(count(*)::numeric / min(t.max_events))::bigint as messages
       from backtest_steps(wanted_target, from_time, to_time, policy) t
       group by t.org_id, t.cluster, t.notified_at
@@ -35,4 +38,6 @@ begin
 end $$;
 
 comment on function backtest(text, timestamptz, timestamptz, jsonb) is
-  'What would have been sent to a target, day by day (UTC), if its target-wide policy had had these settings (as for set_policy, for example ''{"cooldown": "3 days"}''); null: the real policies, which gives what the ledger says. Reads only.';
+  'What would have been sent to a target, day by day (UTC), if its target-wide policy had had these '
+  'settings (as for set_policy, for example ''{"cooldown": "3 days"}''); null: the real policies, which '
+  'gives what the ledger says. Reads only.';

@@ -1,18 +1,19 @@
--- What would have been notified between two times, replayed one decision after another for every cluster: each step goes to the
--- next moment at which an issue of the cluster may be notified, and asks verdict() and hold_reasons(), as decide() does, with the
--- replayed ledger in place of the real one.
+-- What would have been notified between two times, replayed one decision after another for every cluster:
+-- each step goes to the next moment at which an issue of the cluster may be notified, and asks verdict() and
+-- hold_reasons(), as decide() does, with the replayed ledger in place of the real one.
 --
--- A cluster's moments are those at which it really was decided on (reported, notification); where a wait ends, the sweep asks
--- two minutes later at the latest, if the cluster reported within a day; where an issue appeared and nothing was decided
--- within an hour (no target was switched on), the moment it appeared. Deliveries are taken to succeed. Issues that went are
--- not replayed as resolved.
+-- A cluster's moments are those at which it really was decided on (reported, notification); where a wait
+-- ends, the sweep asks two minutes later at the latest, if the cluster reported within a day; where an issue
+-- appeared and nothing was decided within an hour (no target was switched on), the moment it appeared.
+-- Deliveries are taken to succeed. Issues that went are not replayed as resolved.
 create or replace function ccx.backtest_steps(
   target integer, from_time timestamptz, to_time timestamptz, change jsonb default null
-) returns table (org_id bigint, cluster text, issue_id bigint, notified_at timestamptz, policy_id bigint, max_events integer)
+) returns table (org_id bigint, cluster text, issue_id bigint, notified_at timestamptz, policy_id bigint,
+  max_events integer)
 language sql stable
 set search_path = public, ccx, pg_temp
--- whole tables are joined here, with times that differ from row to row: the planner expects a row of each and would compare
--- all with all (minutes instead of seconds)
+-- whole tables are joined here, with times that differ from row to row: the planner expects a row of each and
+-- would compare all with all (minutes instead of seconds)
 set enable_nestloop = off
 set work_mem = '64MB'
 set jit = off
@@ -34,11 +35,13 @@ as $$
     where e.starts_at >= from_time and e.starts_at < to_time
   ), verdicts as materialized (
     -- for each issue, one row for as long as it is judged the same
-    select v.*, lead(v.starts_at, 1, 'infinity') over (partition by v.issue_id order by v.starts_at) as ends_at
+    select v.*, lead(v.starts_at, 1,
+      'infinity') over (partition by v.issue_id order by v.starts_at) as ends_at
     from (
       select e.starts_at, v.*,
         row((v.policy).id, v.content_id, v.reasons) is distinct from
-          lag(row((v.policy).id, v.content_id, v.reasons)) over (partition by v.issue_id order by e.starts_at) as differs
+          lag(row((v.policy).id, v.content_id,
+            v.reasons)) over (partition by v.issue_id order by e.starts_at) as differs
       from era e
       cross join lateral (
         select * from verdict(backtest_steps.target, e.starts_at) where change is null
@@ -49,9 +52,13 @@ as $$
     where v.differs
   ), run as (
     select i.id as issue_id, i.org_id, i.cluster, from_time - interval '1 microsecond' as at,
-      case when notified.voided @> from_time then last_notified_at(i.id, backtest_steps.target, from_time) else notified.notified_at end as notified_at,
-      case when spaced.is_needed then last_message_at(i.org_id, i.cluster, backtest_steps.target, from_time) end as message_at,
-      from_time as may_be_notified_at, false as is_notified, null::bigint as policy_id, null::integer as max_events
+      case when notified.voided @> from_time
+        then last_notified_at(i.id, backtest_steps.target,
+        from_time) else notified.notified_at end as notified_at,
+      case when spaced.is_needed
+        then last_message_at(i.org_id, i.cluster, backtest_steps.target, from_time) end as message_at,
+      from_time as may_be_notified_at, false as is_notified, null::bigint as policy_id,
+        null::integer as max_events
     from issue i
     cross join (select bool_or((v.policy).spacing > interval '0') as is_needed from verdicts v) spaced
     left join notified_issue notified
@@ -69,7 +76,8 @@ as $$
       s.policy_id,
       s.max_events
     from (
-      select r.issue_id, r.org_id, r.cluster, r.notified_at, r.message_at, r.moment, (v.policy).id as policy_id, (v.policy).max_events,
+      select r.issue_id, r.org_id, r.cluster, r.notified_at, r.message_at, r.moment,
+        (v.policy).id as policy_id, (v.policy).max_events,
         answer.is_notified,
         case
           when o.issue_id is null then r.may_be_notified_at
@@ -79,7 +87,8 @@ as $$
           else least(v.ends_at, greatest(
             h.next_eligible_at,
             (select upper(x.in_force) from silence x where x.id = held.silence_id),
-            (select coalesce(upper(x.period), 'infinity') from acknowledgement x where x.id = coalesce(held.acked_by, held.disabled_by))))
+            (select coalesce(upper(x.period), 'infinity') from acknowledgement x
+              where x.id = coalesce(held.acked_by, held.disabled_by))))
         end as may_be_notified_at
       from (
         select m.*,
@@ -90,14 +99,16 @@ as $$
             min(asked.at) over (partition by r.org_id, r.cluster) as moment
           from run r
           left join lateral (
-            -- when it is asked next, and what for: it appears; a wait ends; or (else) whenever a decision is taken
+            -- when it is asked next, and what for: it appears; a wait ends; or (else) whenever a decision is
+            -- taken
             select greatest(o.known_from, r.may_be_notified_at, r.at + interval '1 microsecond') as at,
               o.known_from > r.at and o.known_from >= r.may_be_notified_at as appears
             from occurrence o
             where o.issue_id = r.issue_id
               and o.known_from < to_time
               and r.may_be_notified_at < to_time
-              and coalesce(o.known_until > greatest(r.may_be_notified_at, r.at + interval '1 microsecond'), true)
+              and coalesce(o.known_until > greatest(r.may_be_notified_at, r.at + interval '1 microsecond'),
+                true)
             order by o.known_from
             limit 1
           ) next on true
@@ -110,19 +121,22 @@ as $$
                limit 1),
               (select sent.decided_at
                from notification sent
-               where sent.org_id = r.org_id and sent.cluster = r.cluster and sent.decided_at >= next.at and sent.replay_of is null
+               where sent.org_id = r.org_id and sent.cluster = r.cluster and sent.decided_at >= next.at
+                 and sent.replay_of is null
                order by sent.decided_at
                limit 1)) as at
             offset 0
           ) real on true
           left join lateral (
             select case
-              when next.appears then case when real.at <= next.at + interval '1 hour' then real.at else next.at end
+              when next.appears then case when real.at <= next.at + interval '1 hour'
+                then real.at else next.at end
               -- the cluster had reported within a day (scalar queries, which stay look-ups by index)
               when next.at = r.may_be_notified_at and (
                   select true from new_reports n
                   where n.org_id = r.org_id and n.cluster = r.cluster and n.received_at <= next.at
-                    and within_reevaluation_window(n.updated_at, next.at) and n.updated_at < next.at + interval '1 hour'
+                    and within_reevaluation_window(n.updated_at, next.at)
+                      and n.updated_at < next.at + interval '1 hour'
                     and (
                       select true from read_errors e
                       where e.org_id = n.org_id and e.cluster = n.cluster and e.updated_at = n.updated_at
@@ -143,33 +157,40 @@ as $$
         on unrendered.issue_id = r.issue_id and unrendered.target_id = backtest_steps.target
         and unrendered.content_id = v.content_id and unrendered.occurrence = o.occurrence
         and lower(unrendered.held_period) <= r.moment and upper(unrendered.held_period) > r.moment
-      left join acknowledged_rule org_acked on org_acked.rule_name = v.rule_name and org_acked.org_id = r.org_id
-      left join acknowledged_rule cluster_acked on cluster_acked.rule_name = v.rule_name and cluster_acked.cluster = r.cluster
+      left join acknowledged_rule org_acked on org_acked.rule_name = v.rule_name
+        and org_acked.org_id = r.org_id
+      left join acknowledged_rule cluster_acked on cluster_acked.rule_name = v.rule_name
+        and cluster_acked.cluster = r.cluster
       cross join silence_scopes(tstzrange(from_time, to_time)) silenced
       cross join lateral (
         select
           case when r.cluster = any (silenced.clusters) or r.org_id = any (silenced.organizations)
               or v.rule_name = any (silenced.rules) or silenced.others
-            then matching_silence(r.org_id, r.cluster, v.rule_name, v.error_key, v.tags, r.moment) end as silence_id,
+            then matching_silence(r.org_id, r.cluster, v.rule_name, v.error_key, v.tags,
+              r.moment) end as silence_id,
           case when org_acked.rule_name is not null
             then first_acknowledgement(r.org_id, null, v.rule_name, v.error_key, r.moment) end as acked_by,
           case when cluster_acked.rule_name is not null
-            then first_acknowledgement(r.org_id, r.cluster, v.rule_name, v.error_key, r.moment) end as disabled_by,
+            then first_acknowledgement(r.org_id, r.cluster, v.rule_name, v.error_key,
+              r.moment) end as disabled_by,
           case when o.occurrence >= (v.policy).flapping_occurrences
-            then flapping_until(r.issue_id, o.occurrence, (v.policy).flapping_occurrences, (v.policy).flapping_window) end as flapping_until
+            then flapping_until(r.issue_id, o.occurrence, (v.policy).flapping_occurrences,
+              (v.policy).flapping_window) end as flapping_until
         offset 0
       ) held
       cross join lateral (
         select answer.*
         from hold_reasons(
-          r.moment, v.reasons, v.policy, r.cluster, o.occurrence, true, r.notified_at, r.message_at, held.flapping_until, upper(unrendered.held_period),
+          r.moment, v.reasons, v.policy, r.cluster, o.occurrence, true, r.notified_at, r.message_at,
+            held.flapping_until, upper(unrendered.held_period),
           held.silence_id, held.acked_by, held.disabled_by) answer
         offset 0
       ) h
       cross join lateral (
         select f.is_free,
           -- without a cooldown it is notified with every decision, but time alone does not bring one
-          f.is_free and (r.is_decided or coalesce(add_in_utc(r.notified_at, (v.policy).cooldown) > r.notified_at, true)) as is_notified
+          f.is_free and (r.is_decided
+            or coalesce(add_in_utc(r.notified_at, (v.policy).cooldown) > r.notified_at, true)) as is_notified
         from (select o.issue_id is not null and cardinality(h.reasons) = 0 as is_free offset 0) f
         offset 0
       ) answer
@@ -182,4 +203,6 @@ as $$
 $$;
 
 comment on function ccx.backtest_steps(integer, timestamptz, timestamptz, jsonb) is
-  'Every time an issue would have been notified through this target (its id) from from_time until before to_time, by the policies and content of that time; change: settings, as for set_policy, that the target-wide policy would have had.';
+  'Every time an issue would have been notified through this target (its id) from from_time until before '
+  'to_time, by the policies and content of that time; change: settings, as for set_policy, that the '
+  'target-wide policy would have had.';

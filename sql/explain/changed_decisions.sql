@@ -7,7 +7,8 @@ create or replace function ccx.changed_decisions(most integer default null) retu
 language sql stable
 set search_path = public, ccx, pg_temp
 as $$
-  select d.target, d.org_id, d.cluster, d.component, d.error_key, d.before, d.after, d.next_eligible_at_before,
+  select d.target, d.org_id, d.cluster, d.component, d.error_key, d.before, d.after,
+    d.next_eligible_at_before,
     d.next_eligible_at, d.next_eligible, count(*) over ()::integer,
     count(*) filter (where d.before = 'notify') over ()::integer,
     count(*) filter (where d.after = 'notify') over ()::integer
@@ -17,4 +18,5 @@ as $$
 $$;
 
 comment on function ccx.changed_decisions(integer) is
-  'The first so many (null: all) decisions that the open transaction would change (explain_diff), with how many there are in all, and how many of them notify before and after.';
+  'The first so many (null: all) decisions that the open transaction would change (explain_diff), with how '
+  'many there are in all, and how many of them notify before and after.';

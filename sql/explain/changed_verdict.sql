@@ -1,5 +1,7 @@
--- The target-wide policy with a change that nobody has made: it also switches the target on or off for the narrower ones.
-create or replace function ccx.changed_verdict(target integer, at timestamptz, change jsonb) returns setof issue_verdict
+-- The target-wide policy with a change that nobody has made: it also switches the target on or off for the
+-- narrower ones.
+create or replace function ccx.changed_verdict(target integer, at timestamptz, change jsonb)
+  returns setof issue_verdict
 language sql stable
 begin atomic
   select

@@ -28,7 +28,8 @@ begin atomic
     d.render_error
   from decide(
     case when explain_at.target is not null then target_id(explain_at.target) end, at,
-    case when explain_at.cluster is not null then array[explain_at.cluster, lower(explain_at.cluster)] end, settings_at) d
+    case when explain_at.cluster is not null then array[explain_at.cluster, lower(explain_at.cluster)] end,
+      settings_at) d
   -- there always is one; a plain join would have the planner expect few rows
   left join event_targets t on t.id = d.target_id
   where (explain_at.org_id is null or d.org_id = explain_at.org_id)
@@ -36,4 +37,5 @@ begin atomic
 end;
 
 comment on function explain_at(timestamptz, text, text, timestamptz, bigint, text) is
-  'explain_notification as it was at this time, for one target, cluster, organization and rule (any spelling) or (null) for all; what people set counts as it stood at settings_at (null: at the same time).';
+  'explain_notification as it was at this time, for one target, cluster, organization and rule (any '
+  'spelling) or (null) for all; what people set counts as it stood at settings_at (null: at the same time).';

@@ -1,5 +1,5 @@
--- The row of explain_at() and of the views above it. A type, since the columns of `returns table` cannot have a collation: without
--- it a question about one cluster would not reach the index.
+-- The row of explain_at() and of the views above it. A type, since the columns of `returns table` cannot have
+-- a collation: without it a question about one cluster would not reach the index.
 create type explanation as (
   target text,
   org_id bigint,
@@ -30,10 +30,14 @@ comment on column explanation.cluster is 'the cluster';
 comment on column explanation.component is 'the rule, as reports spell it';
 comment on column explanation.error_key is 'which of the rule''s problems';
 comment on column explanation.decision is 'notify or hold';
-comment on column explanation.reasons is 'every reason that holds it: target_disabled, policy_disabled, no_content, inactive, below_threshold, filtered, missing_tag, render_failed, cluster_not_allowed, cluster_blocked, silenced, acked, disabled, cooldown, spacing, flapping';
+comment on column explanation.reasons is
+  'every reason that holds it: target_disabled, policy_disabled, no_content, inactive, below_threshold, '
+  'filtered, missing_tag, render_failed, cluster_not_allowed, cluster_blocked, silenced, acked, disabled, '
+  'cooldown, spacing, flapping';
 comment on column explanation.total_risk is '1 low to 4 critical; null without content';
 comment on column explanation.last_notified_at is 'when it was last notified through this target';
-comment on column explanation.next_eligible_at is 'when cooldown, spacing, damping and the wait after a failed rendering have ended';
+comment on column explanation.next_eligible_at is
+  'when cooldown, spacing, damping and the wait after a failed rendering have ended';
 comment on column explanation.occurrence is '1 = new, more = gone and back';
 comment on column explanation.issue_state is 'new, regressed (gone and back), flapping, or resolved (gone)';
 comment on column explanation.first_seen is 'time of the first report that had it';

@@ -11,7 +11,8 @@ join issue i on i.id = v.issue_id
 where i.closed_at is null and 'no_content' = any (v.reasons)
 group by v.component, v.error_key;
 
-comment on view missing_content is 'Rules that clusters have open issues of and nothing is known about; they are held until content arrives.';
+comment on view missing_content is
+  'Rules that clusters have open issues of and nothing is known about; they are held until content arrives.';
 comment on column missing_content.component is 'the rule, as reports spell it';
 comment on column missing_content.error_key is 'which of the rule''s problems';
 comment on column missing_content.issues is 'how many open issues wait for it';

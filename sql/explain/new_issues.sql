@@ -1,9 +1,12 @@
 create or replace view new_issues with (security_invoker = true) as
-select target, org_id, cluster, component, error_key, total_risk, occurrence, issue_state, first_seen, last_seen, last_notified_at,
+select target, org_id, cluster, component, error_key, total_risk, occurrence, issue_state, first_seen,
+  last_seen, last_notified_at,
   issue_id
 from new_issues_at(now());
 
-comment on view new_issues is 'What would be notified if the decision were made now: the open issues that nothing holds back, per target.';
+comment on view new_issues is
+  'What would be notified if the decision were made now: the open issues that nothing holds back, per '
+  'target.';
 comment on column new_issues.target is 'the target';
 comment on column new_issues.org_id is 'organization that owns the cluster';
 comment on column new_issues.cluster is 'the cluster';

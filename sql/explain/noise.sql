@@ -31,7 +31,8 @@ with occurred as (
   where o.known_until is null or o.known_until > now() - interval '7 days'
   group by i.rule_id
 ), notified as (
-  select i.rule_id, n.target_id, count(*) as notified, count(distinct i.cluster) as clusters, count(distinct i.org_id) as organizations
+  select i.rule_id, n.target_id, count(*) as notified, count(distinct i.cluster) as clusters,
+    count(distinct i.org_id) as organizations
   from notified_issue n
   join issue i on i.id = n.issue_id
   where n.live and not n.resolved and n.notified_at > now() - interval '7 days'
@@ -57,7 +58,9 @@ left join sighted s on s.rule_id = o.rule_id
 left join flapped f on f.rule_id = o.rule_id and f.target_id = t.id
 left join notified on notified.rule_id = o.rule_id and notified.target_id = t.id;
 
-comment on view noise is 'How loud each rule was in the last seven days, per target: how often it was notified, to whom, how many sightings that spared, what flaps; order by notified desc for the loudest.';
+comment on view noise is
+  'How loud each rule was in the last seven days, per target: how often it was notified, to whom, how many '
+  'sightings that spared, what flaps; order by notified desc for the loudest.';
 comment on column noise.target is 'the target';
 comment on column noise.component is 'the rule, as reports spell it';
 comment on column noise.error_key is 'which of the rule''s problems';
@@ -65,7 +68,8 @@ comment on column noise.notified is 'how many times an issue of it was notified'
 comment on column noise.clusters is 'about how many clusters';
 comment on column noise.organizations is 'to how many organizations';
 comment on column noise.sightings is 'in how many reports it was';
-comment on column noise.dedup_ratio is 'share of the sightings that were not notified: 1 - notified / sightings';
+comment on column noise.dedup_ratio is
+  'share of the sightings that were not notified: 1 - notified / sightings';
 comment on column noise.occurrences is 'how many times it appeared';
 comment on column noise.flapping_issues is 'issues of it that flap now, by the target''s policy';
 comment on column noise.gone_within_an_hour is 'how many times it went within an hour after it had appeared';

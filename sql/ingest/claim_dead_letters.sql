@@ -1,5 +1,5 @@
--- With a lease, so that nobody holds a transaction open while the broker answers: what is not settled until then goes out
--- again. At most max_bytes together, unless a single message is larger.
+-- With a lease, so that nobody holds a transaction open while the broker answers: what is not settled until
+-- then goes out again. At most max_bytes together, unless a single message is larger.
 create or replace function ccx.claim_dead_letters(
   batch_size integer,
   max_bytes bigint,

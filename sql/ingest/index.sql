@@ -2,8 +2,8 @@
 -- the reports to new_reports (where the trigger of the room issues takes over), what does not conform goes to
 -- rejected_message with its bytes and a reason, and consumer_offset moves in the same transaction, so that
 -- nothing is lost and nothing counts twice. Rejected messages go to the dead-letter topic
--- (claim_dead_letters(), settle_dead_letters()). People see them counted in rejected_summary, and one by one with
--- rejected_messages(); a retry takes them with next_rejected() and stores them with retry_rejected().
+-- (claim_dead_letters(), settle_dead_letters()). People see them counted in rejected_summary, and one by one
+-- with rejected_messages(); a retry takes them with next_rejected() and stores them with retry_rejected().
 
 --!include ingest/tables.sql
 --!include ingest/store_reports.sql

@@ -1,17 +1,18 @@
--- One call per Kafka batch of one partition: reports, rejected messages, issues (by trigger) and the consumer offset
--- move together or not at all.
+-- One call per Kafka batch of one partition: reports, rejected messages, issues (by trigger) and the consumer
+-- offset move together or not at all.
 --
--- An element of the batch is {kafka_offset, org_id, account_number, cluster, updated_at, report}, where report is a text with
--- what is stored of the message's Report as it was written (JavaScript would round large numbers), or, for what was rejected,
--- {kafka_offset, reason, detail, key, value, headers} (key, value and header values in base64) with org_id and cluster where they
--- could be read.
+-- An element of the batch is {kafka_offset, org_id, account_number, cluster, updated_at, report}, where
+-- report is a text with what is stored of the message's Report as it was written (JavaScript would round
+-- large numbers), or, for what was rejected, {kafka_offset, reason, detail, key, value, headers} (key, value
+-- and header values in base64) with org_id and cluster where they could be read.
 create or replace function ccx.ingest(
   topic text,
   partition integer,
   batch jsonb,
   high_watermark bigint default null,
   at timestamptz default now()
-) returns table (stored integer, replaced integer, unchanged integer, rejected integer, skipped integer, next_offset bigint)
+) returns table (stored integer, replaced integer, unchanged integer, rejected integer, skipped integer,
+  next_offset bigint)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$
@@ -43,12 +44,15 @@ begin
   with message as materialized (
     select *
     from jsonb_to_recordset(batch) as m (
-      kafka_offset bigint, org_id bigint, cluster text, reason text, detail text, key text, value text, headers jsonb)
+      kafka_offset bigint, org_id bigint, cluster text, reason text, detail text, key text, value text,
+        headers jsonb)
   ), refused as (
     insert into rejected_message (
-      topic, partition, kafka_offset, reason, detail, key, value, headers, received_at, org_id, cluster, dead_letter_due_at)
+      topic, partition, kafka_offset, reason, detail, key, value, headers, received_at, org_id, cluster,
+        dead_letter_due_at)
     select ingest.topic, ingest.partition, m.kafka_offset, m.reason, m.detail,
-      decode(m.key, 'base64'), decode(m.value, 'base64'), coalesce(m.headers, '{}'), ingest.at, m.org_id, m.cluster, ingest.at
+      decode(m.key, 'base64'), decode(m.value, 'base64'), coalesce(m.headers, '{}'), ingest.at, m.org_id,
+        m.cluster, ingest.at
     from message m
     where m.reason is not null and m.kafka_offset >= first_offset
       -- somebody has a partition read again. A topic created anew has other messages at the same offsets.
@@ -60,7 +64,8 @@ begin
     order by m.kafka_offset
   ), moved as (
     update consumer_offset o
-    set next_offset = greatest(o.next_offset, (select max(m.kafka_offset) + 1 from message m)), updated_at = ingest.at
+    set next_offset = greatest(o.next_offset, (select max(m.kafka_offset) + 1 from message m)),
+      updated_at = ingest.at
     where o.topic = ingest.topic and o.partition = ingest.partition
     returning o.next_offset
   )
@@ -80,4 +85,5 @@ begin
 end $$;
 
 comment on function ccx.ingest(text, integer, jsonb, bigint, timestamptz) is
-  'Stores one batch of one Kafka partition, reports and rejected messages, and moves its offset along; what was consumed before is skipped. Raises NTI01 when the topic was created anew.';
+  'Stores one batch of one Kafka partition, reports and rejected messages, and moves its offset along; what '
+  'was consumed before is skipped. Raises NTI01 when the topic was created anew.';

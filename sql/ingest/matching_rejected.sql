@@ -19,5 +19,7 @@ begin atomic
       or concat_ws('/', r.topic, r.partition, r.kafka_offset) = any (matching_rejected.positions));
 end;
 
-comment on function ccx.matching_rejected(text, text, bigint, text, timestamptz, timestamptz, bigint[], text[]) is
-  'Rejected messages, stored by a retry or not, that match all that is given; ids and positions (TOPIC/PARTITION/OFFSET) name messages.';
+comment on function ccx.matching_rejected(text, text, bigint, text, timestamptz, timestamptz, bigint[],
+  text[]) is
+  'Rejected messages, stored by a retry or not, that match all that is given; ids and positions '
+  '(TOPIC/PARTITION/OFFSET) name messages.';

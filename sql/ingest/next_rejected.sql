@@ -1,5 +1,5 @@
--- At most max_bytes together, unless a single message is larger. What is rejected again stays in the table, so a retry goes on
--- after the last one, up to the newest that there was when it began.
+-- At most max_bytes together, unless a single message is larger. What is rejected again stays in the table,
+-- so a retry goes on after the last one, up to the newest that there was when it began.
 create or replace function ccx.next_rejected(
   after_id bigint, last_id bigint, batch_size integer, max_bytes bigint,
   reason text default null, topic text default null, org_id bigint default null, cluster text default null,
@@ -15,7 +15,8 @@ begin atomic
     from (
       select m.id, m.kafka_offset, m.value
       from matching_rejected(
-        next_rejected.reason, next_rejected.topic, next_rejected.org_id, next_rejected.cluster, next_rejected.since, next_rejected.until,
+        next_rejected.reason, next_rejected.topic, next_rejected.org_id, next_rejected.cluster,
+          next_rejected.since, next_rejected.until,
     next_rejected.ids, next_rejected.positions) m
       where m.stored_at is null and m.id > next_rejected.after_id and m.id <= next_rejected.last_id
       order by m.id
@@ -26,5 +27,6 @@ begin atomic
   order by s.id;
 end;
 
-comment on function ccx.next_rejected(bigint, bigint, integer, bigint, text, text, bigint, text, timestamptz, timestamptz, bigint[], text[]) is
+comment on function ccx.next_rejected(bigint, bigint, integer, bigint, text, text, bigint, text, timestamptz,
+  timestamptz, bigint[], text[]) is
   'The next rejected messages that a retry tries, in the order of their numbers.';

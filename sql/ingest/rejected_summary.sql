@@ -25,7 +25,8 @@ from (
 ) s
 join rejected_message e on e.id = s.example_id;
 
-comment on view rejected_summary is 'What was rejected, by hour, topic and reason, each with an example (ccx rejected show).';
+comment on view rejected_summary is
+  'What was rejected, by hour, topic and reason, each with an example (ccx rejected show).';
 comment on column rejected_summary.hour is 'hour in which they arrived';
 comment on column rejected_summary.topic is 'Kafka topic they came from';
 comment on column rejected_summary.reason is 'why, from a fixed vocabulary (docs/reference/reasons.md)';

@@ -7,12 +7,14 @@ language sql stable parallel safe
 begin atomic
   select r.reason, count(*)::integer
   from matching_rejected(
-    rejected_to_retry.reason, rejected_to_retry.topic, rejected_to_retry.org_id, rejected_to_retry.cluster, rejected_to_retry.since, rejected_to_retry.until,
+    rejected_to_retry.reason, rejected_to_retry.topic, rejected_to_retry.org_id, rejected_to_retry.cluster,
+      rejected_to_retry.since, rejected_to_retry.until,
     rejected_to_retry.ids, rejected_to_retry.positions) r
   where r.stored_at is null
   group by r.reason
   order by 2 desc, 1;
 end;
 
-comment on function ccx.rejected_to_retry(text, text, bigint, text, timestamptz, timestamptz, bigint[], text[]) is
+comment on function ccx.rejected_to_retry(text, text, bigint, text, timestamptz, timestamptz, bigint[],
+  text[]) is
   'How many messages a retry would try, by reason, most first.';

@@ -1,5 +1,6 @@
--- Messages that were rejected, tried again by the same parser (src/ingest/retry.ts). An element of the batch is what ingest()
--- takes, with the id of the rejected message. What conforms now is stored as if it had just arrived; no offset moves.
+-- Messages that were rejected, tried again by the same parser (src/ingest/retry.ts). An element of the batch
+-- is what ingest() takes, with the id of the rejected message. What conforms now is stored as if it had just
+-- arrived; no offset moves.
 create or replace function ccx.retry_rejected(
   batch jsonb,
   at timestamptz default now()
@@ -52,4 +53,5 @@ begin
 end $$;
 
 comment on function ccx.retry_rejected(jsonb, timestamptz) is
-  'Stores rejected messages that conform now as if they had just arrived, and renews the reason of those that do not; what has been stored already is left alone.';
+  'Stores rejected messages that conform now as if they had just arrived, and renews the reason of those '
+  'that do not; what has been stored already is left alone.';

@@ -1,8 +1,8 @@
--- The one place that turns messages into rows of new_reports, for ingest() and retry_rejected(). What is stored, replaced
--- or unchanged counts against the table and against the earlier messages of the batch.
+-- The one place that turns messages into rows of new_reports, for ingest() and retry_rejected(). What is
+-- stored, replaced or unchanged counts against the table and against the earlier messages of the batch.
 --
--- Reports come as texts within the batch, not as JSON in it: to read 1,000 of 2 KB into jsonb and print what is stored of them
--- took 25 ms of 110.
+-- Reports come as texts within the batch, not as JSON in it: to read 1,000 of 2 KB into jsonb and print what
+-- is stored of them took 25 ms of 110.
 create or replace function ccx.store_reports(
   batch jsonb,
   from_offset bigint,
@@ -20,7 +20,8 @@ begin
     select distinct (m.updated_at at time zone 'UTC')::date as day
     from jsonb_to_recordset(batch) as m (updated_at timestamptz)
     where m.updated_at
-      between greatest(store_reports.at - interval '14 days', retention_horizon('new_reports', store_reports.at))
+      between greatest(store_reports.at - interval '14 days',
+        retention_horizon('new_reports', store_reports.at))
       and store_reports.at + interval '1 day'
   ) days
   where to_regclass('new_reports_' || to_char(day, 'YYYYMMDD')) is null
@@ -45,7 +46,8 @@ begin
       on r.org_id = a.org_id and r.cluster = a.cluster and r.updated_at = a.updated_at
     window same_key as (partition by a.org_id, a.cluster, a.updated_at order by a.nth)
   ), written as (
-    insert into new_reports as r (org_id, account_number, cluster, report, updated_at, kafka_offset, received_at)
+    insert into new_reports as r (org_id, account_number, cluster, report, updated_at, kafka_offset,
+      received_at)
     select v.org_id, v.account_number, v.cluster, v.report, v.updated_at, v.kafka_offset, store_reports.at
     from versioned v
     where v.is_last
@@ -63,8 +65,8 @@ begin
     count(*) filter (where v.earlier_report = v.report)::integer
   from versioned v;
 
-  -- What other programs insert may be unreadable; of messages we promise that they are rejected. Our parser has let it pass, so
-  -- this is rare: we look only when somebody has written to read_errors since.
+  -- What other programs insert may be unreadable; of messages we promise that they are rejected. Our parser
+  -- has let it pass, so this is rare: we look only when somebody has written to read_errors since.
   if errors_before is distinct from pg_sequence_last_value(pg_get_serial_sequence('read_errors', 'error_id'))
     and exists (
       select
@@ -79,4 +81,5 @@ begin
 end $$;
 
 comment on function ccx.store_reports(jsonb, bigint, timestamptz) is
-  'Stores the reports of a batch (what has a reason, or comes before from_offset, is passed over); says how many were new, had other content before, or were there already. Raises 22P02 when one is not JSON.';
+  'Stores the reports of a batch (what has a reason, or comes before from_offset, is passed over); says how '
+  'many were new, had other content before, or were there already. Raises 22P02 when one is not JSON.';

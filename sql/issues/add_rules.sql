@@ -12,4 +12,5 @@ begin
   on conflict do nothing;
 end $$;
 
-comment on function ccx.add_rules(seen_hit[]) is 'Adds the rules and error keys that no report has named before.';
+comment on function ccx.add_rules(seen_hit[]) is
+  'Adds the rules and error keys that no report has named before.';

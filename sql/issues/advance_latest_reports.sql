@@ -37,7 +37,8 @@ begin
     where case when is_replaced then r.updated_at = a.updated_at
                      else a.previous_at is null or r.updated_at > a.previous_at end
   )
-  select array_agg((f.ordinal, h.org_id, h.cluster, h.updated_at, f.received_at, h.account_number, h.component, h.error_key)::seen_hit)
+  select array_agg((f.ordinal, h.org_id, h.cluster, h.updated_at, f.received_at, h.account_number,
+    h.component, h.error_key)::seen_hit)
   into fresh_hits
   from fresh f
   join unnest(hits) h using (nth);
@@ -45,4 +46,5 @@ begin
 end $$;
 
 comment on function ccx.advance_latest_reports(seen_hit[], boolean) is
-  'Moves latest_report forward; returns the hits of those reports that are newer than what was known, or that replaced (is_replaced) the newest one; null: none are.';
+  'Moves latest_report forward; returns the hits of those reports that are newer than what was known, or '
+  'that replaced (is_replaced) the newest one; null: none are.';

@@ -1,10 +1,10 @@
--- Several reports of one cluster are taken in the order of their own time, so an issue that goes and comes back inside one
--- batch counts as two occurrences, as if they had arrived one by one.
--- A replaced newest report (the same upload run again) counts like one more report: what is open is right, but an issue
--- that only the replaced version had, or lacked, has one occurrence more than the stored rows show.
+-- Several reports of one cluster are taken in the order of their own time, so an issue that goes and comes
+-- back inside one batch counts as two occurrences, as if they had arrived one by one. A replaced newest
+-- report (the same upload run again) counts like one more report: what is open is right, but an issue that
+-- only the replaced version had, or lacked, has one occurrence more than the stored rows show.
 --
--- A writer that gives a received_at of its own is believed, unless its clock is ahead of ours: then the report is known
--- from seen_at on.
+-- A writer that gives a received_at of its own is believed, unless its clock is ahead of ours: then the
+-- report is known from seen_at on.
 create or replace function ccx.apply_hits(hits seen_hit[], seen_at timestamptz) returns void
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
@@ -15,7 +15,8 @@ begin
       max(r.known_at) over (partition by r.org_id, r.cluster order by r.ordinal) as known_at
     from (
       select distinct h.org_id, h.cluster, h.nth as ordinal, h.updated_at,
-        case when h.received_at between now() and now() + interval '1 day' then seen_at else h.received_at end as known_at
+        case when h.received_at between now() and now() + interval '1 day'
+          then seen_at else h.received_at end as known_at
       from unnest(hits) h
     ) r
   ), sighting as (
@@ -31,7 +32,8 @@ begin
   ), numbered as (
     -- the sightings of one occurrence; 0 is the one that was open before
     select s.*,
-      count(*) filter (where s.opens) over (partition by s.org_id, s.cluster, s.rule_id order by s.ordinal)::integer as nth
+      count(*) filter (where s.opens) over (partition by s.org_id, s.cluster,
+        s.rule_id order by s.ordinal)::integer as nth
     from sighting s
   ), stretch as (
     select n.org_id, n.cluster, n.rule_id, n.issue_id, n.occurrence, n.nth,
@@ -39,8 +41,8 @@ begin
     from numbered n
     group by n.org_id, n.cluster, n.rule_id, n.issue_id, n.occurrence, n.nth
   ), seen as materialized (
-    -- one row for each issue; what it needs of its occurrences travels along as arrays, since the planner, which expects
-    -- one row of each, would compare all with all
+    -- one row for each issue; what it needs of its occurrences travels along as arrays, since the planner,
+    -- which expects one row of each, would compare all with all
     select coalesce(s.issue_id, nextval(pg_get_serial_sequence('issue', 'id'))) as id, s.*
     from (
       select s.org_id, s.cluster, s.rule_id, s.issue_id, s.occurrence,
@@ -100,8 +102,8 @@ begin
       and i.org_id = first_without.org_id
       and i.cluster = first_without.cluster
       and i.closed_at is null
-      -- `not in` is always hashed; `not exists` became a nested loop, since the planner expects one row of seen:
-      -- 327 ms of the 372 ms that a batch of 1,000 reports took
+      -- `not in` is always hashed; `not exists` became a nested loop, since the planner expects one row of
+      -- seen: 327 ms of the 372 ms that a batch of 1,000 reports took
       and i.id not in (select s.issue_id from seen s where s.issue_id is not null)
     returning i.id, i.occurrence, i.closed_at, first_without.known_at as known_until
   ), ended as (
@@ -127,4 +129,5 @@ begin
 end $$;
 
 comment on function ccx.apply_hits(seen_hit[], timestamptz) is
-  'Opens, reopens and closes issues, and begins and ends occurrences, by the hits of new reports (1, 2, … of each cluster), which are known from seen_at on.';
+  'Opens, reopens and closes issues, and begins and ends occurrences, by the hits of new reports (1, 2, … '
+  'of each cluster), which are known from seen_at on.';

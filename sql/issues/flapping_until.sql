@@ -1,4 +1,5 @@
--- As many occurrences as make an issue flapping: the first of them has to leave the window. By when they became known here.
+-- As many occurrences as make an issue flapping: the first of them has to leave the window. By when they
+-- became known here.
 create or replace function ccx.flapping_until(
   issue_id bigint, occurrence integer, flapping_occurrences smallint, flapping_window interval
 ) returns timestamptz
@@ -11,4 +12,5 @@ begin atomic
 end;
 
 comment on function ccx.flapping_until(bigint, integer, smallint, interval) is
-  'Until when an issue, at this occurrence, counts as flapping: the end of the window in which it appeared flapping_occurrences times; null or past: it does not.';
+  'Until when an issue, at this occurrence, counts as flapping: the end of the window in which it appeared '
+  'flapping_occurrences times; null or past: it does not.';

@@ -1,5 +1,5 @@
--- Most reports say what the one before them said. They need nothing more, and to leave them out here is half of what a
--- batch took.
+-- Most reports say what the one before them said. They need nothing more, and to leave them out here is half
+-- of what a batch took.
 create or replace function ccx.keep_changed(hits seen_hit[]) returns seen_hit[]
 language plpgsql stable
 set search_path = public, ccx, pg_temp
@@ -26,4 +26,5 @@ begin
 end $$;
 
 comment on function ccx.keep_changed(seen_hit[]) is
-  'The hits of those clusters that do not have just the issues that are open, or sent several reports; null: of none.';
+  'The hits of those clusters that do not have just the issues that are open, or sent several reports; '
+  'null: of none.';

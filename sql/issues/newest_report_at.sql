@@ -1,4 +1,5 @@
-create or replace function ccx.newest_report_at(org_id bigint, cluster text, at timestamptz) returns timestamptz
+create or replace function ccx.newest_report_at(org_id bigint, cluster text, at timestamptz)
+  returns timestamptz
 language sql stable parallel safe
 begin atomic
   select r.updated_at
@@ -12,4 +13,5 @@ begin atomic
 end;
 
 comment on function ccx.newest_report_at(bigint, text, timestamptz) is
-  'The time of a cluster''s newest report that had arrived by then and could be read; null: none is left of then.';
+  'The time of a cluster''s newest report that had arrived by then and could be read; null: none is left of '
+  'then.';

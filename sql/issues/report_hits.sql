@@ -1,5 +1,6 @@
--- Details do not count: an issue is the same issue when its rule and error key are. What is not a well-formed hit
--- is passed over here; the consumer has already refused such messages, other writers are not refused anything.
+-- Details do not count: an issue is the same issue when its rule and error key are. What is not a well-formed
+-- hit is passed over here; the consumer has already refused such messages, other writers are not refused
+-- anything.
 create or replace function ccx.report_hits(report jsonb) returns table (component text, error_key text)
 language sql immutable parallel safe
 begin atomic

@@ -1,9 +1,9 @@
--- Keeps latest_report, issue, occurrence and decision_due in step with new_reports, whoever inserts: once per statement,
--- set by set. A report whose hits did not change writes nothing to issue and occurrence.
+-- Keeps latest_report, issue, occurrence and decision_due in step with new_reports, whoever inserts: once per
+-- statement, set by set. A report whose hits did not change writes nothing to issue and occurrence.
 --
--- The row lock on latest_report makes concurrent statements take turns per cluster, the one on decision_due makes them take
--- turns with decisions. The clock is read under both: a decision at a later time has seen these reports, one at an earlier
--- time has not, and that is what known_from and known_until say.
+-- The row lock on latest_report makes concurrent statements take turns per cluster, the one on decision_due
+-- makes them take turns with decisions. The clock is read under both: a decision at a later time has seen
+-- these reports, one at an earlier time has not, and that is what known_from and known_until say.
 create or replace function ccx.tg_new_reports__issues() returns trigger
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
@@ -18,14 +18,16 @@ begin
   end if;
 
   loop
-    -- All of them are JSON, as a rule: read once (`offset 0`: the planner would write the cast out wherever it is used).
-    -- Only where one is not is each looked at first.
+    -- All of them are JSON, as a rule: read once (`offset 0`: the planner would write the cast out wherever
+    -- it is used). Only where one is not is each looked at first.
     begin
-      select array_agg((a.nth, a.org_id, a.cluster, a.updated_at, a.received_at, a.account_number, h.component, h.error_key)::seen_hit)
+      select array_agg((a.nth, a.org_id, a.cluster, a.updated_at, a.received_at, a.account_number,
+        h.component, h.error_key)::seen_hit)
       into hits
       from (select row_number() over ()::integer as nth, a.* from arrived a) a
       cross join lateral (
-        select case when all_are_json then a.report::jsonb else readable_report(a.report) end as report offset 0
+        select case when all_are_json
+          then a.report::jsonb else readable_report(a.report) end as report offset 0
       ) readable
       left join lateral report_hits(readable.report) h on true
       where readable.report is not null;
@@ -58,4 +60,5 @@ begin
 end $$;
 
 comment on function ccx.tg_new_reports__issues() is
-  'Trigger of new_reports: keeps latest_report, issue, occurrence and decision_due in step with the reports of one statement.';
+  'Trigger of new_reports: keeps latest_report, issue, occurrence and decision_due in step with the reports '
+  'of one statement.';

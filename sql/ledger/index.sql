@@ -2,8 +2,8 @@
 -- Decisions enter rows with enter_notified(). The table itself refuses a second row for the same issue and
 -- target inside a cooldown, so that nobody is notified twice whatever the code does; renew_cooldowns() lets
 -- rows follow a cooldown that changed since. A message that never arrived gives its issues back with
--- void_notified(), one that arrived after all, or is sent again, takes them again with unvoid_notified(), unless
--- they were notified elsewhere meanwhile (notified_elsewhere(), leave_out_notified()). A trigger keeps
+-- void_notified(), one that arrived after all, or is sent again, takes them again with unvoid_notified(),
+-- unless they were notified elsewhere meanwhile (notified_elsewhere(), leave_out_notified()). A trigger keeps
 -- superseded_at, by which last_notified_at and decide() find the newest row with one look-up;
 -- last_message_at() finds the last message about a cluster.
 

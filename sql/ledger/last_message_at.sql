@@ -1,5 +1,7 @@
--- A message that had been given up by then does not count; the ledger knows, also of one that got through after all.
-create or replace function ccx.last_message_at(org_id bigint, cluster text, target integer, at timestamptz) returns timestamptz
+-- A message that had been given up by then does not count; the ledger knows, also of one that got through
+-- after all.
+create or replace function ccx.last_message_at(org_id bigint, cluster text, target integer, at timestamptz)
+  returns timestamptz
 language sql stable parallel safe
 begin atomic
   select n.decided_at
@@ -12,4 +14,5 @@ begin atomic
 end;
 
 comment on function ccx.last_message_at(bigint, text, integer, timestamptz) is
-  'When the last message about a cluster to this target was decided before this time, by what was known then; null: never.';
+  'When the last message about a cluster to this target was decided before this time, by what was known '
+  'then; null: never.';

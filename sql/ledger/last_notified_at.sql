@@ -1,5 +1,6 @@
 -- For the few whose newest notification was given up: for the others decide() has it by a join.
-create or replace function ccx.last_notified_at(issue_id bigint, target integer, at timestamptz) returns timestamptz
+create or replace function ccx.last_notified_at(issue_id bigint, target integer, at timestamptz)
+  returns timestamptz
 language sql stable parallel safe
 begin atomic
   select n.notified_at
@@ -11,4 +12,5 @@ begin atomic
 end;
 
 comment on function ccx.last_notified_at(bigint, integer, timestamptz) is
-  'When an issue was last notified through this target before this time, by what was known then; null: never.';
+  'When an issue was last notified through this target before this time, by what was known then; null: '
+  'never.';

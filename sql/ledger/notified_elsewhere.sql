@@ -8,7 +8,9 @@ return exists (
     and other.issue_id = i.issue_id
     and other.resolved = i.resolved
     and other.notification_id <> i.notification_id
-    and case when i.resolved then other.occurrence = i.occurrence else other.cooldown_period && i.cooldown_period end);
+    and case when i.resolved then other.occurrence = i.occurrence
+      else other.cooldown_period && i.cooldown_period end);
 
 comment on function ccx.notified_elsewhere(notified_issue) is
-  'Whether another message, sent or on its way, tells the same: then this entry of the ledger cannot count as notified, too.';
+  'Whether another message, sent or on its way, tells the same: then this entry of the ledger cannot count '
+  'as notified, too.';

@@ -7,7 +7,8 @@ as $$
 begin
   update notified_issue n
   set cooldown_period = cooldown_period(n.notified_at, r.cooldown)
-  from unnest(issue_ids, target_ids, notified_ats, cooldowns) as r (issue_id, target_id, notified_at, cooldown)
+  from unnest(issue_ids, target_ids, notified_ats, cooldowns) as r (issue_id, target_id, notified_at,
+    cooldown)
   where n.issue_id = r.issue_id
     and n.target_id = r.target_id
     and n.notified_at = r.notified_at
@@ -17,4 +18,5 @@ begin
 end $$;
 
 comment on function ccx.renew_cooldowns(bigint[], integer[], timestamptz[], interval[]) is
-  'Lets the periods of these notifications (four arrays, position by position) follow the cooldowns that are in force now.';
+  'Lets the periods of these notifications (four arrays, position by position) follow the cooldowns that '
+  'are in force now.';

@@ -1,6 +1,7 @@
--- Where another message tells the same by then (notified_elsewhere()), the constraints of the ledger refuse it: the caller
--- leaves such issues out, or lets the error show.
-create or replace function ccx.unvoid_notified(notification_ids bigint[], issue_ids bigint[], at timestamptz) returns integer
+-- Where another message tells the same by then (notified_elsewhere()), the constraints of the ledger refuse
+-- it: the caller leaves such issues out, or lets the error show.
+create or replace function ccx.unvoid_notified(notification_ids bigint[], issue_ids bigint[], at timestamptz)
+  returns integer
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$
@@ -16,4 +17,5 @@ begin
 end $$;
 
 comment on function ccx.unvoid_notified(bigint[], bigint[], timestamptz) is
-  'These issues of these messages (two arrays, position by position) count as notified again from this time on; returns how many did not.';
+  'These issues of these messages (two arrays, position by position) count as notified again from this time '
+  'on; returns how many did not.';

@@ -1,4 +1,5 @@
-create or replace function ccx.void_notified(notification_ids bigint[], issue_ids bigint[], at timestamptz) returns void
+create or replace function ccx.void_notified(notification_ids bigint[], issue_ids bigint[], at timestamptz)
+  returns void
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$
@@ -10,4 +11,5 @@ begin
 end $$;
 
 comment on function ccx.void_notified(bigint[], bigint[], timestamptz) is
-  'These issues of these messages (two arrays, position by position) do not count as notified from this time on.';
+  'These issues of these messages (two arrays, position by position) do not count as notified from this '
+  'time on.';

@@ -1,6 +1,6 @@
--- The proof of the incremental state: what is open must be what the newest stored report of each cluster has, and the history
--- must agree with what is open, and each notification must say when the next one was. Reads every newest report and the ledger: for
--- a check, not for a dashboard.
+-- The proof of the incremental state: what is open must be what the newest stored report of each cluster has,
+-- and the history must agree with what is open, and each notification must say when the next one was. Reads
+-- every newest report and the ledger: for a check, not for a dashboard.
 create or replace view drift with (security_invoker = true) as
 with newest as materialized (
   select k.org_id, k.cluster, r.updated_at, readable_report(r.report) as report
@@ -32,17 +32,20 @@ with newest as materialized (
   where i.closed_at is null
 )
 select 'newest report' as what, n.org_id, n.cluster, null::text as component, null::text as error_key,
-  format('the newest report is of %s, latest_report says %s', n.updated_at, coalesce(l.updated_at::text, 'nothing')) as detail
+  format('the newest report is of %s, latest_report says %s', n.updated_at,
+    coalesce(l.updated_at::text, 'nothing')) as detail
 from newest n
 left join latest_report l on l.org_id = n.org_id and l.cluster = n.cluster
 where l.updated_at is distinct from n.updated_at
 union all
-select 'missing issue', h.org_id, h.cluster, h.component, h.error_key, 'the newest report has it, issue does not'
+select 'missing issue', h.org_id, h.cluster, h.component, h.error_key,
+  'the newest report has it, issue does not'
 from hit h
 left join open_issue o using (org_id, cluster, component, error_key)
 where o.cluster is null
 union all
-select 'surplus issue', o.org_id, o.cluster, o.component, o.error_key, 'issue has it open, the newest report does not have it'
+select 'surplus issue', o.org_id, o.cluster, o.component, o.error_key,
+  'issue has it open, the newest report does not have it'
 from open_issue o
 left join hit h using (org_id, cluster, component, error_key)
 where h.cluster is null
@@ -50,7 +53,8 @@ where h.cluster is null
 union all
 select 'history', i.org_id, i.cluster, r.component, r.error_key,
   format('issue is at occurrence %s (closed %s), its history at %s (closed %s)',
-    i.occurrence, coalesce(i.closed_at::text, 'not'), coalesce(o.occurrence::text, 'none'), coalesce(o.closed_at::text, 'not'))
+    i.occurrence, coalesce(i.closed_at::text, 'not'), coalesce(o.occurrence::text, 'none'),
+      coalesce(o.closed_at::text, 'not'))
 from issue i
 join rule r on r.id = i.rule_id
 left join lateral (
@@ -72,7 +76,8 @@ where o.occurrence < i.occurrence
   and (o.known_until <= next.known_from) is not true
 union all
 select 'notification', i.org_id, i.cluster, r.component, r.error_key,
-  format('the one at %s says that the next is at %s; the ledger has it at %s', t.notified_at, t.superseded_at, t.notified_again_at)
+  format('the one at %s says that the next is at %s; the ledger has it at %s', t.notified_at, t.superseded_at,
+    t.notified_again_at)
 from (
   select n.issue_id, n.notified_at, n.superseded_at,
     -- a replay is no notification
@@ -87,7 +92,9 @@ join issue i on i.id = t.issue_id
 join rule r on r.id = i.rule_id
 where t.superseded_at <> t.notified_again_at;
 
-comment on view drift is 'Where what is kept up to date (issues as reports arrive, the ledger as they are notified) differs from what is recomputed from the stored reports and notifications; empty unless something is wrong.';
+comment on view drift is
+  'Where what is kept up to date (issues as reports arrive, the ledger as they are notified) differs from '
+  'what is recomputed from the stored reports and notifications; empty unless something is wrong.';
 comment on column drift.what is 'newest report, missing issue, surplus issue, history, or notification';
 comment on column drift.org_id is 'organization that owns the cluster';
 comment on column drift.cluster is 'the cluster';

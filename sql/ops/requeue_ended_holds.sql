@@ -1,5 +1,5 @@
--- What ends by itself, by the passing of time alone: cooldowns, spacing, damping, the wait after a failed rendering,
--- silences.
+-- What ends by itself, by the passing of time alone: cooldowns, spacing, damping, the wait after a failed
+-- rendering, silences.
 create or replace function ccx.requeue_ended_holds(at timestamptz) returns integer
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
@@ -24,7 +24,8 @@ begin
     union all
     select n.org_id, n.cluster
     from notification n
-    join policy p on p.target_id = n.target_id and p.validity @> requeue_ended_holds.at and p.spacing > interval '0'
+    join policy p on p.target_id = n.target_id and p.validity @> requeue_ended_holds.at
+      and p.spacing > interval '0'
       and (p.org_id is null or p.org_id = n.org_id)
     where n.replay_of is null
       and add_in_utc(n.decided_at, p.spacing) > swept_until
@@ -33,7 +34,8 @@ begin
     select i.org_id, i.cluster
     from occurrence o
     join issue i on i.id = o.issue_id
-    join policy p on p.validity @> requeue_ended_holds.at and p.flapping_action = 'damp' and (p.org_id is null or p.org_id = i.org_id)
+    join policy p on p.validity @> requeue_ended_holds.at and p.flapping_action = 'damp'
+      and (p.org_id is null or p.org_id = i.org_id)
     where add_in_utc(o.known_from, p.flapping_window) > swept_until
       and add_in_utc(o.known_from, p.flapping_window) <= requeue_ended_holds.at
       and i.occurrence >= o.occurrence + p.flapping_occurrences - 1
@@ -54,4 +56,6 @@ begin
 end $$;
 
 comment on function ccx.requeue_ended_holds(timestamptz) is
-  'Lets clusters wait for a decision whose cooldown, spacing, damping, silence or wait after a failed rendering ended since the last time (and that reported within a day); returns how many, but for the silences.';
+  'Lets clusters wait for a decision whose cooldown, spacing, damping, silence or wait after a failed '
+  'rendering ended since the last time (and that reported within a day); returns how many, but for the '
+  'silences.';

@@ -1,19 +1,22 @@
--- Runs every minute: whatever a lost wake-up left is picked up, what only waited for time to pass is asked again, messages
--- too old to be tried again are given up, and tomorrow has its partitions.
-create or replace function ccx.sweep(at timestamptz default now()) returns table (cooldowns_ended integer, woken text[])
+-- Runs every minute: whatever a lost wake-up left is picked up, what only waited for time to pass is asked
+-- again, messages too old to be tried again are given up, and tomorrow has its partitions.
+create or replace function ccx.sweep(at timestamptz default now())
+  returns table (cooldowns_ended integer, woken text[])
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$
 begin
   perform ensure_partitions(sweep.at);
   perform expire_notifications(sweep.at);
-  -- graphile-worker leaves a dead row when a task fails while the next wake-up for it is queued; we wake tasks anyway
+  -- graphile-worker leaves a dead row when a task fails while the next wake-up for it is queued; we wake
+  -- tasks anyway
   perform graphile_worker.complete_jobs(array(
     select j.id from graphile_worker.jobs j where j.attempts >= j.max_attempts and j.locked_at is null));
   cooldowns_ended := requeue_ended_holds(sweep.at);
 
   woken := '{}';
-  if exists (select from decision_due) or exists (select from decision_request r where r.due_at <= sweep.at) then
+  if exists (select from decision_due) or exists (select from decision_request r where r.due_at <= sweep.at)
+    then
     perform wake_decide();
     woken := woken || 'decide'::text;
   end if;
@@ -22,4 +25,6 @@ begin
 end $$;
 
 comment on function ccx.sweep(timestamptz) is
-  'Asks again for issues whose cooldown, spacing, damping, silence or wait after a failed rendering ended since the last sweep (clusters that reported within a day), wakes tasks that have work waiting, and makes partitions ahead.';
+  'Asks again for issues whose cooldown, spacing, damping, silence or wait after a failed rendering ended '
+  'since the last sweep (clusters that reported within a day), wakes tasks that have work waiting, and '
+  'makes partitions ahead.';

@@ -1,5 +1,6 @@
 -- Clusters are written in small letters, as the consumer stores them.
-create or replace function ccx.changed_policy(policy policy, change jsonb, at timestamptz default now()) returns policy
+create or replace function ccx.changed_policy(policy policy, change jsonb, at timestamptz default now())
+  returns policy
 language plpgsql stable parallel safe
 set search_path = public, ccx, pg_temp
 as $$
@@ -11,7 +12,8 @@ declare
       and a.attname <> all ('{id,target_id,org_id,rule_name,notify_resolved_since,validity,changed_by,reason,ended_by,end_reason}')
     order by a.attnum);
   intervals constant text[] := array(
-    select a.attname from pg_attribute a where a.attrelid = 'policy'::regclass and a.atttypid = 'interval'::regtype);
+    select a.attname from pg_attribute a where a.attrelid = 'policy'::regclass
+      and a.atttypid = 'interval'::regtype);
   wrong text;
   changed policy;
 begin
@@ -24,8 +26,10 @@ begin
       using errcode = 'NTP09';
   end if;
   for wrong in select key from jsonb_object_keys(change) key where key = any (intervals) loop
-    if change ->> wrong ~ '^[ +-]*[0-9.]+ *$' and change ->> wrong !~ '^[ +-]*0+ *$' or not pg_input_is_valid(change ->> wrong, 'interval') then
-      raise exception 'the setting % is an interval with its unit, for example "3 days", not "%"', wrong, change ->> wrong
+    if change ->> wrong ~ '^[ +-]*[0-9.]+ *$' and change ->> wrong !~ '^[ +-]*0+ *$'
+      or not pg_input_is_valid(change ->> wrong, 'interval') then
+      raise exception 'the setting % is an interval with its unit, for example "3 days", not "%"', wrong,
+        change ->> wrong
         using errcode = 'NTP10', column = wrong;
     end if;
   end loop;
@@ -40,11 +44,13 @@ begin
   if changed.allowed_clusters is not null then
     changed.allowed_clusters := array(select lower(btrim(name)) from unnest(changed.allowed_clusters) name);
   end if;
-  changed.notify_resolved_since := case when changed.notify_resolved then coalesce(policy.notify_resolved_since, at) end;
+  changed.notify_resolved_since := case when changed.notify_resolved
+    then coalesce(policy.notify_resolved_since, at) end;
   changed.compiled_filter := compile_filter(changed.filter);
   perform check_policy(changed);
   return changed;
 end $$;
 
 comment on function ccx.changed_policy(policy, jsonb, timestamptz) is
-  'The policy with these settings changed from this time on; refuses settings that do not exist, are out of bounds, or filters that cannot be read. Writes nothing.';
+  'The policy with these settings changed from this time on; refuses settings that do not exist, are out of '
+  'bounds, or filters that cannot be read. Writes nothing.';

@@ -1,5 +1,6 @@
--- The bounds stand once, as constraints of the table, and what they mean in the comments on them. Asking them here gives that
--- sentence instead of the constraint's name, and holds a policy that is only tried out (backtest) to the same bounds.
+-- The bounds stand once, as constraints of the table, and what they mean in the comments on them. Asking them
+-- here gives that sentence instead of the constraint's name, and holds a policy that is only tried out
+-- (backtest) to the same bounds.
 create or replace function ccx.check_policy(policy policy) returns void
 language plpgsql stable
 set search_path = public, ccx, pg_temp

@@ -24,7 +24,8 @@ begin
   end if;
   perform lock_policies(target_id(end_policy.target));
   update policy p
-  set validity = tstzrange(lower(p.validity), end_policy.at), ended_by = session_user, end_reason = end_policy.reason
+  set validity = tstzrange(lower(p.validity), end_policy.at), ended_by = session_user,
+    end_reason = end_policy.reason
   where p.target_id = target_id(end_policy.target)
     and p.validity @> end_policy.at
     and lower(p.validity) < end_policy.at

@@ -1,7 +1,7 @@
--- Arithmetic is that of 64 bits, which wraps around. numeric holds every result in between, so wrapping is one step at
--- the end instead of an exception to catch in each operator. Both sides of && and || are evaluated: a division by zero
--- shows at the first content, not at the first content that gets that far. It is not raised: workers of a parallel query could not
--- catch it before PostgreSQL 17.
+-- Arithmetic is that of 64 bits, which wraps around. numeric holds every result in between, so wrapping is
+-- one step at the end instead of an exception to catch in each operator. Both sides of && and || are
+-- evaluated: a division by zero shows at the first content, not at the first content that gets that far. It
+-- is not raised: workers of a parallel query could not catch it before PostgreSQL 17.
 create or replace function ccx.evaluate_filter(
   compiled text[],
   likelihood bigint,
@@ -71,5 +71,7 @@ begin
   return stack[1];
 end $$;
 
-comment on function ccx.evaluate_filter(text[], bigint, bigint, bigint, bigint, bigint, bigint, bigint, bigint) is
-  'The value of a filter for one issue; it lets the issue through when the value is greater than 0; null: it divides by zero. compiled is what compile_filter() returned.';
+comment on function ccx.evaluate_filter(text[], bigint, bigint, bigint, bigint, bigint, bigint, bigint,
+  bigint) is
+  'The value of a filter for one issue; it lets the issue through when the value is greater than 0; null: '
+  'it divides by zero. compiled is what compile_filter() returned.';

@@ -1,10 +1,10 @@
 -- Who is notified of what. A row of policy holds the settings of a target, of an organization or a rule, or
 -- of both; the narrowest one in force counts. set_policy() ends the version in force and adds its successor,
 -- after changed_policy() and check_policy() have refused what makes no sense; end_policy() returns to the
--- wider policy; withdraw_policy() takes back what is only planned (withdrawn_policy). Nothing that has begun is ever
--- overwritten, so that a question about the past gets the answer of that time.
--- A policy may have a filter: compile_filter() (stored) reads it, evaluate_filters() has evaluate_filter() evaluate
--- it once for each policy and content version, and filter_result keeps the outcome. policy_reasons() says why a policy
+-- wider policy; withdraw_policy() takes back what is only planned (withdrawn_policy). Nothing that has begun
+-- is ever overwritten, so that a question about the past gets the answer of that time. A policy may have a
+-- filter: compile_filter() (stored) reads it, evaluate_filters() has evaluate_filter() evaluate it once for
+-- each policy and content version, and filter_result keeps the outcome. policy_reasons() says why a policy
 -- holds an issue, given what the rule says. People see policies and policy_history.
 
 --!include policy/tables.sql

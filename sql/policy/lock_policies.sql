@@ -6,4 +6,5 @@ as $$
 $$;
 
 comment on function ccx.lock_policies(integer) is
-  'Lets changes to the policies of a target take turns, until the transaction ends; decisions do not wait for it.';
+  'Lets changes to the policies of a target take turns, until the transaction ends; decisions do not wait '
+  'for it.';

@@ -9,4 +9,5 @@ as $$
 $$;
 
 comment on function ccx.longest_cooldown(timestamptz) is
-  'The longest time that any policy, in force at this time or planned, looks back: cooldown, spacing, window of flapping.';
+  'The longest time that any policy, in force at this time or planned, looks back: cooldown, spacing, '
+  'window of flapping.';

@@ -25,7 +25,9 @@ from policy p
 join event_targets t on t.id = p.target_id
 where p.validity @> now();
 
-comment on view policies is 'The policies in force: who is notified of what, for each target and for each organization or rule with a policy of its own.';
+comment on view policies is
+  'The policies in force: who is notified of what, for each target and for each organization or rule with a '
+  'policy of its own.';
 comment on column policies.target is 'the target it is for';
 comment on column policies.org_id is 'the organization it is for; null: all of them';
 comment on column policies.rule_name is 'the rule it is for; null: all of them';
@@ -37,13 +39,17 @@ comment on column policies.severity_threshold is 'least severity that is notifie
 comment on column policies.required_tags is 'tags that a rule must all have to be notified';
 comment on column policies.cooldown is 'how long an issue that was notified is not notified again';
 comment on column policies.max_events is 'most issues in one message';
-comment on column policies.filter is 'expression that has to be greater than 0, in place of the thresholds; null: none';
+comment on column policies.filter is
+  'expression that has to be greater than 0, in place of the thresholds; null: none';
 comment on column policies.allowed_clusters is 'the only clusters that are notified of; null: all of them';
 comment on column policies.blocked_clusters is 'clusters that are not notified of';
 comment on column policies.spacing is 'least time between two messages about one cluster';
-comment on column policies.flapping_occurrences is 'so many occurrences within flapping_window make an issue flapping';
+comment on column policies.flapping_occurrences is
+  'so many occurrences within flapping_window make an issue flapping';
 comment on column policies.flapping_window is 'see flapping_occurrences';
-comment on column policies.flapping_action is 'notify: flapping issues are notified like others; damp: they are held';
-comment on column policies.notify_resolved is 'true: an issue that was notified and went is notified as resolved';
+comment on column policies.flapping_action is
+  'notify: flapping issues are notified like others; damp: they are held';
+comment on column policies.notify_resolved is
+  'true: an issue that was notified and went is notified as resolved';
 comment on column policies.since is 'from when it is in force';
 comment on column policies.policy_id is 'number of the version, as in explain_notification';

@@ -29,7 +29,8 @@ select
 from policy p
 join event_targets t on t.id = p.target_id;
 
-comment on view policy_history is 'Every version of every policy, past, present and planned, with who made it and why.';
+comment on view policy_history is
+  'Every version of every policy, past, present and planned, with who made it and why.';
 comment on column policy_history.target is 'the target it is for';
 comment on column policy_history.org_id is 'the organization it is for; null: all of them';
 comment on column policy_history.rule_name is 'the rule it is for; null: all of them';
@@ -41,14 +42,19 @@ comment on column policy_history.severity_threshold is 'least severity that is n
 comment on column policy_history.required_tags is 'tags that a rule must all have to be notified';
 comment on column policy_history.cooldown is 'how long an issue that was notified is not notified again';
 comment on column policy_history.max_events is 'most issues in one message';
-comment on column policy_history.filter is 'expression that has to be greater than 0, in place of the thresholds; null: none';
-comment on column policy_history.allowed_clusters is 'the only clusters that are notified of; null: all of them';
+comment on column policy_history.filter is
+  'expression that has to be greater than 0, in place of the thresholds; null: none';
+comment on column policy_history.allowed_clusters is
+  'the only clusters that are notified of; null: all of them';
 comment on column policy_history.blocked_clusters is 'clusters that are not notified of';
 comment on column policy_history.spacing is 'least time between two messages about one cluster';
-comment on column policy_history.flapping_occurrences is 'so many occurrences within flapping_window make an issue flapping';
+comment on column policy_history.flapping_occurrences is
+  'so many occurrences within flapping_window make an issue flapping';
 comment on column policy_history.flapping_window is 'see flapping_occurrences';
-comment on column policy_history.flapping_action is 'notify: flapping issues are notified like others; damp: they are held';
-comment on column policy_history.notify_resolved is 'true: an issue that was notified and went is notified as resolved';
+comment on column policy_history.flapping_action is
+  'notify: flapping issues are notified like others; damp: they are held';
+comment on column policy_history.notify_resolved is
+  'true: an issue that was notified and went is notified as resolved';
 comment on column policy_history.since is 'from when it is in force';
 comment on column policy_history.until is 'until when it is in force; null: no end yet';
 comment on column policy_history.changed_by is 'database user who made the change';

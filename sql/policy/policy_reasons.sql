@@ -1,4 +1,5 @@
--- The part of a decision that depends on nothing but the policy and what the rule says. One expression, so that it is inlined.
+-- The part of a decision that depends on nothing but the policy and what the rule says. One expression, so
+-- that it is inlined.
 create or replace function ccx.policy_reasons(
   policy policy, content rule_content, target_enabled boolean, filter_passes boolean
 ) returns text[]
@@ -19,4 +20,6 @@ return array_remove(array[
 ], null);
 
 comment on function ccx.policy_reasons(policy, rule_content, boolean, boolean) is
-  'The reasons for which this policy holds every issue of a rule with this content, whatever the cluster. target_enabled: of the target-wide policy; filter_passes: what the filter said of the content, null: it has not been asked yet.';
+  'The reasons for which this policy holds every issue of a rule with this content, whatever the cluster. '
+  'target_enabled: of the target-wide policy; filter_passes: what the filter said of the content, null: it '
+  'has not been asked yet.';

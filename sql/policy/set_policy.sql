@@ -1,8 +1,9 @@
--- A change is an insert: the version in force ends where the new one begins, and the past keeps its answer. The first
--- policy for an organization or a rule begins as a copy of the one that was in force for it until then. A change that
--- begins before a planned one lasts until that begins.
+-- A change is an insert: the version in force ends where the new one begins, and the past keeps its answer.
+-- The first policy for an organization or a rule begins as a copy of the one that was in force for it until
+-- then. A change that begins before a planned one lasts until that begins.
 --
--- Takes no lock that a decision needs: somebody may change a policy, look at explain_diff for an hour, and roll back.
+-- Takes no lock that a decision needs: somebody may change a policy, look at explain_diff for an hour, and
+-- roll back.
 create or replace function set_policy(
   target text,
   change jsonb,
@@ -30,7 +31,8 @@ begin
   if not isfinite(set_policy.at) then
     raise exception 'a policy begins at a time, not at %', set_policy.at using errcode = 'NTP13';
   end if;
-  -- of two changes at once the second waits here, in a statement before the one that is to see what the first made
+  -- of two changes at once the second waits here, in a statement before the one that is to see what the first
+  -- made
   perform lock_policies(wanted_target);
 
   select p.* into present
@@ -42,7 +44,8 @@ begin
   order by p.org_id nulls last, p.rule_name nulls last
   limit 1;
   -- a narrower one may begin together with the wider one that it copies
-  is_successor := present.org_id is not distinct from set_policy.org_id and present.rule_name is not distinct from scope_rule;
+  is_successor := present.org_id is not distinct from set_policy.org_id and present.rule_name is not distinct
+    from scope_rule;
   select
     max(lower(p.validity)) filter (where lower(p.validity) <= now()
       and (lower(p.validity) > set_policy.at or is_successor and lower(p.validity) = set_policy.at)),
@@ -53,9 +56,11 @@ begin
   where p.target_id = wanted_target
     and ((p.org_id is not distinct from set_policy.org_id and p.rule_name is not distinct from scope_rule)
       or (not is_successor
-        and p.org_id is not distinct from present.org_id and p.rule_name is not distinct from present.rule_name));
+        and p.org_id is not distinct from present.org_id and p.rule_name is not distinct
+          from present.rule_name));
   if begun_at is not null then
-    raise exception 'the policy in force began at %, a new one has to begin later', begun_at using errcode = 'NTP11';
+    raise exception 'the policy in force began at %, a new one has to begin later',
+      begun_at using errcode = 'NTP11';
   end if;
   if is_successor and upper(present.validity) <= now() then
     raise exclusion_violation;
@@ -95,4 +100,6 @@ exception
 end $$;
 
 comment on function set_policy(text, jsonb, text, timestamptz, bigint, text) is
-  'Changes the policy of a target from this time on, for everybody or only for an organization, a rule (any spelling) or both; for example set_policy(''service log'', ''{"enabled": true}'', ''go-live''). Clusters that report are asked again.';
+  'Changes the policy of a target from this time on, for everybody or only for an organization, a rule (any '
+  'spelling) or both; for example set_policy(''service log'', ''{"enabled": true}'', ''go-live''). Clusters '
+  'that report are asked again.';

@@ -35,7 +35,8 @@ comment on column policy.flapping_occurrences is
 comment on column policy.flapping_window is 'see flapping_occurrences';
 comment on column policy.flapping_action is
   'notify: flapping issues are notified like others; damp: they are held while they flap';
-comment on column policy.notify_resolved is 'true: an issue that was notified and went is notified as resolved';
+comment on column policy.notify_resolved is
+  'true: an issue that was notified and went is notified as resolved';
 comment on column policy.notify_resolved_since is
   'since when notify_resolved is set; what went before is not notified';
 comment on column policy.validity is 'when this version was the one in force; open-ended for the present one';

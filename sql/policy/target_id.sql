@@ -13,4 +13,5 @@ begin
   return id;
 end $$;
 
-comment on function target_id(text) is 'The number of a target by its name; an error that lists the names when there is none.';
+comment on function target_id(text) is
+  'The number of a target by its name; an error that lists the names when there is none.';

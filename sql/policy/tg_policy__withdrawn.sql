@@ -1,4 +1,5 @@
--- Only planned versions can be deleted (tg_policy__history). The version before it goes on as if nothing had been planned.
+-- Only planned versions can be deleted (tg_policy__history). The version before it goes on as if nothing had
+-- been planned.
 create or replace function ccx.tg_policy__withdrawn() returns trigger
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
@@ -18,4 +19,5 @@ begin
 end $$;
 
 comment on function ccx.tg_policy__withdrawn() is
-  'Trigger of policy: keeps a planned version that is deleted in withdrawn_policy, and lets the one before it go on.';
+  'Trigger of policy: keeps a planned version that is deleted in withdrawn_policy, and lets the one before '
+  'it go on.';

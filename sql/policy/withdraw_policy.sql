@@ -16,11 +16,13 @@ begin
   returning * into withdrawn;
   perform set_config('ccx.reason', '', true);
   if withdrawn.id is null then
-    raise exception 'there is no planned policy %: what has begun can only be changed or ended', withdraw_policy.id
+    raise exception 'there is no planned policy %: what has begun can only be changed or ended',
+      withdraw_policy.id
       using errcode = 'NTP16';
   end if;
   return withdrawn;
 end $$;
 
 comment on function withdraw_policy(bigint, text) is
-  'Takes back a policy that is planned and has not begun; the one before it goes on. Returns it. Raises NTP15, NTP16.';
+  'Takes back a policy that is planned and has not begun; the one before it goes on. Returns it. Raises '
+  'NTP15, NTP16.';

@@ -1,10 +1,10 @@
 -- Who waits for a decision, and how workers are woken. A row of decision_due is a cluster that waits; reports
 -- add one through mark_due(), and so does everything else that may change an answer; a decision begins with
--- take_due(). A change whose clusters are not known yet (a policy, a silence, new content) adds a row to decision_request with
--- request_decisions() instead; a trigger on that table wakes the deciders when its transaction commits. The
--- wake_… functions queue a graphile-worker job. A job is only a wake-up: the work is in the tables, so that a
--- lost job delays work and never loses it. announce() tells people who watch (`ccx tail`) what happens, and
--- nothing depends on it.
+-- take_due(). A change whose clusters are not known yet (a policy, a silence, new content) adds a row to
+-- decision_request with request_decisions() instead; a trigger on that table wakes the deciders when its
+-- transaction commits. The wake_… functions queue a graphile-worker job. A job is only a wake-up: the work is
+-- in the tables, so that a lost job delays work and never loses it. announce() tells people who watch (`ccx
+-- tail`) what happens, and nothing depends on it.
 
 --!include queue/tables.sql
 --!include queue/announce.sql

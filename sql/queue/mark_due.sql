@@ -1,6 +1,6 @@
--- Rows are locked in the order of organization and cluster, by their bytes, whoever calls: two sessions that mark the
--- same clusters wait for each other, never in a circle. An update, not "do nothing": a row that a decision holds right
--- now may be deleted, and the mark must not be lost.
+-- Rows are locked in the order of organization and cluster, by their bytes, whoever calls: two sessions that
+-- mark the same clusters wait for each other, never in a circle. An update, not "do nothing": a row that a
+-- decision holds right now may be deleted, and the mark must not be lost.
 create or replace function ccx.mark_due(org_ids bigint[], clusters text[], by_report boolean) returns integer
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
@@ -18,4 +18,5 @@ begin
 end $$;
 
 comment on function ccx.mark_due(bigint[], text[], boolean) is
-  'Lets these clusters (two arrays, position by position) wait for a decision, because of a new report or not; returns how many wait by that.';
+  'Lets these clusters (two arrays, position by position) wait for a decision, because of a new report or '
+  'not; returns how many wait by that.';

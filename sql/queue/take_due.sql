@@ -1,6 +1,6 @@
--- A statement of its own: only a later statement's snapshot is sure to see the reports that were committed before we
--- got the row locks. By row address: joined by name, the planner compared all with all whenever statistics said that
--- this queue is empty.
+-- A statement of its own: only a later statement's snapshot is sure to see the reports that were committed
+-- before we got the row locks. By row address: joined by name, the planner compared all with all whenever
+-- statistics said that this queue is empty.
 create or replace function ccx.take_due(
   batch_size integer, out org_ids bigint[], out clusters text[], out by_report boolean[]
 )
@@ -24,4 +24,5 @@ begin
 end $$;
 
 comment on function ccx.take_due(integer) is
-  'Takes up to batch_size of the clusters that wait longest out of decision_due and keeps their locks, so that nobody else decides for them until the transaction ends; null: none wait.';
+  'Takes up to batch_size of the clusters that wait longest out of decision_due and keeps their locks, so '
+  'that nobody else decides for them until the transaction ends; null: none wait.';

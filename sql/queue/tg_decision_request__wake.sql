@@ -8,4 +8,5 @@ begin
 end $$;
 
 comment on function ccx.tg_decision_request__wake() is
-  'Trigger of decision_request: wakes the decider at commit, so that the job''s row is locked for that moment only.';
+  'Trigger of decision_request: wakes the decider at commit, so that the job''s row is locked for that '
+  'moment only.';

@@ -1,7 +1,9 @@
--- Who still has to read a report of that day: a decision (it copies the report's account and time), a delivery (details of the
--- hits, and the text for reported). A message about issues that went reads the last report that had them, which may be older
--- than the one it is about. `reported` is only written, and read by people.
-create or replace function ccx.partition_held_by(parent text, day date, at timestamptz default now()) returns text
+-- Who still has to read a report of that day: a decision (it copies the report's account and time), a
+-- delivery (details of the hits, and the text for reported). A message about issues that went reads the last
+-- report that had them, which may be older than the one it is about. `reported` is only written, and read by
+-- people.
+create or replace function ccx.partition_held_by(parent text, day date, at timestamptz default now())
+  returns text
 language sql stable
 set search_path = public, ccx, pg_temp
 as $$
@@ -31,7 +33,8 @@ as $$
     when exists (
       select
       from notification n
-      where n.state = 'dead' and n.ended_at > at - redrive_horizon() and n.updated_at >= b.begins and n.updated_at < b.ends)
+      where n.state = 'dead' and n.ended_at > at - redrive_horizon() and n.updated_at >= b.begins
+        and n.updated_at < b.ends)
       then 'a message about one of its reports may still be redriven'
   end
   from bounds b;

@@ -1,10 +1,11 @@
 -- One step at a time, each a short transaction of its own, until there is none left:
 -- 1. drop what an earlier step took out. To unlink gigabytes takes long, and nobody waits for it.
--- 2. take the oldest day that is past, and that nothing holds, out of its parent. That needs the parent for itself for a moment:
+-- 2. take the oldest day that is past, and that nothing holds, out of its parent. That needs the parent for
+-- itself for a moment:
 --    we wait a quarter of a second for it at most, since everybody who comes after us waits behind us (55P03: try again).
 --    (`detach … concurrently` does not wait, but does not work beside a default partition, nor in a function.)
--- 3. delete what is past from the default partition, oldest first, 10,000 rows at a time.
--- Whoever dies in between leaves what the next one finds.
+-- 3. delete what is past from the default partition, oldest first, 10,000 rows at a time. Whoever dies in
+-- between leaves what the next one finds.
 create or replace function retain(at timestamptz default now())
 returns table (action text, name text, row_count bigint, bytes bigint)
 language plpgsql volatile
@@ -71,4 +72,6 @@ begin
 end $$;
 
 comment on function retain(timestamptz) is
-  'Does the next step of retention, and says what it was (detached or dropped a day, deleted from a default partition); no row: nothing is left to do, or somebody else does it. Raises 55P03 where the table is busy: call it again.';
+  'Does the next step of retention, and says what it was (detached or dropped a day, deleted from a default '
+  'partition); no row: nothing is left to do, or somebody else does it. Raises 55P03 where the table is '
+  'busy: call it again.';

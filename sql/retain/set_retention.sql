@@ -4,7 +4,8 @@ set search_path = public, ccx, pg_temp
 as $$
 begin
   if set_retention.keep < longest_cooldown() then
-    raise exception 'a retention of % is shorter than the longest cooldown, %', set_retention.keep, longest_cooldown()
+    raise exception 'a retention of % is shorter than the longest cooldown, %', set_retention.keep,
+      longest_cooldown()
       using errcode = 'NTR02',
         hint = 'Decisions have to remember what was notified for that long: shorten the cooldown first.';
   end if;

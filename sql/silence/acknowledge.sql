@@ -1,5 +1,6 @@
 create or replace function acknowledge(
-  org_id bigint, rule text, cluster text default null, error_key text default null, justification text default null
+  org_id bigint, rule text, cluster text default null, error_key text default null,
+    justification text default null
 ) returns boolean
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
@@ -43,13 +44,16 @@ begin
     then
       return false;
     end if;
-    insert into cluster_rule_toggle (cluster_id, rule_id, error_key, org_id, disabled, disabled_at, updated_at)
+    insert into cluster_rule_toggle (cluster_id, rule_id, error_key, org_id, disabled, disabled_at,
+      updated_at)
     values (lower(acknowledge.cluster), asked.module, key, acknowledge.org_id::text, 1, now(), now())
     on conflict (cluster_id, rule_id, error_key) do update
-    set org_id = excluded.org_id, disabled = 1, disabled_at = excluded.disabled_at, updated_at = excluded.updated_at;
+    set org_id = excluded.org_id, disabled = 1, disabled_at = excluded.disabled_at,
+      updated_at = excluded.updated_at;
   end if;
   return found;
 end $$;
 
 comment on function acknowledge(bigint, text, text, text, text) is
-  'Stops notification an organization, or one of its clusters, about a rule (any spelling); false when it was so already.';
+  'Stops notification an organization, or one of its clusters, about a rule (any spelling); false when it '
+  'was so already.';

@@ -40,7 +40,8 @@ begin
   end if;
   insert into silence (org_id, cluster, rule_name, error_key, tag, everything, period, reason, created_at)
   values (add_silence.org_id, lower(add_silence.cluster), rule_name(add_silence.rule),
-    coalesce(add_silence.error_key, (select r.error_key from rule_ref(add_silence.rule) r)), add_silence.tag, everything,
+    coalesce(add_silence.error_key, (select r.error_key from rule_ref(add_silence.rule) r)), add_silence.tag,
+      everything,
     tstzrange(coalesce(starts_at, add_silence.at), ends_at), add_silence.reason, add_silence.at)
   returning * into added;
   return added;
@@ -50,5 +51,8 @@ exception
       using errcode = 'NTS07';
 end $$;
 
-comment on function add_silence(timestamptz, text, bigint, text, text, text, text, timestamptz, boolean, timestamptz, interval) is
-  'Holds notifications until ends_at or (null) as long as it lasts: those of an organization, a cluster, a rule (any spelling), an error key, a tag, or a combination; everything => true for all. Preview it with preview_silence().';
+comment on function add_silence(timestamptz, text, bigint, text, text, text, text, timestamptz, boolean,
+  timestamptz, interval) is
+  'Holds notifications until ends_at or (null) as long as it lasts: those of an organization, a cluster, a '
+  'rule (any spelling), an error key, a tag, or a combination; everything => true for all. Preview it with '
+  'preview_silence().';

@@ -8,10 +8,12 @@ begin atomic
   where a.rule_name = first_acknowledgement.rule_name
     and case when first_acknowledgement.cluster is null
       then a.cluster is null and a.org_id = first_acknowledgement.org_id
-      else a.cluster = first_acknowledgement.cluster and coalesce(a.org_id = first_acknowledgement.org_id, true) end
+      else a.cluster = first_acknowledgement.cluster
+        and coalesce(a.org_id = first_acknowledgement.org_id, true) end
     and a.period @> at
     and coalesce(a.error_key = first_acknowledgement.error_key, true);
 end;
 
 comment on function ccx.first_acknowledgement(bigint, text, text, text, timestamptz) is
-  'The oldest acknowledgement in force at this time of an organization (cluster null), or of one of its clusters, that holds this issue; null: none.';
+  'The oldest acknowledgement in force at this time of an organization (cluster null), or of one of its '
+  'clusters, that holds this issue; null: none.';

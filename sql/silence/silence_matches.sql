@@ -1,4 +1,5 @@
--- One expression, so that it is inlined wherever it is used: decide(), the preview, and asking again when it ends.
+-- One expression, so that it is inlined wherever it is used: decide(), the preview, and asking again when it
+-- ends.
 create or replace function ccx.silence_matches(
   silence silence, org_id bigint, cluster text, rule_name text, error_key text, tags text[]
 ) returns boolean
@@ -10,4 +11,5 @@ return (silence.org_id is null or silence.org_id = org_id)
   and (silence.tag is null or silence.tag = any (tags));
 
 comment on function ccx.silence_matches(silence, bigint, text, text, text, text[]) is
-  'Does this silence hold an issue with these properties (tags: of the rule''s content); what it does not name matches anything.';
+  'Does this silence hold an issue with these properties (tags: of the rule''s content); what it does not '
+  'name matches anything.';

@@ -1,9 +1,10 @@
--- Comparing every issue with every silence costs more than all the rest of a decision. What a silence names most narrowly is
--- enough to pass over nearly all issues; matching_silence() looks at the others.
+-- Comparing every issue with every silence costs more than all the rest of a decision. What a silence names
+-- most narrowly is enough to pass over nearly all issues; matching_silence() looks at the others.
 create or replace function ccx.silence_scopes(during tstzrange)
 returns table (clusters text[], organizations bigint[], rules text[], others boolean)
 language sql stable parallel safe rows 1
--- with a SET clause it stays a function, which is called once; its query would be merged into that of decide() and run for every issue
+-- with a SET clause it stays a function, which is called once; its query would be merged into that of
+-- decide() and run for every issue
 set search_path = public, ccx, pg_temp
 as $$
   select
@@ -16,4 +17,5 @@ as $$
 $$;
 
 comment on function ccx.silence_scopes(tstzrange) is
-  'What an issue must have one of to be held by a silence that is in force at some time of this range: one row; others: there are silences that name none of the three.';
+  'What an issue must have one of to be held by a silence that is in force at some time of this range: one '
+  'row; others: there are silences that name none of the three.';

@@ -20,7 +20,8 @@ select
   s.ended_by
 from silence s;
 
-comment on view silences is 'Who asked not to be notified, of what, why, and whether that is pending, active or expired.';
+comment on view silences is
+  'Who asked not to be notified, of what, why, and whether that is pending, active or expired.';
 comment on column silences.id is 'number of the silence';
 comment on column silences.state is 'pending, active or expired';
 comment on column silences.starts_at is 'from when';

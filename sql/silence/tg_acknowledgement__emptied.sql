@@ -1,5 +1,5 @@
--- Row triggers do not fire for truncate. The aggregator's table is refreshed by truncate and copy: what comes back goes on
--- where it ended, the rest has ended.
+-- Row triggers do not fire for truncate. The aggregator's table is refreshed by truncate and copy: what comes
+-- back goes on where it ended, the rest has ended.
 create or replace function ccx.tg_acknowledgement__emptied() returns trigger
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
@@ -21,4 +21,5 @@ begin
 end $$;
 
 comment on function ccx.tg_acknowledgement__emptied() is
-  'Trigger of rule_disable and cluster_rule_toggle: a truncate ends every acknowledgement that came from that table.';
+  'Trigger of rule_disable and cluster_rule_toggle: a truncate ends every acknowledgement that came from '
+  'that table.';

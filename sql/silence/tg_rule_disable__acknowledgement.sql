@@ -13,7 +13,8 @@ begin
     where a.source = 'rule_disable'
       and a.source_key = concat_ws(' ', old.org_id, old.rule_id, old.error_key)
       and upper_inf(a.period);
-    perform request_decisions('acknowledgement ended', array[rule_name(old.rule_id)], old.org_id::bigint, at => changed_at);
+    perform request_decisions('acknowledgement ended', array[rule_name(old.rule_id)], old.org_id::bigint,
+      at => changed_at);
   end if;
   if tg_op <> 'DELETE' then
     -- a row that comes back with its old time, as when the table is copied anew, goes on where it ended

@@ -5,4 +5,5 @@ language sql immutable strict parallel safe
 return (notified_at at time zone 'UTC' + cooldown) at time zone 'UTC';
 
 comment on function ccx.add_in_utc(timestamptz, interval) is
-  'When an issue notified at notified_at may be notified again under this cooldown; days and months are counted in UTC.';
+  'When an issue notified at notified_at may be notified again under this cooldown; days and months are '
+  'counted in UTC.';

@@ -1,8 +1,8 @@
--- Own code: filters are judged inside the decision's query, where no library of expressions runs, and their language is
--- the one of the service before us.
--- Read from left to right once: a regular expression cuts the text into tokens, operators wait on a stack until what
--- follows binds less tightly (the shunting-yard algorithm). Whatever is not understood is refused: a filter that is
--- half understood would hold notifications, or let them through, without anybody knowing.
+-- Own code: filters are judged inside the decision's query, where no library of expressions runs, and their
+-- language is the one of the service before us. Read from left to right once: a regular expression cuts the
+-- text into tokens, operators wait on a stack until what follows binds less tightly (the shunting-yard
+-- algorithm). Whatever is not understood is refused: a filter that is half understood would hold
+-- notifications, or let them through, without anybody knowing.
 create or replace function ccx.compile_filter(filter text) returns text[]
 language plpgsql immutable strict parallel safe
 set search_path = public, ccx, pg_temp
@@ -13,8 +13,8 @@ declare
   variables constant text[] := '{likelihood,impact,severity,totalRisk,likelihoodThreshold,impactThreshold,severityThreshold,totalRiskThreshold}';
   -- the higher binds the tighter; no entry for "(", so nothing takes it off the stack but its ")"
   precedence constant jsonb := '{"neg": 6, "!": 6, "*": 5, "/": 5, "%": 5, "+": 4, "-": 4, "==": 3, "!=": 3, "<": 3, "<=": 3, ">": 3, ">=": 3, "&&": 2, "||": 1}';
-  -- The longest alternative wins, so "/*" alone is a comment without an end, and the last one is what we do not know.
-  -- A word that begins with a digit is one token, to be refused as a whole: 0x02, 1.5.
+  -- The longest alternative wins, so "/*" alone is a comment without an end, and the last one is what we do
+  -- not know. A word that begins with a digit is one token, to be refused as a whole: 0x02, 1.5.
   pattern constant text := '[ \t\r\n]+|//[^\n]*|/[*](?:[^*]|[*]+[^*/])*[*]+/|/[*]|[0-9][0-9A-Za-z_.]*|[A-Za-z_][0-9A-Za-z_]*|[=!<>]=|&&|[|][|]|.';
   compiled text[] := '{}';
   waiting text[] := '{}';
@@ -112,4 +112,5 @@ begin
 end $$;
 
 comment on function ccx.compile_filter(text) is
-  'Reads a filter expression and returns it in postfix order for evaluate_filter(); refuses what it does not understand and says where.';
+  'Reads a filter expression and returns it in postfix order for evaluate_filter(); refuses what it does '
+  'not understand and says where.';

@@ -1,8 +1,9 @@
--- Functions that stored values depend on: generated columns, checks and a default call them. Replacing one would leave
--- the stored values as they were, so the baseline brings them, `ccx migrate` never touches them, and a change is a
--- migration that rewrites the columns. rule_name() reads the spellings of a rule; compile_filter() reads the filter of a
--- policy; add_in_utc() and cooldown_period() count cooldowns; silence_in_force() says when a silence really holds;
--- new_message_id() makes ids of messages that begin with the time.
+-- Functions that stored values depend on: generated columns, checks and a default call them. Replacing one
+-- would leave the stored values as they were, so the baseline brings them, `ccx migrate` never touches them,
+-- and a change is a migration that rewrites the columns. rule_name() reads the spellings of a rule;
+-- compile_filter() reads the filter of a policy; add_in_utc() and cooldown_period() count cooldowns;
+-- silence_in_force() says when a silence really holds; new_message_id() makes ids of messages that begin with
+-- the time.
 
 --!include stored/rule_name.sql
 --!include stored/add_in_utc.sql

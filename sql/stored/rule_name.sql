@@ -5,4 +5,5 @@ language sql immutable strict parallel safe
 return split_part(regexp_replace(split_part(spelling, '|', 1), '\.(report|recommendation)$', ''), '.', -1);
 
 comment on function ccx.rule_name(text) is
-  'The bare name of a rule, from any of its spellings (x.report, a.b.x, x, x|KEY). Rule content and disabled rules are matched by it.';
+  'The bare name of a rule, from any of its spellings (x.report, a.b.x, x, x|KEY). Rule content and '
+  'disabled rules are matched by it.';

@@ -5,7 +5,9 @@ import type { Loaded } from "../content/sql.ts";
 import type { Context } from "./context.ts";
 import { table } from "./output.ts";
 
-/** `ccx content load|diff|fetch`: what rules say is taken over whole or, when something is bad, not at all. */
+/**
+ * `ccx content load|diff|fetch`: what rules say is taken over whole or, when something is bad, not at all.
+ */
 export function addContentCommands(program: Command, context: Context): void {
   const content = program.command("content").description("what rules say");
 

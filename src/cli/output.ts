@@ -36,8 +36,8 @@ function cell(value: unknown): string {
 }
 
 /**
- * Text of others as it may stand on a terminal: what would move the cursor, colour, or turn the writing round is written
- * as \u{…}. `kept` names control characters that may stay.
+ * Text of others as it may stand on a terminal: what would move the cursor, colour, or turn the writing round
+ * is written as \u{…}. `kept` names control characters that may stay.
  */
 export function visible(text: string, kept = ""): string {
   return text.replaceAll(/[\p{Cc}\p{Cs}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, (sign) =>

@@ -135,7 +135,9 @@ async function comparePast(db: Db, stretch: sql.Stretch, change: AnyRow | undefi
   return { rows, total: totalOf(rows), changes };
 }
 
-/** The last line for people. The same cluster may be notified on several days, so clusters are not added up. */
+/**
+ * The last line for people. The same cluster may be notified on several days, so clusters are not added up.
+ */
 function totalOf(rows: AnyRow[]): AnyRow {
   const sum = (column: string) => rows.reduce((total, row) => total + Number(row[column]), 0);
   return Object.fromEntries(

@@ -11,8 +11,8 @@ const mostCharacters = 64 * 1024;
 const mostDumped = 1024;
 
 /**
- * Prints one rejected message, the newest of a position that several had: for people, as JSON, or only its bytes.
- * Returns whether there is one.
+ * Prints one rejected message, the newest of a position that several had: for people, as JSON, or only its
+ * bytes. Returns whether there is one.
  */
 export async function showRejected(
   pool: Pool,

@@ -4,7 +4,9 @@ import type { Context } from "./context.ts";
 import { printRows } from "./output.ts";
 import * as sql from "./sql.ts";
 
-/** `ccx retention show|apply`: which days are stored and past; and drops them, as a worker does every hour. */
+/**
+ * `ccx retention show|apply`: which days are stored and past; and drops them, as a worker does every hour.
+ */
 export function addRetentionCommands(program: Command, context: Context): void {
   const retention = program.command("retention").description("how long reports are kept");
 

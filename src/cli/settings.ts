@@ -3,8 +3,8 @@ import { ConfigurationError } from "../errors.ts";
 const lists = new Set(["required_tags", "allowed_clusters", "blocked_clusters"]);
 
 /**
- * A change of a policy from `name=value` arguments. Lists are separated by commas, an empty value is null (of the other
- * lists: none). What a value may be, the database says.
+ * A change of a policy from `name=value` arguments. Lists are separated by commas, an empty value is null (of
+ * the other lists: none). What a value may be, the database says.
  */
 export function parseSettings(texts: string[]): Record<string, unknown> {
   return Object.fromEntries(texts.map(parseSetting));

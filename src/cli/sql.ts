@@ -436,7 +436,10 @@ export const rejectedMessages = (
     [...valuesOf(filter), stored, limit],
   );
 
-/** The newest rejected message of this place (an id or TOPIC/PARTITION/OFFSET) with its bytes, if there is one. */
+/**
+ * The newest rejected message of this place (an id or TOPIC/PARTITION/OFFSET) with its bytes, if there is
+ * one.
+ */
 export const matchingRejected = async (db: Db, place: string): Promise<RejectedMessage | undefined> => {
   const rows = await rowsOf(
     db,

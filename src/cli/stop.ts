@@ -1,7 +1,10 @@
 import type { Logger } from "pino";
 import { messageOf } from "../errors.ts";
 
-/** Within this time a second signal is the same one: npm hands on the Ctrl-C that the terminal has sent to us, too. */
+/**
+ * Within this time a second signal is the same one: npm hands on the Ctrl-C that the terminal has sent to us,
+ * too.
+ */
 const sameSignalMs = 1_000;
 
 /** A signal that is aborted by SIGTERM, SIGINT or SIGHUP; a later one ends the process at once. */

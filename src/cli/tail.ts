@@ -8,8 +8,8 @@ const event = z.object({
 });
 
 /**
- * Prints a line for each batch that is ingested, decided or delivered, until the signal is aborted (SQL announce).
- * For people: what happens while the connection is lost is not shown.
+ * Prints a line for each batch that is ingested, decided or delivered, until the signal is aborted (SQL
+ * announce). For people: what happens while the connection is lost is not shown.
  */
 export async function tail(
   databaseUrl: string,

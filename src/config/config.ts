@@ -58,7 +58,9 @@ export function requireKeys<Name extends ConfigName>(
   );
 }
 
-/** The configuration as lines KEY=value, secrets and the passwords in URLs as `***`; unset keys have no value. */
+/**
+ * The configuration as lines KEY=value, secrets and the passwords in URLs as `***`; unset keys have no value.
+ */
 export function describeConfig(config: Config): string[] {
   return keyList.map(([name, key]) => {
     const value = config[name];

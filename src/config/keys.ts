@@ -38,7 +38,8 @@ export const keys = {
   },
   databasePoolSize: {
     key: "CCX_DATABASE_POOL_SIZE",
-    // one listens, one for each of the seven tasks and one for a second decider, two for the consumer's partitions, one to spare
+    // one listens, one for each of the seven tasks and one for a second decider, two for the consumer's
+    // partitions, one to spare
     schema: count(12, 1_000),
     default: "12",
     description: "Most connections that one process keeps open to the database; 12 at least.",

@@ -84,7 +84,9 @@ function url(options: { plainHttp?: boolean } = {}) {
   });
 }
 
-/** A link for people, with places to fill in, each written as {name}; what fills them never becomes its host. */
+/**
+ * A link for people, with places to fill in, each written as {name}; what fills them never becomes its host.
+ */
 export function linkTemplate(...places: string[]) {
   const expected = `an http(s):// URL in which only ${places.map((place) => `{${place}}`).join(", ")} may stand in braces`;
   return z.string().superRefine((value, context) => {

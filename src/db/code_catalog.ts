@@ -49,8 +49,8 @@ export async function objectsNamed(client: ClientBase, name: string): Promise<Ca
 }
 
 /**
- * What PostgreSQL would not leave in place when an object is dropped, each with its kind, the oldest first. Rules, row types and
- * the like are part of what they belong to and do not stand for themselves.
+ * What PostgreSQL would not leave in place when an object is dropped, each with its kind, the oldest first.
+ * Rules, row types and the like are part of what they belong to and do not stand for themselves.
  */
 export async function dependentsOf(
   client: ClientBase,

@@ -4,10 +4,16 @@ import path from "node:path";
 
 const sqlFolder = path.join(import.meta.dirname, "../../sql");
 
-/** What `ccx migrate` loads from sql/: a function, a view, a type, a trigger, or the comments of a room's tables. */
+/**
+ * What `ccx migrate` loads from sql/: a function, a view, a type, a trigger, or the comments of a room's
+ * tables.
+ */
 export type CodeObject = {
   kind: "function" | "view" | "type" | "trigger" | "comments";
-  /** kind and name, by which it is known to the database: `function public.decide`, `trigger _100_history on policy` */
+  /**
+   * kind and name, by which it is known to the database: `function public.decide`, `trigger _100_history on
+   * policy`
+   */
   name: string;
   /** the file below sql/ */
   file: string;
@@ -18,8 +24,8 @@ export type CodeObject = {
 };
 
 /**
- * Everything that `ccx migrate` loads, in the order in which sql/index.sql lists it; triggers come last. The functions
- * in sql/stored/ are left out: stored values depend on them, so the migrations bring them.
+ * Everything that `ccx migrate` loads, in the order in which sql/index.sql lists it; triggers come last. The
+ * functions in sql/stored/ are left out: stored values depend on them, so the migrations bring them.
  * @throws Error when a file is listed twice, or creates no object or several
  */
 export async function readCode(folder = sqlFolder): Promise<CodeObject[]> {

@@ -39,8 +39,9 @@ export function isDatabaseUnavailable(error: unknown): boolean {
 }
 
 /**
- * True when a release is being loaded just now, or somebody else's lock is in its way: a deadlock, a lock that could not be
- * had in time, or an object that was replaced while it was looked up or changed. The same call succeeds later.
+ * True when a release is being loaded just now, or somebody else's lock is in its way: a deadlock, a lock
+ * that could not be had in time, or an object that was replaced while it was looked up or changed. The same
+ * call succeeds later.
  */
 export function isBeingMigrated(error: unknown): boolean {
   const code = codeOf(error);
@@ -53,16 +54,17 @@ export function isBeingMigrated(error: unknown): boolean {
 }
 
 /**
- * True when the database refuses one of the values given, so that trying again cannot help: it cannot hold it (SQLSTATE
- * classes 22 and 54), somebody's constraint or trigger does not want it (23, P0), or somebody's trigger fails.
+ * True when the database refuses one of the values given, so that trying again cannot help: it cannot hold it
+ * (SQLSTATE classes 22 and 54), somebody's constraint or trigger does not want it (23, P0), or somebody's
+ * trigger fails.
  */
 export function isUnstorable(error: unknown): boolean {
   return ["22", "23", "54", "P0"].includes(codeOf(error)?.slice(0, 2) ?? "") || isFaultOfAnotherObject(error);
 }
 
 /**
- * True for what is missing or forbidden inside a function: ours are loaded together, so it is somebody's trigger that
- * calls what has gone, and no sign that nobody migrated.
+ * True for what is missing or forbidden inside a function: ours are loaded together, so it is somebody's
+ * trigger that calls what has gone, and no sign that nobody migrated.
  */
 function isFaultOfAnotherObject(error: unknown): boolean {
   const inside = error instanceof Error && "where" in error && typeof error.where === "string";
@@ -70,8 +72,8 @@ function isFaultOfAnotherObject(error: unknown): boolean {
 }
 
 /**
- * What a person has to change, if that is what the error says; undefined otherwise. `atOnce`: the command does not wait
- * for a database that is away, so that counts as well.
+ * What a person has to change, if that is what the error says; undefined otherwise. `atOnce`: the command
+ * does not wait for a database that is away, so that counts as well.
  */
 export function asConfigurationError(error: unknown, atOnce = false): ConfigurationError | undefined {
   const advice =
@@ -84,8 +86,8 @@ export function asConfigurationError(error: unknown, atOnce = false): Configurat
 }
 
 /**
- * What a person typed and the database refused, as one line: a rule of ours (class NT, docs/reference/errors.md), or a value
- * of the wrong form (classes 22 and 23). Undefined for any other error.
+ * What a person typed and the database refused, as one line: a rule of ours (class NT,
+ * docs/reference/errors.md), or a value of the wrong form (classes 22 and 23). Undefined for any other error.
  */
 export function asRefusal(error: unknown): ConfigurationError | undefined {
   const code = codeOf(error);

@@ -14,9 +14,9 @@ export type Listener = { close(): Promise<void> };
 type Subscription = { close(): Promise<void> };
 
 /**
- * Calls `onPayload` with every NOTIFY on the channel, for as long as it takes: after an outage it connects again, and
- * what was notified meanwhile is lost. `onConnected` is called whenever it begins to hear.
- * Rejects when the first connection fails.
+ * Calls `onPayload` with every NOTIFY on the channel, for as long as it takes: after an outage it connects
+ * again, and what was notified meanwhile is lost. `onConnected` is called whenever it begins to hear. Rejects
+ * when the first connection fails.
  */
 export async function listen(
   databaseUrl: string,
@@ -34,7 +34,8 @@ export async function listen(
 
   async function subscribe(): Promise<Subscription> {
     const sockets: Socket[] = [];
-    // its own way of trying again cannot be stopped while the database is away, so it gives up at once, and we try again
+    // its own way of trying again cannot be stopped while the database is away, so it gives up at once, and
+    // we try again
     const subscriber = createSubscriber(
       {
         connectionString: databaseUrl,

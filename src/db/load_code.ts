@@ -35,13 +35,14 @@ export type Loaded = { loaded: string[]; dropped: string[] };
 const nothing: Loaded = { loaded: [], dropped: [] };
 
 /**
- * Brings functions, views, types, triggers and comments of the database in step with sql/, in one transaction:
- * what differs is replaced in place, so that sessions that use it go on. Only what PostgreSQL cannot replace is dropped,
- * with those of our objects that depend on it, and created again with the same grants; then what sql/ no longer has
- * goes. Where nothing differs, nothing is executed and no lock is taken.
+ * Brings functions, views, types, triggers and comments of the database in step with sql/, in one
+ * transaction: what differs is replaced in place, so that sessions that use it go on. Only what PostgreSQL
+ * cannot replace is dropped, with those of our objects that depend on it, and created again with the same
+ * grants; then what sql/ no longer has goes. Where nothing differs, nothing is executed and no lock is taken.
  *
  * Returns the names of what was created or replaced, and of what was dropped for good.
- * @throws ConfigurationError when an object of somebody else depends on one that has to be dropped, or when locks could
+ * @throws ConfigurationError when an object of somebody else depends on one that has to be dropped, or when
+ * locks could
  *   not be had for minutes; Error with the file's name when a file cannot be loaded. Nothing has changed then.
  */
 export async function loadCode(
@@ -97,7 +98,9 @@ class Load {
   readonly #client: ClientBase;
   readonly #code: readonly CodeObject[];
   readonly #before: ReadonlyMap<string, LoadedObject>;
-  /** names of what has to be created or replaced; files come after what they depend on, so one pass is enough */
+  /**
+   * names of what has to be created or replaced; files come after what they depend on, so one pass is enough
+   */
   readonly #wanted: Set<string>;
   /** name → identity of what is there */
   readonly #identities = new Map<string, string>();
@@ -186,7 +189,10 @@ class Load {
     else await this.#settle(name, new Set(before.map(({ version }) => version)));
   }
 
-  /** Other arguments make another function beside the old one: the old one goes. Grants that were on it come back. */
+  /**
+   * Other arguments make another function beside the old one: the old one goes. Grants that were on it come
+   * back.
+   */
   async #settle(name: string, before: ReadonlySet<string>): Promise<void> {
     const after = await objectsNamed(this.#client, name);
     // somebody else may have functions of this name, with other arguments: ours is the one that is new

@@ -12,9 +12,10 @@ import { refuseForeignTables, requireServer } from "./server.ts";
 import { waitForDatabase } from "./wait.ts";
 
 /**
- * Brings the database up to date: graphile-worker's schema first, since our functions queue jobs, then the tables
- * (migrations/), then the code (sql/). Does nothing, and takes no lock, when it is up to date; a second one at the
- * same time waits for the first. `codeOnly` leaves out the tables, for graphile-migrate's own commands.
+ * Brings the database up to date: graphile-worker's schema first, since our functions queue jobs, then the
+ * tables (migrations/), then the code (sql/). Does nothing, and takes no lock, when it is up to date; a
+ * second one at the same time waits for the first. `codeOnly` leaves out the tables, for graphile-migrate's
+ * own commands.
  * @throws ConfigurationError for what a person has to change: credentials, somebody's view in the way
  */
 export async function migrate(

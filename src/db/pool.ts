@@ -3,12 +3,15 @@ import type { Logger } from "pino";
 import { messageOf } from "../errors.ts";
 
 const timestamptz = 1184;
-/** date and interval: `pg` would make objects of them, which depend on the time zone or print as nothing a person reads */
+/**
+ * date and interval: `pg` would make objects of them, which depend on the time zone or print as nothing a
+ * person reads
+ */
 const asTheyAre = new Set([1082, 1186]);
 
 /**
- * Connections to the database. Times come back as ISO 8601 text in UTC with microseconds, since a JavaScript Date
- * would cut them to milliseconds; bigint, date and interval come back as text.
+ * Connections to the database. Times come back as ISO 8601 text in UTC with microseconds, since a JavaScript
+ * Date would cut them to milliseconds; bigint, date and interval come back as text.
  */
 export function createPool(options: {
   databaseUrl: string;
@@ -37,7 +40,8 @@ export function createPool(options: {
     options: `-c timezone=UTC -c datestyle=ISO -c search_path=${options.searchPath ?? "public"}`,
     types: types as never,
   });
-  // An idle connection that breaks is not an error of ours: the next query gets a new one, or fails and says why.
+  // An idle connection that breaks is not an error of ours: the next query gets a new one, or fails and says
+  // why.
   const note = (error: unknown) => options.log.debug({ error: messageOf(error) }, "database connection lost");
   pool.on("error", note);
   pool.on("connect", (client) => client.on("error", note));

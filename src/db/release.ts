@@ -26,7 +26,8 @@ export async function databaseMigrations(pool: Pick<Pool, "query">): Promise<str
 
 /**
  * A service works only with the tables and functions of its own release.
- * @throws ConfigurationError that says what to do, when the database was never migrated, or is of an older or a newer
+ * @throws ConfigurationError that says what to do, when the database was never migrated, or is of an older or
+ * a newer
  *   release
  */
 export async function requireSameRelease(pool: Pool): Promise<void> {

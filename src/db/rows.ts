@@ -33,7 +33,9 @@ export async function rowOf<Row>(
   return schema.parse(rows[0]);
 }
 
-/** The rows of a query as they are: for the one caller that has to live with a row that it cannot understand. */
+/**
+ * The rows of a query as they are: for the one caller that has to live with a row that it cannot understand.
+ */
 export async function uncheckedRowsOf(
   db: Db,
   sql: string | Prepared,

@@ -5,7 +5,8 @@ const oldest = 16;
 
 /**
  * Looks whether the server can be what we need before anything is changed or started.
- * @throws ConfigurationError, one sentence, for a PostgreSQL older than 16, another encoding than UTF8, and, where
+ * @throws ConfigurationError, one sentence, for a PostgreSQL older than 16, another encoding than UTF8, and,
+ * where
  *   `writes`, a server or database that is read-only
  */
 export async function requireServer(pool: Pool, { writes = false } = {}): Promise<void> {

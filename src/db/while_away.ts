@@ -17,7 +17,8 @@ export type WhileAway = {
 };
 
 /**
- * Repeats `work` while the database cannot do it, with longer and longer waits; undefined when the answer is not wanted any more.
+ * Repeats `work` while the database cannot do it, with longer and longer waits; undefined when the answer is
+ * not wanted any more.
  * @throws ConfigurationError when waiting cannot help, or `work` says so
  */
 export async function whileAway<T>(work: () => Promise<T>, options: WhileAway): Promise<T | undefined> {

@@ -6,8 +6,8 @@ import * as sql from "./sql.ts";
 const batchSize = 1_000;
 
 /**
- * Decides until no cluster waits any more (SQL decide_due); every batch is a transaction of its own. While batches come out
- * full, as many as `deciders` are under way at the same time: they take different clusters.
+ * Decides until no cluster waits any more (SQL decide_due); every batch is a transaction of its own. While
+ * batches come out full, as many as `deciders` are under way at the same time: they take different clusters.
  */
 export async function decideDue(
   pool: Pool,

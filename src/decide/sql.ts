@@ -11,7 +11,9 @@ const decided = z.object({
 /** How many clusters a batch had, the messages it queued, and the issues it notified and held. */
 export type Decided = z.infer<typeof decided>;
 
-/** Decides for at most `batchSize` clusters that wait, in one transaction; 0 clusters: none waits any more. */
+/**
+ * Decides for at most `batchSize` clusters that wait, in one transaction; 0 clusters: none waits any more.
+ */
 export const decideDue = (db: Db, batchSize: number): Promise<Decided> =>
   rowOf(
     db,

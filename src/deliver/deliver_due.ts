@@ -19,9 +19,9 @@ type Batch = {
 };
 
 /**
- * Delivers until nothing is due any more. The network is used outside of any transaction; a crash between sending and
- * settling makes the message go out again after the lease, with the same id. While a full batch goes out, the next one is
- * claimed and rendered.
+ * Delivers until nothing is due any more. The network is used outside of any transaction; a crash between
+ * sending and settling makes the message go out again after the lease, with the same id. While a full batch
+ * goes out, the next one is claimed and rendered.
  */
 export async function deliverDue(
   target: Target,

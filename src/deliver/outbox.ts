@@ -26,8 +26,8 @@ export type Outcome = { id: string; attempt: number; unrendered?: Unrendered[] }
 const identitySchema = z.object({ id: z.string(), attempt: z.number() });
 
 /**
- * Takes messages that are due; for the length of the lease nobody else gets them. A row that cannot be understood
- * comes back as the outcome "schema", so that it does not stand in the way of the others.
+ * Takes messages that are due; for the length of the lease nobody else gets them. A row that cannot be
+ * understood comes back as the outcome "schema", so that it does not stand in the way of the others.
  */
 export async function claim(
   pool: Pool,
@@ -48,7 +48,9 @@ export async function claim(
   return claimed;
 }
 
-/** Records how deliveries ended. A release that is loaded just then does not lose it: they would go out again. */
+/**
+ * Records how deliveries ended. A release that is loaded just then does not lose it: they would go out again.
+ */
 export async function settle(pool: Pool, outcomes: Outcome[]): Promise<sql.Settled> {
   return whileMigrated(() => sql.settleNotifications(pool, JSON.stringify(outcomes)));
 }
@@ -59,8 +61,8 @@ export function success(row: { id: string; attempt: number }, result: Record<str
 }
 
 /**
- * The outcome of a delivery that failed. What is not a DeliveryError is a fault of ours: it counts as "client" and is
- * tried again, since a new version may put it right before the message is given up.
+ * The outcome of a delivery that failed. What is not a DeliveryError is a fault of ours: it counts as
+ * "client" and is tried again, since a new version may put it right before the message is given up.
  */
 export function failure(row: { id: string; attempt: number }, error: unknown): Outcome {
   const known = error instanceof DeliveryError ? error : undefined;

@@ -19,8 +19,8 @@ export type RenderedRows = {
 };
 
 /**
- * Renders what a target needs of each issue. An issue whose template fails is left out of its message, all others go
- * out; a message of which nothing is left fails as "template".
+ * Renders what a target needs of each issue. An issue whose template fails is left out of its message, all
+ * others go out; a message of which nothing is left fails as "template".
  */
 export async function renderAll(
   rows: ClaimedNotification[],

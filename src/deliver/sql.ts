@@ -2,8 +2,9 @@ import { z } from "zod";
 import { type Db, rowOf, uncheckedRowsOf } from "../db/rows.ts";
 
 /**
- * Takes messages to a target that are due; for the length of the lease nobody else gets them. The rows are not checked
- * here: one that cannot be understood must not stand in the way of the others (claimed.ts has the schema).
+ * Takes messages to a target that are due; for the length of the lease nobody else gets them. The rows are
+ * not checked here: one that cannot be understood must not stand in the way of the others (claimed.ts has the
+ * schema).
  */
 export const claimNotifications = (
   db: Db,

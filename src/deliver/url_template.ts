@@ -11,8 +11,8 @@ function encodePart(value: string): string {
 }
 
 /**
- * Fills every `{cluster_id}`, `{module}` and `{error_key}` of a configured URL template. Values are encoded one
- * by one; other text of the template is kept as configured, unknown placeholders included.
+ * Fills every `{cluster_id}`, `{module}` and `{error_key}` of a configured URL template. Values are encoded
+ * one by one; other text of the template is kept as configured, unknown placeholders included.
  */
 export function fillUrl(
   template: string,

@@ -35,7 +35,10 @@ export class NoAnswer extends Error {
   }
 }
 
-/** Connections of one receiver; the caller closes it. None goes to a forbidden address, whatever DNS says by then. */
+/**
+ * Connections of one receiver; the caller closes it. None goes to a forbidden address, whatever DNS says by
+ * then.
+ */
 export function createAgent(limits: Pick<HttpLimits, "connectTimeoutMs">): Agent {
   const connectTo = buildConnector({ timeout: limits.connectTimeoutMs, lookup: guardedLookup });
   return new Agent({
@@ -51,7 +54,8 @@ export function createAgent(limits: Pick<HttpLimits, "connectTimeoutMs">): Agent
 }
 
 /**
- * Sends one request and reads the answer, whatever its status; redirects are answers, not followed. `stop` ends it early.
+ * Sends one request and reads the answer, whatever its status; redirects are answers, not followed. `stop`
+ * ends it early.
  *
  * @throws NoAnswer
  */

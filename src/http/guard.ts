@@ -3,8 +3,9 @@ import { isIP, type LookupFunction } from "node:net";
 import ipaddr from "ipaddr.js";
 
 /**
- * Where requests of ours may go, wherever a URL comes from: encrypted, unless it stays on this machine or plain HTTP is
- * allowed by name; with no credentials in it; never to addresses that only this machine's own network or cloud answers.
+ * Where requests of ours may go, wherever a URL comes from: encrypted, unless it stays on this machine or
+ * plain HTTP is allowed by name; with no credentials in it; never to addresses that only this machine's own
+ * network or cloud answers.
  */
 
 /** Link-local, this machine in disguise, and where clouds give out the credentials of a machine. */
@@ -16,9 +17,9 @@ const forbidden = {
 };
 
 /**
- * IPv6 networks whose addresses stand for IPv4 addresses, and in which of their 16 bytes these may be: IPv4-compatible,
- * mapped, translated, NAT64 and its local networks (RFC 6052, by prefixes of 96 and of 64 bits; shorter ones leave zeros
- * at the end, which makes it 0.0.0.0), 6to4.
+ * IPv6 networks whose addresses stand for IPv4 addresses, and in which of their 16 bytes these may be:
+ * IPv4-compatible, mapped, translated, NAT64 and its local networks (RFC 6052, by prefixes of 96 and of 64
+ * bits; shorter ones leave zeros at the end, which makes it 0.0.0.0), 6to4.
  */
 const embeddings = (
   [
@@ -49,7 +50,9 @@ function isForbidden(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
 
 const forbiddenNames = new Set(["metadata.google.internal", "metadata.goog"]);
 
-/** Whether a host, a name or an address as URL.hostname writes it, is one that nothing of ours may talk to. */
+/**
+ * Whether a host, a name or an address as URL.hostname writes it, is one that nothing of ours may talk to.
+ */
 export function isForbiddenHost(hostname: string): boolean {
   const host = hostname
     .toLowerCase()
@@ -60,8 +63,8 @@ export function isForbiddenHost(hostname: string): boolean {
 }
 
 /**
- * What is wrong with a URL that requests of ours are to go to; it completes the sentence "… has to be". Undefined when
- * nothing is. `plainHttp`: http:// is allowed for other machines, too.
+ * What is wrong with a URL that requests of ours are to go to; it completes the sentence "… has to be".
+ * Undefined when nothing is. `plainHttp`: http:// is allowed for other machines, too.
  */
 export function urlProblem(text: string, options: { plainHttp?: boolean } = {}): string | undefined {
   const url = /^https?:\/\/[^\s/\\]/i.test(text) ? URL.parse(text) : null;

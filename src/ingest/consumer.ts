@@ -29,9 +29,10 @@ export type ResultsConsumerOptions = {
 };
 
 /**
- * Consumes results into the database. The database says how far we are (consumer_offset); what is committed to Kafka
- * follows it. Where Kafka leads all the same (the database was restored, or is another one), the database's offset
- * counts: the first batch of a partition is checked, and the partition is read again from there.
+ * Consumes results into the database. The database says how far we are (consumer_offset); what is committed
+ * to Kafka follows it. Where Kafka leads all the same (the database was restored, or is another one), the
+ * database's offset counts: the first batch of a partition is checked, and the partition is read again from
+ * there.
  */
 export class ResultsConsumer {
   readonly #options: ResultsConsumerOptions;
@@ -109,15 +110,17 @@ export class ResultsConsumer {
       const starting = this.#starting;
       await this.#consumer.disconnect();
       if (!starting) return;
-      // kafkajs goes on with connecting and joining, on new connections: cut off those as well, until it gives up
+      // kafkajs goes on with connecting and joining, on new connections: cut off those as well, until it
+      // gives up
       await Promise.race([starting.catch(() => undefined), sleep(100)]);
     }
   }
 
   /**
-   * Stores a batch, in portions one after the other. The last one may still be under way when this ends: while the database stores a
-   * portion, the next one is fetched and read. What comes after it is stored only once it is; should it be given up, what Kafka hands
-   * over next is compared with the database, and the partition read again from there.
+   * Stores a batch, in portions one after the other. The last one may still be under way when this ends:
+   * while the database stores a portion, the next one is fetched and read. What comes after it is stored only
+   * once it is; should it be given up, what Kafka hands over next is compared with the database, and the
+   * partition read again from there.
    */
   async #consume(payload: EachBatchPayload): Promise<void> {
     const { messages, partition } = payload.batch;
@@ -172,8 +175,9 @@ export class ResultsConsumer {
   }
 
   /**
-   * Tries until the messages are stored, and then tells Kafka; false when we lost the partition or are to stop before that. What
-   * Kafka does not hear it hears with the next portion, and hands over again until then.
+   * Tries until the messages are stored, and then tells Kafka; false when we lost the partition or are to
+   * stop before that. What Kafka does not hear it hears with the next portion, and hands over again until
+   * then.
    */
   async #store(payload: EachBatchPayload, entries: Entry[]): Promise<boolean> {
     const { kafka, pool, log } = this.#options;
@@ -204,7 +208,10 @@ export class ResultsConsumer {
     return true;
   }
 
-  /** Repeats `work` while the database cannot do it; undefined when we lost the partition or are to stop before that. */
+  /**
+   * Repeats `work` while the database cannot do it; undefined when we lost the partition or are to stop
+   * before that.
+   */
   async #persist<T>(
     payload: EachBatchPayload,
     context: object,

@@ -13,9 +13,9 @@ export type DeadLetters = { topic: string; producer: RecordProducer };
 const lease = "1 minute";
 
 /**
- * Writes rejected messages to the dead-letter topic until none is due any more. The table is the truth: what was sent and
- * not recorded goes out again, and what the topic refuses for good is marked with the reason. Does not throw when Kafka
- * is away.
+ * Writes rejected messages to the dead-letter topic until none is due any more. The table is the truth: what
+ * was sent and not recorded goes out again, and what the topic refuses for good is marked with the reason.
+ * Does not throw when Kafka is away.
  */
 export async function forwardRejected(
   pool: Pool,
@@ -53,8 +53,9 @@ export async function forwardRejected(
 }
 
 /**
- * The message as it came, with headers of ours behind its own. kafkajs cannot write a header without a value: such a one
- * goes out empty, and `ccx-rejected-null-headers` says which they were, as JSON: name → places among the name's values.
+ * The message as it came, with headers of ours behind its own. kafkajs cannot write a header without a value:
+ * such a one goes out empty, and `ccx-rejected-null-headers` says which they were, as JSON: name → places
+ * among the name's values.
  */
 export function deadLetterOf(message: RejectedMessage): Message {
   const theirs = Object.entries(message.headers);

@@ -18,8 +18,8 @@ export async function ingestBatch(
 }
 
 /**
- * Calls `store` with the entries as one JSON array. When the database refuses a value that passed our checks, they are
- * halved until the message is found, and that one is rejected as `not_storable`.
+ * Calls `store` with the entries as one JSON array. When the database refuses a value that passed our checks,
+ * they are halved until the message is found, and that one is rejected as `not_storable`.
  */
 export async function halving<T>(entries: Entry[], store: (batch: string) => Promise<T>): Promise<T[]> {
   const whole = (parts: Entry[]) => store(`[${parts.map(({ json }) => json).join(",")}]`);

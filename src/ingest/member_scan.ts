@@ -12,8 +12,9 @@ export const leftOut: ReadonlySet<string> = new Set([
 export type Span = readonly [start: number, end: number];
 
 /**
- * Follows scanJson() through a message and notes the members of its outermost `Report` that are stored. Of several `Report`s
- * the last one counts, as for every reader of JSON; a key means the same however it is written (`s\u006bips`).
+ * Follows scanJson() through a message and notes the members of its outermost `Report` that are stored. Of
+ * several `Report`s the last one counts, as for every reader of JSON; a key means the same however it is
+ * written (`s\u006bips`).
  */
 export class MemberScan {
   #kept: Span[] = [];

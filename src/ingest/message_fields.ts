@@ -25,7 +25,10 @@ const nameRule = "has to be a text of 1 to 255 characters";
 const name = z.string(nameRule).refine(isName, nameRule);
 const hit = z.object({ component: name, key: name }, "has to be an object");
 
-/** Checks hit by hit up to the first bad one, so that a message with a million of them costs one issue, not a million. */
+/**
+ * Checks hit by hit up to the first bad one, so that a message with a million of them costs one issue, not a
+ * million.
+ */
 const hits = z
   .custom<unknown[]>(Array.isArray, { error: "has to be an array", abort: true })
   .check(({ value, issues }) => {
@@ -44,7 +47,10 @@ const accountRule = "has to be a whole number, 0 or more";
 const clusterRule = "has to be a UUID such as 5d5892d3-1f74-4ccf-91af-548dfc9767aa";
 const versionRule = "has to be a whole number from 0 to 255";
 
-/** In the order in which problems are reported. Only validates: nothing uses its output, so unknown keys stay unread. */
+/**
+ * In the order in which problems are reported. Only validates: nothing uses its output, so unknown keys stay
+ * unread.
+ */
 const beforeTime = z.object({
   OrgID: z.int(orgRule).positive(orgRule),
   AccountNumber: z.int(accountRule).min(0, accountRule).nullish(),

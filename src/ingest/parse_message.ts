@@ -15,7 +15,9 @@ export type ParsedMessage =
       cluster: string;
       /** LastChecked as RFC 3339 in UTC, cut to microseconds. */
       updatedAt: string;
-      /** What of `Report` is stored: a JSON object, its members as they were written, numbers to the digit. */
+      /**
+       * What of `Report` is stored: a JSON object, its members as they were written, numbers to the digit.
+       */
       report: string;
       /** How many characters more the message has once numbers such as 1e1000 are written out. */
       growth: number;
@@ -113,7 +115,10 @@ export function parseMessage(
   };
 }
 
-/** The message's own bytes, inflated where they are gzip, without the byte order mark that JSON does not allow. */
+/**
+ * The message's own bytes, inflated where they are gzip, without the byte order mark that JSON does not
+ * allow.
+ */
 function decompress(value: Buffer, maxBytes: number): Buffer | ParsedMessage {
   let bytes = value;
   if (value[0] === 0x1f && value[1] === 0x8b) {

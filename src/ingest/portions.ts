@@ -1,7 +1,10 @@
 import type { KafkaMessage } from "kafkajs";
 import { parseMessage } from "./parse_message.ts";
 
-/** One call carries at most this much, so that memory stays flat whatever the broker hands over, or the table holds. */
+/**
+ * One call carries at most this much, so that memory stays flat whatever the broker hands over, or the table
+ * holds.
+ */
 export const mostBytes = 8 * 1024 * 1024;
 
 /** And so many rejected messages at most; how many new ones is configured. */
@@ -14,9 +17,9 @@ export type Arrived = Pick<KafkaMessage, "offset" | "key" | "value" | "headers">
 export type Entry = { message: Arrived; json: string };
 
 /**
- * Parses messages and hands them on in portions for one call of ingest() each: at most `mostMessages`, and, unless a
- * single one is larger, 8 MiB. What counts is the text after inflating, its numbers written out: a megabyte of gzip can be
- * a gigabyte of reports.
+ * Parses messages and hands them on in portions for one call of ingest() each: at most `mostMessages`, and,
+ * unless a single one is larger, 8 MiB. What counts is the text after inflating, its numbers written out: a
+ * megabyte of gzip can be a gigabyte of reports.
  */
 export function* portionsOf(messages: Arrived[], mostMessages: number, now: () => Date): Generator<Entry[]> {
   let portion: Entry[] = [];
@@ -48,7 +51,9 @@ function entryOf(message: Arrived, now: Date): Entry & { size: number } {
   return { message, json, size: json.length + parsed.growth };
 }
 
-/** The element for a message that is not taken: raw bytes in base64, the reason, a sentence, and whose it is. */
+/**
+ * The element for a message that is not taken: raw bytes in base64, the reason, a sentence, and whose it is.
+ */
 export function rejection(
   message: Arrived,
   reason: string,

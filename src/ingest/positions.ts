@@ -15,9 +15,9 @@ export type PositionsOptions = {
 };
 
 /**
- * Compares where Kafka hands over with where the database is. Usually Kafka lags, and what is handed over again is
- * skipped by its offset. It leads when the database was restored or is another one; then the partition is read again
- * from the database's offset, once for each membership of the group.
+ * Compares where Kafka hands over with where the database is. Usually Kafka lags, and what is handed over
+ * again is skipped by its offset. It leads when the database was restored or is another one; then the
+ * partition is read again from the database's offset, once for each membership of the group.
  */
 export class Positions {
   readonly #options: PositionsOptions;
@@ -29,9 +29,9 @@ export class Positions {
   }
 
   /**
-   * To be called when partitions are assigned. Where Kafka believes that we have everything it hands over no batch, so a
-   * check of the first one would never come. What this misses (the database or Kafka is away now) check() finds with the
-   * next message. Never rejects.
+   * To be called when partitions are assigned. Where Kafka believes that we have everything it hands over no
+   * batch, so a check of the first one would never come. What this misses (the database or Kafka is away now)
+   * check() finds with the next message. Never rejects.
    */
   async joined(partitions: readonly number[]): Promise<void> {
     const { kafka, topic, group, log } = this.#options;
@@ -61,8 +61,8 @@ export class Positions {
   }
 
   /**
-   * To be called with the first offset of a batch before any of it is stored. False when the partition is read again from
-   * an earlier offset: the batch must be left alone. Rejects with what `pg` throws.
+   * To be called with the first offset of a batch before any of it is stored. False when the partition is
+   * read again from an earlier offset: the batch must be left alone. Rejects with what `pg` throws.
    */
   async check(partition: number, first: bigint): Promise<boolean> {
     const state = this.#partitions.get(partition);

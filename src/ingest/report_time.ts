@@ -3,7 +3,10 @@
  * millisecond; PostgreSQL takes still more, and what it refuses ends the whole batch.
  */
 
-/** A moment read from a message: to the microsecond as PostgreSQL keeps it, and to the millisecond for comparing. */
+/**
+ * A moment read from a message: to the microsecond as PostgreSQL keeps it, and to the millisecond for
+ * comparing.
+ */
 export interface ReportTime {
   /** RFC 3339 in UTC with six decimals, e.g. `2020-04-02T09:00:05.268294Z`. */
   text: string;

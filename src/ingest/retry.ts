@@ -5,9 +5,9 @@ import type { RejectedFilter } from "./rejected.ts";
 import * as sql from "./sql.ts";
 
 /**
- * Tries rejected messages again that no retry has stored yet, as if they had just arrived: the same parser, the same
- * SQL. Each portion is a transaction of its own, so that whatever ends this early leaves every message done or not.
- * Rejects with what `pg` throws, and with ConfigurationError for a place that is none.
+ * Tries rejected messages again that no retry has stored yet, as if they had just arrived: the same parser,
+ * the same SQL. Each portion is a transaction of its own, so that whatever ends this early leaves every
+ * message done or not. Rejects with what `pg` throws, and with ConfigurationError for a place that is none.
  */
 export async function retryRejected(pool: Pool, filter: RejectedFilter): Promise<sql.Retried> {
   const parts: sql.Retried[] = [{ stored: 0, replaced: 0, unchanged: 0, rejected: 0, done_already: 0 }];

@@ -2,9 +2,10 @@ import { MemberScan, type Span } from "./member_scan.ts";
 
 /**
  * One pass over the bytes of a JSON text, before it is parsed: finds what JSON allows and PostgreSQL's jsonb
- * does not, nesting that would cost the parser its stack, and where the members of `Report` are. It trusts nothing; on a
- * text that is no JSON it ends as well, and the parser gives the verdict. Own code: no parser reports what PostgreSQL
- * refuses, nor byte positions, and a parser written in JavaScript would take several times as long for each message.
+ * does not, nesting that would cost the parser its stack, and where the members of `Report` are. It trusts
+ * nothing; on a text that is no JSON it ends as well, and the parser gives the verdict. Own code: no parser
+ * reports what PostgreSQL refuses, nor byte positions, and a parser written in JavaScript would take several
+ * times as long for each message.
  */
 
 export const maxDepth = 128;
@@ -19,7 +20,10 @@ export interface Scan {
   problem: ScanProblem | undefined;
   /** Keys of the outermost object whose number was written with a fraction or an exponent (`1.0`, `1e3`). */
   fractional: ReadonlySet<string> | undefined;
-  /** How many characters more the text has once numbers such as 1e1000 are written out, as PostgreSQL prints them. */
+  /**
+   * How many characters more the text has once numbers such as 1e1000 are written out, as PostgreSQL prints
+   * them.
+   */
   growth: number;
   /** Where the members of the last `Report` are that are stored; of a text that is no JSON, anything. */
   report: readonly Span[];

@@ -16,7 +16,9 @@ export type Ingested = z.infer<typeof ingested>;
 export type Position = {
   topic: string;
   partition: number;
-  /** The partition's end as the broker gave it; before the offset we expect next, the topic was created anew. */
+  /**
+   * The partition's end as the broker gave it; before the offset we expect next, the topic was created anew.
+   */
   highWatermark: string;
 };
 
@@ -24,8 +26,8 @@ export type Position = {
 export const topicRecreated = "NTI01";
 
 /**
- * Stores a batch of one partition, a JSON array, and moves its offset, in one transaction.
- * Rejects with SQLSTATE `topicRecreated`, and with what `isUnstorable` knows for a value that the database refuses.
+ * Stores a batch of one partition, a JSON array, and moves its offset, in one transaction. Rejects with
+ * SQLSTATE `topicRecreated`, and with what `isUnstorable` knows for a value that the database refuses.
  */
 export const ingest = (db: Db, position: Position, batch: string): Promise<Ingested> =>
   rowOf(
@@ -48,8 +50,8 @@ export async function nextOffset(db: Db, topic: string, partition: number): Prom
 }
 
 /**
- * Takes rejected messages that have to go to the dead-letter topic, in no order: at most `batchSize`, at most `maxBytes`
- * together. They are due again when the lease (an interval) ends.
+ * Takes rejected messages that have to go to the dead-letter topic, in no order: at most `batchSize`, at most
+ * `maxBytes` together. They are due again when the lease (an interval) ends.
  */
 export const claimDeadLetters = (
   db: Db,
@@ -98,7 +100,10 @@ const retried = z.object({
   done_already: z.number(),
 });
 
-/** How many messages are new reports now, replaced one, were known, are still rejected, or were stored by another retry. */
+/**
+ * How many messages are new reports now, replaced one, were known, are still rejected, or were stored by
+ * another retry.
+ */
 export type Retried = z.infer<typeof retried>;
 
 /** Stores those of a batch (a JSON array, each element with the id of its message) that conform by now. */

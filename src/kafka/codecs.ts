@@ -21,9 +21,9 @@ export const defaultMaxBatchBytes = 256 * 1024 * 1024;
 
 /**
  * Lets kafkajs, which brings only gzip, read and write all compression types of Kafka. Call once at start.
- * Node.js and two packages compress; own code is what bounds a batch before it takes memory, which kafkajs does not ask
- * of a codec. A batch that decompresses to more than `maxBytes` is refused with KafkaJSNonRetriableError: the consumer
- * stops visibly, with the offset where it was.
+ * Node.js and two packages compress; own code is what bounds a batch before it takes memory, which kafkajs
+ * does not ask of a codec. A batch that decompresses to more than `maxBytes` is refused with
+ * KafkaJSNonRetriableError: the consumer stops visibly, with the offset where it was.
  */
 export function registerCodecs(maxBytes: number = defaultMaxBatchBytes): void {
   const codecs = createCodecs(maxBytes);
@@ -94,7 +94,8 @@ function zstdDecompressFirst(data: Buffer, maxBytes: number): Promise<{ buffer: 
   return new Promise((resolve, reject) => {
     zlib.zstdDecompress(data, { maxOutputLength: maxBytes, info: true }, (error, result) => {
       if (error) return reject(error);
-      // With `info` the result is both; the types do not say so. `bytesWritten` is what was read of the input.
+      // With `info` the result is both; the types do not say so. `bytesWritten` is what was read of the
+      // input.
       const { buffer, engine } = result as unknown as { buffer: Buffer; engine: { bytesWritten: number } };
       if (engine.bytesWritten === 0) return reject(new Error("The batch is no zstd frame."));
       resolve({ buffer, consumed: engine.bytesWritten });
@@ -104,7 +105,9 @@ function zstdDecompressFirst(data: Buffer, maxBytes: number): Promise<{ buffer: 
 
 const xerialHeader = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
 
-/** The size that snappy data claim to have: bare, or as the Java client's blocks behind a header of 16 bytes. */
+/**
+ * The size that snappy data claim to have: bare, or as the Java client's blocks behind a header of 16 bytes.
+ */
 function snappySize(data: Buffer): number {
   if (!data.subarray(0, 8).equals(xerialHeader)) return uncompressedLength(data, 0);
   let size = 0;

@@ -12,7 +12,10 @@ export type GroupConsumerOptions = {
   onGivenUp: (error: Error) => void;
 };
 
-/** A consumer for batches of messages of some kilobytes, that restarts by itself after what passes; not connected yet. */
+/**
+ * A consumer for batches of messages of some kilobytes, that restarts by itself after what passes; not
+ * connected yet.
+ */
 export function createGroupConsumer({ kafka, group, stopping, onGivenUp }: GroupConsumerOptions): Consumer {
   const consumer = kafka.consumer({
     groupId: group,

@@ -40,7 +40,10 @@ export function kafkaConfigurationError(error: unknown): ConfigurationError | un
 
 const programmingErrors = new Set(["TypeError", "RangeError", "ReferenceError", "SyntaxError"]);
 
-/** Whether it, or what caused it, is an error of the language: kafkajs was given something that it cannot handle. */
+/**
+ * Whether it, or what caused it, is an error of the language: kafkajs was given something that it cannot
+ * handle.
+ */
 export function isProgrammingError(error: unknown): boolean {
   return [...causes(error)].some(({ name }) => programmingErrors.has(name));
 }

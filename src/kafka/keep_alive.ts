@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * Sends heartbeats while the work runs, so that the broker keeps the member in the group. What a heartbeat rejects with (a rebalance)
- * is thrown at once, as kafkajs wants it; the work goes on.
+ * Sends heartbeats while the work runs, so that the broker keeps the member in the group. What a heartbeat
+ * rejects with (a rebalance) is thrown at once, as kafkajs wants it; the work goes on.
  */
 export async function keepAlive<T>(
   heartbeat: () => Promise<void>,

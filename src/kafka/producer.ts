@@ -1,7 +1,10 @@
 import kafkajs, { type Kafka, type Producer } from "kafkajs";
 import { messageOf } from "../errors.ts";
 
-/** What we use of kafkajs' producer. The caller says `acks` with each send; -1 (all) is the only one Kafka takes here. */
+/**
+ * What we use of kafkajs' producer. The caller says `acks` with each send; -1 (all) is the only one Kafka
+ * takes here.
+ */
 export type MessageProducer = Pick<Producer, "connect" | "disconnect" | "send">;
 
 /** There is no connection, so nothing was sent; the message is that of what went wrong, its cause. */

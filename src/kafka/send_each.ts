@@ -9,8 +9,8 @@ export interface RecordProducer {
 }
 
 /**
- * `partition` and `offset` are null where the broker's answer does not tell them for a single message. Not `tried`: it was
- * not even sent, for an earlier one had failed.
+ * `partition` and `offset` are null where the broker's answer does not tell them for a single message. Not
+ * `tried`: it was not even sent, for an earlier one had failed.
  */
 export type SendResult =
   | { ok: true; partition: number | null; offset: string | null }
@@ -27,19 +27,22 @@ const messageFaults: Record<string, FailureReason> = {
 };
 
 const mostMessages = 500;
-/** kafkajs sends a partition's messages as one record batch, and the broker's 1 MiB limit counts the batch. */
+/**
+ * kafkajs sends a partition's messages as one record batch, and the broker's 1 MiB limit counts the batch.
+ */
 const mostBytes = 768 * 1024;
 const overheadBytes = 128;
 
 type Entry = [rowId: string, message: Message];
 
 /**
- * Sends messages, given by the id of their row, in their order and with the acknowledgement of all
- * replicas. Usually one request; more only when they would not fit into one record batch. When a request fails
- * for something one message can cause, its messages are sent one by one and the bad one fails alone
- * (permanent, "client" or "schema"): the broker refuses it, or kafkajs cannot even write it down and throws a TypeError,
- * twice (the second time with a new connection, so that it is not that). Any other failure is the broker's, with the retryable reason "broker"; what it
- * happened to may have arrived, the receiver knows it by its id. What is left then is not tried.
+ * Sends messages, given by the id of their row, in their order and with the acknowledgement of all replicas.
+ * Usually one request; more only when they would not fit into one record batch. When a request fails for
+ * something one message can cause, its messages are sent one by one and the bad one fails alone (permanent,
+ * "client" or "schema"): the broker refuses it, or kafkajs cannot even write it down and throws a TypeError,
+ * twice (the second time with a new connection, so that it is not that). Any other failure is the broker's,
+ * with the retryable reason "broker"; what it happened to may have arrived, the receiver knows it by its id.
+ * What is left then is not tried.
  *
  * Never rejects because of Kafka; the map has a result for every row.
  */
@@ -98,7 +101,9 @@ function* chunks(messages: ReadonlyMap<string, Message>): Generator<Entry[]> {
   if (chunk.length > 0) yield chunk;
 }
 
-/** The broker names the first offset per partition: enough for one message, or when all went to one partition. */
+/**
+ * The broker names the first offset per partition: enough for one message, or when all went to one partition.
+ */
 function placeOf(answer: RecordMetadata[], index: number) {
   const [first] = answer;
   if (first === undefined || answer.length > 1) return { partition: null, offset: null };

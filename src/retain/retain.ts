@@ -8,8 +8,9 @@ const lockNotAvailable = "55P03";
 const mostTries = 20;
 
 /**
- * Takes steps of retention until none is left, each a transaction of its own; stops in between when it is to. A table that is
- * busy is tried again twenty times, every half a second (`waitMs`), then left for the next time.
+ * Takes steps of retention until none is left, each a transaction of its own; stops in between when it is to.
+ * A table that is busy is tried again twenty times, every half a second (`waitMs`), then left for the next
+ * time.
  * @returns what was done. Rejects with what `pg` throws.
  */
 export async function retain(

@@ -1,5 +1,7 @@
 const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
-/** A visible character made of more code units than this is decoration; cut through it rather than drop it. */
+/**
+ * A visible character made of more code units than this is decoration; cut through it rather than drop it.
+ */
 const longestGrapheme = 64;
 
 /** Length in Unicode code points, which is what `varchar(n)` counts. */

@@ -13,7 +13,9 @@ export function fenceAfter(line: string, open: string | undefined): string | und
   return fence.startsWith(open) && info.trim() === "" ? undefined : open;
 }
 
-/** The fence of the code block that a text ends within; undefined when it does not. Unless closed, it goes on. */
+/**
+ * The fence of the code block that a text ends within; undefined when it does not. Unless closed, it goes on.
+ */
 export function openFence(text: string): string | undefined {
   let open: string | undefined;
   for (const line of text.split("\n")) open = fenceAfter(line, open);

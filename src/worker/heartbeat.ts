@@ -9,8 +9,9 @@ import * as sql from "../ops/sql.ts";
 const beatMs = 15_000;
 
 /**
- * Says in the table `worker` that this process lives, now and every 15 s, and frees the jobs of those that do not (SQL
- * heartbeat). Trouble with the database is left to others: a beat that is missed is made up for by the next.
+ * Says in the table `worker` that this process lives, now and every 15 s, and frees the jobs of those that do
+ * not (SQL heartbeat). Trouble with the database is left to others: a beat that is missed is made up for by
+ * the next.
  * @returns what ends it, and takes the process out of the table
  */
 export function startHeartbeat(options: {

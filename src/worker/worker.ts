@@ -30,17 +30,22 @@ const crontab = [
   cronItem("retain", everyHour),
 ];
 
-/** The jobs of this process. A job is a wake-up only: its work is in tables, so a lost job delays, no more. */
+/**
+ * The jobs of this process. A job is a wake-up only: its work is in tables, so a lost job delays, no more.
+ */
 export interface Worker {
-  /** Rejects when the worker ended unasked; with ConfigurationError when a person has to make the database answer. */
+  /**
+   * Rejects when the worker ended unasked; with ConfigurationError when a person has to make the database
+   * answer.
+   */
   readonly failed: Promise<never>;
   /** Waits for the tasks that are running, unless the database is away: then they cannot record anything. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts graphile-worker on the tasks, by their names. A task that is not among them, since this process is not configured
- * for it, stays in the queue for a process that is, and is not put there by this one.
+ * Starts graphile-worker on the tasks, by their names. A task that is not among them, since this process is
+ * not configured for it, stays in the queue for a process that is, and is not put there by this one.
  */
 export async function startWorker(options: {
   pool: Pool;

@@ -5,7 +5,10 @@ import { backoffMs } from "../db/wait.ts";
 import type { ConfigurationError } from "../errors.ts";
 
 export type WorkerPoolOptions = {
-  /** Called with what a person has to change before there is a connection again: the database was dropped, the password is another. */
+  /**
+   * Called with what a person has to change before there is a connection again: the database was dropped, the
+   * password is another.
+   */
   giveUp(error: ConfigurationError): void;
   /** False while graphile-worker starts: then it hears at once that there is no connection. */
   isRunning(): boolean;
@@ -15,9 +18,10 @@ export type WorkerPoolOptions = {
 };
 
 /**
- * The pool as graphile-worker needs it. When the write that ends a job fails, it tries again for a few error codes only;
- * for any other, the process ends by an unhandled rejection. And what it tries again, a stop cannot interrupt. So it gets
- * a connection when there is one, and a connection that breaks has a code that it knows: 57P03.
+ * The pool as graphile-worker needs it. When the write that ends a job fails, it tries again for a few error
+ * codes only; for any other, the process ends by an unhandled rejection. And what it tries again, a stop
+ * cannot interrupt. So it gets a connection when there is one, and a connection that breaks has a code that
+ * it knows: 57P03.
  */
 export function workerPool(pool: Pool, options: WorkerPoolOptions): Pool {
   const { giveUp, isRunning, stopping, onUnreachable } = options;

@@ -51,7 +51,10 @@ async function work(db: PoolClient, query: string): Promise<{ pages: number; who
   };
 }
 
-/** Pages for each open issue of these clusters, after one question that does not count; what it read from end to end. */
+/**
+ * Pages for each open issue of these clusters, after one question that does not count; what it read from end
+ * to end.
+ */
 async function pagesPerIssue(
   db: PoolClient,
   clusters: string[],

@@ -22,7 +22,10 @@ async function fill({ pool }: TestDatabase, clusters: number): Promise<ToldResul
   }
 }
 
-/** The transactions of a service that is sent results one after the other, each when the one before has been notified. */
+/**
+ * The transactions of a service that is sent results one after the other, each when the one before has been
+ * notified.
+ */
 async function transactionsOf(database: TestDatabase, results: ToldResults, count: number): Promise<number> {
   await using topics = await openTopics();
   const transactions = transactionsOn(database, elsewhere.pool, "ccx consume+work");
@@ -61,7 +64,7 @@ test("a message needs few transactions on its way, however many clusters there a
     perMessage.push(((await transactionsOf(database, results, 1 + messages)) - one) / messages);
   }
   t.diagnostic(`transactions for each message: ${perMessage.join(", ")}`);
-  // 18 to 30: 13 are statements (one stores it, the others are decision, delivery, and their jobs); the rest are connections that
-  // hear of them, several times or all at once, as it happens
+  // 18 to 30: 13 are statements (one stores it, the others are decision, delivery, and their jobs); the rest
+  // are connections that hear of them, several times or all at once, as it happens
   for (const count of perMessage) assert.ok(count <= 40, `${count} transactions for each message`);
 });

@@ -29,7 +29,10 @@ async function fill({ pool }: TestDatabase, clusters: number): Promise<void> {
 /** What people set is small, whatever the size of the fleet. */
 const settings = ["rule", "rule_content", "policy", "silence", "acknowledged_rule", "event_targets"];
 
-/** The pages that the answers touch, how many rows they have, and the most rows that were read of one of the fleet's tables from end to end. */
+/**
+ * The pages that the answers touch, how many rows they have, and the most rows that were read of one of the
+ * fleet's tables from end to end.
+ */
 async function costOf(db: PoolClient, { statements }: Question, about: (Who | undefined)[]) {
   const cost = { pages: 0, rows: 0, whole: 0 };
   for (const who of about) {

@@ -30,7 +30,9 @@ const ledger = `select n.target_id || ' ' || i.cluster || ' ' || r.rule_name || 
   where n.live and not n.resolved
   group by n.issue_id, n.target_id, i.cluster, r.rule_name, r.error_key`;
 
-/** Compares what was put on the topic, what the database holds and what the receivers got, when all is quiet. */
+/**
+ * Compares what was put on the topic, what the database holds and what the receivers got, when all is quiet.
+ */
 export async function balance(stage: Stage, fleet: Fleet, feed: Feed): Promise<Books> {
   const wrong: string[] = [];
   const check = (what: string, found: readonly unknown[]) => {
@@ -147,7 +149,8 @@ export async function balance(stage: Stage, fleet: Fleet, feed: Feed): Promise<B
   const notOnce: unknown[] = [];
   for (const notification of all) {
     const found = toldTimes.get(notification) ?? 0;
-    // once, and once more for every cooldown that was made to end; what is gone at the end may not have come to it
+    // once, and once more for every cooldown that was made to end; what is gone at the end may not have come
+    // to it
     const most = 1 + (moved.get(notification) ?? 0);
     const least = expected.toNotify.has(notification) ? most : most - 1;
     unnotified += Math.max(0, least - found);
@@ -170,7 +173,10 @@ export async function balance(stage: Stage, fleet: Fleet, feed: Feed): Promise<B
 
 type Rejection = [at: string, reason: string];
 
-/** What is to be rejected and is not; rows with another reason than expected; rows of a position that had one already. */
+/**
+ * What is to be rejected and is not; rows with another reason than expected; rows of a position that had one
+ * already.
+ */
 export function compareRejected(
   expected: ReadonlyMap<string, string>,
   rows: readonly Rejection[],

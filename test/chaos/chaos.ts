@@ -36,7 +36,8 @@ export type ChaosFigures = {
 };
 
 /**
- * Runs the real service, lets everything that can go wrong go wrong, and compares the books when all is quiet again.
+ * Runs the real service, lets everything that can go wrong go wrong, and compares the books when all is quiet
+ * again.
  * @returns the figures, what does not balance, and what is worth knowing besides
  */
 export async function chaos(

@@ -13,8 +13,8 @@ export type DriverOptions = {
 };
 
 /**
- * Lets every fault of the plan happen, in order and not before its time; two of one thing wait for each other. Resolves
- * when all of them are made good, to how many there were of each kind.
+ * Lets every fault of the plan happen, in order and not before its time; two of one thing wait for each
+ * other. Resolves when all of them are made good, to how many there were of each kind.
  */
 export async function drive(stage: Stage, options: DriverOptions): Promise<Partial<Record<Kind, number>>> {
   const { plan, recovery, hurry, say } = options;

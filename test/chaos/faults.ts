@@ -126,8 +126,8 @@ export function commit(stage: Stage, fault: Fault): Promise<void> {
 }
 
 /**
- * Takes the members of these consumers out of the group at once, as the broker does when a session of 30 s has ended.
- * Those that live join again. Best effort: the broker may be away.
+ * Takes the members of these consumers out of the group at once, as the broker does when a session of 30 s
+ * has ended. Those that live join again. Best effort: the broker may be away.
  */
 export async function evict({ client, brokers }: Stage, names: readonly string[]): Promise<void> {
   const admin = client.admin();

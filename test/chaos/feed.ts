@@ -6,8 +6,8 @@ export const idHeader = "chaos-id";
 const everyMs = 200;
 
 /**
- * Puts the fleet's messages on the topic, so many a second, each until it is acknowledged; what was lost on the way back
- * may stand there twice. Batches of one partition keep their order.
+ * Puts the fleet's messages on the topic, so many a second, each until it is acknowledged; what was lost on
+ * the way back may stand there twice. Batches of one partition keep their order.
  */
 export class Feed {
   /** Ids of what the broker acknowledged. */

@@ -27,8 +27,8 @@ const bad: readonly [reason: string, value: (random: Random) => string | null][]
 ];
 
 /**
- * Clusters that report, now with the same hits, now with others; some reports come late, twice, or again with other
- * content, and some messages are of no use. A cluster always has the same partition.
+ * Clusters that report, now with the same hits, now with others; some reports come late, twice, or again with
+ * other content, and some messages are of no use. A cluster always has the same partition.
  */
 export class Fleet {
   /** Every message made, by id. */

@@ -1,8 +1,8 @@
 import { below, type Random, seeded, shuffle } from "../../dev/samples/random.ts";
 
 /**
- * What may go wrong, and what it happens to: two faults of one thing never overlap. `ms` is how long it lasts at most,
- * 0 for what is over at once.
+ * What may go wrong, and what it happens to: two faults of one thing never overlap. `ms` is how long it lasts
+ * at most, 0 for what is over at once.
  */
 export const kinds = {
   kill_consumer: { on: "consumer", ms: 0 },
@@ -49,8 +49,9 @@ export type Fault = {
 };
 
 /**
- * Now and then a process stands still until it is taken for dead, and comes back as a zombie: a consumer's session ends
- * after 30 s; a worker's jobs are freed after 90 s of silence, and others send its messages after a lease of two minutes.
+ * Now and then a process stands still until it is taken for dead, and comes back as a zombie: a consumer's
+ * session ends after 30 s; a worker's jobs are freed after 90 s of silence, and others send its messages
+ * after a lease of two minutes.
  */
 const zombies: Partial<Record<Kind, { ms: number; leastRunMs: number }>> = {
   freeze_consumer: { ms: 36_000, leastRunMs: 108_000 },
@@ -58,8 +59,8 @@ const zombies: Partial<Record<Kind, { ms: number; leastRunMs: number }>> = {
 };
 
 /**
- * The faults of a run, in order. Every kind comes once before any comes twice. The same seed and length give the same
- * faults.
+ * The faults of a run, in order. Every kind comes once before any comes twice. The same seed and length give
+ * the same faults.
  */
 export function planOf(seed: number, lengthMs: number, meanGapMs: number): Fault[] {
   const random: Random = seeded(seed);

@@ -22,9 +22,9 @@ export async function endsOf(stage: Stage, topic: string): Promise<Map<number, n
 }
 
 /**
- * Waits until everything on the topic is stored, decided and sent. What still waits for its time (back-offs, the leases of
- * the killed) gets three minutes; then its time comes: with no worker running, nobody holds a lease. In a hurry nothing
- * gets that time, nor do dead consumers their sessions in the group.
+ * Waits until everything on the topic is stored, decided and sent. What still waits for its time (back-offs,
+ * the leases of the killed) gets three minutes; then its time comes: with no worker running, nobody holds a
+ * lease. In a hurry nothing gets that time, nor do dead consumers their sessions in the group.
  */
 export async function quiet(
   stage: Stage,

@@ -16,8 +16,8 @@ type Waiting = {
 type State = { now: number; offsets: Record<string, number>; undecidedSince: number; unsentSince: number };
 
 /**
- * Watches how long it takes after each fault until everything that had come in when it ended is stored, decided and sent;
- * faults that come meanwhile count along.
+ * Watches how long it takes after each fault until everything that had come in when it ended is stored,
+ * decided and sent; faults that come meanwhile count along.
  */
 export class Recovery {
   longestMs = 0;

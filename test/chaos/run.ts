@@ -2,8 +2,8 @@ import { parseArgs } from "node:util";
 import { chaos, defaultSeed, long, short } from "./chaos.ts";
 
 /**
- * `npm run chaos -- [--minutes N] [--seed N] [--json]`; without --minutes, the short form of `npm test`. Prints figures
- * and ends with code 1 when the books do not balance.
+ * `npm run chaos -- [--minutes N] [--seed N] [--json]`; without --minutes, the short form of `npm test`.
+ * Prints figures and ends with code 1 when the books do not balance.
  */
 const { values } = parseArgs({
   options: {

@@ -29,8 +29,9 @@ end $$;
 -- Each row: this cooldown was made to end early, so the issue is to be notified through the target once more.
 create table chaos.moved_clock (issue_id bigint not null, target_id integer not null, at timestamptz not null default clock_timestamp());
 
--- As if time had passed for every parts-th issue that was notified and sent: its whole ledger moves back together, so that the
--- present cooldown ends in five seconds. (In the past, the sweep that is under way would have gone past it already.)
+-- As if time had passed for every parts-th issue that was notified and sent: its whole ledger moves back
+-- together, so that the present cooldown ends in five seconds. (In the past, the sweep that is under way
+-- would have gone past it already.)
 create function chaos.move_clock(parts integer, part integer) returns integer language plpgsql as $$
 declare
   cooling record;

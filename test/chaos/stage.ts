@@ -17,8 +17,8 @@ const local = "127.0.0.1";
 export type Stage = Awaited<ReturnType<typeof openStage>>;
 
 /**
- * The whole: servers of our own, a proxy on every line between the parts, a receiver with books, two consumers and two
- * workers as processes of their own.
+ * The whole: servers of our own, a proxy on every line between the parts, a receiver with books, two
+ * consumers and two workers as processes of their own.
  */
 export async function openStage(log: (line: string) => void) {
   await using owned = new AsyncDisposableStack();
@@ -51,7 +51,8 @@ export async function openStage(log: (line: string) => void) {
     }
   };
   await query(await readFile(new URL("setup.sql", import.meta.url), "utf8"));
-  // its processes are killed, the machine is not: what was written to a file is there; but a page may be half written
+  // its processes are killed, the machine is not: what was written to a file is there; but a page may be half
+  // written
   await query("alter system set full_page_writes = on");
   await query("select pg_reload_conf()");
 

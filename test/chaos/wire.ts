@@ -5,8 +5,9 @@ import type { Stage } from "./stage.ts";
 export type Received = { id: string; target: number; cluster: string; issues: string[] };
 
 /**
- * Everything that both receivers got, in their own order. The topic's messages are checked against the contract; of the
- * Service Log's entries, which name the issue only in words, the rule is known by its summary.
+ * Everything that both receivers got, in their own order. The topic's messages are checked against the
+ * contract; of the Service Log's entries, which name the issue only in words, the rule is known by its
+ * summary.
  */
 export async function receivedBy(stage: Stage): Promise<Received[]> {
   const notifications = new Notifications(stage.client, stage.topics.notifications);

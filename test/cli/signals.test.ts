@@ -16,7 +16,9 @@ async function run(args: string[], stdout: number | "ignore" = "ignore"): Promis
   return [await ended, said];
 }
 
-/** Asks itself twice to stop, `apart` ms from each other on its own clock, and ends with 7 if it is let go on. */
+/**
+ * Asks itself twice to stop, `apart` ms from each other on its own clock, and ends with 7 if it is let go on.
+ */
 const askedTwice = (apart: number) => `
   const { stopSignal } = await import("./src/cli/stop.ts");
   const { createLogger } = await import("./src/log.ts");

@@ -38,7 +38,10 @@ async function files(): Promise<File[]> {
   return (await Promise.all(read)).filter(({ kind }) => kind !== "");
 }
 
-/** Whether some code names a function (called), a view or a type (after from, join, setof, as a cast or a variable). */
+/**
+ * Whether some code names a function (called), a view or a type (after from, join, setof, as a cast or a
+ * variable).
+ */
 function uses(code: string, { name, kind }: File): boolean {
   const word = {
     function: `\\b${name}\\s*\\(`,

@@ -28,7 +28,8 @@ test("migrating a migrated database does nothing", async () => {
 test("the chain replays from zero, and two at once both succeed", async () => {
   await using fresh = await openDatabase({ empty: true });
   await Promise.all([migrate(fresh.url, log), migrate(fresh.url, log)]);
-  // graphile-migrate compares the hash of every file, and the hash it names as its predecessor's, while it does
+  // graphile-migrate compares the hash of every file, and the hash it names as its predecessor's, while it
+  // does
   assert.ok((await rows(fresh.pool, "select filename from graphile_migrate.migrations")).length > 0);
   assert.equal(
     (await rows(fresh.pool, "select from ccx.code_load")).length,

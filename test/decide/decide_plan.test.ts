@@ -28,8 +28,8 @@ async function pages(db: PoolClient, query: string): Promise<number> {
 }
 
 /**
- * 8,000 clusters (of fewer, reading all of a table may really be the cheapest) with three issues each, all notified once;
- * policies, silences and acknowledgements of every kind.
+ * 8,000 clusters (of fewer, reading all of a table may really be the cheapest) with three issues each, all
+ * notified once; policies, silences and acknowledgements of every kind.
  */
 async function makeFleet(db: Db): Promise<void> {
   await loadContent(db, ["disk", "net", "cpu"]);
@@ -80,8 +80,8 @@ async function readsOnlyItsClusters(db: PoolClient): Promise<void> {
         `${question} does not read ${table}`,
       );
     }
-    // what few issues have, here the last message of their cluster, is looked up in functions: to read all of notification for
-    // each of the 30 answers would be ten thousand pages
+    // what few issues have, here the last message of their cluster, is looked up in functions: to read all of
+    // notification for each of the 30 answers would be ten thousand pages
     const touched = await pages(db, question);
     assert.ok(touched < 2_000, `${question} reads ${touched} pages`);
   }

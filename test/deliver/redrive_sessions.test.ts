@@ -131,8 +131,8 @@ test("a replay and a decision at once: the issue is decided on once, and was not
 });
 
 /**
- * A dead message of two issues is brought back at the moment at which a decision tells both, the other way round: each
- * waits for the other. The decision must not be the one that PostgreSQL ends.
+ * A dead message of two issues is brought back at the moment at which a decision tells both, the other way
+ * round: each waits for the other. The decision must not be the one that PostgreSQL ends.
  */
 async function inACircle<T>(bringBack: (db: Db) => Promise<T>): Promise<T> {
   await database.pool.query("truncate notification, notified_issue, reported");

@@ -66,7 +66,8 @@ describe("the queries of docs/guides/questions.md answer what the page says", ()
     assert.equal(still, kept);
   });
 
-  // UPDATE_PAGES=1 writes what the queries print now into the page instead; look at the difference before you keep it
+  // UPDATE_PAGES=1 writes what the queries print now into the page instead; look at the difference before you
+  // keep it
   after(async () => {
     if (!update) return;
     let page = await readFile(file, "utf8");

@@ -42,7 +42,9 @@ async function openDeadLetters(scene: Scene) {
   };
 }
 
-/** Has a producer of kafkajs write headers without a value, which it can but for a size that it takes of them. */
+/**
+ * Has a producer of kafkajs write headers without a value, which it can but for a size that it takes of them.
+ */
 async function withNullHeaders(send: () => Promise<unknown>): Promise<void> {
   const { byteLength } = Buffer;
   const patched = mock.method(Buffer, "byteLength", (value: string) => byteLength(value ?? ""));

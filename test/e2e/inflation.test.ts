@@ -6,7 +6,9 @@ import { scenario } from "../support/scene.ts";
 
 const mebibyte = 1024 * 1024;
 
-/** What a real report is full of: many small objects. `info` is not stored, which keeps the database small. */
+/**
+ * What a real report is full of: many small objects. `info` is not stored, which keeps the database small.
+ */
 function aLargeReport(cluster: string, bytes: number): string {
   const { Report } = JSON.parse(aReport(cluster, ["tutorial"]));
   const element = {

@@ -5,7 +5,9 @@ import { type Scene, scenario } from "../support/scene.ts";
 const ahead = "Kafka is ahead of the database, reading again from where the database is";
 const gone = "messages that the database does not have are gone from Kafka";
 
-/** Reports of this many new clusters, consumed by a service that is stopped then: Kafka knows how far it came. */
+/**
+ * Reports of this many new clusters, consumed by a service that is stopped then: Kafka knows how far it came.
+ */
 async function consume(scene: Scene, count: number): Promise<string[]> {
   const clusters = await produce(scene, count);
   const service = scene.start("consume");
@@ -28,8 +30,8 @@ async function stored(scene: Scene): Promise<unknown[]> {
 }
 
 /**
- * What was notified of positions: from where on the messages came, and from where on they were expected. It may be notified
- * twice: when the partition is assigned, and with a batch that was on its way already.
+ * What was notified of positions: from where on the messages came, and from where on they were expected. It
+ * may be notified twice: when the partition is assigned, and with a batch that was on its way already.
  */
 const positions = ({ level, first, expected }: Record<string, unknown>) => ({ level, first, expected });
 

@@ -15,7 +15,10 @@ const hitsInTurn: Hit[][] = [
 ];
 const clusters = Array.from({ length: 120 }, aCluster);
 
-/** Three reports of each cluster, in the order of its partition: what it has, the same again, and something more. */
+/**
+ * Three reports of each cluster, in the order of its partition: what it has, the same again, and something
+ * more.
+ */
 const rounds = [0, 0, 1].map((more) =>
   clusters.map((cluster, nth) => {
     const hits = new Set([nth, nth + more].flatMap((turn) => hitsInTurn[turn % hitsInTurn.length] ?? []));

@@ -17,7 +17,10 @@ async function report(scene: Scene, clusters: number, ...behaviours: Behaviour[]
   return names;
 }
 
-/** Until nothing waits any more; what is to be tried later is tried now. A lease, longer than a minute, is left alone. */
+/**
+ * Until nothing waits any more; what is to be tried later is tried now. A lease, longer than a minute, is
+ * left alone.
+ */
 async function withoutWaiting(scene: Scene): Promise<void> {
   await until("every notification has ended", async () => {
     const hurried = await scene.pool.query(

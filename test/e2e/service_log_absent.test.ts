@@ -5,7 +5,10 @@ import { until } from "../support/until.ts";
 
 const only = { serviceLog: true };
 
-/** Reports of new clusters, one after the other: each is decided and on the Kafka topic before the next comes in. */
+/**
+ * Reports of new clusters, one after the other: each is decided and on the Kafka topic before the next comes
+ * in.
+ */
 async function oneAfterTheOther(scene: Scene, count: number): Promise<void> {
   const before = Number(
     await scene.value("select coalesce(sum(next_offset), 0)::integer from consumer_offset"),

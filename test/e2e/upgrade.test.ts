@@ -60,8 +60,9 @@ function releaseOf(nth: number): readonly CodeObject[] {
 }
 
 /**
- * Sends messages until `isEnough`, a portion as soon as the one before is delivered to both targets, so that at any time
- * something is ingested, decided or delivered; resolves to the clusters, each of which has one message.
+ * Sends messages until `isEnough`, a portion as soon as the one before is delivered to both targets, so that
+ * at any time something is ingested, decided or delivered; resolves to the clusters, each of which has one
+ * message.
  */
 async function feed(scene: Scene, isEnough: () => boolean): Promise<string[]> {
   const clusters: string[] = [];

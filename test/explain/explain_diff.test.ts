@@ -8,7 +8,10 @@ import { setScopedPolicy } from "../support/policies.ts";
 const database = testDatabase();
 const content = ["disk", "net", someContent("low", { impact: 1, likelihood: 1, tags: ["osd_customer"] })];
 
-/** Two organizations with a cluster each, notified of disk and net an hour ago; net may be notified again in one. */
+/**
+ * Two organizations with a cluster each, notified of disk and net an hour ago; net may be notified again in
+ * one.
+ */
 async function aScene(db: PoolClient): Promise<void> {
   await loadContent(db, content);
   await setScopedPolicy(db, { org: 2, rule: "net" }, { cooldown: "30 minutes" }, "2026-02-01");

@@ -27,7 +27,10 @@ type Notified = {
 };
 type Answer = Notified & { decision: string; reasons: string[]; issue_state: string };
 
-/** Every answer about these clusters; but last_seen, since a report that is replaced forgets when it first came. */
+/**
+ * Every answer about these clusters; but last_seen, since a report that is replaced forgets when it first
+ * came.
+ */
 async function answers(db: PoolClient, at: string, clusters: Cluster[]): Promise<Answer[]> {
   const found = await rows(
     db,

@@ -16,7 +16,10 @@ const perFetch = 12;
 const padding = "x".repeat(100_000);
 const messages = (count: number) => Array.from({ length: count }, () => aReport(aCluster(), [], { padding }));
 
-/** Kafka as it is; `each` is notified of every batch that is handed over, and may change what the consumer gets to see. */
+/**
+ * Kafka as it is; `each` is notified of every batch that is handed over, and may change what the consumer
+ * gets to see.
+ */
 function watching(brokers: string, each: (payload: EachBatchPayload) => EachBatchPayload): Kafka {
   const kafka = new kafkajs.Kafka({ brokers: brokers.split(","), logLevel: kafkajs.logLevel.NOTHING });
   return {

@@ -58,11 +58,15 @@ test("samples mean the same, but for what is left out", () => {
   assert.ok(count > 0);
 });
 
-/** A JSON text as no producer would write it: blanks anywhere, brackets and quotes in strings, names that matter anywhere. */
+/**
+ * A JSON text as no producer would write it: blanks anywhere, brackets and quotes in strings, names that
+ * matter anywhere.
+ */
 function text(random: Random, depth: number): string {
   const blank = () => pick(random, ["", "", " ", "\n", "\t ", "\r\n"]);
   const words = ["", "}", "]", '"', "{[", ",", ":", "a b", "Report", ...leftOut, "é😀"];
-  // no names with a backslash: JSON.parse of Node.js 24 takes a later `\\"` in the same place for the name `\\` that it knows
+  // no names with a backslash: JSON.parse of Node.js 24 takes a later `\\"` in the same place for the name
+  // `\\` that it knows
   const name = () => JSON.stringify(pick(random, words));
   const word = () => JSON.stringify(pick(random, [...words, "\\", '\\"', '"\\\\']));
   const kind = depth <= 0 ? below(random, 3) : 3 + below(random, 2);

@@ -18,7 +18,9 @@ beforeEach(async () => {
   );
 });
 
-/** A message that was rejected although it conforms: what is wrong with it a new version knows how to read. */
+/**
+ * A message that was rejected although it conforms: what is wrong with it a new version knows how to read.
+ */
 const refusedOnce = (offset: number, value: string | Buffer | null, reason = "not_storable"): Row => ({
   ...aRejected(offset, reason),
   value: value === null ? null : Buffer.from(value).toString("base64"),

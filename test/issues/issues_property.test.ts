@@ -10,7 +10,10 @@ const histories = 25;
 
 const allHits = ["a", "b", "c", "d"];
 
-/** Reports of three clusters, each in the order of its time but for some that arrive late; a few cannot be read. */
+/**
+ * Reports of three clusters, each in the order of its time but for some that arrive late; a few cannot be
+ * read.
+ */
 function aHistory(random: Random): GivenReport[] {
   const reports = Array.from({ length: 40 }, (_, minute): GivenReport & { arrives: number } => ({
     org: 1 + below(random, 2),

@@ -17,8 +17,8 @@ import { twoSessions, waitsForLock } from "../support/sessions.ts";
 
 const database = testDatabase();
 
-// These tests use the database's clock, as the service does: reports that do not say when they arrived, and decisions
-// without a time.
+// These tests use the database's clock, as the service does: reports that do not say when they arrived, and
+// decisions without a time.
 
 beforeEach(async () => {
   await database.pool.query(

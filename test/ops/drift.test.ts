@@ -33,7 +33,9 @@ async function damage(db: PoolClient, cluster: string): Promise<string[]> {
   });
 }
 
-/** Some reports in one statement: on time or late, often of a time that is stored already, a few unreadable. */
+/**
+ * Some reports in one statement: on time or late, often of a time that is stored already, a few unreadable.
+ */
 async function somethingArrives(db: PoolClient, random: Random, minute: number): Promise<void> {
   const reports = new Map<string, [number, string, string, string]>();
   for (let n = 0; n <= below(random, 5); n++) {

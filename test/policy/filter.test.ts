@@ -49,7 +49,9 @@ async function refused(filter: string, code: string, message: string): Promise<v
 const refusedAt = (filter: string, position: number, problem: string) =>
   refused(filter, "NTF03", `the filter cannot be read at position ${position}: ${problem}`);
 
-/** For each filter its value, "null" where it divides by zero, or the SQLSTATE of its error as "error 22003". */
+/**
+ * For each filter its value, "null" where it divides by zero, or the SQLSTATE of its error as "error 22003".
+ */
 async function outcomes(cases: { filter: string; given: Variables }[]): Promise<string[]> {
   return await rolledBack(database.pool, async (client) => {
     await client.query("set local statement_timeout = '60s'");

@@ -8,7 +8,10 @@ import { explained, setScopedPolicy } from "../support/policies.ts";
 const database = testDatabase();
 const at = "2026-03-01T12:00:00Z";
 
-/** Which of these rules are notified when this alone is asked for; `risk` is (impact + likelihood) / 2, rounded down. */
+/**
+ * Which of these rules are notified when this alone is asked for; `risk` is (impact + likelihood) / 2,
+ * rounded down.
+ */
 async function toldWith(db: PoolClient, thresholds: Row): Promise<string[]> {
   const cluster = aCluster();
   await loadContent(db, [

@@ -29,7 +29,10 @@ const at = "2026-03-01T12:00:00Z";
 
 type Fleet = Record<"disk1" | "net1" | "disk2" | "net2", string>;
 
-/** Two organizations with a cluster that has disk and one that has net|A and net|B each, reported at `at`; nobody waits. */
+/**
+ * Two organizations with a cluster that has disk and one that has net|A and net|B each, reported at `at`;
+ * nobody waits.
+ */
 async function aFleet(db: PoolClient): Promise<Fleet> {
   const net = ["net|A", "net|B"].map((name) => someContent(name, { tags: ["network"] }));
   await loadContent(db, ["disk", ...net]);

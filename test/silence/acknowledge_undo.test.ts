@@ -17,8 +17,8 @@ import { refused } from "../support/sessions.ts";
 
 const database = testDatabase();
 
-// The triggers take the time of a change from the database's clock, which stands still within a transaction: so these
-// tests speak of times before and after now().
+// The triggers take the time of a change from the database's clock, which stands still within a transaction:
+// so these tests speak of times before and after now().
 
 /** A cluster that has had disk and net for long, and reported an hour ago; nobody waits. */
 async function aCase(db: PoolClient): Promise<{ cluster: string; hour: (hours: number) => Promise<string> }> {

@@ -25,7 +25,10 @@ import {
 const database = testDatabase();
 const at = "2026-03-01T12:00:00Z";
 
-/** Two organizations, each with a cluster; a third cluster has both. The rules disk|A, disk|B and net|A; net has a tag. */
+/**
+ * Two organizations, each with a cluster; a third cluster has both. The rules disk|A, disk|B and net|A; net
+ * has a tag.
+ */
 async function aFleet(db: PoolClient): Promise<Record<"one" | "two" | "shared", string>> {
   const fleet = { one: aCluster(), two: aCluster(), shared: aLetteredCluster() };
   await loadContent(db, ["disk|A", "disk|B", someContent("net|A", { tags: ["security", "osd_customer"] })]);

@@ -11,7 +11,9 @@ async function sources(pattern: string): Promise<Map<string, string>> {
   return new Map(await Promise.all(names.sort().map(read)));
 }
 
-/** What speaks to the database. What is handed through as it came (`query(...args)`) has no SQL of its own. */
+/**
+ * What speaks to the database. What is handed through as it came (`query(...args)`) has no SQL of its own.
+ */
 const asks = /\.query(?:<[^>]*>)?\((?!\.\.\.)|\b(?:rowOf|rowsOf|uncheckedRowsOf|call)\(/g;
 
 const isDoor = (file: string) => /^src\/(?:\w+\/)?sql\.ts$/.test(file) || file.startsWith("src/db/");
@@ -22,7 +24,8 @@ const offences = (files: ReadonlyMap<string, string>): string[] =>
     .filter(([file]) => !isDoor(file))
     .flatMap(([file, text]) => [...text.matchAll(asks)].map(([found]) => `${file} has ${found}`));
 
-// In words: select columns from [schema.]name(arguments), where each condition is of one column, order by, limit.
+// In words: select columns from [schema.]name(arguments), where each condition is of one column, order by,
+// limit.
 const column = String.raw`(?:\*|\w+(?: as \w+)?)`;
 const value = String.raw`(?:\$\d+(?:::\w+(?:\[\])?)?)`;
 const args = String.raw`(?:(?:\w+ => )?${value}(?:, (?:\w+ => )?${value})*)?`;

@@ -7,7 +7,10 @@ export const hour = (hours: number) =>
     .toISOString()
     .replace(".000Z", "Z");
 
-/** A report: its hour, which is when it arrives and is decided on, its cluster, what it has, its organization (1). */
+/**
+ * A report: its hour, which is when it arrives and is decided on, its cluster, what it has, its organization
+ * (1).
+ */
 export type Arrival = [hour: number, cluster: string, hits: string[], org?: number];
 
 export async function arrivals(db: PoolClient, ...reports: Arrival[]): Promise<void> {
@@ -27,7 +30,9 @@ export const steadily = (
 ): Arrival[] =>
   Array.from({ length: Math.ceil((to - from) / every) }, (_, nth) => [from + nth * every, cluster, hits]);
 
-/** What backtest() says of hours 0 to 96, or others: for each day `issues messages clusters organizations`. */
+/**
+ * What backtest() says of hours 0 to 96, or others: for each day `issues messages clusters organizations`.
+ */
 export async function backtest(
   db: PoolClient,
   policy: Row | null = null,

@@ -249,7 +249,9 @@ export async function claim(
   return rows(db, "select * from claim_notifications($1, $2, '2 minutes', $3)", [target, batchSize, at]);
 }
 
-/** Queues one message (about disk|KEY) for each of so many clusters, decided at `at`; returns the clusters. */
+/**
+ * Queues one message (about disk|KEY) for each of so many clusters, decided at `at`; returns the clusters.
+ */
 export async function someMessages(db: Db, at: string, count = 1): Promise<string[]> {
   await loadContent(db, ["disk", "net"]);
   const clusters = Array.from({ length: count }, aCluster);

@@ -1,7 +1,10 @@
 import type { Db } from "./builders.ts";
 import { rows } from "./builders.ts";
 
-/** What the database consists of, as text to compare: objects of public and ccx, grants, and rows of look-up tables. */
+/**
+ * What the database consists of, as text to compare: objects of public and ccx, grants, and rows of look-up
+ * tables.
+ */
 export async function catalog(db: Db): Promise<string[]> {
   const ours = "in ('public'::regnamespace, 'ccx'::regnamespace)";
   const objects = `

@@ -1,6 +1,9 @@
 /** One content in the three forms that it can come in, and what it says. */
 
-/** A content service's answer, written by Go's own encoding/gob (1.26) from the types of the Insights content service. */
+/**
+ * A content service's answer, written by Go's own encoding/gob (1.26) from the types of the Insights content
+ * service.
+ */
 export const answerInGob = Buffer.from(
   `OH8DAQEUUnVsZUNvbnRlbnREaXJlY3RvcnkB/4AAAQIBBkNvbmZpZwH/ggABBVJ1bGVzAf+UAAAAPv+BAwEBEEdsb2JhbFJ1bGVD
 b25maWcB/4IAAQIBBkltcGFjdAH/hAABDlJlc29sdXRpb25SaXNrAf+EAAAAHv+DBAEBDm1hcFtzdHJpbmddaW50Af+EAAEMAQQA

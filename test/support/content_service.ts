@@ -14,8 +14,8 @@ export type ContentService = Awaited<ReturnType<typeof startContentService>>;
 const path = "/api/v1/content";
 
 /**
- * A stand-in for the content service on 127.0.0.1, over real HTTP: it answers with content, in gob unless notified
- * otherwise, and writes down everything that a correct client would not send.
+ * A stand-in for the content service on 127.0.0.1, over real HTTP: it answers with content, in gob unless
+ * notified otherwise, and writes down everything that a correct client would not send.
  */
 export async function startContentService() {
   const unexpected: string[] = [];

@@ -19,8 +19,8 @@ export function violations(action: unknown): string[] {
 }
 
 /**
- * Fails unless this is a message that notifications-backend accepts and recognises when it is repeated: valid by
- * the schema, with an id of version 4 that the header `rh-message-id` repeats. Returns the parsed message.
+ * Fails unless this is a message that notifications-backend accepts and recognises when it is repeated: valid
+ * by the schema, with an id of version 4 that the header `rh-message-id` repeats. Returns the parsed message.
  * `headers` as kafkajs gives them to a consumer or takes them from a producer.
  */
 export function assertNotification(

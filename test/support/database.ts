@@ -55,8 +55,8 @@ export async function openDatabase(
 }
 
 /**
- * graphile-migrate keeps its connections for another 200 ms, and ends the process when one is lost meanwhile, as it
- * would be when the database is dropped.
+ * graphile-migrate keeps its connections for another 200 ms, and ends the process when one is lost meanwhile,
+ * as it would be when the database is dropped.
  */
 async function graphileMigrateLetsGo(pool: pg.Pool): Promise<void> {
   const sql = `select from pg_stat_activity

@@ -1,8 +1,9 @@
 import { EventEmitter } from "node:events";
 
 /**
- * Preloaded into a service (`node --import`): graphile-worker's pool shuts down a moment after the process runs, as it
- * does when it cannot record how a job ended; nobody has asked for it. And something holds the process.
+ * Preloaded into a service (`node --import`): graphile-worker's pool shuts down a moment after the process
+ * runs, as it does when it cannot record how a job ended; nobody has asked for it. And something holds the
+ * process.
  */
 setInterval(() => undefined, 1_000);
 const emit = EventEmitter.prototype.emit;

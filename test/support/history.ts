@@ -77,7 +77,10 @@ async function reportArrives(db: PoolClient, random: Random, at: string): Promis
   }
 }
 
-/** A delivery ends: given up, out, or out although it had been given up; or what ended is redriven or replayed. */
+/**
+ * A delivery ends: given up, out, or out although it had been given up; or what ended is redriven or
+ * replayed.
+ */
 async function deliveryEnds(db: PoolClient, random: Random, at: string): Promise<void> {
   switch (below(random, 6)) {
     case 0:

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { type Db, rows } from "./builders.ts";
 
-/** Texts that mean something to SQL, to format(), to LIKE, to a shell or to a template, if anybody lets them. */
+/**
+ * Texts that mean something to SQL, to format(), to LIKE, to a shell or to a template, if anybody lets them.
+ */
 export const injections = [
   ...[
     "'; drop table new_reports; --",

@@ -50,7 +50,10 @@ export async function openTopics(partitions = 1) {
       await producer.send({ topic: results, messages, ...(compression && { compression }) });
     },
 
-    /** The offset that the group has committed to Kafka, added up over the partitions; 0 before the first commit. */
+    /**
+     * The offset that the group has committed to Kafka, added up over the partitions; 0 before the first
+     * commit.
+     */
     async committed(): Promise<number> {
       const [topic] = await admin.fetchOffsets({ groupId: group, topics: [results] });
       return (topic?.partitions ?? []).reduce((sum, { offset }) => sum + Math.max(0, Number(offset)), 0);
@@ -94,7 +97,10 @@ export async function openTopics(partitions = 1) {
   };
 }
 
-/** Leaves a group for somebody else (Kafka protocol: LeaveGroup, key 13, version 0), which kafkajs has no way to. */
+/**
+ * Leaves a group for somebody else (Kafka protocol: LeaveGroup, key 13, version 0), which kafkajs has no way
+ * to.
+ */
 export async function leaveGroup(brokers: string, group: string, member: string): Promise<void> {
   const text = (value: string) => {
     const bytes = Buffer.from(value);
@@ -127,8 +133,8 @@ export type Notification = {
 };
 
 /**
- * Stands for notifications-backend: reads everything on the topic, in order, and checks it against the contract.
- * What a test does not take is not expected: `assertNoMore`.
+ * Stands for notifications-backend: reads everything on the topic, in order, and checks it against the
+ * contract. What a test does not take is not expected: `assertNoMore`.
  */
 export class Notifications {
   readonly #kafka: Kafka;

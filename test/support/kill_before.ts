@@ -2,9 +2,9 @@ import { createRequire } from "node:module";
 import pg from "pg";
 
 /**
- * Preloaded into a service (`node --import`): the process kills itself, as by kill -9, at the moment that KILL_BEFORE
- * names. `commit`: the messages are in the database, their offset is about to be committed to Kafka. `settle`: the
- * notifications are sent, that is about to be recorded.
+ * Preloaded into a service (`node --import`): the process kills itself, as by kill -9, at the moment that
+ * KILL_BEFORE names. `commit`: the messages are in the database, their offset is about to be committed to
+ * Kafka. `settle`: the notifications are sent, that is about to be recorded.
  */
 const moment = process.env.KILL_BEFORE;
 const die = () => process.kill(process.pid, "SIGKILL");

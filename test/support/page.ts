@@ -1,6 +1,8 @@
 import type pg from "pg";
 
-/** A query of a page, and what the page says it prints; `start` and `end` are where that stands in the text. */
+/**
+ * A query of a page, and what the page says it prints; `start` and `end` are where that stands in the text.
+ */
 export type Example = { title: string; sql: string; printed: string; start: number; end: number };
 
 /** The examples of a Markdown page: under each `##`, a block of sql and right after it a block of text. */

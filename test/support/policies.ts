@@ -108,8 +108,8 @@ export async function explainedAs(
 }
 
 /**
- * Commits as far as a test's transaction can (what waits for the commit happens now) and takes the requests that are due
- * at `at`, or all of them: then the clusters that they concern wait for a decision.
+ * Commits as far as a test's transaction can (what waits for the commit happens now) and takes the requests
+ * that are due at `at`, or all of them: then the clusters that they concern wait for a decision.
  */
 export async function takeRequests(db: Db, at?: string): Promise<void> {
   await db.query("set constraints all immediate; set constraints all deferred");

@@ -2,8 +2,9 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 
 /**
- * Stands for a PostgreSQL that asks for a password and then refuses whoever comes; the embedded one trusts everybody.
- * Messages by the PostgreSQL manual, "Message Formats": a byte for the kind, the length, the content.
+ * Stands for a PostgreSQL that asks for a password and then refuses whoever comes; the embedded one trusts
+ * everybody. Messages by the PostgreSQL manual, "Message Formats": a byte for the kind, the length, the
+ * content.
  */
 export async function startRefusingPostgres() {
   const message = (kind: string, content: Buffer) => {

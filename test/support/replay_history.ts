@@ -124,8 +124,8 @@ const stored = `insert into new_reports (org_id, cluster, updated_at, report, re
   select *, $5 from unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[]) on conflict do nothing`;
 
 /**
- * Reports of some clusters arrive at `at`, one or two of a cluster at once, a few of them late, a few unreadable. A
- * cluster keeps silent for a long time now and then. Returns how many there were.
+ * Reports of some clusters arrive at `at`, one or two of a cluster at once, a few of them late, a few
+ * unreadable. A cluster keeps silent for a long time now and then. Returns how many there were.
  */
 export async function someReports(db: PoolClient, random: Random, at: string): Promise<number> {
   const day = Date.parse(at) / 86_400_000;

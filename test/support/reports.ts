@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 
-/** Rules of samples/content: their total risk, and whether they are for the service log (tag osd_customer). */
+/**
+ * Rules of samples/content: their total risk, and whether they are for the service log (tag osd_customer).
+ */
 const rules = {
   /** critical, both targets */
   bug: ["ccx_rules_ocp.external.bug_rules.bug_1766907", "BUGZILLA_BUG_1766907"],
@@ -25,8 +27,8 @@ export const aCluster = (): string => randomUUID();
 let lastMs = Date.now() - 3_600_000;
 
 /**
- * A result message of a cluster with these hits. Without `LastChecked`, each is a second newer than the one before and
- * all are of the last hour. `fields` replaces what is in the message; undefined leaves a key out.
+ * A result message of a cluster with these hits. Without `LastChecked`, each is a second newer than the one
+ * before and all are of the last hour. `fields` replaces what is in the message; undefined leaves a key out.
  */
 export function aReport(cluster: string, hits: Hit[], fields: Record<string, unknown> = {}): string {
   lastMs += 1_000;

@@ -43,8 +43,8 @@ export type Scene = {
 };
 
 /**
- * A test with a scene of its own. It also fails when a receiver got something that the test did not take, or that
- * does not conform.
+ * A test with a scene of its own. It also fails when a receiver got something that the test did not take, or
+ * that does not conform.
  */
 export function scenario(
   name: string,

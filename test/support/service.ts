@@ -25,7 +25,9 @@ export class Service {
   readonly #ended: Promise<Ended>;
   hasEnded = false;
 
-  /** @param preload a module that the process loads before the service, to have it killed at a certain point */
+  /**
+   * @param preload a module that the process loads before the service, to have it killed at a certain point
+   */
   constructor(
     command: "run" | "consume" | "work",
     env: Record<string, string | undefined>,
@@ -70,7 +72,10 @@ export class Service {
     return this.lines.filter((line) => line.msg === msg);
   }
 
-  /** Waits until the service has written `count` lines with this message; fails at once when it has ended before. */
+  /**
+   * Waits until the service has written `count` lines with this message; fails at once when it has ended
+   * before.
+   */
   async says(msg: string, count = 1): Promise<LogLine> {
     return until(`${count} × “${msg}”`, () => {
       const line = this.said(msg)[count - 1];

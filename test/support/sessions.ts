@@ -42,7 +42,10 @@ export async function waitsForLock(
   assert.fail("it neither waits for a lock nor ends");
 }
 
-/** What a refusal of ours is: its SQLSTATE (docs/reference/errors.md), and, in the tests that list them, its sentence. */
+/**
+ * What a refusal of ours is: its SQLSTATE (docs/reference/errors.md), and, in the tests that list them, its
+ * sentence.
+ */
 export type Refusal = string | readonly [code: string, sentence: RegExp];
 
 /** In a transaction: the work is refused with this SQLSTATE (and this sentence), and undone. */

@@ -4,7 +4,10 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 /** Stands before a server and can take it away. */
 export type TcpProxy = Awaited<ReturnType<typeof startTcpProxy>>;
 
-/** Starts a proxy before `host:port`; with `refusing`, nobody gets through before `heal`; all takes `delayMs` longer. */
+/**
+ * Starts a proxy before `host:port`; with `refusing`, nobody gets through before `heal`; all takes `delayMs`
+ * longer.
+ */
 export async function startTcpProxy(
   target: { host: string; port: number },
   { refusing = false, delayMs = 0 } = {},

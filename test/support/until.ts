@@ -2,8 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { inspect } from "node:util";
 
 /**
- * Polls until `condition` gives something truthy, and returns that. Rejects after `timeoutMs` with what it gave last;
- * `what` completes the sentence "not within … ms: …".
+ * Polls until `condition` gives something truthy, and returns that. Rejects after `timeoutMs` with what it
+ * gave last; `what` completes the sentence "not within … ms: …".
  */
 export async function until<T>(
   what: string,

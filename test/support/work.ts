@@ -11,8 +11,8 @@ export type Work = {
 };
 
 /**
- * Runs a statement and says what work it was. In a transaction of its own that has done nothing before: what scans read is
- * counted from its beginning.
+ * Runs a statement and says what work it was. In a transaction of its own that has done nothing before: what
+ * scans read is counted from its beginning.
  */
 export async function workOf(db: PoolClient, statement: string, values: unknown[] = []): Promise<Work> {
   const before = await scans(db);
@@ -27,7 +27,9 @@ export async function workOf(db: PoolClient, statement: string, values: unknown[
   return { pages: (plan["Shared Hit Blocks"] ?? 0) + (plan["Shared Read Blocks"] ?? 0), scanned };
 }
 
-/** Rows that this transaction read by scans of whole tables; the partitions of a table count as that table. */
+/**
+ * Rows that this transaction read by scans of whole tables; the partitions of a table count as that table.
+ */
 async function scans(db: PoolClient): Promise<Map<string, number>> {
   const counted: Row[] = await rows(
     db,
@@ -55,7 +57,8 @@ export function counting(pool: Pool): { pool: Pool; statements: string[] } {
 }
 
 /**
- * Counts the transactions of other processes on `database`, asked through another database, so that asking does not count.
+ * Counts the transactions of other processes on `database`, asked through another database, so that asking
+ * does not count.
  * @param names how the application names of their connections begin
  */
 export function transactionsOn(database: { url: string }, ask: Pool, names: string) {

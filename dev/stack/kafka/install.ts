@@ -10,14 +10,17 @@ import type { Guard } from "../guard.ts";
 import { endOfLog } from "../server.ts";
 import { jvmOptions, serverProperties } from "./settings.ts";
 
-/** What a broker needs on this machine: a Java, and the folder with the jars and an empty formatted storage. */
+/**
+ * What a broker needs on this machine: a Java, and the folder with the jars and an empty formatted storage.
+ */
 export type KafkaInstallation = { java: string; folder: string };
 
 const pom = path.join(import.meta.dirname, "pom.xml");
 const orElse = "or set KAFKA_BROKERS to use a Kafka that runs already";
 
 /**
- * Finds Java and the jars of Kafka; fetches the jars with Maven the first time (then some 45 MB are downloaded).
+ * Finds Java and the jars of Kafka; fetches the jars with Maven the first time (then some 45 MB are
+ * downloaded).
  * @param workFolder an existing folder for what is only needed meanwhile
  * @throws ConfigurationError if Java 17+ is missing, or if Maven is missing or fails when it is needed
  */

@@ -9,10 +9,11 @@ import { jvmOptions, serverProperties } from "./settings.ts";
 export type RunningKafka = Server & { readonly brokers: string };
 
 /**
- * Starts a Kafka 4.1 broker, which is its own controller, on loopback without authentication.
- * Topics have to be created; messages up to 20 MiB are accepted; nothing expires.
+ * Starts a Kafka 4.1 broker, which is its own controller, on loopback without authentication. Topics have to
+ * be created; messages up to 20 MiB are accepted; nothing expires.
  * @param directory an empty folder for its data and its log; it stays behind when the broker stops
- * @param advertise receives the port that it listens on, says at which one clients find it (a proxy's); the same by default
+ * @param advertise receives the port that it listens on, says at which one clients find it (a proxy's); the
+ * same by default
  * @throws Error with the end of its log if it does not start
  */
 export async function startKafka(

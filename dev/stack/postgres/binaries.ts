@@ -18,8 +18,9 @@ export function chosenVersion(): PostgresVersion {
 }
 
 /**
- * The programs of a version. The older ones are packages of their own, in this folder, that npm ci of the project
- * leaves out. We run the programs ourselves: the package's own class waits for log lines and takes over our signals.
+ * The programs of a version. The older ones are packages of their own, in this folder, that npm ci of the
+ * project leaves out. We run the programs ourselves: the package's own class waits for log lines and takes
+ * over our signals.
  * @throws ConfigurationError if they are not installed
  */
 export async function findBinaries(version: PostgresVersion): Promise<{ initdb: string; postgres: string }> {

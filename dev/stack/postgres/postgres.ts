@@ -14,8 +14,8 @@ const role = "dev";
 const databaseName = "ccx";
 
 /**
- * Starts an empty PostgreSQL (18, or what CCX_STACK_POSTGRES says) on loopback, with a database `ccx` and a superuser
- * `ccx` without password.
+ * Starts an empty PostgreSQL (18, or what CCX_STACK_POSTGRES says) on loopback, with a database `ccx` and a
+ * superuser `ccx` without password.
  * @param directory an empty folder for its data and its log; it stays behind when the server stops
  * @throws ConfigurationError if the binaries are not installed or must not be run by the user it needs;
  *   Error with the end of its log if it does not start
@@ -65,7 +65,8 @@ export async function startPostgres(directory: string, guard: Guard): Promise<Ru
     }
     return port;
   };
-  // SIGQUIT: at once, no checkpoint; the data is thrown away, but unlike after SIGKILL no shared memory stays.
+  // SIGQUIT: at once, no checkpoint; the data is thrown away, but unlike after SIGKILL no shared memory
+  // stays.
   const serve = (port: number) => run(binaries.postgres, ["-D", data, "-p", String(port)], "SIGQUIT");
   const { process: server, answer: port } = await startServer(
     "PostgreSQL",
@@ -81,7 +82,10 @@ export async function startPostgres(directory: string, guard: Guard): Promise<Ru
   );
 }
 
-/** What CCX_STACK_SETTINGS says (`shared_buffers=4GB work_mem=16MB`), for benchmarks on a server as one would run it. */
+/**
+ * What CCX_STACK_SETTINGS says (`shared_buffers=4GB work_mem=16MB`), for benchmarks on a server as one would
+ * run it.
+ */
 function givenSettings(): Record<string, string> {
   const given = process.env.CCX_STACK_SETTINGS?.split(" ").filter((word) => word !== "") ?? [];
   return Object.fromEntries(

@@ -6,14 +6,14 @@ import { fenceAfter } from "../../text/fences.ts";
  */
 
 /**
- * The markup of a receiver: `html` for the notifications backend, which puts texts into the HTML of an e-mail, and
- * `markdown` for the Service Log.
+ * The markup of a receiver: `html` for the notifications backend, which puts texts into the HTML of an
+ * e-mail, and `markdown` for the Service Log.
  */
 export type Format = "html" | "markdown";
 
 /**
- * The sandbox puts a Unicode noncharacter, which no other text holds, and its length in front of each value: what
- * the value itself holds cannot end it.
+ * The sandbox puts a Unicode noncharacter, which no other text holds, and its length in front of each value:
+ * what the value itself holds cannot end it.
  */
 const mark = /\uFDD0(\d+):/g;
 const strayMark = /\uFDD0/g;
@@ -27,8 +27,8 @@ const entities: Record<string, string> = {
 };
 
 /**
- * Turns what the sandbox rendered into the text for a receiver: values are escaped for the place they stand in, what
- * the author of the rule wrote stays as it is. Takes time linear in the length, whatever the text.
+ * Turns what the sandbox rendered into the text for a receiver: values are escaped for the place they stand
+ * in, what the author of the rule wrote stays as it is. Takes time linear in the length, whatever the text.
  */
 export function settleValues(rendered: string, format: Format): string {
   const { text, values } = takeApart(rendered.toWellFormed());
@@ -87,7 +87,10 @@ function findPlaces(text: string): Place[] {
   return places;
 }
 
-/** A code span is what stands between two runs of backticks of the same length; a run without its like is text. */
+/**
+ * A code span is what stands between two runs of backticks of the same length; a run without its like is
+ * text.
+ */
 function placesInParagraph(paragraph: string): Place[] {
   const signs = [...paragraph.matchAll(/\\[\\`]|`+|\n(?:[ \t>*+-]|\d+[.)][ \t])*|\uFDD0/g)];
   const nextOfLength = new Map<number, number>();
@@ -110,7 +113,10 @@ function placesInParagraph(paragraph: string): Place[] {
   return places;
 }
 
-/** Every line of a value is kept, none of them can begin a block; underscores within words mean nothing anyway. */
+/**
+ * Every line of a value is kept, none of them can begin a block; underscores within words mean nothing
+ * anyway.
+ */
 function escapeMarkdown(value: string, atLineStart: boolean): string {
   return value
     .replaceAll(/[\\`*[\]<>|&~!]|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, "\\$&")

@@ -3,20 +3,21 @@ export interface RenderLimits {
   /** Longest run, in milliseconds. */
   timeMs: number;
   /**
-   * How often we look whether the sandbox still answers, in milliseconds: a loop inside a built-in function cannot be
-   * interrupted, so a rendering found at work in two looks has its thread ended.
+   * How often we look whether the sandbox still answers, in milliseconds: a loop inside a built-in function
+   * cannot be interrupted, so a rendering found at work in two looks has its thread ended.
    */
   watchMs: number;
   /**
-   * Most memory of the sandbox, all compiled contents together, in bytes; 16 MiB at least. The interpreter's own limit
-   * counts next to nothing in WebAssembly, so this is the size at which WebAssembly's memory stops to grow.
+   * Most memory of the sandbox, all compiled contents together, in bytes; 16 MiB at least. The interpreter's
+   * own limit counts next to nothing in WebAssembly, so this is the size at which WebAssembly's memory stops
+   * to grow.
    */
   memoryBytes: number;
   /** Stack of the interpreter, in bytes. */
   stackBytes: number;
   /**
-   * Longest text that leaves the sandbox, in UTF-16 code units, before escaping and with a few for each value; a longer
-   * one loses its end. Receivers take 4,000 characters at most.
+   * Longest text that leaves the sandbox, in UTF-16 code units, before escaping and with a few for each
+   * value; a longer one loses its end. Receivers take 4,000 characters at most.
    */
   textLength: number;
   /** Longest details, in code units of their JSON. */
@@ -36,5 +37,8 @@ export const defaultRenderLimits: RenderLimits = {
   cachedContents: 500,
 };
 
-/** After so many stops in a row a content gets a tenth of the time, until it renders: it may be met by thousands of clusters. */
+/**
+ * After so many stops in a row a content gets a tenth of the time, until it renders: it may be met by
+ * thousands of clusters.
+ */
 export const stopsUntilDistrust = 3;

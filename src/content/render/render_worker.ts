@@ -9,14 +9,17 @@ import { messageOf } from "../../errors.ts";
 import { type RenderLimits, stopsUntilDistrust } from "./render_limits.ts";
 import { RenderingRealm } from "./rendering_realm.ts";
 
-/** What the renderer sends: work, or the id of a content to forget. Templates come with the first work of a content. */
+/**
+ * What the renderer sends: work, or the id of a content to forget. Templates come with the first work of a
+ * content.
+ */
 export type ToWorker =
   | { contentId: string; templates?: Record<string, string>; names: string[]; details: string }
   | { forget: string };
 
 /**
- * The answers, in the order of the work. `broken`: this thread is of no further use, which need not be the fault of
- * the rendering that met it.
+ * The answers, in the order of the work. `broken`: this thread is of no further use, which need not be the
+ * fault of the rendering that met it.
  */
 export type FromWorker = "ready" | { texts: Record<string, string> } | { error: string; broken?: boolean };
 

@@ -42,9 +42,10 @@ export async function createRenderer(limits: Partial<RenderLimits> = {}): Promis
 }
 
 /**
- * Renders the texts of rule content, which comes from elsewhere, in a thread of its own that runs nothing but an
- * interpreter without any access to the process. A rendering that hits a limit costs only itself. Own code: a pool of
- * threads does not know which content a thread has, nor that the one under way, and no other, is to blame for silence.
+ * Renders the texts of rule content, which comes from elsewhere, in a thread of its own that runs nothing but
+ * an interpreter without any access to the process. A rendering that hits a limit costs only itself. Own
+ * code: a pool of threads does not know which content a thread has, nor that the one under way, and no other,
+ * is to blame for silence.
  */
 export class Renderer {
   readonly #limits: RenderLimits;
@@ -71,7 +72,10 @@ export class Renderer {
     });
   }
 
-  /** Renders the named templates of a content. Never rejects: what goes wrong is the `error` of this rendering alone. */
+  /**
+   * Renders the named templates of a content. Never rejects: what goes wrong is the `error` of this rendering
+   * alone.
+   */
   async render<Name extends string>(request: RenderRequest<Name>): Promise<Rendered<Name>> {
     const { contentId, templates, names, pydata, format } = request;
     if (this.#disposed) return { error: "the renderer is closed" };

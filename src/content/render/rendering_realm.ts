@@ -21,8 +21,8 @@ const intrinsics = {
 export type RealmAnswer = ({ texts: Record<string, string> } | { error: string }) & { spent: boolean };
 
 /**
- * The templates of one content version in an interpreter of their own: other versions have another heap and other
- * built-in objects. Their compiled form is kept, each template being compiled at its first use.
+ * The templates of one content version in an interpreter of their own: other versions have another heap and
+ * other built-in objects. Their compiled form is kept, each template being compiled at its first use.
  */
 export class RenderingRealm {
   readonly #runtime: QuickJSRuntime;
@@ -43,8 +43,9 @@ export class RenderingRealm {
   }
 
   /**
-   * Renders the templates called `names` with `details` (JSON) as `pydata`. Does not throw for what a template does;
-   * what it throws is a fault of the interpreter, after which the whole WebAssembly instance is not to be trusted.
+   * Renders the templates called `names` with `details` (JSON) as `pydata`. Does not throw for what a
+   * template does; what it throws is a fault of the interpreter, after which the whole WebAssembly instance
+   * is not to be trusted.
    */
   render(names: string[], details: string, timeMs: number): RealmAnswer {
     this.#deadline = performance.now() + timeMs;
@@ -82,7 +83,9 @@ export class RenderingRealm {
     return context.unwrapResult(context.callFunction(prepare, context.undefined, doT, given, length));
   }
 
-  /** Only what cannot be caught inside gets here: time is over, or there is no memory left even for an error. */
+  /**
+   * Only what cannot be caught inside gets here: time is over, or there is no memory left even for an error.
+   */
   #stopped(error: QuickJSHandle, timeMs: number): string {
     using message = this.#context.getProp(error, "message");
     const text = this.#context.getString(message);

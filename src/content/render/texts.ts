@@ -10,8 +10,9 @@ import { createRenderer, type Rendered, type Renderer, type RenderRequest } from
 const checkEveryMs = 60_000;
 
 /**
- * The texts of rule content, as templates from the database and rendered. What was read is kept, and dropped when a
- * NOTIFY on `ccx_content` or the look once a minute finds that the row changed (somebody edited it by hand) or is gone.
+ * The texts of rule content, as templates from the database and rendered. What was read is kept, and dropped
+ * when a NOTIFY on `ccx_content` or the look once a minute finds that the row changed (somebody edited it by
+ * hand) or is gone.
  */
 export class ContentTexts {
   readonly #pool: Pool;
@@ -26,7 +27,10 @@ export class ContentTexts {
     this.#contents = new LRUCache({ max: most });
   }
 
-  /** Begins with nothing kept; keeps `most` content versions, a few kB each; no installation has as many rules. */
+  /**
+   * Begins with nothing kept; keeps `most` content versions, a few kB each; no installation has as many
+   * rules.
+   */
   static async create(
     pool: Pool,
     log: Logger,
@@ -52,7 +56,10 @@ export class ContentTexts {
     return loaded;
   }
 
-  /** Renders texts of a content version. Never rejects: what goes wrong is the `error` of this rendering alone. */
+  /**
+   * Renders texts of a content version. Never rejects: what goes wrong is the `error` of this rendering
+   * alone.
+   */
   async render<Name extends string>(
     content: sql.Content | undefined,
     request: Omit<RenderRequest<Name>, "contentId" | "templates">,

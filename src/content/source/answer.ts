@@ -12,8 +12,9 @@ import {
 import { checked, configShape, metadataShape, nameShape, pluginShape, text } from "./shapes.ts";
 
 /**
- * What a content service answers, decoded: `Config` and `Rules` of the type RuleContentDirectory. Gob calls members as Go
- * does (`PythonModule`), JSON as the files do (`python_module`), both are read. Gob leaves out what is empty.
+ * What a content service answers, decoded: `Config` and `Rules` of the type RuleContentDirectory. Gob calls
+ * members as Go does (`PythonModule`), JSON as the files do (`python_module`), both are read. Gob leaves out
+ * what is empty.
  */
 const struct = <Shape extends z.ZodRawShape>(shape: Shape) => z.preprocess(inSnakeCase, z.object(shape));
 const named = z.custom<Record<string, unknown>>(isObject, "has to be an object").nullish();
@@ -32,9 +33,9 @@ const errorKeyShape = struct({
 });
 
 /**
- * The same content as `readContent` has from the folder that the service has read: one entry per rule and error key,
- * sorted by both, by the same rules. All or nothing: the first thing wrong throws a ContentError, which names the rule
- * and the error key.
+ * The same content as `readContent` has from the folder that the service has read: one entry per rule and
+ * error key, sorted by both, by the same rules. All or nothing: the first thing wrong throws a ContentError,
+ * which names the rule and the error key.
  */
 export function readAnswer(answer: unknown): RuleContent[] {
   const { config, rules } = checked("the answer", answer, answerShape);

@@ -9,8 +9,8 @@ import { readContent } from "./read.ts";
 export type ContentDiff = { content: AnyRow[]; decisions: AnyRow[] };
 
 /**
- * What a load of this folder would change, and which open issues would be decided differently: the load is done, looked at,
- * and rolled back. Throws ContentError that names the bad file.
+ * What a load of this folder would change, and which open issues would be decided differently: the load is
+ * done, looked at, and rolled back. Throws ContentError that names the bad file.
  */
 export async function diffContent(pool: Pool, directory: string): Promise<ContentDiff> {
   const content = inJson(await readContent(directory));

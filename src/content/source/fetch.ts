@@ -22,8 +22,8 @@ export function contentSourceOf({ contentUrl, contentTimeoutMs }: Config): Conte
 }
 
 /**
- * Asks a content service for all rule content: one GET, no retry, no redirect, 50 MiB at most. The answer is Go's gob,
- * as the Insights content service gives it, or JSON if it says so. `stop` ends it early.
+ * Asks a content service for all rule content: one GET, no retry, no redirect, 50 MiB at most. The answer is
+ * Go's gob, as the Insights content service gives it, or JSON if it says so. `stop` ends it early.
  *
  * Throws ContentError, one line that names the service (without the query of its URL) and the reason.
  */

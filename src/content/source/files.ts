@@ -7,7 +7,9 @@ import { ContentError } from "./error.ts";
 export const maxFileBytes = 1024 * 1024;
 export const maxTotalBytes = 50 * 1024 * 1024;
 
-/** A folder as it was listed; `path` is relative to the content folder, with `/`. Hidden entries are left out. */
+/**
+ * A folder as it was listed; `path` is relative to the content folder, with `/`. Hidden entries are left out.
+ */
 export type Folder = { path: string; name: string; files: Set<string>; folders: Folder[] };
 
 /**

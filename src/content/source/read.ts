@@ -52,7 +52,10 @@ async function listTrees(directory: string): Promise<Folder[]> {
   return trees;
 }
 
-/** All rules, sorted by name; a name is used once in both trees together, as reports name rules without the tree. */
+/**
+ * All rules, sorted by name; a name is used once in both trees together, as reports name rules without the
+ * tree.
+ */
 async function readRules(trees: Folder[], reader: TextReader): Promise<RuleFolder[]> {
   const rules = new Map<string, RuleFolder>();
   for (const folder of trees.flatMap((tree) => findRules(tree))) {
@@ -66,7 +69,10 @@ async function readRules(trees: Folder[], reader: TextReader): Promise<RuleFolde
   return [...rules].sort(byName).map(([, rule]) => rule);
 }
 
-/** The rule folders at or below a folder. A file in the wrong place is an error, as it would silently not count. */
+/**
+ * The rule folders at or below a folder. A file in the wrong place is an error, as it would silently not
+ * count.
+ */
 function findRules(folder: Folder, parent?: Folder, enclosingRule?: Folder): Folder[] {
   const isRule = folder.files.has("plugin.yaml");
   const isErrorKey = folder.files.has("metadata.yaml");
@@ -80,7 +86,8 @@ function findRules(folder: Folder, parent?: Folder, enclosingRule?: Folder): Fol
       `has no plugin.yaml, but its folder ${folder.name} has a metadata.yaml`,
     );
   const inner = folder.folders.flatMap((child) => findRules(child, folder, isRule ? folder : enclosingRule));
-  // pictures and the like may lie anywhere; a text that belongs to nothing is a rule or an error key forgotten half-way
+  // pictures and the like may lie anywhere; a text that belongs to nothing is a rule or an error key
+  // forgotten half-way
   const orphan = textNames.find((name) => folder.files.has(`${name}.md`));
   if (orphan && !isRule && !isErrorKey) {
     const missing = enclosingRule ? "metadata.yaml" : "plugin.yaml";

@@ -7,8 +7,8 @@ import { type ContentSource, fetchContent } from "./fetch.ts";
 import { storeContent } from "./load.ts";
 
 /**
- * Takes over what the content service has now. What does not succeed is one warning, and the content stays as it was:
- * the next round tries again. `stop` ends it early, without a word.
+ * Takes over what the content service has now. What does not succeed is one warning, and the content stays as
+ * it was: the next round tries again. `stop` ends it early, without a word.
  */
 export async function refreshContent(
   pool: Pool,

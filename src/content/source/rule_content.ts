@@ -30,7 +30,10 @@ const mandatoryTexts: ReadonlySet<TextName> = new Set(["generic", "reason"]);
 /** The texts of a rule or an error key; `path` is what an error names. */
 export type Texts = Partial<Record<TextName, { path: string; text: string }>>;
 
-/** A rule's name is its folder's, and the last part of its module: hits name the module, so both have to agree. */
+/**
+ * A rule's name is its folder's, and the last part of its module: hits name the module, so both have to
+ * agree.
+ */
 export type Rule = { name: string; pythonModule: string };
 
 /** Throws ContentError, naming `path`, when module and folder do not agree. */
@@ -41,9 +44,10 @@ export function checkModule({ name, pythonModule }: Rule, path: string): void {
 }
 
 /**
- * What an error key says, put together by the rules of the content service: the impact's number by its name, and the
- * rule's text where the error key has none of its own. `texts` are the rule's, overlaid with the error key's.
- * Throws ContentError for an impact that has no number, and where generic or reason is missing or empty.
+ * What an error key says, put together by the rules of the content service: the impact's number by its name,
+ * and the rule's text where the error key has none of its own. `texts` are the rule's, overlaid with the
+ * error key's. Throws ContentError for an impact that has no number, and where generic or reason is missing
+ * or empty.
  */
 export function errorKeyContent(
   rule: Rule,

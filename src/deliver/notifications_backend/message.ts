@@ -24,9 +24,9 @@ function knownRisk(totalRisk: number | null): number {
 
 /**
  * Turns a claimed row into the notification of one cluster: one event per issue. Pure: the same row gives the
- * same bytes on every try, so that the receiver recognises a repetition by its id. The key keeps the messages of
- * a cluster in order. `resolved-recommendation` is ours: only a receiver that knows it should be asked for it (policy
- * notify_resolved). Contract: reference/anchors.md §2.2–2.6.
+ * same bytes on every try, so that the receiver recognises a repetition by its id. The key keeps the messages
+ * of a cluster in order. `resolved-recommendation` is ours: only a receiver that knows it should be asked for
+ * it (policy notify_resolved). Contract: reference/anchors.md §2.2–2.6.
  */
 export function buildNotificationMessage(
   row: RenderedNotification,

@@ -26,10 +26,10 @@ const refusalSchema = z.object({ error: z.string().regex(/^[a-z_]{1,40}$/) });
 const expirySchema = z.object({ exp: z.number().positive() });
 
 /**
- * Tokens for the Service Log by OAuth 2 client credentials, as OCM gives them: id and secret by HTTP Basic, the
- * secret never in the form. One token is shared until shortly before it expires, and concurrent callers share
- * one request. Neither the secret nor a token appears in an error. Own code: a client library (oauth4webapi)
- * leaves all of that to its caller, and refuses answers that are good enough for us.
+ * Tokens for the Service Log by OAuth 2 client credentials, as OCM gives them: id and secret by HTTP Basic,
+ * the secret never in the form. One token is shared until shortly before it expires, and concurrent callers
+ * share one request. Neither the secret nor a token appears in an error. Own code: a client library
+ * (oauth4webapi) leaves all of that to its caller, and refuses answers that are good enough for us.
  */
 export class AccessTokenSource {
   readonly #options: AccessTokenOptions;
@@ -50,7 +50,8 @@ export class AccessTokenSource {
   /**
    * A token that is good for now.
    *
-   * @throws DeliveryError, never permanent: "auth" when refused, "rate_limited", "server", "network", "timeout".
+   * @throws DeliveryError, never permanent: "auth" when refused, "rate_limited", "server", "network",
+   * "timeout".
    */
   get(): Promise<string> {
     if (this.#current && this.#now() < this.#current.useUntil) return Promise.resolve(this.#current.token);
@@ -60,7 +61,9 @@ export class AccessTokenSource {
     return this.#pending;
   }
 
-  /** Says that `token` was refused. Only the token in use is dropped, so many refusals of it cost one request. */
+  /**
+   * Says that `token` was refused. Only the token in use is dropped, so many refusals of it cost one request.
+   */
   invalidate(token: string): void {
     if (this.#current?.token === token) this.#current = undefined;
   }
@@ -115,7 +118,9 @@ export class AccessTokenSource {
   }
 }
 
-/** The rest of a JWT's life by its `exp`; five minutes for any other token. Read, not verified: it is our own. */
+/**
+ * The rest of a JWT's life by its `exp`; five minutes for any other token. Read, not verified: it is our own.
+ */
 function lifetimeOf(token: string, now: number): number {
   const claims = expirySchema.safeParse(
     parsed(Buffer.from(token.split(".")[1] ?? "", "base64url").toString()),

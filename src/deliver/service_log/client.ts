@@ -22,9 +22,9 @@ const listSchema = z.object({
 const refusalSchema = z.object({ reason: z.string() });
 
 /**
- * The Service Log of OCM. It has no idempotency key, so a post that failed by "timeout", "network" or "server"
- * may have been stored: `search` before posting again. Each HTTP exchange has `timeoutMs`; a call makes at most
- * two, plus at most two of the token source. Contract: reference/anchors.md §2.8.
+ * The Service Log of OCM. It has no idempotency key, so a post that failed by "timeout", "network" or
+ * "server" may have been stored: `search` before posting again. Each HTTP exchange has `timeoutMs`; a call
+ * makes at most two, plus at most two of the token source. Contract: reference/anchors.md §2.8.
  */
 export class ServiceLogClient {
   readonly #options: ServiceLogOptions;
@@ -41,7 +41,8 @@ export class ServiceLogClient {
   }
 
   /**
-   * Posts one entry. Returns the receiver's id for it; null when it was stored but the answer could not be read.
+   * Posts one entry. Returns the receiver's id for it; null when it was stored but the answer could not be
+   * read.
    *
    * @throws DeliveryError: "auth", "rate_limited", "client", "server", "timeout", "network".
    */
@@ -102,7 +103,8 @@ export class ServiceLogClient {
     if (status === 429) return new DeliveryError("rate_limited", what, wait);
     if (status === 408) return new DeliveryError("timeout", what, wait);
     // Not 201 but success: something between us and the receiver answered in its place. Nothing says that the
-    // entry was refused, nor that it was stored, so it is the other side's fault and worth a search and a retry.
+    // entry was refused, nor that it was stored, so it is the other side's fault and worth a search and a
+    // retry.
     if (status < 300 || status >= 500) return new DeliveryError("server", what, wait);
     // 3xx and 4xx: the same request would get the same answer.
     return new DeliveryError("client", what, { permanent: true });

@@ -1,9 +1,9 @@
 import { z } from "zod";
 
 /**
- * What the Service Log accepts, kept apart from what we build, so that the stand-in receiver judges our entries
- * by the other side's rules: reference/anchors.md §2.8, message-and-table-formats.md §5. The limits of summary
- * and description are in characters.
+ * What the Service Log accepts, kept apart from what we build, so that the stand-in receiver judges our
+ * entries by the other side's rules: reference/anchors.md §2.8, message-and-table-formats.md §5. The limits
+ * of summary and description are in characters.
  */
 const atMost = (limit: number) => (value: string) => [...value].length <= limit;
 

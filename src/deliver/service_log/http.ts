@@ -72,8 +72,8 @@ export function parsed(text: string | null): unknown {
 const longestWaitMs = 24 * 60 * 60_000;
 
 /**
- * `Retry-After` in milliseconds from now, at most a day; undefined when it is neither seconds nor an HTTP date
- * (RFC 9110 §10.2.3).
+ * `Retry-After` in milliseconds from now, at most a day; undefined when it is neither seconds nor an HTTP
+ * date (RFC 9110 §10.2.3).
  */
 export function retryAfterMs(value: string | undefined, now: number): number | undefined {
   if (value === undefined) return undefined;

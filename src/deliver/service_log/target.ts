@@ -9,8 +9,8 @@ import { buildServiceLogEntry, type ServiceLogEntryOptions } from "./entry.ts";
 const claimedForEach = 16;
 
 /**
- * The Service Log: one entry for an issue, several posts under way at once. Outcomes are handed on as they come: those that
- * come while the ones before are settled are settled together.
+ * The Service Log: one entry for an issue, several posts under way at once. Outcomes are handed on as they
+ * come: those that come while the ones before are settled are settled together.
  */
 export class ServiceLogTarget implements Target {
   readonly name = "service log";
@@ -83,7 +83,8 @@ export class ServiceLogTarget implements Target {
 
   async #deliver(row: RenderedNotification): Promise<Outcome> {
     try {
-      // The receiver does not recognise a repeated entry. After a first try of which we do not know how it ended, look.
+      // The receiver does not recognise a repeated entry. After a first try of which we do not know how it
+      // ended, look.
       const known = row.attempt > 1 ? await this.#client.search(row.message_id) : null;
       const id = known ?? (await this.#client.post(buildServiceLogEntry(row, this.#entryOptions))).id;
       return success(row, { entry_id: id });

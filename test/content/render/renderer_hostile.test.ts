@@ -165,7 +165,9 @@ test("none of the hostile templates escapes, and all honest ones between them re
   assert.equal(({} as Record<string, unknown>).polluted, undefined);
 });
 
-/** Everything shared that a template can get hold of: a place to leave one customer's details for the next. */
+/**
+ * Everything shared that a template can get hold of: a place to leave one customer's details for the next.
+ */
 const places = [
   "globalThis",
   "Object.prototype",

@@ -6,19 +6,21 @@ import { definedType, definitionType, firstUserType, type GobType, ownTypes } fr
  * Own code: we know of no maintained decoder for JavaScript, and this one has to bound what a stranger's bytes may cost.
  */
 
-// Every value takes a byte at least, and can take some fifty in memory: 50 MB of the smallest would be gigabytes.
+// Every value takes a byte at least, and can take some fifty in memory: 50 MB of the smallest would be
+// gigabytes.
 const maxValues = 1_000_000;
 const maxDepth = 64;
 
 /**
  * Decodes a stream of Go's encoding/gob that holds one value, of whatever type: streams describe their types.
  *
- * Structs and maps with string keys become objects (a field of zero value is not on the wire, so it is missing), other
- * maps a Map, arrays and slices arrays, `[]byte` a Uint8Array, integers beyond 2^53 a bigint, complex numbers
- * [real, imaginary], a nil interface null, an interface its value. What a type encodes by a method of its own
- * (time.Time) stays bytes.
+ * Structs and maps with string keys become objects (a field of zero value is not on the wire, so it is
+ * missing), other maps a Map, arrays and slices arrays, `[]byte` a Uint8Array, integers beyond 2^53 a bigint,
+ * complex numbers [real, imaginary], a nil interface null, an interface its value. What a type encodes by a
+ * method of its own (time.Time) stays bytes.
  *
- * @throws GobError, one line with the offset: damaged bytes, more than one value, a key or field given twice, or over
+ * @throws GobError, one line with the offset: damaged bytes, more than one value, a key or field given twice,
+ * or over
  *   50 MiB, a million values, or 64 levels.
  */
 export function decodeGob(bytes: Uint8Array): unknown {
@@ -166,9 +168,9 @@ class Decoder {
   }
 
   /**
-   * The name of the type inside, its id, a length and the value. Definitions may come before the id, and Go ends the
-   * message behind one, so the value goes on in the next; for that reason the lengths are often wrong, and Go, too,
-   * takes no notice of them.
+   * The name of the type inside, its id, a length and the value. Definitions may come before the id, and Go
+   * ends the message behind one, so the value goes on in the next; for that reason the lengths are often
+   * wrong, and Go, too, takes no notice of them.
    */
   #interface(depth: number): unknown {
     const reader = this.#reader;

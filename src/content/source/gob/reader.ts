@@ -10,8 +10,8 @@ export class GobError extends Error {
 }
 
 /**
- * The basic values of a gob stream (Go's package encoding/gob, "Encoding Details"), one after the other. A length is
- * compared with what is left before anything is read or allocated. Everything throws GobError.
+ * The basic values of a gob stream (Go's package encoding/gob, "Encoding Details"), one after the other. A
+ * length is compared with what is left before anything is read or allocated. Everything throws GobError.
  */
 export class GobReader {
   offset = 0;

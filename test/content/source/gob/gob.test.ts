@@ -47,8 +47,9 @@ test("an integer may be written with more bytes than it needs", () => {
   assert.equal(decodeGob(bytes("0a 06 00 f9 20000000000001")), 2n ** 53n + 1n);
 });
 
-// Streams by hand, after the "Encoding Details" of encoding/gob. A definition is a struct with one field out of ArrayT,
-// SliceT, StructT, MapT, GobEncoderT (1 to 5); the first field of each is its name and id, left out here.
+// Streams by hand, after the "Encoding Details" of encoding/gob. A definition is a struct with one field out
+// of ArrayT, SliceT, StructT, MapT, GobEncoderT (1 to 5); the first field of each is its name and id, left
+// out here.
 const uint = (value: number): number[] => {
   if (value < 128) return [value];
   if (value < 256) return [0xff, value];

@@ -27,8 +27,8 @@ const interesting = [
 ];
 
 /**
- * Half of the inputs are changed anywhere. In the others it is one message, and its length is put right again:
- * otherwise hardly any would come past the lengths.
+ * Half of the inputs are changed anywhere. In the others it is one message, and its length is put right
+ * again: otherwise hardly any would come past the lengths.
  */
 function mutated(random: Random): Buffer {
   const bytes = seedOf(random);
@@ -51,7 +51,10 @@ function lengthOf({ length }: Buffer): Buffer {
   return bytes;
 }
 
-/** One to three changes: a bit, bytes that mean much, a piece gone, repeated, or out of another input, or the end cut off. */
+/**
+ * One to three changes: a bit, bytes that mean much, a piece gone, repeated, or out of another input, or the
+ * end cut off.
+ */
 function changed(original: Buffer, random: Random): Buffer {
   let bytes = Buffer.from(original);
   for (let changes = 1 + below(random, 3); changes > 0; changes--) {

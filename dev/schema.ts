@@ -10,7 +10,7 @@ import { startStack } from "./stack/stack.ts";
 export const schemaFile = path.join(import.meta.dirname, "../docs/reference/schema.sql");
 
 const head = `-- The schema as the catalog of a migrated database has it, without the bodies of functions and views.
--- Printed by \`npm run schema\`; what to change is in migrations/ and sql/ (docs/migrations.md).
+-- Printed by \`npm run schema\`; what to change is in migrations/ and sql/ (../docs/guides/changing-the-database.md).
 -- Partitions with a date in their name, which come and go, and the way in which reports are compressed are left out.
 `;
 

@@ -16,6 +16,7 @@ import { ContentError } from "./content/source/error.ts";
 import { asConfigurationError, asRefusal } from "./db/errors.ts";
 import { ConfigurationError } from "./errors.ts";
 import type { Role } from "./run.ts";
+import { release } from "./version.ts";
 
 /** How long a service that cannot go on may take to end; what it has in hand is done again by the next one. */
 const endWithinMs = 5_000;
@@ -31,10 +32,12 @@ const endSoon = () => {
  * has to change is one line on stderr; only a fault of ours comes with a stack trace.
  */
 export async function main(argv: string[]): Promise<void> {
+  failWhereOutputCannotGo();
   const program = new Command("ccx")
     .description(
       "Tells OpenShift customers about new issues of their clusters; every decision is made in PostgreSQL.",
     )
+    .version(release)
     .option("--config <file>", "file with KEY=value lines; the environment goes before it")
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "ccx: ")) })
     .showHelpAfterError("(ccx --help lists the commands)");
@@ -110,6 +113,17 @@ export async function main(argv: string[]): Promise<void> {
 function keepMemorySmall(): void {
   setFlagsFromString("--semi-space-growth-factor=1");
   setFlagsFromString("--heap-growing-percent=150");
+}
+
+/**
+ * A full disk behind stdout is a failure like any other, though console.log does not say so. Whoever reads only the
+ * beginning of the output (`ccx explain | head`) has what he wanted.
+ */
+function failWhereOutputCannotGo(): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") console.error(`ccx: the output could not be written: ${error.message}`);
+    process.exit(error.code === "EPIPE" ? 0 : 1);
+  });
 }
 
 /** Says what went wrong on stderr; returns the exit code. */

@@ -13,6 +13,7 @@ import { ContentTexts } from "./content/render/texts.ts";
 import { contentSourceOf } from "./content/source/fetch.ts";
 import { createPool } from "./db/pool.ts";
 import { requireSameRelease } from "./db/release.ts";
+import { requireServer } from "./db/server.ts";
 import { waitForDatabase } from "./db/wait.ts";
 import { NotificationsBackend } from "./deliver/notifications_backend/target.ts";
 import { AccessTokenSource } from "./deliver/service_log/access_token.ts";
@@ -56,6 +57,7 @@ export async function run(
   });
   stack.defer(() => pool.end());
   await waitForDatabase(pool, log, signal);
+  await requireServer(pool);
   await requireSameRelease(pool);
 
   registerCodecs();

@@ -139,7 +139,7 @@ class Progress {
   }
 }
 
-for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stop.abort(new Error(name)));
+for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => stop.abort(new Error(name)));
 await demo().catch((error) => {
   process.exitCode = isStop(error, stop.signal) ? 1 : report(error);
 });

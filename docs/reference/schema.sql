@@ -1,5 +1,5 @@
 -- The schema as the catalog of a migrated database has it, without the bodies of functions and views.
--- Printed by `npm run schema`; what to change is in migrations/ and sql/ (docs/migrations.md).
+-- Printed by `npm run schema`; what to change is in migrations/ and sql/ (../docs/guides/changing-the-database.md).
 -- Partitions with a date in their name, which come and go, and the way in which reports are compressed are left out.
 
 -- Types -----------------------------------------------------------------------------------------------
@@ -1820,10 +1820,11 @@ function ccx.end_heartbeat(pool_id text)
   language sql volatile
   set search_path=public, ccx, pg_temp;
 
--- Makes sure that new_reports or reported has a partition for this UTC day; true when it was made now.
+-- Makes sure that new_reports or reported has a partition for this UTC day; true when it was made now, false also when others hold the table: the next call makes it.
 function ccx.ensure_partition(parent text, day date)
   returns boolean
   language plpgsql volatile
+  set lock_timeout=250ms
   set search_path=public, ccx, pg_temp;
 
 -- Makes the partitions for today and the next three days (UTC); returns how many were made.

@@ -1,8 +1,14 @@
 -- Makes room for one day. Rows of that day that already went to the default partition are moved along, so a
 -- partition can be added late. Days are UTC days.
+--
+-- The tables are hot: a session that has read one (pg_dump, a person) holds a lock to its end, and everybody queues
+-- behind a lock that waits for it. So this waits a moment only, and leaves the day to the next call: the sweep makes
+-- days ahead every minute, and until then rows go to the default partition. The lock on the parent waits for writers: a
+-- row that is on its way to the default partition would be refused by it once its day is attached.
 create or replace function ccx.ensure_partition(parent text, day date) returns boolean
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
+set lock_timeout = '250ms'
 as $$
 declare
   name text := format('%s_%s', parent, to_char(day, 'YYYYMMDD'));
@@ -24,6 +30,7 @@ begin
   if exists (select from pg_class c where c.relname = name and c.relnamespace = 'public'::regnamespace) then
     return false;
   end if;
+  execute format('lock table %I in share row exclusive mode', parent);
   execute format('create table %I (like %I including all)', name, parent);
   execute format(
     'with moved as (delete from %I where %I >= %L and %I < %L returning *) insert into %I select * from moved',
@@ -31,7 +38,10 @@ begin
   execute format('alter table %I attach partition %I for values from (%L) to (%L)', parent, name, day_start, day_end);
   execute format('comment on table %I is %L', name, format('%s of %s', parent, day));
   return true;
+exception
+  when lock_not_available then
+    return false;
 end $$;
 
 comment on function ccx.ensure_partition(text, date) is
-  'Makes sure that new_reports or reported has a partition for this UTC day; true when it was made now.';
+  'Makes sure that new_reports or reported has a partition for this UTC day; true when it was made now, false also when others hold the table: the next call makes it.';

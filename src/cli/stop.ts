@@ -1,13 +1,21 @@
 import type { Logger } from "pino";
 import { messageOf } from "../errors.ts";
 
-/** A signal that is aborted by SIGTERM, SIGINT or SIGHUP; a second one ends the process at once. */
+/** Within this time a second signal is the same one: npm hands on the Ctrl-C that the terminal has sent to us, too. */
+const sameSignalMs = 1_000;
+
+/** A signal that is aborted by SIGTERM, SIGINT or SIGHUP; a later one ends the process at once. */
 export function stopSignal(log: Logger): AbortSignal {
   const stop = new AbortController();
   const names = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+  let askedAt = 0;
   for (const name of names) {
     process.on(name, () => {
-      if (stop.signal.aborted) process.exit(1);
+      if (stop.signal.aborted) {
+        if (performance.now() - askedAt > sameSignalMs) process.exit(1);
+        return;
+      }
+      askedAt = performance.now();
       log.debug({ signal: name }, "asked to stop");
       stop.abort(new Error(`stopped by ${name}`));
     });

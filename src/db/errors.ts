@@ -54,10 +54,19 @@ export function isBeingMigrated(error: unknown): boolean {
 
 /**
  * True when the database refuses one of the values given, so that trying again cannot help: it cannot hold it (SQLSTATE
- * classes 22 and 54), or somebody's constraint or trigger does not want it (23, P0).
+ * classes 22 and 54), somebody's constraint or trigger does not want it (23, P0), or somebody's trigger fails.
  */
 export function isUnstorable(error: unknown): boolean {
-  return ["22", "23", "54", "P0"].includes(codeOf(error)?.slice(0, 2) ?? "");
+  return ["22", "23", "54", "P0"].includes(codeOf(error)?.slice(0, 2) ?? "") || isFaultOfAnotherObject(error);
+}
+
+/**
+ * True for what is missing or forbidden inside a function: ours are loaded together, so it is somebody's trigger that
+ * calls what has gone, and no sign that nobody migrated.
+ */
+function isFaultOfAnotherObject(error: unknown): boolean {
+  const inside = error instanceof Error && "where" in error && typeof error.where === "string";
+  return inside && ["42P01", "42883", "42703", "3F000", "42501"].includes(codeOf(error) ?? "");
 }
 
 /**
@@ -66,7 +75,7 @@ export function isUnstorable(error: unknown): boolean {
  */
 export function asConfigurationError(error: unknown, atOnce = false): ConfigurationError | undefined {
   const advice =
-    adviceFor(codeOf(error)) ??
+    (isFaultOfAnotherObject(error) ? undefined : adviceFor(codeOf(error))) ??
     (error instanceof Error && /SSL|certificate/i.test(error.message)
       ? "The database and DATABASE_URL do not agree on TLS: check sslmode."
       : undefined) ??

@@ -1,9 +1,8 @@
-import { readFileSync } from "node:fs";
-import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClientBase } from "pg";
 import type { Logger } from "pino";
 import { ConfigurationError, messageOf } from "../errors.ts";
+import { release } from "../version.ts";
 import {
   type CatalogObject,
   dependentsOf,
@@ -20,11 +19,6 @@ import { backoffMs } from "./wait.ts";
 /** How long a statement waits for a lock before everything is rolled back and tried again. */
 const lockTimeout = "3s";
 const tries = 20;
-
-/** The release of this program: the version in package.json. */
-export const release: string = JSON.parse(
-  readFileSync(path.join(import.meta.dirname, "../../package.json"), "utf8"),
-).version;
 
 /** SQLSTATEs with which PostgreSQL says that it cannot replace an object in place. */
 const irreplaceable = new Set([

@@ -8,6 +8,7 @@ import { codeOf } from "./errors.ts";
 import { isInStep, loadCode } from "./load_code.ts";
 import { createPool } from "./pool.ts";
 import { committedMigrations, databaseMigrations, migrationsFolder } from "./release.ts";
+import { refuseForeignTables, requireServer } from "./server.ts";
 import { waitForDatabase } from "./wait.ts";
 
 /**
@@ -24,6 +25,8 @@ export async function migrate(
   const pool = createPool({ databaseUrl, size: 3, name: "ccx migrate", log });
   try {
     await waitForDatabase(pool, log);
+    await requireServer(pool, { writes: true });
+    await refuseForeignTables(pool);
     const wanted = code ?? (await readCode());
     if (await isUpToDate(pool, wanted)) return;
     const client = await pool.connect();

@@ -2,10 +2,11 @@ import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import type { Pool } from "pg";
 import { ConfigurationError } from "../errors.ts";
+import { release } from "../version.ts";
 import { loadedObjects } from "./code_catalog.ts";
 import { readCode } from "./code_files.ts";
 import { codeOf } from "./errors.ts";
-import { isInStep, release } from "./load_code.ts";
+import { isInStep } from "./load_code.ts";
 
 export const migrationsFolder = path.join(import.meta.dirname, "../../migrations");
 

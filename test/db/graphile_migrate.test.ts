@@ -65,7 +65,7 @@ const there = "select to_regclass('public.tomorrow') is not null";
 const stale = "update ccx.code_object set hash = 'stale' where name = 'function public.announce'";
 const isStale = "select hash = 'stale' from ccx.code_object where name = 'function public.announce'";
 
-test("graphile-migrate's commands do what docs/migrations.md says", async (t) => {
+test("graphile-migrate's commands do what docs/guides/changing-the-database.md says", async (t) => {
   await using ours = await openDatabase({ empty: true });
   await using shadow = await openDatabase({ empty: true });
   await using project = await openProject(ours, shadow);

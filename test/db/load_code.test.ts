@@ -134,10 +134,12 @@ test("an object that something else of ours still uses cannot be removed", async
 test("an object that was dropped by hand comes back", async () => {
   await using database = await openDatabase();
   const before = await catalog(database.pool);
-  await database.pool.query("drop view noise; drop trigger _100_history on policy; drop function announce");
+  await database.pool.query(
+    "drop view noise; drop trigger _100_history on policy; drop function ccx.announce",
+  );
   const { loaded } = await loadAll(database.pool, code);
   assert.deepEqual(loaded.toSorted(), [
-    "function public.announce",
+    "function ccx.announce",
     "trigger _100_history on policy",
     "view public.noise",
   ]);

@@ -16,7 +16,7 @@ const names = async (query: string) => (await rows(database.pool, query)).map(({
 
 test("every table, view and type has a comment", async () => {
   const bare = `select c.oid::regclass as name from pg_class c
-    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'c', 'f')
+    where c.relnamespace in ('public'::regnamespace, 'ccx'::regnamespace) and c.relkind in ('r', 'p', 'v', 'm', 'c', 'f')
       and not (c.relispartition and c.relname ~ '_[0-9]{8}$') and ${ours("pg_class", "c.oid")}
       and coalesce(obj_description(case c.relkind when 'c' then c.reltype else c.oid end,
         case c.relkind when 'c' then 'pg_type' else 'pg_class' end), '') = ''`;
@@ -26,7 +26,7 @@ test("every table, view and type has a comment", async () => {
 test("every column of a table, view or type has a comment", async () => {
   const bare = `select c.relname || '.' || a.attname as name from pg_class c
     join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'c', 'f')
+    where c.relnamespace in ('public'::regnamespace, 'ccx'::regnamespace) and c.relkind in ('r', 'p', 'v', 'm', 'c', 'f')
       and not c.relispartition and ${ours("pg_class", "c.oid")}
       and coalesce(col_description(c.oid, a.attnum), '') = ''
     order by 1`;
@@ -34,7 +34,7 @@ test("every column of a table, view or type has a comment", async () => {
 });
 
 const functions = `from pg_proc p join pg_language l on l.oid = p.prolang
-  where p.pronamespace = 'public'::regnamespace and ${ours("pg_proc", "p.oid")}`;
+  where p.pronamespace in ('public'::regnamespace, 'ccx'::regnamespace) and ${ours("pg_proc", "p.oid")}`;
 
 test("every function has a comment", async () => {
   assert.deepEqual(
@@ -54,7 +54,7 @@ test("a comment is one line, so that \\d+ and \\df+ can be read", async () => {
         select attname, attnum from pg_attribute where attrelid = c.oid and attnum > 0
         union all
         select null, null) a on true
-      where c.relnamespace = 'public'::regnamespace
+      where c.relnamespace in ('public'::regnamespace, 'ccx'::regnamespace)
       union all
       select p.oid::regprocedure::text, obj_description(p.oid, 'pg_proc') ${functions}) commented
     where comment ~ '\\n' or length(comment) > 250
@@ -65,7 +65,7 @@ test("a comment is one line, so that \\d+ and \\df+ can be read", async () => {
 test("no function depends on the caller's search path", async () => {
   // what is parsed when it is created (return …, begin atomic) names its objects once and for all
   const dependent = `select p.oid::regprocedure as name ${functions} and p.prosqlbody is null
-    and not coalesce(p.proconfig::text, '') like '%search_path=public, pg_temp%'`;
+    and not coalesce(p.proconfig::text, '') like '%search_path=public, ccx, pg_temp%'`;
   assert.deepEqual(await names(dependent), []);
 });
 
@@ -84,7 +84,7 @@ test("what writes or sees the clock is volatile, what reads tables is not immuta
   assert.deepEqual(await names(unsteady), []);
   // these take rows, and read none
   const readers = `select distinct p.proname as name ${functions} and p.provolatile = 'i'
-    and p.proname <> all ('{silence_matches,filter_lets_through,policy_reasons}') and exists (
+    and p.proname <> all ('{silence_matches,filter_lets_through,policy_reasons,hold_reasons}') and exists (
     select from pg_depend d join pg_class c on c.oid = d.refobjid and c.relkind in ('r', 'p', 'v')
     where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.refclassid = 'pg_class'::regclass)`;
   assert.deepEqual(await names(readers), []);
@@ -93,7 +93,7 @@ test("what writes or sees the clock is volatile, what reads tables is not immuta
 test("no function runs with the rights of its owner, and no view either", async () => {
   assert.deepEqual(await names(`select p.proname as name ${functions} and p.prosecdef`), []);
   const views = `select c.relname as name from pg_class c
-    where c.relnamespace = 'public'::regnamespace and c.relkind = 'v' and ${ours("pg_class", "c.oid")}
+    where c.relnamespace in ('public'::regnamespace, 'ccx'::regnamespace) and c.relkind = 'v' and ${ours("pg_class", "c.oid")}
       and not coalesce('security_invoker=true' = any (c.reloptions), false)`;
   assert.deepEqual(await names(views), []);
 });
@@ -114,7 +114,7 @@ test("every file of sql/ is listed once, by the index of its room", async () => 
 
 test("a file of sql/ is called after the one object it creates", async () => {
   const creates =
-    /^ *create (?:or replace )?(?:constraint )?(?:function|procedure|view|materialized view|table|index|trigger|type|role|aggregate) (?:if not exists )?(\w+)/gim;
+    /^ *create (?:or replace )?(?:constraint )?(?:function|procedure|view|materialized view|table|index|trigger|type|role|aggregate) (?:if not exists )?(?:ccx\.)?(\w+)/gim;
   for await (const file of glob("*/**/*.sql", { cwd: sql })) {
     const text = await readFile(path.join(sql, file), "utf8");
     const created = new Set([...text.matchAll(creates)].map(([, name]) => name));

@@ -22,7 +22,7 @@ for (const file of files)
       const name = path.basename(file, ".sql");
       const before = await rows(db, definitions, [name]);
       assert.equal(before.length, 1, "write a migration that creates it");
-      await db.query("set local search_path = public");
+      await db.query("set local search_path = public, ccx");
       await db.query(await readFile(path.join(folder, file), "utf8"));
       assert.deepEqual(
         await rows(db, definitions, [name]),
@@ -43,7 +43,7 @@ const used = `
     join pg_depend d on d.classid = 'pg_proc'::regclass and d.objid = u.oid and d.refclassid = 'pg_proc'::regclass
   )
   select distinct p.proname as name from used u join pg_proc p on p.oid = u.oid
-  where p.pronamespace = 'public'::regnamespace
+  where p.pronamespace = 'ccx'::regnamespace
   order by 1`;
 
 test("sql/stored/ has every function that stored values depend on, and no other", async () => {
@@ -53,6 +53,5 @@ test("sql/stored/ has every function that stored values depend on, and no other"
 
 test("the loader leaves them alone", async () => {
   const loaded = (await readCode()).map(({ name }) => name);
-  for (const file of files)
-    assert.ok(!loaded.includes(`function public.${path.basename(file, ".sql")}`), file);
+  for (const file of files) assert.ok(!loaded.includes(`function ccx.${path.basename(file, ".sql")}`), file);
 });

@@ -19,7 +19,8 @@ const name = "token server";
 const grantSchema = z.object({
   // Printable ASCII: anything else could not be sent as a header.
   access_token: z.string().regex(/^[\x21-\x7e]+$/),
-  expires_in: z.number().positive().optional(),
+  // not needed: what is no number of seconds, as a number or in digits, counts as missing
+  expires_in: z.coerce.number().positive().optional().catch(undefined),
 });
 const refusalSchema = z.object({ error: z.string().regex(/^[a-z_]{1,40}$/) });
 const expirySchema = z.object({ exp: z.number().positive() });

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { value } from "../support/builders.ts";
+import { testDatabase } from "../support/database.ts";
+
+const database = testDatabase();
+const exists = "select to_regclass('new_reports_20260301') is not null";
+const ensure = "select ensure_partition('new_reports', '2026-03-01')";
+
+test("while a dump reads the table, its next day waits for the next call, and nobody waits behind it", async () => {
+  const dump = await database.pool.connect();
+  try {
+    await dump.query("begin");
+    await dump.query("select count(*) from new_reports");
+    assert.equal(await value(database.pool, ensure), false);
+    assert.equal(await value(database.pool, exists), false);
+    await database.pool.query(
+      "insert into new_reports (org_id, cluster, report, updated_at) values (1, 'c', '', '2026-03-01')",
+    );
+    assert.equal(await value(database.pool, "select count(*)::integer from new_reports_default"), 1);
+    await dump.query("commit");
+    assert.equal(await value(database.pool, ensure), true);
+    assert.equal(await value(database.pool, "select count(*)::integer from new_reports_20260301"), 1);
+  } finally {
+    dump.release();
+  }
+});
+
+test("a row that is on its way to the default partition is not refused by its day", async () => {
+  const writer = await database.pool.connect();
+  try {
+    await writer.query("begin");
+    const insert = `insert into new_reports (org_id, cluster, report, updated_at) values (1, $1, '', '2026-04-01')`;
+    await writer.query(insert, ["before"]);
+    assert.equal(
+      await value(database.pool, "select ensure_partition('new_reports', '2026-04-01')"),
+      false,
+      "it waits for the writer, for a moment",
+    );
+    await writer.query(insert, ["after"]);
+    await writer.query("commit");
+    assert.equal(await value(database.pool, "select ensure_partition('new_reports', '2026-04-01')"), true);
+    assert.equal(await value(database.pool, "select count(*)::integer from new_reports_20260401"), 2);
+  } finally {
+    writer.release();
+  }
+});

@@ -9,9 +9,17 @@ const slowestListed = 10;
 /** A test or a file that takes longer hangs, and fails. `npm run fuzz` takes longest, and stays far below. */
 const timeoutMs = 30 * 60_000;
 
-type File = { name: string; passed: number; failed: number; skipped: number; startedAt: number };
-type Skipped = { file: string; name: string; why: string };
-type Failure = { file: string; name: string; line: number | undefined; error: unknown };
+type Skipped = { name: string; why: string };
+/** `where`: file and line, which may be a helper that declares the test. */
+type Failure = { name: string; where: string; error: unknown };
+type File = {
+  name: string;
+  passed: number;
+  skipped: Skipped[];
+  failures: Failure[];
+  seconds: number;
+  output: string;
+};
 
 /**
  * Runs the given test files, each in a process of its own, one per processor at the same time, and prints a
@@ -20,90 +28,76 @@ type Failure = { file: string; name: string; line: number | undefined; error: un
  */
 async function main(paths: string[]): Promise<number> {
   const startedAt = performance.now();
-  const files = new Map<string, File>();
-  const skipped: Skipped[] = [];
-  const failures: Failure[] = [];
-  const slowest: { name: string; seconds: number }[] = [];
-  const output = new Map<string, string>();
-  let done = 0;
-
-  const nameOf = (file: string | undefined) => (file ? path.relative(process.cwd(), file) : "?");
-  const fileOf = (file: string | undefined): File => {
-    const name = nameOf(file);
-    const known = files.get(name) ?? { name, passed: 0, failed: 0, skipped: 0, startedAt: performance.now() };
-    files.set(name, known);
-    return known;
+  const done: File[] = [];
+  const waiting = [...paths];
+  const runNext = async (): Promise<void> => {
+    const file = waiting.shift();
+    if (file === undefined) return;
+    done.push(await runFile(path.relative(process.cwd(), path.resolve(file))));
+    const count = String(done.length).padStart(String(paths.length).length);
+    console.log(`${count}/${paths.length} ${summary(done.at(-1) as File)}`);
+    return runNext();
   };
+  await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, runNext));
+
+  const failed = done.filter(({ failures }) => failures.length > 0);
+  if (failed.length > 0) console.log("\nFailed:");
+  for (const { failures } of failed)
+    for (const { name, where } of failures) console.log(`  ${where}: ${name}`);
+  for (const { name, output } of failed) if (output) console.log(`\nWhat ${name} printed:\n${output}`);
+  if (done.length > 1) console.log("\nSlowest files:");
+  for (const { name, seconds } of done.length > 1 ? slowest(done) : [])
+    console.log(`  ${seconds.toFixed(1).padStart(6)} s  ${name}`);
+  const skipped = done.flatMap((file) =>
+    file.skipped.map(({ name, why }) => `  ${file.name}: ${name}: ${why}`),
+  );
+  console.log(skipped.length === 0 ? "\nNothing was skipped." : `\nSkipped:\n${skipped.join("\n")}`);
+  console.log(`It took ${duration((performance.now() - startedAt) / 1000)}.`);
+  const total = (count: (file: File) => number) => done.reduce((sum, file) => sum + count(file), 0);
+  const failures = total((file) => file.failures.length);
+  console.log(`${total(({ passed }) => passed)} passed, ${failures} failed, ${skipped.length} skipped`);
+  return failures === 0 ? 0 : 1;
+}
+
+/**
+ * A run of its own for each file: the events of a test name the file that declares it, which may be a helper.
+ */
+async function runFile(name: string): Promise<File> {
+  const startedAt = performance.now();
+  const file: File = { name, passed: 0, skipped: [], failures: [], seconds: 0, output: "" };
   const fail = (failure: Failure) => {
-    failures.push(failure);
+    file.failures.push(failure);
     console.log(described(failure));
   };
-
-  const events = run({
-    files: paths.map((file) => path.resolve(file)),
-    concurrency: Math.max(2, availableParallelism()),
-    timeout: timeoutMs,
-  });
-  events.on("test:dequeue", ({ file, name }) => {
-    if (nameOf(name) === nameOf(file)) fileOf(file);
-  });
+  const events = run({ files: [path.resolve(name)], concurrency: 1, timeout: timeoutMs });
   for (const stream of ["test:stdout", "test:stderr"] as const)
-    events.on(stream, ({ file, message }) => {
-      output.set(nameOf(file), (output.get(nameOf(file)) ?? "") + message);
+    events.on(stream, ({ message }) => {
+      file.output += message;
     });
-  events.on("test:diagnostic", ({ file, message, nesting }) => {
-    // what the runner counts at the end of all files has no file
-    if (file)
-      output.set(nameOf(file), `${output.get(nameOf(file)) ?? ""}${"  ".repeat(nesting)}${message}\n`);
+  events.on("test:diagnostic", ({ file: from, message }) => {
+    if (from) file.output += `${message}\n`; // without a file: what the runner counts
   });
-  // In the order in which tests end; "test:pass" and "test:fail" wait for the files before.
-  events.on("test:complete", ({ file: from, name, skip, todo, line, details }) => {
-    const file = fileOf(from);
-    if (nameOf(name) === file.name) {
-      done += 1;
-      const seconds = (performance.now() - file.startedAt) / 1000;
-      slowest.push({ name: file.name, seconds });
-      if (!details.passed && file.failed === 0) {
-        file.failed += 1;
-        fail({ file: file.name, name: "the file itself", line: undefined, error: details.error });
-      }
-      console.log(
-        `${String(done).padStart(String(paths.length).length)}/${paths.length} ${summary(file, seconds)}`,
-      );
-      return;
-    }
+  events.on("test:complete", ({ name: test, file: from, line, skip, todo, details }) => {
     if (details.type === "suite" && details.passed) return;
-    if (skip !== undefined || todo !== undefined) {
-      file.skipped += 1;
-      skipped.push({ file: file.name, name, why: reason(skip ?? todo) });
+    if (test === path.resolve(name)) {
+      // a file that cannot be loaded, or ends before its tests; its tests speak for themselves otherwise
+      if (!details.passed && file.failures.length === 0)
+        fail({ name: "the file itself", where: name, error: details.error });
+    } else if (skip !== undefined || todo !== undefined) {
+      file.skipped.push({ name: test, why: reason(skip ?? todo) });
     } else if (details.passed) file.passed += 1;
     else if (details.error && !isOfSubtests(details.error)) {
-      file.failed += 1;
-      fail({ file: file.name, name, line, error: details.error });
+      const where = path.relative(process.cwd(), from ?? name);
+      const helper = where === name ? "" : `${name}, in `;
+      fail({ name: test, where: `${helper}${where}:${line}`, error: details.error });
     }
   });
   for await (const _ of events);
-
-  const total = (count: (file: File) => number) =>
-    [...files.values()].reduce((sum, file) => sum + count(file), 0);
-  const failed = total((file) => file.failed);
-  if (failures.length > 0) {
-    console.log("\nFailed:");
-    for (const { file, name, line } of failures) console.log(`  ${file}${line ? `:${line}` : ""}: ${name}`);
-    for (const name of new Set(failures.map(({ file }) => file)))
-      if (output.get(name)) console.log(`\nWhat ${name} printed:\n${output.get(name)}`);
-  }
-  if (slowest.length > 1) {
-    console.log("\nSlowest files:");
-    for (const { name, seconds } of slowest.toSorted((a, b) => b.seconds - a.seconds).slice(0, slowestListed))
-      console.log(`  ${seconds.toFixed(1).padStart(6)} s  ${name}`);
-  }
-  console.log(skipped.length === 0 ? "\nNothing was skipped." : "\nSkipped:");
-  for (const { file, name, why } of skipped) console.log(`  ${file}: ${name}: ${why}`);
-  console.log(`It took ${duration((performance.now() - startedAt) / 1000)}.`);
-  console.log(`${total(({ passed }) => passed)} passed, ${failed} failed, ${skipped.length} skipped`);
-  return failed === 0 && done === paths.length ? 0 : 1;
+  file.seconds = (performance.now() - startedAt) / 1000;
+  return file;
 }
+
+const slowest = (files: File[]) => files.toSorted((a, b) => b.seconds - a.seconds).slice(0, slowestListed);
 
 /**
  * node:test reports a test with subtests that failed as failed, too; the subtests have been reported already.
@@ -112,16 +106,16 @@ const isOfSubtests = (error: Error) => "failureType" in error && error.failureTy
 
 const reason = (why: string | boolean | undefined) => (typeof why === "string" ? why : "no reason is given");
 
-function described({ file, name, line, error }: Failure): string {
+function described({ name, where, error }: Failure): string {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
   const text = typeof cause === "string" ? cause : inspect(cause);
-  return `✖ ${file}${line ? `:${line}` : ""}: ${name}\n${text.replaceAll(/^/gm, "    ")}`;
+  return `✖ ${where}: ${name}\n${text.replaceAll(/^/gm, "    ")}`;
 }
 
-function summary({ name, passed, failed, skipped }: File, seconds: number): string {
+function summary({ name, passed, failures, skipped, seconds }: File): string {
   const counts = [`${passed} passed`];
-  if (failed > 0) counts.push(`${failed} FAILED`);
-  if (skipped > 0) counts.push(`${skipped} skipped`);
+  if (failures.length > 0) counts.push(`${failures.length} FAILED`);
+  if (skipped.length > 0) counts.push(`${skipped.length} skipped`);
   return `${name}: ${counts.join(", ")} in ${seconds.toFixed(1)} s`;
 }
 

@@ -51,3 +51,18 @@ test("a worker that fails while another one succeeds does not undo the success",
     assert.equal(await value(second, "select live from notified_issue"), true);
   });
 });
+
+test("a message that is committed while a claim begins is claimed with all that it says", async () => {
+  await someMessages(database.pool, at);
+  await twoSessions(database.pool, async (first, second) => {
+    // the claim has begun, and waits, when the second message comes
+    await first.query("lock table circuit in access exclusive mode");
+    const claimed = claim(second, at);
+    await waitsForLock(database.pool, second, claimed);
+    await someMessages(first, at, 1);
+    await first.query("commit");
+    const messages = await claimed;
+    assert.equal(messages.length, 2);
+    for (const message of messages) assert.ok(Array.isArray(message.issues), String(message.id));
+  });
+});

@@ -38,13 +38,18 @@ const endSoon = () => {
  */
 export async function main(argv: string[]): Promise<void> {
   failWhereOutputCannotGo();
+  // before the options, which it would be suggested in place of
+  if (argv[2] === "--version") {
+    console.log(release);
+    return;
+  }
   const program = new Command("ccx")
     .description(
       "Tells OpenShift customers about new issues of their clusters; every decision is made in PostgreSQL.",
     )
-    .version(release)
     .option("--config <file>", "file with KEY=value lines; the environment goes before it")
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "ccx: ")) })
+    .addHelpText("after", "\nccx --version prints the release.")
     .showHelpAfterError("(ccx --help lists the commands)");
 
   const context = createContext(() => program.opts<{ config?: string }>().config);

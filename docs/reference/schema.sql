@@ -1775,7 +1775,7 @@ function ccx.claim_due(target text, batch_size integer, lease interval, at times
 -- Takes up to batch_size messages that are due for this target for the length of the lease, with the issues to tell and the details of their hits; a few or none while its circuit is open.
 function ccx.claim_notifications(target text, batch_size integer, lease interval DEFAULT '00:02:00'::interval, at timestamp with time zone DEFAULT now())
   returns TABLE(id bigint, message_id uuid, attempt integer, org_id bigint, account_number bigint, cluster text, updated_at timestamp with time zone, decided_at timestamp with time zone, resolved boolean, issues jsonb)
-  language sql volatile
+  language plpgsql volatile
   set enable_seqscan=off
   set search_path=public, ccx, pg_temp;
 

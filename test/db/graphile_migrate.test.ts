@@ -62,8 +62,8 @@ const ask = (url: string, sql: string) =>
 
 const change = "drop table if exists tomorrow;\ncreate table tomorrow (id integer primary key);\n";
 const there = "select to_regclass('public.tomorrow') is not null";
-const stale = "update ccx.code_object set hash = 'stale' where name = 'function public.announce'";
-const isStale = "select hash = 'stale' from ccx.code_object where name = 'function public.announce'";
+const stale = "update ccx.code_object set hash = 'stale' where name = 'function ccx.announce'";
+const isStale = "select hash = 'stale' from ccx.code_object where name = 'function ccx.announce'";
 
 test("graphile-migrate's commands do what docs/guides/changing-the-database.md says", async (t) => {
   await using ours = await openDatabase({ empty: true });
@@ -121,10 +121,10 @@ test("graphile-migrate's commands do what docs/guides/changing-the-database.md s
 
   await t.test("compile and run take the files of sql/ that are included", async () => {
     const file = await project.file("--!include stored/rule_name.sql\nselect 1;\n");
-    assert.match((await graphileMigrate("compile", file)).stdout, /function rule_name\(spelling text\)/);
-    await ask(ours.url, "comment on function rule_name(text) is 'another'");
+    assert.match((await graphileMigrate("compile", file)).stdout, /function ccx\.rule_name\(spelling text\)/);
+    await ask(ours.url, "comment on function ccx.rule_name(text) is 'another'");
     await graphileMigrate("run", file);
-    const comment = "select obj_description('rule_name(text)'::regprocedure, 'pg_proc') = 'another'";
+    const comment = "select obj_description('ccx.rule_name(text)'::regprocedure, 'pg_proc') = 'another'";
     assert.equal(await ask(ours.url, comment), false);
   });
 });

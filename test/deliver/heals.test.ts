@@ -167,7 +167,7 @@ test("a Service Log that is down gets a handful of requests, not one for each me
       .filter(({ msg }) => String(msg).startsWith("circuit"))
       .map(({ level, msg, target, failure, error }) => [level, msg, target, failure, error]),
     [
-      ["warn", "circuit opened", "service log", "server", "The Service Log answered HTTP 503: as notified"],
+      ["warn", "circuit opened", "service log", "server", "The Service Log answered HTTP 503: as asked"],
       ["info", "circuit closed", "service log", undefined, undefined],
     ],
   );

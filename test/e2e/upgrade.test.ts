@@ -20,14 +20,18 @@ function withLine(kinds: CodeObject["kind"][], line: string, objects: readonly C
   return names(kinds).reduce<readonly CodeObject[]>((all, name) => changed(all, name, change), objects);
 }
 
+/** The name of a function of ours, whichever schema it is in. */
+const functionCalled = (name: string) =>
+  code.find((object) => object.kind === "function" && object.name.endsWith(`.${name}`))?.name ?? name;
+
 /** What ingests, decides and delivers, with one argument more, which makes it another function. */
 const withArgument = (objects: readonly CodeObject[]) =>
   ["ingest", "store_reports", "decide", "claim_notifications", "settle_notifications"].reduce(
     (all, name) =>
-      changed(all, `function public.${name}`, (sql) =>
+      changed(all, functionCalled(name), (sql) =>
         sql
           .replace(/\)(\s+)returns /, ", more integer default 0)$1returns ")
-          .replace(/(comment on function \w+\([^)]*)\)/, "$1, integer)"),
+          .replace(/(comment on function [\w.]+\([^)]*)\)/, "$1, integer)"),
       ),
     objects,
   );

@@ -10,10 +10,8 @@ if (parts[0] < 22 || (parts[0] === 22 && parts[1] < 18)) {
   );
   process.exit(1);
 } else {
-  import("../src/cli.ts")
-    .then((cli) => cli.main(process.argv))
-    .catch((error) => {
-      console.error(error && error.name === "ConfigurationError" ? error.message : error);
-      process.exitCode = 1;
-    });
+  import("./start.js").catch((error) => {
+    console.error(error && error.name === "ConfigurationError" ? error.message : error);
+    process.exitCode = 1;
+  });
 }

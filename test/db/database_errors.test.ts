@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import pg from "pg";
-import { isBeingMigrated, isDatabaseUnavailable, isUnstorable } from "../../src/db/errors.ts";
+import {
+  asConfigurationError,
+  isBeingMigrated,
+  isDatabaseUnavailable,
+  isUnstorable,
+} from "../../src/db/errors.ts";
 import { whileMigrated } from "../../src/db/wait.ts";
 
 function databaseError(code: string, message: string): pg.DatabaseError {
@@ -47,4 +52,17 @@ test("a statement that meets a release is tried again, any other failure is thro
   failures.push(databaseError("23505", "duplicate key"), databaseError("40P01", "deadlock detected"));
   await assert.rejects(whileMigrated(work), { code: "23505" });
   assert.equal(failures.length, 1);
+});
+
+test("what is missing or forbidden inside a person's trigger refuses the message; at the top nobody migrated", () => {
+  for (const code of ["42P01", "42883", "3F000", "42501"]) {
+    const top = databaseError(code, "it is not there");
+    assert.ok(asConfigurationError(top), code);
+    assert.ok(!isUnstorable(top), code);
+    const inside = Object.assign(databaseError(code, "it is not there"), {
+      where: "PL/pgSQL function audit() line 3 at PERFORM",
+    });
+    assert.equal(asConfigurationError(inside), undefined, code);
+    assert.ok(isUnstorable(inside), code);
+  }
 });

@@ -85,6 +85,26 @@ test("without expires_in the token's own exp counts, else five minutes", async (
   assert.notEqual(await at.tokens.get(), "opaque");
 });
 
+test("a lifetime in digits counts; what is no number of seconds is as if it was missing", async () => {
+  for (const [expires_in, seconds] of [
+    ["600", 600],
+    ["soon", 300],
+    [-1, 300],
+    [null, 300],
+  ] as const) {
+    await using at = await scene();
+    at.receiver.behaveToken(
+      { status: 200, body: { access_token: "first", expires_in } },
+      { status: 200, body: { access_token: "second" } },
+    );
+    assert.equal(await at.tokens.get(), "first");
+    at.clock.now += seconds * 1_000 - 30_001;
+    assert.equal(await at.tokens.get(), "first", String(expires_in));
+    at.clock.now += 1;
+    assert.equal(await at.tokens.get(), "second", String(expires_in));
+  }
+});
+
 test("many refusals of one token cost one new token", async () => {
   await using at = await scene();
   const old = await at.tokens.get();

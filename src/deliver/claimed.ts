@@ -30,8 +30,7 @@ export const claimedNotificationSchema = z.object({
   org_id: digits,
   /** "0" when unknown. */
   account_number: digits,
-  /** Any UUID-shaped id: clusters do not promise a version. */
-  // any name: fixtures and other writers use such that are no UUID; the Service Log's contract insists on one
+  /** Any name: other writers use such that are no UUID. Only the Service Log's contract insists on one. */
   cluster: z.string().min(1),
   /** Time of the report. */
   updated_at: timestamp,

@@ -1,8 +1,8 @@
 import { fenceAfter } from "../../text/fences.ts";
 
 /*
- * Own code: a parser of Markdown (micromark) takes a hundred times as long and more than linear time, here in the thread
- * that does everything else (docs/decisions/libraries.md).
+ * Own code: a parser of Markdown (micromark) takes a hundred times as long and more than linear time, here in
+ * the thread that does everything else (docs/decisions/libraries.md).
  */
 
 /**

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { requireSameRelease } from "../../src/db/release.ts";
 import { ConfigurationError } from "../../src/errors.ts";
-import { assertGivesUp, runCcx } from "../support/command.ts";
+import { assertGivesUp, spawnCcx } from "../support/command.ts";
 import { openDatabase } from "../support/database.ts";
 
 const other =
@@ -69,5 +69,5 @@ test("each command that runs the service refuses with that sentence, before it a
   );
   const env = { DATABASE_URL: database.url, KAFKA_BROKERS: "127.0.0.1:1" };
   for (const command of ["run", "consume", "work"])
-    assertGivesUp(await runCcx([command], env), /The functions of the database \(release 0\.1\.0/);
+    assertGivesUp(await spawnCcx([command], env), /The functions of the database \(release 0\.1\.0/);
 });

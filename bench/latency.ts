@@ -5,7 +5,7 @@ import { until } from "../test/support/until.ts";
 import { type Options, type Report, type Result, result } from "./report.ts";
 import { connect, openBenchServers, settings } from "./support/bench_database.ts";
 import { makeFleet } from "./support/fleet.ts";
-import { notifiedResults, type ToldResults } from "./support/notified_results.ts";
+import { type NotifiedResults, notifiedResults } from "./support/notified_results.ts";
 import { startProcess } from "./support/processes.ts";
 
 const rates = [10, 100, 1_000];
@@ -90,7 +90,12 @@ async function openEnds(brokers: string, from: string, to: string) {
   };
 }
 
-async function atRate(ends: Ends, results: ToldResults, rate: number, seconds: number): Promise<Result[]> {
+async function atRate(
+  ends: Ends,
+  results: NotifiedResults,
+  rate: number,
+  seconds: number,
+): Promise<Result[]> {
   const p50: number[] = [];
   const p99: number[] = [];
   for (let run = 0; run < runs; run++) {
@@ -107,7 +112,12 @@ async function atRate(ends: Ends, results: ToldResults, rate: number, seconds: n
  * The milliseconds that each message took. A message's time begins when it was due, also when we were late to
  * send it.
  */
-async function latencies(ends: Ends, results: ToldResults, rate: number, seconds: number): Promise<number[]> {
+async function latencies(
+  ends: Ends,
+  results: NotifiedResults,
+  rate: number,
+  seconds: number,
+): Promise<number[]> {
   const due = new Map<string, number>();
   const sends: Promise<unknown>[] = [];
   const total = Math.round(rate * seconds);

@@ -74,7 +74,11 @@ async function main(given: string[]): Promise<number> {
     return await (stop.signal.aborted ? 1 : Promise.race([ended, stopped]));
   } finally {
     await guard.end();
-    await server.query(`drop database if exists ${template}`);
+    const made = await server.query<{ datname: string }>(
+      "select datname from pg_database where starts_with(datname, $1)",
+      [template],
+    );
+    for (const { datname } of made.rows) await server.query(`drop database ${datname} with (force)`);
     await server.end();
     await stack.stop();
   }

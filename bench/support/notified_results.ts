@@ -5,10 +5,10 @@ import type pg from "pg";
  * Results that lead to one notification of target "notifications backend" each: of new clusters, with one
  * grave issue.
  */
-export type ToldResults = { next(): { cluster: string; value: string } };
+export type NotifiedResults = { next(): { cluster: string; value: string } };
 
 /** Of a fleet as makeFleet() makes it; the other target is switched off. */
-export async function notifiedResults(client: pg.ClientBase): Promise<ToldResults> {
+export async function notifiedResults(client: pg.ClientBase): Promise<NotifiedResults> {
   await client.query(
     `select set_policy('service log', '{"enabled": false}', 'only the other target is measured')`,
   );

@@ -2,29 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PoolClient } from "pg";
 import { changeClusters, someClusters } from "../../bench/support/changed_clusters.ts";
-import { makeFleet } from "../../bench/support/fleet.ts";
 import { rows, value } from "../support/builders.ts";
-import { rolledBack, type TestDatabase, testDatabase } from "../support/database.ts";
+import { rolledBack } from "../support/database.ts";
+import { fleetDatabase } from "../support/fleets.ts";
 
-const small = testDatabase();
-const large = testDatabase();
-
-let made: Promise<unknown> | undefined;
-
-/** Fills both databases, before the first test that asks. */
-function fleets(): Promise<unknown> {
-  made ??= Promise.all([fill(small, 300), fill(large, 3_000)]);
-  return made;
-}
-
-async function fill({ pool }: TestDatabase, clusters: number): Promise<void> {
-  const client = await pool.connect();
-  try {
-    await makeFleet(client, clusters, 60_000);
-  } finally {
-    client.release();
-  }
-}
+const small = fleetDatabase(300);
+const large = fleetDatabase(3_000);
 
 type Plan = {
   "Node Type": string;
@@ -70,7 +53,6 @@ async function pagesPerIssue(
 async function doesNotGrow(
   ask: (db: PoolClient, clusters: string[]) => Promise<{ pages: number; whole: string[] }>,
 ): Promise<void> {
-  await fleets();
   const [few, many] = await Promise.all(
     [small, large].map(({ pool }) =>
       rolledBack(pool, async (db) =>
@@ -85,12 +67,10 @@ async function doesNotGrow(
 }
 
 test("what the benchmark stores is what triggers would have stored", async () => {
-  await fleets();
   assert.deepEqual(await rows(large.pool, "select * from drift limit 3"), []);
 });
 
 test("what the benchmark notified is what decisions would have notified", async () => {
-  await fleets();
   const differing = await rows(
     large.pool,
     `with at as (select cooldowns_until as ends from sweep_mark)

@@ -1,21 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { makeFleet } from "../../bench/support/fleet.ts";
-import { notifiedResults, type ToldResults } from "../../bench/support/notified_results.ts";
+import { type NotifiedResults, notifiedResults } from "../../bench/support/notified_results.ts";
 import { type TestDatabase, testDatabase } from "../support/database.ts";
+import { fleetDatabase } from "../support/fleets.ts";
 import { openTopics } from "../support/kafka.ts";
 import { Service } from "../support/service.ts";
 import { transactionsOn } from "../support/work.ts";
 
-const small = testDatabase();
-const large = testDatabase();
+const small = fleetDatabase(300);
+const large = fleetDatabase(3_000);
 const elsewhere = testDatabase();
 const messages = 30;
 
-async function fill({ pool }: TestDatabase, clusters: number): Promise<ToldResults> {
+async function resultsOf({ pool }: TestDatabase): Promise<NotifiedResults> {
   const client = await pool.connect();
   try {
-    await makeFleet(client, clusters, 60_000);
     return await notifiedResults(client);
   } finally {
     client.release();
@@ -26,7 +25,11 @@ async function fill({ pool }: TestDatabase, clusters: number): Promise<ToldResul
  * The transactions of a service that is sent results one after the other, each when the one before has been
  * notified.
  */
-async function transactionsOf(database: TestDatabase, results: ToldResults, count: number): Promise<number> {
+async function transactionsOf(
+  database: TestDatabase,
+  results: NotifiedResults,
+  count: number,
+): Promise<number> {
   await using topics = await openTopics();
   const transactions = transactionsOn(database, elsewhere.pool, "ccx consume+work");
   const before = await transactions.committed();
@@ -53,7 +56,7 @@ async function transactionsOf(database: TestDatabase, results: ToldResults, coun
 }
 
 test("a message needs few transactions on its way, however many clusters there are", async (t) => {
-  const [few, many] = await Promise.all([fill(small, 300), fill(large, 3_000)]);
+  const [few, many] = await Promise.all([small, large].map(resultsOf));
   assert.ok(few && many);
   const perMessage: number[] = [];
   for (const [database, results] of [

@@ -1,30 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PoolClient } from "pg";
-import { makeFleet } from "../../bench/support/fleet.ts";
 import { type Question, questions, someWho, type Who } from "../../bench/support/questions.ts";
-import { rolledBack, type TestDatabase, testDatabase } from "../support/database.ts";
+import { rolledBack } from "../support/database.ts";
+import { fleetDatabase } from "../support/fleets.ts";
 import { workOf } from "../support/work.ts";
 
-const small = testDatabase();
-const large = testDatabase();
+const small = fleetDatabase(300);
+const large = fleetDatabase(3_000);
 const asked = 20;
-
-let made: Promise<unknown> | undefined;
-
-function fleets(): Promise<unknown> {
-  made ??= Promise.all([fill(small, 300), fill(large, 3_000)]);
-  return made;
-}
-
-async function fill({ pool }: TestDatabase, clusters: number): Promise<void> {
-  const client = await pool.connect();
-  try {
-    await makeFleet(client, clusters, 60_000);
-  } finally {
-    client.release();
-  }
-}
 
 /** What people set is small, whatever the size of the fleet. */
 const settings = ["rule", "rule_content", "policy", "silence", "acknowledged_rule", "event_targets"];
@@ -39,29 +23,29 @@ async function costOf(db: PoolClient, { statements }: Question, about: (Who | un
     const all = statements(who);
     const answer = all.pop() ?? "";
     for (const statement of all) await db.query(statement);
-    const { pages, scanned } = await workOf(db, answer);
+    const { pages, rows, scanned } = await workOf(db, answer);
     for (const table of settings) delete scanned[table];
     cost.pages += pages;
-    cost.rows += (await db.query(answer)).rowCount ?? 0;
+    cost.rows += rows;
     cost.whole = Math.max(cost.whole, ...Object.values(scanned));
   }
   return cost;
 }
 
-/** What each of the questions costs in the small fleet and in the large one. */
+/**
+ * What each of the questions costs in the small fleet and in the large one: of the first that is asked about
+ * only if there is no other, since that one fills the caches, too.
+ */
 async function compare(about: Question["about"], ask: (db: PoolClient) => Promise<(Who | undefined)[]>) {
-  await fleets();
   const [few = [], many = []] = await Promise.all(
     [small, large].map(async ({ pool }) => {
       const all = await rolledBack(pool, questions);
       const costs: ({ title: string } & Awaited<ReturnType<typeof costOf>>)[] = [];
       for (const question of all.filter((question) => question.about === about)) {
         const [first, ...others] = await rolledBack(pool, ask);
-        await rolledBack(pool, (db) => costOf(db, question, [first]));
-        costs.push({
-          title: question.title,
-          ...(await rolledBack(pool, (db) => costOf(db, question, others))),
-        });
+        const one = await rolledBack(pool, (db) => costOf(db, question, [first]));
+        const rest = others.length > 0 && (await rolledBack(pool, (db) => costOf(db, question, others)));
+        costs.push({ title: question.title, ...(rest || one) });
       }
       return costs;
     }),
@@ -88,7 +72,7 @@ for (const about of ["one cluster", "one organization"] as const)
   });
 
 test("what the questions of docs/guides/questions.md about the fleet cost grows as the fleet does", async (t) => {
-  for (const { title, pages, many } of await compare("the fleet", async () => [undefined, undefined])) {
+  for (const { title, pages, many } of await compare("the fleet", async () => [undefined])) {
     assert.ok(many);
     t.diagnostic(`${title} ${pages} pages became ${many.pages}`);
     assert.ok(many.pages < 13 * pages, `${title} ${pages} pages became ${many.pages}`);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import pg from "pg";
 import { sampleContent } from "../../dev/embedded.ts";
-import { assertGivesUp, finished, spawnCcx } from "../support/command.ts";
+import { assertGivesUp, finished, runCcx, spawnCcx } from "../support/command.ts";
 import { testDatabase } from "../support/database.ts";
 import { startRefusingPostgres } from "../support/refusing_postgres.ts";
 import { ccx } from "../support/service.ts";
@@ -22,7 +22,7 @@ function urlWith(change: (url: URL) => void): string {
 
 const commands = [["migrate"], ["content", "load", sampleContent], ["consume"], ["work"], ["run"]];
 
-describe("what a person has to put right is notified in one line, with exit code 1", {
+describe("what a person has to put right is said in one line, with exit code 1", {
   concurrency: 2,
 }, () => {
   test("a wrong password", async () => {
@@ -32,7 +32,7 @@ describe("what a person has to put right is notified in one line, with exit code
       KAFKA_BROKERS: brokers,
     };
     for (const command of commands) {
-      const end = await spawnCcx(command, env);
+      const end = await runCcx(command, env);
       assertGivesUp(end, /^ccx: The database refused the user or password of DATABASE_URL\. \(.+\)$/);
       assert.doesNotMatch(end.stdout + end.stderr, /hunter2/, command.join(" "));
     }
@@ -42,7 +42,7 @@ describe("what a person has to put right is notified in one line, with exit code
     const env = {
       DATABASE_URL: urlWith((url) => Object.assign(url, { username: "nobody", password: "hunter2" })),
     };
-    const end = await spawnCcx(["migrate"], env);
+    const end = await runCcx(["migrate"], env);
     assertGivesUp(end, /^ccx: The database refused the user or password .*role "nobody" does not exist/);
     assert.doesNotMatch(end.stdout + end.stderr, /hunter2/);
   });
@@ -54,7 +54,7 @@ describe("what a person has to put right is notified in one line, with exit code
     };
     for (const command of commands)
       assertGivesUp(
-        await spawnCcx(command, env),
+        await runCcx(command, env),
         /^ccx: The database named in DATABASE_URL does not exist: create it/,
       );
   });
@@ -69,7 +69,7 @@ describe("what a person has to put right is notified in one line, with exit code
       };
       for (const command of commands.slice(1))
         assertGivesUp(
-          await spawnCcx(command, env),
+          await runCcx(command, env),
           /^ccx: The database has not been migrated .*: run `ccx migrate`\./,
         );
     } finally {
@@ -81,7 +81,7 @@ describe("what a person has to put right is notified in one line, with exit code
     const env = { DATABASE_URL: "postgres://ccx@127.0.0.1:1/ccx" };
     for (const command of [["tail"], ["content", "load", sampleContent]])
       assertGivesUp(
-        await spawnCcx(command, env),
+        await runCcx(command, env),
         /^ccx: The database of DATABASE_URL does not answer\. \(connect ECONNREFUSED 127\.0\.0\.1:1\)$/,
       );
   });
@@ -101,7 +101,7 @@ describe("what a person has to put right is notified in one line, with exit code
       "postgres://ccx:hunter2@host:port/ccx",
       "mysql://ccx:hunter2@host/ccx",
     ]) {
-      const end = await spawnCcx(["migrate"], { DATABASE_URL: url });
+      const end = await runCcx(["migrate"], { DATABASE_URL: url });
       assertGivesUp(
         end,
         /^ccx: DATABASE_URL has to be a URL such as postgres:\/\/user:password@host:5432\/database/,
@@ -111,12 +111,12 @@ describe("what a person has to put right is notified in one line, with exit code
   });
 
   test("a setting that is not there, with all that are missing", async () => {
-    const end = await spawnCcx(["run"]);
+    const end = await runCcx(["run"]);
     assertGivesUp(end, /^ccx: DATABASE_URL is not set\. /, /^ccx: KAFKA_BROKERS is not set\. /);
   });
 
   test("a key that does not exist, in the environment or in a file", async (t) => {
-    const unknown = await spawnCcx(["config"], { CCX_BATCHSIZE: "10" });
+    const unknown = await runCcx(["config"], { CCX_BATCHSIZE: "10" });
     assertGivesUp(
       unknown,
       /^ccx: CCX_BATCHSIZE, in the environment, is not .* \(did you mean CCX_BATCH_SIZE\?\)\.$/,
@@ -126,20 +126,20 @@ describe("what a person has to put right is notified in one line, with exit code
     t.after(() => rm(folder, { recursive: true }));
     const file = join(folder, "ccx.env");
     await writeFile(file, "CCX_BATCH_SIZE=10\nCCX_COLOUR=red\nKAFKA_BROKER=a:1\n");
-    const inFile = await spawnCcx(["--config", file, "config"]);
+    const inFile = await runCcx(["--config", file, "config"]);
     assertGivesUp(
       inFile,
       /^ccx: CCX_COLOUR, in .*ccx\.env, is not a key/,
       /^ccx: KAFKA_BROKER, in .*did you mean/,
     );
     assertGivesUp(
-      await spawnCcx(["--config", join(folder, "none"), "config"]),
+      await runCcx(["--config", join(folder, "none"), "config"]),
       /^ccx: The configuration file .*none cannot be read/,
     );
   });
 
   test("a value that does not fit", async () => {
-    const end = await spawnCcx(["config"], {
+    const end = await runCcx(["config"], {
       CCX_BATCH_SIZE: "many",
       CCX_KAFKA_TLS: "maybe",
       KAFKA_BROKERS: "broker",
@@ -151,21 +151,21 @@ describe("what a person has to put right is notified in one line, with exit code
       /^ccx: CCX_BATCH_SIZE has to be a whole number .*, but is "many"\.$/,
     );
     assertGivesUp(
-      await spawnCcx(["config"], { CCX_DATABASE_POOL_SIZE: "1" }),
+      await runCcx(["config"], { CCX_DATABASE_POOL_SIZE: "1" }),
       /^ccx: CCX_DATABASE_POOL_SIZE has to be a whole number from 12 to 1000, but is "1"\.$/,
     );
   });
 
   test("rule content that is not there", async () => {
-    const end = await spawnCcx(["content", "load", "no-such-folder"], { DATABASE_URL: database.url });
+    const end = await runCcx(["content", "load", "no-such-folder"], { DATABASE_URL: database.url });
     assertGivesUp(end, /^ccx: content folder no-such-folder: does not exist$/);
   });
 
   test("a command that does not exist", async () => {
     const hint = /^\(ccx --help lists the commands\)$/;
-    assertGivesUp(await spawnCcx(["juggle"]), /^ccx: unknown command 'juggle'$/, hint);
-    assertGivesUp(await spawnCcx(["run", "--fast"]), /^ccx: unknown option '--fast'$/, hint);
-    assertGivesUp(await spawnCcx(["content", "load"]), /^ccx: missing required argument 'dir'$/, hint);
+    assertGivesUp(await runCcx(["juggle"]), /^ccx: unknown command 'juggle'$/, hint);
+    assertGivesUp(await runCcx(["run", "--fast"]), /^ccx: unknown option '--fast'$/, hint);
+    assertGivesUp(await runCcx(["content", "load"]), /^ccx: missing required argument 'dir'$/, hint);
   });
 
   test("a Node.js that is too old", async () => {
@@ -190,7 +190,7 @@ test("migrating a migrated database does nothing, and two at once wait for each 
     await client.connect();
     const sql = "select count(*)::integer as n from graphile_migrate.migrations";
     const before = (await client.query(sql)).rows;
-    assert.equal((await spawnCcx(["migrate"], env)).code, 0);
+    assert.equal((await runCcx(["migrate"], env)).code, 0);
     assert.deepEqual((await client.query(sql)).rows, before);
   } finally {
     await client.end();
@@ -203,7 +203,7 @@ test("rule content is loaded once and then recognised", async () => {
     "17 added, 0 changed, 0 removed, 0 unchanged",
     "0 added, 0 changed, 0 removed, 17 unchanged",
   ]) {
-    const { code, stdout, stderr } = await spawnCcx(["content", "load", sampleContent], {
+    const { code, stdout, stderr } = await runCcx(["content", "load", sampleContent], {
       DATABASE_URL: database.url,
     });
     assert.deepEqual([code, stdout, stderr], [0, `${said}\n`, ""]);
@@ -211,7 +211,7 @@ test("rule content is loaded once and then recognised", async () => {
 });
 
 test("the configuration is shown without its secrets", async () => {
-  const end = await spawnCcx(["config"], {
+  const end = await runCcx(["config"], {
     DATABASE_URL: "postgres://ccx:hunter2@db.example.com/ccx?sslpassword=hunter2",
     CCX_SERVICE_LOG_URL: "https://log.example.com/",
     CCX_SERVICE_LOG_CLIENT_ID: "somebody",

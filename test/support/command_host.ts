@@ -15,6 +15,7 @@ process.on("message", async ({ args, env, end }: Asked) => {
   await main([process.execPath, "ccx", ...args]);
   const answer: Answer = { code: Number(process.exitCode ?? 0), left: await left(before) };
   process.stdout.removeAllListeners("error");
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.removeAllListeners(signal);
   process.stdout.write(end);
   process.stderr.write(end);
   process.send?.(answer);

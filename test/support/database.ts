@@ -27,13 +27,18 @@ export function testDatabase(): TestDatabase {
   return database;
 }
 
-/** Another database: migrated unless it is to be empty. Disposing ends the pool and drops it. */
+/**
+ * Another database: migrated unless it is to be empty, or a copy of `template`. Disposing ends the pool and
+ * drops it.
+ */
 export async function openDatabase(
-  options: { empty?: boolean; poolSize?: number } = {},
+  options: { empty?: boolean; template?: string; name?: string; poolSize?: number } = {},
 ): Promise<TestDatabase & AsyncDisposable> {
   const { serverUrl, template } = environment();
-  const name = `ccx_test_${process.pid}_${++count}`;
-  await onServer(`create database ${name}${options.empty ? "" : ` template ${template}`}`);
+  const name = options.name ?? `ccx_test_${process.pid}_${++count}`;
+  await onServer(
+    `create database ${name}${options.empty ? "" : ` template ${options.template ?? template}`}`,
+  );
   const url = new URL(serverUrl);
   url.pathname = name;
   const pool = createPool({
@@ -71,12 +76,13 @@ function environment(): { serverUrl: string; template: string } {
   return { serverUrl, template };
 }
 
-/** Runs a statement that concerns the whole server. */
-export async function onServer(sql: string): Promise<void> {
+/** Runs a statement that concerns the whole server, or several on one connection. */
+export async function onServer(work: string | ((client: pg.Client) => Promise<void>)): Promise<void> {
   const client = new pg.Client({ connectionString: environment().serverUrl });
   await client.connect();
   try {
-    await client.query(sql);
+    if (typeof work === "string") await client.query(work);
+    else await work(client);
   } finally {
     await client.end();
   }

@@ -6,6 +6,8 @@ import { until } from "./until.ts";
 export type Work = {
   /** buffers touched */
   pages: number;
+  /** rows that it returned */
+  rows: number;
   /** rows that scans from end to end read, per table; those that read none are left out */
   scanned: Record<string, number>;
 };
@@ -24,7 +26,11 @@ export async function workOf(db: PoolClient, statement: string, values: unknown[
     const read = count - (before.get(table) ?? 0);
     if (read > 0) scanned[table] = read;
   }
-  return { pages: (plan["Shared Hit Blocks"] ?? 0) + (plan["Shared Read Blocks"] ?? 0), scanned };
+  return {
+    pages: (plan["Shared Hit Blocks"] ?? 0) + (plan["Shared Read Blocks"] ?? 0),
+    rows: plan["Actual Rows"] ?? 0,
+    scanned,
+  };
 }
 
 /**

@@ -22,9 +22,9 @@ type File = {
 };
 
 /**
- * Runs the given test files, each in a process of its own, one per processor at the same time, and prints a
- * line for each file that has ended, failures as they come, and in the end what was skipped, what failed and
- * how long it took. `test/run.ts` starts it with the servers that the tests need.
+ * Runs the given test files, each in a process of its own, and prints a line for each file that has ended,
+ * failures as they come, and in the end what was skipped, what failed and how long it took. One more runs at
+ * the same time than there are processors, since tests of whole services wait for half of their time. `test/run.ts` starts it with the servers that the tests need.
  */
 async function main(paths: string[]): Promise<number> {
   const startedAt = performance.now();
@@ -38,7 +38,7 @@ async function main(paths: string[]): Promise<number> {
     console.log(`${count}/${paths.length} ${summary(done.at(-1) as File)}`);
     return runNext();
   };
-  await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, runNext));
+  await Promise.all(Array.from({ length: availableParallelism() + 1 }, runNext));
 
   const failed = done.filter(({ failures }) => failures.length > 0);
   if (failed.length > 0) console.log("\nFailed:");

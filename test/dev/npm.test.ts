@@ -34,7 +34,7 @@ for (const [script, ready] of [
   ["start", /"msg":"running"/],
   ["stack", /^psql postgres:/m],
 ] as const)
-  test(`npm run ${script} that is notified to end leaves no process and no data`, { skip }, async (t) => {
+  test(`npm run ${script} that is asked to end leaves no process and no data`, { skip }, async (t) => {
     const temporary = await mkdtemp(path.join(tmpdir(), "ccx-npm-test-"));
     await chmod(temporary, 0o711); // PostgreSQL may run as another user
     t.after(() => rm(temporary, { recursive: true }));

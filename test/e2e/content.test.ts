@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawnCcx } from "../support/command.ts";
+import { runCcx } from "../support/command.ts";
 import { type GivenRule, openRules } from "../support/content_folder.ts";
 import { aCluster, aReport } from "../support/reports.ts";
 import { type Scene, scenario } from "../support/scene.ts";
@@ -26,7 +26,7 @@ async function report(scene: Scene, cluster: string, rules: Record<string, unkno
 async function load(scene: Scene, rules: Record<string, GivenRule>): Promise<void> {
   await using folder = await openRules();
   await folder.replace(rules);
-  const { code, stderr } = await spawnCcx(["content", "load", folder.path], scene.env);
+  const { code, stderr } = await runCcx(["content", "load", folder.path], scene.env);
   assert.deepEqual([code, stderr], [0, ""]);
 }
 

@@ -87,7 +87,7 @@ scenario(
 );
 
 scenario(
-  "messages that Kafka has dropped are notified as an error, and what is left is stored",
+  "messages that Kafka has dropped are logged as an error, and what is left is stored",
   {},
   async (scene) => {
     const before = await consume(scene, 4);

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
-import { spawnCcx } from "../support/command.ts";
+import { runCcx } from "../support/command.ts";
 import { startRefusingPostgres } from "../support/refusing_postgres.ts";
 import { aCluster, aReport } from "../support/reports.ts";
 import { type Scene, scenario } from "../support/scene.ts";
@@ -167,7 +167,7 @@ scenario(
         ["config"],
         ["content", "fetch"],
       ]) {
-        const { stdout, stderr } = await spawnCcx(command, { ...env, CCX_CONTENT_ALLOW_HTTP: "true" });
+        const { stdout, stderr } = await runCcx(command, { ...env, CCX_CONTENT_ALLOW_HTTP: "true" });
         assert.ok(stdout + stderr);
         assertClean(stdout + stderr, command.join(" "));
       }
@@ -184,7 +184,7 @@ test("a database that refuses, hangs up or is away gets no secret out of us", as
   const urls = [`postgres://ccx@127.0.0.1:${server.port}/ccx`, "postgres://ccx@127.0.0.1:1/ccx"];
   for (const url of urls)
     for (const command of [["tail"], ["rejected", "list"], ["explain", "--all"], ["config"]]) {
-      const { stdout, stderr } = await spawnCcx(command, secretEnv(url));
+      const { stdout, stderr } = await runCcx(command, secretEnv(url));
       assert.ok(stdout + stderr);
       assertClean(stdout + stderr, `${command} on ${url}`);
     }
@@ -209,7 +209,7 @@ scenario("Kafka that refuses the login, or is away, gets no secret out of us", {
   assertClean(JSON.stringify(away.lines) + away.stderr, "broker away");
 });
 
-test("a wrong value beside secrets, or a secret of the wrong form, is notified without them", async () => {
+test("a wrong value beside secrets, or a secret of the wrong form, is reported without them", async () => {
   const good = { ...secretEnv("postgres://ccx@127.0.0.1:1/ccx"), ...sasl("plain") };
   const wrong: Record<string, string>[] = [
     { CCX_BATCH_SIZE: "x" },
@@ -224,7 +224,7 @@ test("a wrong value beside secrets, or a secret of the wrong form, is notified w
     { CCX_KAFKA_SASL_MECHANISM: "gssapi" },
   ];
   for (const one of wrong) {
-    const { stdout, stderr } = await spawnCcx(["config"], { ...good, ...one });
+    const { stdout, stderr } = await runCcx(["config"], { ...good, ...one });
     assert.ok(stdout + stderr);
     assertClean(stdout + stderr, Object.keys(one).join());
   }

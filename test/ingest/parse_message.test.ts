@@ -303,7 +303,7 @@ describe("a field", () => {
     accepted(withRaw('{"OrgID":1.5,"Version":2.5}'));
   });
 
-  it("that is wrong is notified in one fixed order", () => {
+  it("that is wrong is reported in one fixed order", () => {
     const wrong: Fields = {
       Version: "x",
       LastChecked: "x",

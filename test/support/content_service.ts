@@ -15,7 +15,7 @@ const path = "/api/v1/content";
 
 /**
  * A stand-in for the content service on 127.0.0.1, over real HTTP: it answers with content, in gob unless
- * notified otherwise, and writes down everything that a correct client would not send.
+ * asked otherwise, and writes down everything that a correct client would not send.
  */
 export async function startContentService() {
   const unexpected: string[] = [];

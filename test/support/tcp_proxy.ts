@@ -52,7 +52,7 @@ export async function startTcpProxy(
     cut: () => {
       for (const socket of sockets) socket.destroy();
     },
-    /** Nothing comes through the connections there are, and nobody is notified. */
+    /** Nothing comes through the connections there are, and neither side notices. */
     freeze: () => {
       for (const socket of sockets) socket.unpipe().removeAllListeners("data").pause();
     },

@@ -105,7 +105,7 @@ served("a service that never answers, or byte by byte, has no longer than the ti
   }
 });
 
-test("nobody listening, an unknown host, and a connection that is never accepted are notified apart", async () => {
+test("nobody listening, an unknown host, and a connection that is never accepted are distinguished", async () => {
   await refuses(
     fetchContent({ url: "http://127.0.0.1:1/x?key=hunter2", timeoutMs: 5_000 }),
     "content service http://127.0.0.1:1/x: cannot be reached (ECONNREFUSED)",

@@ -106,7 +106,7 @@ test("what is gone is notified by an event type of its own, in the same form", (
   });
 });
 
-test("a known account is notified as a string", () => {
+test("a known account is sent as a string", () => {
   assert.equal(built({ account_number: "5555" }).account_id, "5555");
 });
 

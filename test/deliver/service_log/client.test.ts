@@ -66,7 +66,7 @@ test("posts refused at the same time share the new token", async () => {
   assert.match(at.receiver.unexpected.join(), /^(POST \S+ expired token,?){5}$/);
 });
 
-test("a failure to get a token is notified as such and nothing is posted", async () => {
+test("a failure to get a token is reported as such and nothing is posted", async () => {
   await using at = await scene();
   at.receiver.behaveToken({ status: 401, body: { error: "invalid_client" } });
   assert.match((await failure(at.client.post(entry))).message, /token server.*401.*invalid_client/);

@@ -66,6 +66,7 @@ async function main(given: string[]): Promise<number> {
         TEST_DATABASE_URL: stack.databaseUrl,
         TEST_DATABASE_TEMPLATE: template,
         TEST_KAFKA_BROKERS: stack.kafkaBrokers,
+        NODE_COMPILE_CACHE: path.join(import.meta.dirname, "../node_modules/.cache/test"),
       },
     });
     if (child.pid !== undefined) guard.watch(child.pid, "SIGTERM");

@@ -1,25 +1,86 @@
 import { ConfigurationError, messageOf } from "../errors.ts";
 
-const unavailable = new Set([
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "EPIPE",
-  "ETIMEDOUT",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "25006", // read-only: a stand-by that is about to take over
-  "40001", // serialization failure
-  "53100", // disk full
-  "53200", // out of memory
-  "53300", // too many connections
-  "57014", // statement timeout, cancelled by an administrator
-  "57P01", // shutting down
-  "57P02", // crashed
-  "57P03", // starting up
-  "58030", // I/O error
-]);
+/**
+ * What an error of the database means for whoever called it:
+ *
+ * * `away`: nobody can be served now. Wait; the same call succeeds later, and nobody is to blame.
+ * * `in_the_way`: somebody else's lock or transaction, or a release that is being loaded. The same call
+ *   succeeds soon; where it does not, less work may: only a part of it may meet the lock.
+ * * `of_the_work`: the call took longer, or more, than it may. The server is well. The same call may succeed
+ *   once more, less work is likelier to, and a single piece that still fails is to be put aside.
+ * * `refused`: the database does not take one of the values. Trying again cannot help.
+ * * `rule`: a function of ours refuses (class NT, docs/reference/errors.md). The caller knows what it means.
+ * * `setup`: a person has to change something first; `asConfigurationError` says what.
+ * * `unexpected`: anything else, a fault of ours or of the server. The server answered if it has an SQLSTATE.
+ */
+export type Trouble = "away" | "in_the_way" | "of_the_work" | "refused" | "rule" | "setup" | "unexpected";
+
+/** SQLSTATEs, their classes, and system errors, by what they mean; the whole code goes before the class. */
+const troubles: ReadonlyMap<string, Trouble> = new Map(
+  Object.entries({
+    away: [
+      ...["ECONNREFUSED", "ECONNRESET", "EPIPE", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "ENOTFOUND"],
+      "EAI_AGAIN",
+      "08", // the connection
+      "25006", // read-only: a stand-by that is about to take over
+      "53", // no disk, connections or other means left
+      "57P01", // shutting down
+      "57P02", // crashed
+      "57P03", // starting up
+      "58030", // I/O error
+    ],
+    in_the_way: [
+      "40001", // serialization failure
+      "40P01", // deadlock
+      "55P03", // a lock that could not be had in time
+    ],
+    of_the_work: [
+      "25P03", // idle_in_transaction_session_timeout
+      "25P04", // transaction_timeout
+      "53200", // out of memory
+      "53400", // a limit of the configuration, such as temp_file_limit
+      "57014", // statement_timeout, or somebody cancelled it
+      "57P05", // idle_session_timeout
+    ],
+    refused: ["22", "23", "54", "P0"],
+    rule: ["NT"],
+    setup: ["28000", "28P01", "3D000", "3F000", "42501", "42703", "42883", "42P01"],
+  } satisfies Record<Exclude<Trouble, "unexpected">, string[]>).flatMap(([trouble, codes]) =>
+    codes.map((code) => [code, trouble as Trouble] as const),
+  ),
+);
+
+/** What an error of a call of the database means. The one place that says so, for every room. */
+export function troubleOf(error: unknown): Trouble {
+  if (isFaultOfAnotherObject(error)) return "refused";
+  const code = codeOf(error);
+  if (code === "XX000" && replaced.test(messageOf(error))) return "in_the_way";
+  if (code !== undefined) return troubles.get(code) ?? troubles.get(code.slice(0, 2)) ?? "unexpected";
+  return error instanceof Error && noConnection.test(error.message) ? "away" : "unexpected";
+}
+
+/** An object was replaced while it was looked up or changed. */
+const replaced = /cache lookup failed|could not open relation with OID|tuple concurrently/;
+
+/** What `pg` says in words only, the last one when an answer is overdue. */
+const noConnection = /^(Connection terminated|timeout e|Client has encountered|Query read timeout)/i;
+
+/** True when the same call may succeed later, whoever is to blame. */
+export function mayPass(error: unknown): boolean {
+  return ["away", "in_the_way", "of_the_work"].includes(troubleOf(error));
+}
+
+/**
+ * True when less work may get through, and a single piece that does not is to be put aside: the server
+ * answers, and it is neither its state, nor a rule of ours, nor anybody's setup that is in the way.
+ */
+export function isWorkToBlame(error: unknown): boolean {
+  const trouble = troubleOf(error);
+  return (
+    ["in_the_way", "of_the_work", "refused"].includes(trouble) ||
+    (trouble === "unexpected" && /^[0-9A-Z]{5}$/.test(codeOf(error) ?? ""))
+  );
+}
 
 /** The SQLSTATE or system error code of whatever `pg` threw. */
 export function codeOf(error: unknown): string | undefined {
@@ -30,27 +91,7 @@ export function codeOf(error: unknown): string | undefined {
 
 /** True when the database is away or overloaded, so that the same call may succeed later. */
 export function isDatabaseUnavailable(error: unknown): boolean {
-  const code = codeOf(error);
-  if (isBeingMigrated(error)) return true;
-  if (code !== undefined) return unavailable.has(code) || code.startsWith("08");
-  return (
-    error instanceof Error && /^(Connection terminated|timeout e|Client has encountered)/i.test(error.message)
-  );
-}
-
-/**
- * True when a release is being loaded just now, or somebody else's lock is in its way: a deadlock, a lock
- * that could not be had in time, or an object that was replaced while it was looked up or changed. The same
- * call succeeds later.
- */
-export function isBeingMigrated(error: unknown): boolean {
-  const code = codeOf(error);
-  return (
-    code === "40P01" ||
-    code === "55P03" ||
-    (code === "XX000" &&
-      /cache lookup failed|could not open relation with OID|tuple concurrently/.test(messageOf(error)))
-  );
+  return troubleOf(error) === "away";
 }
 
 /**
@@ -59,7 +100,7 @@ export function isBeingMigrated(error: unknown): boolean {
  * trigger fails.
  */
 export function isUnstorable(error: unknown): boolean {
-  return ["22", "23", "54", "P0"].includes(codeOf(error)?.slice(0, 2) ?? "") || isFaultOfAnotherObject(error);
+  return troubleOf(error) === "refused";
 }
 
 /**

@@ -13,7 +13,7 @@ import {
   objectsNamed,
 } from "./code_catalog.ts";
 import { type CodeObject, readCode } from "./code_files.ts";
-import { codeOf, isBeingMigrated } from "./errors.ts";
+import { codeOf, troubleOf } from "./errors.ts";
 import { backoffMs } from "./wait.ts";
 
 /** How long a statement waits for a lock before everything is rolled back and tried again. */
@@ -56,7 +56,7 @@ export async function loadCode(
     try {
       return await loadOnce(client, code);
     } catch (error) {
-      if (!isBeingMigrated(error)) throw error;
+      if (troubleOf(error) !== "in_the_way") throw error;
       if (attempt === tries)
         throw new ConfigurationError(
           `Other sessions hold locks that the release needs: end them, or try again later. (${messageOf(error)})`,
@@ -133,7 +133,7 @@ class Load {
       try {
         await this.#create(object);
       } catch (error) {
-        if (error instanceof ConfigurationError || isBeingMigrated(error)) throw error;
+        if (error instanceof ConfigurationError || troubleOf(error) === "in_the_way") throw error;
         throw new Error(`sql/${object.file}: ${messageOf(error)}`, { cause: error });
       }
       this.#wanted.delete(object.name);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
 import { messageOf } from "../errors.ts";
-import { asConfigurationError, isBeingMigrated, isDatabaseUnavailable } from "./errors.ts";
+import { asConfigurationError, mayPass, troubleOf } from "./errors.ts";
 
 /** Waits between tries: 0.25 s, 0.5 s, 1 s … up to 15 s. */
 export function backoffMs(attempt: number): number {
@@ -22,7 +22,7 @@ export async function waitForDatabase(pool: Pool, log: Logger, signal?: AbortSig
     } catch (error) {
       const wrong = asConfigurationError(error);
       if (wrong) throw wrong;
-      if (!isDatabaseUnavailable(error)) throw error;
+      if (!mayPass(error)) throw error;
       const waitMs = backoffMs(attempt);
       log.warn({ error: messageOf(error), waitMs }, "database is away, trying again");
       await sleep(waitMs, undefined, signal ? { signal } : {});
@@ -33,13 +33,16 @@ export async function waitForDatabase(pool: Pool, log: Logger, signal?: AbortSig
 /** Eight seconds in all: no lease ends meanwhile. */
 const triesWhileMigrated = 6;
 
-/** Tries a single statement, or a whole transaction, again while a release is being loaded under it. */
+/**
+ * Tries a single statement, or a whole transaction, again while a release is being loaded under it, or
+ * somebody else's transaction is in its way.
+ */
 export async function whileMigrated<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
     } catch (error) {
-      if (!isBeingMigrated(error) || attempt === triesWhileMigrated) throw error;
+      if (troubleOf(error) !== "in_the_way" || attempt === triesWhileMigrated) throw error;
       await sleep(backoffMs(attempt));
     }
   }

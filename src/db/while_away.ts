@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { ConfigurationError, messageOf } from "../errors.ts";
-import { asConfigurationError, codeOf, isDatabaseUnavailable } from "./errors.ts";
+import { asConfigurationError, codeOf, type Trouble, troubleOf } from "./errors.ts";
 import { backoffMs } from "./wait.ts";
 
 export type WhileAway = {
@@ -14,6 +14,12 @@ export type WhileAway = {
   signal: AbortSignal;
   /** Asked after each wait: false when nobody needs the answer any more. */
   isWanted: () => boolean;
+};
+
+const passes: Partial<Record<Trouble, string>> = {
+  away: "database is away",
+  in_the_way: "somebody else's transaction is in the way",
+  of_the_work: "the database did not get it done in time",
 };
 
 /**
@@ -31,7 +37,8 @@ export async function whileAway<T>(work: () => Promise<T>, options: WhileAway): 
       if (wrong) throw wrong;
       const waitMs = backoffMs(attempt);
       const context = { ...options.context, error: messageOf(error), waitMs };
-      if (isDatabaseUnavailable(error)) log.warn(context, "database is away, nothing is lost, trying again");
+      const passing = passes[troubleOf(error)];
+      if (passing) log.warn(context, `${passing}, nothing is lost, trying again`);
       else log.error({ ...context, code: codeOf(error) }, `${refused}, nothing is lost, trying again`);
       await sleep(waitMs, undefined, { signal }).catch(() => undefined);
       if (!isWanted()) return undefined;

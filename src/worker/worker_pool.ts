@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool, PoolClient } from "pg";
-import { asConfigurationError, isDatabaseUnavailable } from "../db/errors.ts";
+import { asConfigurationError, mayPass } from "../db/errors.ts";
 import { backoffMs } from "../db/wait.ts";
 import type { ConfigurationError } from "../errors.ts";
 
@@ -32,7 +32,7 @@ export function workerPool(pool: Pool, options: WorkerPoolOptions): Pool {
       } catch (error) {
         const wrong = asConfigurationError(error);
         if (wrong) giveUp(wrong);
-        else if (!isDatabaseUnavailable(error) || !isRunning()) throw withKnownCode(error);
+        else if (!mayPass(error) || !isRunning()) throw withKnownCode(error);
       }
       await sleep(backoffMs(attempt), undefined, { signal: stopping }).catch(() => undefined);
       if (stopping.aborted) break;
@@ -65,5 +65,5 @@ function withKnownCodes(client: PoolClient): PoolClient {
 }
 
 function withKnownCode(error: unknown): unknown {
-  return isDatabaseUnavailable(error) ? Object.assign(error as Error, { code: "57P03" }) : error;
+  return mayPass(error) ? Object.assign(error as Error, { code: "57P03" }) : error;
 }

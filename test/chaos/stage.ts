@@ -5,7 +5,7 @@ import pg from "pg";
 import { prepareDatabase } from "../../dev/embedded.ts";
 import { startServiceLogReceiver } from "../../dev/stack/service_log_receiver.ts";
 import { startStack } from "../../dev/stack/stack.ts";
-import { isDatabaseUnavailable } from "../../src/db/errors.ts";
+import { mayPass } from "../../src/db/errors.ts";
 import { createLogger } from "../../src/log.ts";
 import { startTcpProxy, type TcpProxy } from "../support/tcp_proxy.ts";
 import { startReceiverFront } from "./receiver_front.ts";
@@ -44,7 +44,7 @@ export async function openStage(log: (line: string) => void) {
         await client.connect();
         return (await client.query(sql, values)).rows;
       } catch (error) {
-        if (!isDatabaseUnavailable(error) || Date.now() > limit) throw error;
+        if (!mayPass(error) || Date.now() > limit) throw error;
       } finally {
         await client.end().catch(() => undefined);
       }

@@ -1,44 +1,53 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import pg from "pg";
-import {
-  asConfigurationError,
-  isBeingMigrated,
-  isDatabaseUnavailable,
-  isUnstorable,
-} from "../../src/db/errors.ts";
+import { asConfigurationError, isUnstorable, isWorkToBlame, troubleOf } from "../../src/db/errors.ts";
 import { whileMigrated } from "../../src/db/wait.ts";
 
 function databaseError(code: string, message: string): pg.DatabaseError {
   return Object.assign(new pg.DatabaseError(message, message.length, "error"), { code });
 }
 
-for (const [code, message, is] of [
-  ["40P01", "deadlock detected", true],
-  ["55P03", "canceling statement due to lock timeout", true],
-  ["XX000", "cache lookup failed for type 16999", true],
-  ["XX000", "cache lookup failed for function 16999", true],
-  ["XX000", "could not open relation with OID 16999", true],
-  ["XX000", "tuple concurrently updated", true],
-  ["XX000", "tuple concurrently deleted", true],
-  ["XX000", "unrecognized node type: 4711", false],
-  ["42883", "function decide() does not exist", false],
-  ["42P01", 'relation "could not open relation with OID" does not exist', false],
-  ["57P01", "terminating connection due to administrator command", false],
-  ["40001", "could not serialize access due to concurrent update", false],
-  ["P0001", "cache lookup failed", false],
+for (const [trouble, ...errors] of [
+  ["away", "57P01", "57P03", "53300", "53100", "08006", "25006", "ECONNREFUSED", "ETIMEDOUT"],
+  ["in_the_way", "40P01", "40001", "55P03"],
+  ["of_the_work", "57014", "25P03", "25P04", "57P05", "53200", "53400"],
+  ["refused", "22P02", "23505", "54000", "P0001"],
+  ["rule", "NTI01"],
+  ["setup", "28P01", "3D000", "42P01", "42883"],
+  ["unexpected", "XX000", "0A000", "ERR_NOT_OURS"],
 ] as const)
-  test(`${code} “${message}” ${is ? "means" : "does not mean"} that a release is being loaded`, () => {
-    const error = databaseError(code, message);
-    assert.equal(isBeingMigrated(error), is);
-    if (!is) return;
-    assert.ok(isDatabaseUnavailable(error), "so that whoever waits for a database waits for a release, too");
-    assert.ok(!isUnstorable(error), "no message is to blame");
+  test(`what a code means is said once: ${errors.join(", ")}: ${trouble}`, () => {
+    const of = errors.map((code) => troubleOf(databaseError(code, "it cannot be done")));
+    assert.deepEqual(new Set(of), new Set([trouble]));
   });
 
-test("what is no error of the database does not mean that a release is being loaded", () => {
+for (const [message, trouble] of [
+  ["cache lookup failed for type 16999", "in_the_way"],
+  ["could not open relation with OID 16999", "in_the_way"],
+  ["tuple concurrently updated", "in_the_way"],
+  ["unrecognized node type: 4711", "unexpected"],
+] as const)
+  test(`XX000 “${message}” means ${trouble}`, () => {
+    assert.equal(troubleOf(databaseError("XX000", message)), trouble);
+    const others = databaseError("P0001", message);
+    assert.equal(troubleOf(others), "refused", "what somebody else says in these words");
+  });
+
+test("what `pg` says in words is known, too; anything else is no error of the database", () => {
+  for (const words of ["Connection terminated unexpectedly", "timeout exceeded when trying to connect"])
+    assert.equal(troubleOf(new Error(words)), "away");
   for (const error of [new Error("cache lookup failed"), "40P01", undefined, { code: "40P01" }])
-    assert.equal(isBeingMigrated(error), false);
+    assert.equal(troubleOf(error), "unexpected");
+});
+
+test("the work is to blame where the server answers and is well; a server that is away, a rule or a setup is not", () => {
+  const blamed = ["57014", "25P04", "55P03", "40001", "23505", "XX000"];
+  const others = ["57P01", "53100", "ECONNRESET", "NTI01", "28P01", "ERR_NOT_OURS"];
+  assert.deepEqual(
+    [...blamed, ...others].filter((code) => isWorkToBlame(databaseError(code, "no"))),
+    blamed,
+  );
 });
 
 test("a statement that meets a release is tried again, any other failure is thrown at once", async () => {

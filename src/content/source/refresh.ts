@@ -1,5 +1,5 @@
 import type { Pool } from "pg";
-import { isDatabaseUnavailable, isUnstorable } from "../../db/errors.ts";
+import { isUnstorable, mayPass } from "../../db/errors.ts";
 import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import { ContentError } from "./error.ts";
@@ -26,7 +26,7 @@ export async function refreshContent(
     );
   } catch (error) {
     if (stop?.aborted) return;
-    const expected = error instanceof ContentError || isDatabaseUnavailable(error) || isUnstorable(error);
+    const expected = error instanceof ContentError || mayPass(error) || isUnstorable(error);
     if (!expected) throw error;
     log.warn({ reason: messageOf(error) }, "content not fetched, what was there stays");
   }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Logger } from "pino";
 import { messageOf } from "../errors.ts";
@@ -46,6 +47,20 @@ export function createPool(options: {
   pool.on("error", note);
   pool.on("connect", (client) => client.on("error", note));
   return pool;
+}
+
+/**
+ * Closes the connections, those in use once they are given back; waits for that for `withinMs` at most, since
+ * a statement that hangs never gives its connection back. Whoever ends the process then need not wait.
+ */
+export async function endPool(pool: pg.Pool, withinMs = 1_000): Promise<void> {
+  const ended = new AbortController();
+  const tooLate = sleep(withinMs, undefined, { signal: ended.signal }).catch(() => undefined);
+  try {
+    await Promise.race([pool.end(), tooLate]);
+  } finally {
+    ended.abort();
+  }
 }
 
 function isoUtc(text: string): string {

@@ -118,6 +118,7 @@ export async function main(argv: string[]): Promise<void> {
     .action(async () => {
       const { config, log } = context.config();
       requireKeys(config, ["databaseUrl"]);
+      await context.withDatabase(async () => undefined); // looks whether there is a session to listen in
       const { tail } = await import("./cli/tail.ts");
       await tail(config.databaseUrl, console.log, stopSignal(log)).catch(withoutWaiting);
     });

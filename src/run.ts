@@ -57,7 +57,7 @@ export async function run(
   });
   stack.defer(() => endPool(pool));
   await waitForDatabase(pool, log, signal);
-  await requireServer(pool);
+  await requireServer(pool, { writes: true });
   await requireSameRelease(pool);
 
   registerCodecs();

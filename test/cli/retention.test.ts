@@ -12,11 +12,14 @@ test("ccx retention shows what is past, drops it, and then has nothing to do", a
   );
   const shown = await ccx("show");
   assert.deepEqual([shown.code, shown.stderr], [0, ""]);
-  assert.match(shown.stdout, /^parent +name +day +is attached +rows +bytes +is past +held by$/m);
+  assert.match(shown.stdout, /^parent +name +day +is attached +rows +bytes +is past +held by +drop at$/m);
   const past = JSON.parse((await ccx("show", "--json")).stdout).filter(
     (row: { is_past: boolean }) => row.is_past,
   );
   assert.equal(past.length, 1);
+
+  const preview = await ccx("apply", "--dry-run");
+  assert.match(preview.stdout, new RegExp(`^drop +${past[0].name} `, "m"));
 
   const done = await ccx("apply");
   assert.deepEqual([done.code, done.stderr], [0, ""]);

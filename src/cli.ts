@@ -10,6 +10,7 @@ import { addPolicyCommands } from "./cli/policy.ts";
 import { addRejectedCommands } from "./cli/rejected.ts";
 import { addRetentionCommands } from "./cli/retention.ts";
 import { addSilenceCommands } from "./cli/silence.ts";
+import { addStatusCommand } from "./cli/status.ts";
 import { isStop, stopSignal } from "./cli/stop.ts";
 import { describeConfig, requireKeys } from "./config/config.ts";
 import { ContentError } from "./content/source/error.ts";
@@ -102,6 +103,7 @@ export async function main(argv: string[]): Promise<void> {
       await migrate(config.databaseUrl, log, { codeOnly: codeOnly ?? false });
     });
 
+  addStatusCommand(program, context);
   addContentCommands(program, context);
   addExplainCommands(program, context);
   addSilenceCommands(program, context);

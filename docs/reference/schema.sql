@@ -979,7 +979,7 @@ create table withdrawn_policy (
   constraint withdrawn_policy_pkey PRIMARY KEY (id)
 );
 
--- the worker processes that live; each says so every 15 seconds, and is taken for dead after 90 seconds of silence (heartbeat)
+-- the worker processes; each says every 15 seconds that it lives, and is dead after 90 seconds of silence; the next one that lives, or retention, takes its row away
 create table worker (
   -- what graphile-worker calls it; its jobs have this in locked_by
   pool_id text not null,
@@ -1532,6 +1532,22 @@ view silences with (security_invoker=true) (
   created_at timestamp with time zone,
   -- database user who ended it early
   ended_by text
+);
+
+-- How the service is: one row for each thing that may be stuck, with how much waits and since when; state attention: look at it. ccx status prints it.
+view status with (security_invoker=true) (
+  -- what the row is about
+  what text,
+  -- the target, where it is about one
+  target text,
+  -- ok, or attention
+  state text,
+  -- how many: partitions consumed, workers that live, clusters, messages, failures in a row, jobs
+  amount bigint,
+  -- since when: the oldest of what is counted
+  oldest timestamp with time zone,
+  -- what to know about it, and where to look
+  detail text
 );
 
 -- Functions -------------------------------------------------------------------------------------------

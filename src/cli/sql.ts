@@ -471,3 +471,6 @@ export const partitions = (db: Db): Promise<AnyRow[]> =>
 /** What the next steps of retention would drop or delete. */
 export const previewRetention = (db: Db): Promise<AnyRow[]> =>
   rowsOf(db, anyRow, "select * from preview_retention()");
+
+/** How the service is: one row for each thing that may be stuck. */
+export const status = (db: Db): Promise<AnyRow[]> => rowsOf(db, anyRow, "select * from status");

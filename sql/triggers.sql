@@ -53,3 +53,8 @@ create or replace trigger _200_emptied after truncate on rule_disable
   for each statement execute function tg_acknowledgement__emptied();
 create or replace trigger _200_emptied after truncate on cluster_rule_toggle
   for each statement execute function tg_acknowledgement__emptied();
+
+create or replace trigger _100_kept before delete on retention
+  for each row execute function tg_retention__kept();
+create or replace trigger _110_kept before truncate on retention
+  for each statement execute function tg_retention__kept();

@@ -10,11 +10,13 @@ import { addPolicyCommands } from "./cli/policy.ts";
 import { addRejectedCommands } from "./cli/rejected.ts";
 import { addRetentionCommands } from "./cli/retention.ts";
 import { addSilenceCommands } from "./cli/silence.ts";
+import { addStatusCommand } from "./cli/status.ts";
 import { isStop, stopSignal } from "./cli/stop.ts";
 import { describeConfig, requireKeys } from "./config/config.ts";
 import { ContentError } from "./content/source/error.ts";
 import { asConfigurationError, asRefusal } from "./db/errors.ts";
 import { ConfigurationError } from "./errors.ts";
+import type { Logger } from "./log.ts";
 import type { Role } from "./run.ts";
 import { release } from "./version.ts";
 
@@ -22,6 +24,23 @@ import { release } from "./version.ts";
  * How long a service that cannot go on may take to end; what it has in hand is done again by the next one.
  */
 const endWithinMs = 5_000;
+
+/**
+ * How long a service that is asked to stop may take, whatever hangs: orchestrators wait for ten seconds or
+ * more before they kill. Each part has a limit of its own; this one is for the sum, and for the unforeseen.
+ */
+const stopWithinMs = 9_000;
+
+/** How long connections that nobody uses any more may keep the process once everything has ended. */
+const afterStopMs = 1_000;
+
+/** What is cut off is done again: offsets, leases and jobs are in the database. */
+const endWithin = (ms: number, log: Logger) => {
+  setTimeout(() => {
+    log.warn("something hangs, ending without it; nothing is lost");
+    process.exit();
+  }, ms).unref();
+};
 
 /**
  * Whatever still holds it (a client that waits for its server): an orchestrator starts only what has ended.
@@ -61,11 +80,13 @@ export async function main(argv: string[]): Promise<void> {
       .action(async () => {
         const { config, log } = context.config();
         const signal = stopSignal(log);
+        signal.addEventListener("abort", () => endWithin(stopWithinMs, log));
         keepMemorySmall();
         const { run } = await import("./run.ts");
         await run(roles, config, log, signal, endSoon).catch((error) => {
           if (!isStop(error, signal)) throw error;
         });
+        endWithin(afterStopMs, log);
       });
   service("run", ["consume", "work"], "run everything in one process");
   service("consume", ["consume"], "only take reports in");
@@ -82,6 +103,7 @@ export async function main(argv: string[]): Promise<void> {
       await migrate(config.databaseUrl, log, { codeOnly: codeOnly ?? false });
     });
 
+  addStatusCommand(program, context);
   addContentCommands(program, context);
   addExplainCommands(program, context);
   addSilenceCommands(program, context);
@@ -98,6 +120,7 @@ export async function main(argv: string[]): Promise<void> {
     .action(async () => {
       const { config, log } = context.config();
       requireKeys(config, ["databaseUrl"]);
+      await context.withDatabase(async () => undefined); // looks whether there is a session to listen in
       const { tail } = await import("./cli/tail.ts");
       await tail(config.databaseUrl, console.log, stopSignal(log)).catch(withoutWaiting);
     });

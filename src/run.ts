@@ -11,7 +11,7 @@ import sweep from "../tasks/sweep.ts";
 import { type Config, requireKeys } from "./config/config.ts";
 import { ContentTexts } from "./content/render/texts.ts";
 import { contentSourceOf } from "./content/source/fetch.ts";
-import { createPool } from "./db/pool.ts";
+import { createPool, endPool } from "./db/pool.ts";
 import { requireSameRelease } from "./db/release.ts";
 import { requireServer } from "./db/server.ts";
 import { waitForDatabase } from "./db/wait.ts";
@@ -55,9 +55,9 @@ export async function run(
     name: `ccx ${roles.join("+")}`,
     log,
   });
-  stack.defer(() => pool.end());
+  stack.defer(() => endPool(pool));
   await waitForDatabase(pool, log, signal);
-  await requireServer(pool);
+  await requireServer(pool, { writes: true });
   await requireSameRelease(pool);
 
   registerCodecs();
@@ -94,6 +94,8 @@ export async function run(
     });
     const worker = await startWorker({ pool, log, tasks, roles });
     stack.defer(() => worker.stop());
+    // beside the consumer, not after it: together they have ten seconds
+    signal.addEventListener("abort", () => void worker.stop().catch(() => undefined));
     failures.push(worker.failed);
   }
 

@@ -789,11 +789,11 @@ create table reported (
 -- decisions of days that have no partition
 create table reported_default partition of reported DEFAULT;
 
--- how long each table that is partitioned by day keeps its days (set_retention); the longest cooldown counts where it is longer
+-- how long each table that grows keeps its rows (set_retention); what a decision may look back at is kept for longer; a row cannot be deleted
 create table retention (
-  -- new_reports or reported
+  -- the table: new_reports and reported by days; rejected_message, read_errors, notification (with the ledger), occurrence, render_failure and worker by rows
   parent text not null,
-  -- how long a day is kept after it has ended
+  -- how long after its day has ended, or the row was written; notification, occurrence and render_failure are kept for the longest cooldown on top
   keep interval not null,
   -- who set it
   changed_by text not null default SESSION_USER,
@@ -801,8 +801,10 @@ create table retention (
   changed_at timestamp with time zone not null default now(),
   constraint retention_pkey PRIMARY KEY (parent),
   constraint retention_keep_check CHECK (keep >= '1 day'::interval AND keep <= '100 years'::interval),
-  constraint retention_parent_check CHECK (parent = ANY (ARRAY['new_reports'::text, 'reported'::text]))
+  constraint retention_parent_check CHECK (parent = ANY (ARRAY['new_reports'::text, 'reported'::text, 'rejected_message'::text, 'read_errors'::text, 'notification'::text, 'occurrence'::text, 'render_failure'::text, 'worker'::text]))
 );
+CREATE TRIGGER _100_kept BEFORE DELETE ON retention FOR EACH ROW EXECUTE FUNCTION ccx.tg_retention__kept();
+CREATE TRIGGER _110_kept BEFORE TRUNCATE ON retention FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_retention__kept();
 
 -- every rule and error key that any report has named
 create table rule (
@@ -977,7 +979,7 @@ create table withdrawn_policy (
   constraint withdrawn_policy_pkey PRIMARY KEY (id)
 );
 
--- the worker processes that live; each says so every 15 seconds, and is taken for dead after 90 seconds of silence (heartbeat)
+-- the worker processes; each says every 15 seconds that it lives, and is dead after 90 seconds of silence; the next one that lives, or retention, takes its row away
 create table worker (
   -- what graphile-worker calls it; its jobs have this in locked_by
   pool_id text not null,
@@ -1362,14 +1364,16 @@ view partitions with (security_invoker=true) (
   day date,
   -- false: taken out of its parent, about to be dropped
   is_attached boolean,
-  -- how many rows it has, as of the last analyze
+  -- how many rows it has, as of the last analyze; null: it was never analyzed
   rows bigint,
   -- its size with indexes
   bytes bigint,
   -- older than what is kept: the next retain() drops it, unless something holds it; null for what belongs to no day
   is_past boolean,
   -- why it must not be dropped yet; null: nothing holds it
-  held_by text
+  held_by text,
+  -- from when on retain() drops it, with the retention and the policies of now, unless something holds it
+  drop_at timestamp with time zone
 );
 
 -- The policies in force: who is notified of what, for each target and for each organization or rule with a policy of its own.
@@ -1530,6 +1534,22 @@ view silences with (security_invoker=true) (
   ended_by text
 );
 
+-- How the service is: one row for each thing that may be stuck, with how much waits and since when; state attention: look at it. ccx status prints it.
+view status with (security_invoker=true) (
+  -- what the row is about
+  what text,
+  -- the target, where it is about one
+  target text,
+  -- ok, or attention
+  state text,
+  -- how many: partitions consumed, workers that live, clusters, messages, failures in a row, jobs
+  amount bigint,
+  -- since when: the oldest of what is counted
+  oldest timestamp with time zone,
+  -- what to know about it, and where to look
+  detail text
+);
+
 -- Functions -------------------------------------------------------------------------------------------
 
 -- Stops notification an organization, or one of its clusters, about a rule (any spelling); false when it was so already.
@@ -1609,6 +1629,12 @@ function preview_replay(started_at timestamp with time zone, stopped_at timestam
   language sql stable
   set search_path=public, ccx, pg_temp;
 
+-- What retain() would drop or delete at this time, and what holds the rest: days with the rows of their last analyze, single rows counted. More may follow once these are gone.
+function preview_retention(at timestamp with time zone DEFAULT now())
+  returns TABLE(action text, name text, row_count bigint, bytes bigint, older_than timestamp with time zone, held_by text)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- The open issues that such a silence would hold.
 function preview_silence(org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, rule text DEFAULT NULL::text, error_key text DEFAULT NULL::text, tag text DEFAULT NULL::text, at timestamp with time zone DEFAULT now())
   returns TABLE(org_id bigint, cluster text, component text, error_key text, first_seen timestamp with time zone)
@@ -1644,7 +1670,7 @@ function replayable(started_at timestamp with time zone, stopped_at timestamp wi
   language sql stable
   set search_path=public, ccx, pg_temp;
 
--- Does the next step of retention, and says what it was (detached or dropped a day, deleted from a default partition); no row: nothing is left to do, or somebody else does it. Raises 55P03 where the table is busy: call it again.
+-- Does the next step of retention, and says what it was (detached or dropped a day, deleted rows that belong to no day); no row: nothing is left to do, or somebody else does it. Raises 55P03 where the table is busy: call it again.
 function retain(at timestamp with time zone DEFAULT now())
   returns TABLE(action text, name text, row_count bigint, bytes bigint)
   language plpgsql volatile
@@ -1657,7 +1683,7 @@ function set_policy(target text, change jsonb, reason text, at timestamp with ti
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- Says how long new_reports or reported keeps a day; raises NTR02 for less than the longest cooldown.
+-- Says how long a table keeps its rows; raises NTR02 for days of reports kept for less than the longest cooldown.
 function set_retention(parent text, keep interval)
   returns void
   language plpgsql volatile
@@ -2003,6 +2029,11 @@ function ccx.partition_held_by(parent text, day date, at timestamp with time zon
   language sql stable
   set search_path=public, ccx, pg_temp;
 
+-- The query of the rows of a table that retention deletes one by one; $1 is the clock, $2 the horizon; null for a table of which no rows are deleted.
+function ccx.past_rows(name text)
+  returns text
+  language sql immutable parallel safe;
+
 -- The reasons for which this policy holds every issue of a rule with this content, whatever the cluster. target_enabled: of the target-wide policy; filter_passes: what the filter said of the content, null: it has not been asked yet.
 function ccx.policy_reasons(policy policy, content rule_content, target_enabled boolean, filter_passes boolean)
   returns text[]
@@ -2084,7 +2115,7 @@ function ccx.resolution_is_due(issue_id bigint, occurrence integer, target integ
   returns boolean
   language sql stable parallel safe;
 
--- The beginning of the oldest day (UTC) that new_reports or reported keeps: what retention says, but never less than the longest cooldown.
+-- The beginning of the oldest day (UTC) that a table keeps: what retention says, but never less than decisions look back.
 function ccx.retention_horizon(parent text, at timestamp with time zone DEFAULT now())
   returns timestamp with time zone
   language sql stable
@@ -2238,6 +2269,12 @@ function ccx.tg_policy__history()
 
 -- Trigger of policy: keeps a planned version that is deleted in withdrawn_policy, and lets the one before it go on.
 function ccx.tg_policy__withdrawn()
+  returns trigger
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of retention: a row that is missing would end retention of its table without a word.
+function ccx.tg_retention__kept()
   returns trigger
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;

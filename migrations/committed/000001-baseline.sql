@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:c154ac2f7d9a8ab235092d6e75a28336ffcab985
+--! Hash: sha1:40e63ef261540fc240d7dc7b2293944c232aa3ae
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -672,7 +672,8 @@ create table reported_default partition of reported default;
 -- Operation -------------------------------------------------------------------------------------------------
 
 create table retention (
-  parent text primary key check (parent in ('new_reports', 'reported')),
+  parent text primary key check (parent in ('new_reports', 'reported', 'rejected_message', 'read_errors',
+    'notification', 'occurrence', 'render_failure', 'worker')),
   keep interval not null check (keep between interval '1 day' and interval '100 years'),
   changed_by text not null default session_user,
   changed_at timestamptz not null default now()
@@ -725,4 +726,8 @@ insert into policy (
     'default policy; switch it on where Service Log is configured');
 insert into circuit (target_id) select id from event_targets;
 insert into sweep_mark (cooldowns_until) values ('-infinity');
-insert into retention (parent, keep) values ('new_reports', '8 days'), ('reported', '8 days');
+insert into retention (parent, keep) values
+  ('new_reports', '8 days'), ('reported', '8 days'),
+  ('rejected_message', '30 days'), ('read_errors', '30 days'),
+  ('notification', '180 days'), ('occurrence', '180 days'), ('render_failure', '30 days'),
+  ('worker', '1 day');

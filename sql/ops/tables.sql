@@ -5,8 +5,8 @@ comment on column sweep_mark.only_row is 'keeps this table at one row';
 comment on column sweep_mark.cooldowns_until is 'cooldowns that ended before this have been asked again';
 
 comment on table worker is
-  'the worker processes that live; each says so every 15 seconds, and is taken for dead after 90 seconds of '
-  'silence (heartbeat)';
+  'the worker processes; each says every 15 seconds that it lives, and is dead after 90 seconds of silence; '
+  'the next one that lives, or retention, takes its row away';
 comment on column worker.pool_id is 'what graphile-worker calls it; its jobs have this in locked_by';
 comment on column worker.host is 'machine or pod that it runs on';
 comment on column worker.pid is 'number of its process there';

@@ -2,7 +2,8 @@
 -- report of that day arrives, ensure_partitions() adds tomorrow. retain() drops whole days that are older
 -- than the table retention says (set_retention()), but never below the longest cooldown, and nothing that a
 -- decision or a delivery still reads: partition_held_by() names what holds a day, retention_horizon() the
--- oldest day that is kept. The view partitions shows every day with its size and why it is still there.
+-- oldest day that is kept. What has no days but grows (outbox, ledger, rejected messages, …) loses single rows
+-- (past_rows()). preview_retention() shows all that before it happens. The view partitions shows every day with its size and why it is still there.
 
 --!include retain/tables.sql
 --!include retain/ensure_partition.sql
@@ -11,4 +12,7 @@
 --!include retain/set_retention.sql
 --!include retain/partition_held_by.sql
 --!include retain/partitions.sql
+--!include retain/past_rows.sql
+--!include retain/preview_retention.sql
+--!include retain/tg_retention__kept.sql
 --!include retain/retain.sql

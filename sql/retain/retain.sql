@@ -4,8 +4,8 @@
 -- itself for a moment:
 --    we wait a quarter of a second for it at most, since everybody who comes after us waits behind us (55P03: try again).
 --    (`detach … concurrently` does not wait, but does not work beside a default partition, nor in a function.)
--- 3. delete what is past from the default partition, oldest first, 10,000 rows at a time. Whoever dies in
--- between leaves what the next one finds.
+-- 3. delete what is past from the default partitions and the tables without days (past_rows), oldest first,
+-- 10,000 rows at a time. Whoever dies in between leaves what the next one finds.
 create or replace function retain(at timestamptz default now())
 returns table (action text, name text, row_count bigint, bytes bigint)
 language plpgsql volatile
@@ -15,7 +15,7 @@ as $$
 #variable_conflict use_column
 declare
   past partitions;
-  parent text;
+  kept record;
   cleared bigint;
 begin
   if not pg_try_advisory_xact_lock(hashtextextended('retain', 0)) then
@@ -45,33 +45,24 @@ begin
     return;
   end loop;
 
-  foreach parent in array array['new_reports', 'reported'] loop
-    execute format(
-      $delete$
-        delete from %1$I d
-        where d.ctid = any (array(
-          select r.ctid
-          from %1$I r
-          where r.%2$I < $1
-            and not exists (select from decision_due w where w.cluster = r.cluster and w.org_id = r.org_id)
-            and not exists (
-              select from notification n
-              where n.cluster = r.cluster and n.org_id = r.org_id
-                and (n.state = 'pending' or n.state = 'dead' and n.ended_at > $2 - redrive_horizon()))
-          order by r.%2$I
-          limit 10000))
-      $delete$,
-      parent || '_default', case parent when 'new_reports' then 'updated_at' else 'notified_at' end)
-    using retention_horizon(parent, at), at;
+  for kept in
+    select case when r.parent in ('new_reports', 'reported') then r.parent || '_default' else r.parent end
+        as name, retention_horizon(r.parent, at) as horizon
+    from retention r
+    order by r.parent
+  loop
+    execute format('delete from %I d where d.ctid = any (array(%s limit 10000))', kept.name,
+      past_rows(kept.name))
+    using at, kept.horizon;
     get diagnostics cleared = row_count;
     if cleared > 0 then
-      return query select 'deleted', parent || '_default', cleared, null::bigint;
+      return query select 'deleted', kept.name, cleared, null::bigint;
       return;
     end if;
   end loop;
 end $$;
 
 comment on function retain(timestamptz) is
-  'Does the next step of retention, and says what it was (detached or dropped a day, deleted from a default '
-  'partition); no row: nothing is left to do, or somebody else does it. Raises 55P03 where the table is '
+  'Does the next step of retention, and says what it was (detached or dropped a day, deleted rows that '
+  'belong to no day); no row: nothing is left to do, or somebody else does it. Raises 55P03 where the table is '
   'busy: call it again.';

@@ -3,7 +3,12 @@ language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$
 begin
-  if set_retention.keep < longest_cooldown() then
+  if (set_retention.keep between interval '1 day' and interval '100 years') is not true then
+    raise exception 'a retention has to be from 1 day to 100 years, not %',
+      coalesce(set_retention.keep::text, 'null')
+      using errcode = 'NTR03';
+  end if;
+  if set_retention.parent in ('new_reports', 'reported') and set_retention.keep < longest_cooldown() then
     raise exception 'a retention of % is shorter than the longest cooldown, %', set_retention.keep,
       longest_cooldown()
       using errcode = 'NTR02',
@@ -13,9 +18,12 @@ begin
   set keep = set_retention.keep, changed_by = session_user, changed_at = now()
   where r.parent = set_retention.parent;
   if not found then
-    raise exception 'table % is not partitioned by day', parent using errcode = 'NTR01';
+    raise exception 'retention knows no table %; it knows: %', coalesce(set_retention.parent, 'null'),
+      (select string_agg(r.parent, ', ' order by r.parent) from retention r)
+      using errcode = 'NTR01';
   end if;
 end $$;
 
 comment on function set_retention(text, interval) is
-  'Says how long new_reports or reported keeps a day; raises NTR02 for less than the longest cooldown.';
+  'Says how long a table keeps its rows; raises NTR02 for days of reports kept for less than the longest '
+  'cooldown.';

@@ -1,9 +1,13 @@
 -- What the tables of this room and their columns hold; the tables themselves are in migrations/.
 
 comment on table retention is
-  'how long each table that is partitioned by day keeps its days (set_retention); the longest cooldown '
-  'counts where it is longer';
-comment on column retention.parent is 'new_reports or reported';
-comment on column retention.keep is 'how long a day is kept after it has ended';
+  'how long each table that grows keeps its rows (set_retention); what a decision may look back at is kept for '
+  'longer; a row cannot be deleted';
+comment on column retention.parent is
+  'the table: new_reports and reported by days; rejected_message, read_errors, notification (with the ledger), '
+  'occurrence, render_failure and worker by rows';
+comment on column retention.keep is
+  'how long after its day has ended, or the row was written; notification, occurrence and render_failure are '
+  'kept for the longest cooldown on top';
 comment on column retention.changed_by is 'who set it';
 comment on column retention.changed_at is 'when it was set';

@@ -2,6 +2,7 @@ import type pg from "pg";
 import { type Config, loadConfig, requireKeys } from "../config/config.ts";
 import { asConfigurationError } from "../db/errors.ts";
 import { createPool } from "../db/pool.ts";
+import { requireSession } from "../db/server.ts";
 import { createLogger, type Logger } from "../log.ts";
 
 /** What a command starts from. */
@@ -24,6 +25,7 @@ export function createContext(file: () => string | undefined): Context {
       requireKeys(loaded, ["databaseUrl"]);
       const pool = createPool({ databaseUrl: loaded.databaseUrl, size: 1, name: "ccx", log });
       try {
+        await requireSession(pool).catch(withoutWaiting);
         return await work(pool).catch(withoutWaiting);
       } finally {
         await pool.end();

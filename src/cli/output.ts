@@ -14,7 +14,7 @@ export function table(rows: Row[]): string {
   const columns = Object.keys(rows[0] ?? {});
   const lines = [
     columns.map((name) => name.replaceAll("_", " ")),
-    ...rows.map((row) => columns.map((name) => cell(row[name]))),
+    ...rows.map((row) => columns.map((name) => (name === "bytes" ? size(row[name]) : cell(row[name])))),
   ];
   const widths = columns.map((_, nth) => Math.max(...lines.map((line) => stringWidth(line[nth] ?? ""))));
   return lines
@@ -25,6 +25,18 @@ export function table(rows: Row[]): string {
         .trimEnd(),
     )
     .join("\n");
+}
+
+/** Bytes as people read them: 16384 is 16 kB. Programs get the number, with --json. */
+function size(bytes: unknown): string {
+  if (bytes === null || bytes === undefined) return "";
+  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
+  let [amount, unit] = [Number(bytes), 0];
+  while (amount >= 1024 && unit < units.length - 1) {
+    amount /= 1024;
+    unit++;
+  }
+  return `${amount < 10 && unit > 0 ? Math.round(amount * 10) / 10 : Math.round(amount)} ${units[unit]}`;
 }
 
 function cell(value: unknown): string {

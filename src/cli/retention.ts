@@ -23,8 +23,15 @@ export function addRetentionCommands(program: Command, context: Context): void {
     .description(
       "drop the days of reports and decisions that are past; exit code 3 when there is nothing to do",
     )
+    .option("--dry-run", "only show what would be dropped or deleted, and what holds the rest")
     .option("--json", "one JSON array")
-    .action(async ({ json }: { json?: true }) => {
+    .action(async ({ json, dryRun }: { json?: true; dryRun?: true }) => {
+      if (dryRun) {
+        const rows = await context.withDatabase(sql.previewRetention);
+        printRows(rows, { json, empty: "Nothing is past." });
+        if (rows.length === 0) process.exitCode = 3;
+        return;
+      }
       const { retain } = await import("../retain/retain.ts");
       const steps = await context.withDatabase((pool) => retain(pool, createLogger("silent")));
       printRows(steps, { json, empty: "Nothing is past." });

@@ -467,3 +467,10 @@ export const rejectedToRetry = (db: Db, filter: RejectedFilter): Promise<z.infer
 /** Every day that is stored, what is past, and what holds it. */
 export const partitions = (db: Db): Promise<AnyRow[]> =>
   rowsOf(db, anyRow, "select * from partitions order by parent, day nulls last");
+
+/** What the next steps of retention would drop or delete. */
+export const previewRetention = (db: Db): Promise<AnyRow[]> =>
+  rowsOf(db, anyRow, "select * from preview_retention()");
+
+/** How the service is: one row for each thing that may be stuck. */
+export const status = (db: Db): Promise<AnyRow[]> => rowsOf(db, anyRow, "select * from status");

@@ -38,6 +38,8 @@ export function loadConfig(options: { env: Variables; file?: string | undefined 
   }
   if (problems.length === 0) problems.push(...contradictions(config as Config));
   if (problems.length > 0) throw new ConfigurationError(problems.join("\n"));
+  // everything we do needs a session (docs/reference/configuration.md, "Poolers")
+  if (config.databaseDirectUrl !== undefined) config.databaseUrl = config.databaseDirectUrl;
   return Object.freeze(config) as Config;
 }
 
@@ -65,7 +67,8 @@ export function describeConfig(config: Config): string[] {
   return keyList.map(([name, key]) => {
     const value = config[name];
     const text = value === undefined ? "" : Array.isArray(value) ? value.join(",") : String(value);
-    if (name === "databaseUrl" && text) return `${key.key}=${withoutPassword(text)}`;
+    if ((name === "databaseUrl" || name === "databaseDirectUrl") && text)
+      return `${key.key}=${withoutPassword(text)}`;
     return `${key.key}=${key.secret && text ? "***" : shown(key, text)}`;
   });
 }

@@ -36,6 +36,13 @@ export const keys = {
     secret: true,
     description: "The database: `postgres://user:password@host:5432/database`.",
   },
+  databaseDirectUrl: {
+    key: "CCX_DATABASE_DIRECT_URL",
+    schema: postgresUrl,
+    secret: true,
+    description:
+      "The same database without a pooler (PgBouncer) in between, where `DATABASE_URL` has one; used in its place.",
+  },
   databasePoolSize: {
     key: "CCX_DATABASE_POOL_SIZE",
     // one listens, one for each of the seven tasks and one for a second decider, two for the consumer's

@@ -118,7 +118,8 @@ function isFaultOfAnotherObject(error: unknown): boolean {
  */
 export function asConfigurationError(error: unknown, atOnce = false): ConfigurationError | undefined {
   const advice =
-    (isFaultOfAnotherObject(error) ? undefined : adviceFor(codeOf(error))) ??
+    (isOfPooler(error) ? behindPooler : undefined) ??
+    (isFaultOfAnotherObject(error) ? undefined : adviceFor(saidByPooler(error) ?? codeOf(error))) ??
     (error instanceof Error && /SSL|certificate/i.test(error.message)
       ? "The database and DATABASE_URL do not agree on TLS: check sslmode."
       : undefined) ??
@@ -135,6 +136,27 @@ export function asRefusal(error: unknown): ConfigurationError | undefined {
   return ["NT", "22", "23"].includes(code?.slice(0, 2) ?? "")
     ? new ConfigurationError(messageOf(error), { cause: error })
     : undefined;
+}
+
+/** What a person has to know whose DATABASE_URL leads to a pooler. */
+export const behindPooler =
+  "DATABASE_URL leads through a pooler (such as PgBouncer) that keeps no session: set CCX_DATABASE_DIRECT_URL to the database itself.";
+
+/**
+ * True for what only a pooler between us and the server says: it refuses the settings that a connection
+ * begins with, or hands a statement to another session than the one that prepared it.
+ */
+function isOfPooler(error: unknown): boolean {
+  const code = codeOf(error);
+  if (code === "26000" || code === "42P05") return true;
+  return code === "08P01" && /startup parameter/i.test(messageOf(error));
+}
+
+/** A pooler hands on what the server refuses in words alone, as a broken protocol. */
+function saidByPooler(error: unknown): string | undefined {
+  if (codeOf(error) !== "08P01") return undefined;
+  if (/database .*does not exist|no such database/i.test(messageOf(error))) return "3D000";
+  return /authentication failed|no such user/i.test(messageOf(error)) ? "28P01" : undefined;
 }
 
 function adviceFor(code: string | undefined): string | undefined {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Logger } from "pino";
 import { messageOf } from "../errors.ts";
@@ -29,15 +30,16 @@ export function createPool(options: {
         : pg.types.getTypeParser(oid, format as "text");
     },
   };
+  const given = ownOptions(options.databaseUrl);
   const pool = new pg.Pool({
-    connectionString: options.databaseUrl,
+    connectionString: given.databaseUrl,
     max: options.size,
     application_name: options.name,
     connectionTimeoutMillis: 10_000,
     idle_in_transaction_session_timeout: 60_000,
     keepAlive: true,
     // a user called ccx would otherwise find, and create, everything in the schema of that name first
-    options: `-c timezone=UTC -c datestyle=ISO -c search_path=${options.searchPath ?? "public"}`,
+    options: `${given.options} -c timezone=UTC -c datestyle=ISO -c search_path=${options.searchPath ?? "public"}`,
     types: types as never,
   });
   // An idle connection that breaks is not an error of ours: the next query gets a new one, or fails and says
@@ -46,6 +48,28 @@ export function createPool(options: {
   pool.on("error", note);
   pool.on("connect", (client) => client.on("error", note));
   return pool;
+}
+
+/**
+ * Closes the connections, those in use once they are given back; waits for that for `withinMs` at most, since
+ * a statement that hangs never gives its connection back. Whoever ends the process then need not wait.
+ */
+export async function endPool(pool: pg.Pool, withinMs = 1_000): Promise<void> {
+  const ended = new AbortController();
+  const tooLate = sleep(withinMs, undefined, { signal: ended.signal }).catch(() => undefined);
+  try {
+    await Promise.race([pool.end(), tooLate]);
+  } finally {
+    ended.abort();
+  }
+}
+
+/** The `options` of a URL, which `pg` would take in place of ours, and the URL without them. */
+function ownOptions(databaseUrl: string): { databaseUrl: string; options: string } {
+  const url = new URL(databaseUrl);
+  const options = url.searchParams.get("options") ?? "";
+  url.searchParams.delete("options");
+  return options === "" ? { databaseUrl, options } : { databaseUrl: url.href, options };
 }
 
 function isoUtc(text: string): string {

@@ -1,13 +1,14 @@
 import type { Pool } from "pg";
 import { ConfigurationError } from "../errors.ts";
+import { behindPooler } from "./errors.ts";
 
 const oldest = 16;
 
 /**
  * Looks whether the server can be what we need before anything is changed or started.
  * @throws ConfigurationError, one sentence, for a PostgreSQL older than 16, another encoding than UTF8, and,
- * where
- *   `writes`, a server or database that is read-only
+ a
+ *   pooler in between, and, where `writes`, a server or database that is read-only
  */
 export async function requireServer(pool: Pool, { writes = false } = {}): Promise<void> {
   const { rows } = await pool.query<{
@@ -16,13 +17,16 @@ export async function requireServer(pool: Pool, { writes = false } = {}): Promis
     encoding: string;
     standby: boolean;
     read_only: string;
+    time_zone: string;
+    search_path: string;
   }>(
     `select current_setting('server_version_num')::integer / 10000 as version, current_setting('server_version') as text,
        current_setting('server_encoding') as encoding, pg_is_in_recovery() as standby,
-       current_setting('default_transaction_read_only') as read_only`,
+       current_setting('default_transaction_read_only') as read_only, ${session}`,
   );
   const [server] = rows;
   if (!server) throw new Error("the server does not say what it is");
+  refuseLostSettings(server);
   if (server.version < oldest)
     throw new ConfigurationError(
       `PostgreSQL ${oldest} or newer is needed; the server of DATABASE_URL is ${server.text}.`,
@@ -39,6 +43,23 @@ export async function requireServer(pool: Pool, { writes = false } = {}): Promis
     throw new ConfigurationError(
       "The database of DATABASE_URL is read-only (default_transaction_read_only is on): nothing can be changed.",
     );
+}
+
+const session = "current_setting('TimeZone') as time_zone, current_setting('search_path') as search_path";
+
+/**
+ * Looks whether the connection is a session of its own. A pooler that is told to ignore the settings with
+ * which we connect would give wrong times, and nothing to LISTEN.
+ * @throws ConfigurationError, one sentence, when it has lost what it was begun with
+ */
+export async function requireSession(pool: Pool): Promise<void> {
+  const { rows } = await pool.query<{ time_zone: string; search_path: string }>(`select ${session}`);
+  if (rows[0]) refuseLostSettings(rows[0]);
+}
+
+function refuseLostSettings(is: { time_zone: string; search_path: string }): void {
+  if (is.time_zone !== "UTC" || !is.search_path.startsWith("public"))
+    throw new ConfigurationError(behindPooler);
 }
 
 /**

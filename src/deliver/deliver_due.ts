@@ -21,7 +21,7 @@ type Batch = {
 /**
  * Delivers until nothing is due any more. The network is used outside of any transaction; a crash between
  * sending and settling makes the message go out again after the lease, with the same id. While a full batch
- * goes out, the next one is claimed and rendered.
+ * goes out, the next one is claimed and rendered; when the signal is aborted it is given back.
  */
 export async function deliverDue(
   target: Target,
@@ -31,7 +31,8 @@ export async function deliverDue(
   signal?: AbortSignal,
 ): Promise<void> {
   let next: Promise<Batch | undefined> = prepare(target, pool, texts);
-  while (!signal?.aborted) {
+  for (;;) {
+    if (signal?.aborted) return await release(pool, next);
     const batch = await next;
     if (!batch) return;
     const ahead = batch.isFull ? prepare(target, pool, texts) : undefined;
@@ -40,9 +41,9 @@ export async function deliverDue(
     try {
       opened = await deliver(target, pool, batch, log, signal);
     } finally {
-      if (ahead && (opened || signal?.aborted)) await release(pool, ahead);
+      if (ahead && opened) await release(pool, ahead);
     }
-    if (opened) return;
+    if (opened || (signal?.aborted && !ahead)) return;
     next = ahead ?? prepare(target, pool, texts);
   }
 }

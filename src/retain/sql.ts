@@ -4,7 +4,7 @@ import { type Db, rowsOf } from "../db/rows.ts";
 const step = z.object({
   action: z.enum(["detached", "dropped", "deleted"]),
   name: z.string(),
-  row_count: z.coerce.number(),
+  row_count: z.coerce.number().nullable(),
   bytes: z.coerce.number().nullable(),
 });
 

@@ -30,7 +30,7 @@ export function startHeartbeat(options: {
   };
   const beating = (async () => {
     while (!stopping.signal.aborted) {
-      await beat().catch((error) => log.debug({ error: messageOf(error) }, "no heartbeat"));
+      await beat().catch((error) => log.warn({ error: messageOf(error) }, "no heartbeat"));
       await sleep(beatMs, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);
     }
   })();

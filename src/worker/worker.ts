@@ -1,4 +1,5 @@
 import { EventEmitter } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type CronItem,
   parseCronItems,
@@ -15,6 +16,9 @@ import { workerPool } from "./worker_pool.ts";
 const everyMinute = "* * * * *";
 const everyFiveMinutes = "*/5 * * * *";
 const everyHour = "17 * * * *";
+
+/** An orchestrator waits for ten seconds or more; the parts that end after this one need some of it. */
+const defaultStopWithinMs = 7_000;
 
 /** A job that nobody has taken yet is not added again, and one that fails waits for its next time. */
 const cronItem = (task: string, match: string): CronItem => ({
@@ -39,7 +43,11 @@ export interface Worker {
    * answer.
    */
   readonly failed: Promise<never>;
-  /** Waits for the tasks that are running, unless the database is away: then they cannot record anything. */
+  /**
+   * Waits for the tasks that are running, for seven seconds at most: a database that is away, frozen, locked or
+   * read-only does not let them end. What they had claimed is due again when its lease ends, and another
+   * process frees their jobs once this one has been silent for 90 seconds.
+   */
   stop(): Promise<void>;
 }
 
@@ -53,8 +61,10 @@ export async function startWorker(options: {
   tasks: TaskList;
   /** what this process does, for people who look at the table `worker` */
   roles: readonly string[];
+  /** how long stop() waits for what is running; 7,000 */
+  stopWithinMs?: number;
 }): Promise<Worker> {
-  const { pool, log, tasks, roles } = options;
+  const { pool, log, tasks, roles, stopWithinMs = defaultStopWithinMs } = options;
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => undefined);
   const unreachable = Promise.withResolvers<void>();
@@ -76,6 +86,8 @@ export async function startWorker(options: {
     // every task runs once at a time in a process, so with this many none has to wait for another
     concurrency: Object.keys(tasks).length,
     pollInterval: 1_000,
+    // tasks hear at once that they are to stop, not after five seconds
+    gracefulShutdownAbortTimeout: 0,
     noHandleSignals: true,
     events,
     logger: new WorkerLogger((scope) => (level, message) => {
@@ -96,12 +108,25 @@ export async function startWorker(options: {
     () => stopping.signal.aborted || failed.reject(new Error("the worker ended unasked")),
     (error) => stopping.signal.aborted || failed.reject(error),
   );
+  const stop = async () => {
+    stopping.abort();
+    const stopped = (ended ? Promise.resolve() : runner.stop()).then(leave);
+    stopped.catch(() => undefined); // when it is too late, nobody hears of it
+    const inTime = new AbortController();
+    const tooLate = sleep(stopWithinMs, true, { signal: inTime.signal }).catch(() => false);
+    try {
+      if (await Promise.race([stopped, unreachable.promise, tooLate]))
+        log.warn({ waitedMs: stopWithinMs }, "tasks cannot end, leaving them; nothing is lost");
+    } finally {
+      inTime.abort();
+    }
+  };
+  let asked: Promise<void> | undefined;
   return {
     failed: failed.promise,
-    async stop() {
-      stopping.abort();
-      const stopped = (ended ? Promise.resolve() : runner.stop()).then(leave);
-      await Promise.race([stopped, unreachable.promise]);
+    stop() {
+      asked ??= stop();
+      return asked;
     },
   };
 }

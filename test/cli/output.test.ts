@@ -18,3 +18,12 @@ test("what would move the cursor has a width of its own, since it is spelled out
   ]).split("\n");
   assert.deepEqual(lines, ["a              b", "\\u{1b}[31mred  1", ""]);
 });
+
+test("bytes are shown as people read them, and times as they are", () => {
+  const bytes = [0, 1023, 1024, 16_384, 1_572_864, null];
+  const lines = table(bytes.map((size) => ({ day: "2026-03-01", bytes: size }))).split("\n");
+  assert.deepEqual(
+    lines.slice(1).map((line) => line.slice(12)),
+    ["0 B", "1023 B", "1 kB", "16 kB", "1.5 MB", ""],
+  );
+});

@@ -3,22 +3,26 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { it } from "node:test";
 
-const ccx = join(import.meta.dirname, "../../bin/ccx.js");
+const bin = join(import.meta.dirname, "../../bin");
 
-function runAsNode(version: string) {
+function runAsNode(version: string, file = "ccx.js") {
   const pretend = `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "${version}" } })`;
   const preload = `data:text/javascript,${encodeURIComponent(pretend)}`;
-  return spawnSync(process.execPath, ["--import", preload, ccx, "--help"], { encoding: "utf8" });
+  return spawnSync(process.execPath, ["--import", preload, join(bin, file), "--help"], { encoding: "utf8" });
 }
 
-it("ccx tells users of an old Node what to do, in one line", () => {
-  for (const version of ["14.21.3", "20.20.2", "22.17.1"]) {
-    const { status, stdout, stderr } = runAsNode(version);
+it("ccx and npm start say in one line to users of an old Node what to do", () => {
+  for (const [version, file] of [
+    ["14.21.3", "ccx.js"],
+    ["20.20.2", "npm_start.js"],
+    ["22.17.1", "ccx.js"],
+  ] as const) {
+    const { status, stdout, stderr } = runAsNode(version, file);
     assert.equal(status, 1);
     assert.equal(stdout, "");
     assert.equal(
       stderr,
-      `ccx needs Node.js 22.18 or newer (this is v${version}). Run it through npm (npm start, npx ccx), which brings its own.\n`,
+      `ccx needs Node.js 22.18 or newer, but this is ${version} (${process.execPath}): install a newer one, or put it first in PATH.\n`,
     );
   }
 });

@@ -1,15 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Pool } from "pg";
+import pg, { type Pool } from "pg";
+import { asConfigurationError } from "../../src/db/errors.ts";
 import { migrate } from "../../src/db/migrate.ts";
-import { requireServer } from "../../src/db/server.ts";
+import { createPool } from "../../src/db/pool.ts";
+import { requireServer, requireSession } from "../../src/db/server.ts";
 import { ConfigurationError } from "../../src/errors.ts";
 import { createLogger } from "../../src/log.ts";
 import { value } from "../support/builders.ts";
 import { openDatabase } from "../support/database.ts";
 
 const log = createLogger("silent");
-const good = { version: 18, text: "18.1", encoding: "UTF8", standby: false, read_only: "off" };
+const good = {
+  ...{ version: 18, text: "18.1", encoding: "UTF8", standby: false, read_only: "off" },
+  ...{ time_zone: "UTC", search_path: "public" },
+};
 
 /** A server that says this of itself. */
 const server = (is: Partial<typeof good>) =>
@@ -21,6 +26,8 @@ for (const [is, writes, sentence] of [
   [{ encoding: "SQL_ASCII" }, false, /encoding SQL_ASCII/],
   [{ standby: true }, true, /is a standby/],
   [{ read_only: "on" }, true, /is read-only/],
+  [{ time_zone: "Asia/Kolkata" }, false, /leads through a pooler .* set CCX_DATABASE_DIRECT_URL/],
+  [{ search_path: '"$user", public' }, false, /leads through a pooler/],
 ] as const)
   test(`a server that is ${JSON.stringify(is)} is refused with one sentence`, async () => {
     await assert.rejects(requireServer(server(is), { writes }), (error) => {
@@ -30,9 +37,44 @@ for (const [is, writes, sentence] of [
     });
   });
 
-test("a service may start beside a standby; a release may not be loaded into one", async () => {
+test("what only reads may start beside a standby; a release may not be loaded into one", async () => {
   await requireServer(server({ standby: true, read_only: "on" }));
   await requireServer(server(good), { writes: true });
+});
+
+test("a pooler that refuses or loses what a session begins with is named, and what to set instead", async () => {
+  await using database = await openDatabase({ empty: true });
+  // what a pooler passes on that ignores our settings
+  const plain = new pg.Pool({ connectionString: database.url });
+  const lost = /leads through a pooler .* set CCX_DATABASE_DIRECT_URL/;
+  await assert.rejects(requireSession(plain), lost).finally(() => plain.end());
+  await requireSession(database.pool);
+
+  const said = (code: string, message: string) =>
+    asConfigurationError(Object.assign(new Error(message), { code }));
+  for (const [code, message] of [
+    ["08P01", "unsupported startup parameter: idle_in_transaction_session_timeout"],
+    ["08P01", "unsupported startup parameter in options: timezone"],
+    ["26000", 'prepared statement "decide_due" does not exist'],
+    ["42P05", 'prepared statement "ingest" already exists'],
+  ] as const)
+    assert.match(String(said(code, message)?.message), /leads through a pooler/, message);
+  assert.match(String(said("08P01", 'database "x" does not exist')?.message), /does not exist: create it/);
+  assert.match(String(said("08P01", "no such user: ccx")?.message), /refused the user or password/);
+  assert.equal(said("08P01", "invalid message format"), undefined);
+});
+
+test("settings that DATABASE_URL brings along are kept beside ours", async () => {
+  await using database = await openDatabase({ empty: true });
+  const url = new URL(database.url);
+  url.searchParams.set("options", "-c statement_timeout=9s");
+  const pool = createPool({ databaseUrl: url.href, size: 1, name: "ccx test", log });
+  try {
+    assert.equal(await value(pool, "select current_setting('statement_timeout')"), "9s");
+    await requireSession(pool);
+  } finally {
+    await pool.end();
+  }
 });
 
 test("a database that is read-only, in another encoding or of another program is left as it is", async () => {

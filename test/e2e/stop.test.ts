@@ -94,3 +94,35 @@ scenario("a service that waits for a database that is away stops at once all the
   await starting.stop(5_000);
   assert.equal(await scene.topics.committed(), 0);
 });
+
+scenario(
+  "a service ends within ten seconds of being asked to, whatever the database does not let it do",
+  {},
+  async (scene) => {
+    const url = new URL(scene.databaseUrl);
+    await using proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
+    url.port = String(proxy.port);
+    const frozen = scene.start("work", { env: { DATABASE_URL: url.href } });
+    const readOnly = scene.start("run");
+    const locked = scene.start("work");
+    await Promise.all([frozen, readOnly, locked].map((service) => service.says("running")));
+    // the sweep and the decision of a report wait for this lock to the end of the scenario
+    const holder = await scene.pool.connect();
+    try {
+      await holder.query("begin");
+      await holder.query("lock table worker, decision_due, graphile_worker._private_jobs");
+      const { rows } = await holder.query("select quote_ident(current_database()) as name");
+      await scene.pool.query(`alter database ${rows[0].name} set default_transaction_read_only = on`);
+      await scene.pool.query(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ccx consume+work'",
+      );
+      proxy.freeze();
+      const waits = "select count(*)::integer from pg_stat_activity where wait_event_type = 'Lock'";
+      await until("workers wait for the lock", async () => Number(await scene.value(waits)) >= 1);
+      await Promise.all([frozen, readOnly, locked].map((service) => service.stop(10_000)));
+    } finally {
+      await holder.query("rollback");
+      holder.release();
+    }
+  },
+);

@@ -74,7 +74,9 @@ test("a retention is never shorter than the longest cooldown, spacing or window,
   rolledBack(database.pool, async (db) => {
     await ensure(db, day);
     await refused(db, "NTR02", () => db.query("select set_retention('new_reports', '6 days')"));
-    await refused(db, "NTR01", () => db.query("select set_retention('issue', '60 days')"));
+    await refused(db, ["NTR01", /no table issue; it knows: new_reports|notification/], () =>
+      db.query("select set_retention('issue', '60 days')"),
+    );
     await refused(db, ["23514", /retention_keep_check/], async () => {
       await db.query("update retention set keep = '1 hour'");
     });
@@ -359,3 +361,91 @@ test("of two at once the second has nothing to do; all steps together are what c
   assert.equal(await value(pool, "select count(*)::integer from partitions where is_past"), 0);
   assert.deepEqual(await retainAll(pool, createLogger("silent"), { signal: AbortSignal.abort() }), []);
 });
+
+/** What `retain()` and its preview say of one table, and how many rows are left in it. */
+async function goes(db: PoolClient, table: string, when: string): Promise<[unknown, string[], unknown]> {
+  const preview = "select sum(row_count)::integer from preview_retention($1) where name = $2";
+  const expected = await value(db, preview, [when, table]);
+  const steps: string[] = [];
+  for (;;) {
+    const [step] = await rows(db, "select * from retain($1)", [when]);
+    if (!step) break;
+    if (step.name === table) steps.push(`${step.action} ${step.row_count}`);
+  }
+  return [expected, steps, await value(db, `select count(*)::integer from ${table}`)];
+}
+
+test("what has no days goes row by row when its time is over, as the preview said", () =>
+  rolledBack(database.pool, async (db) => {
+    await db.query(
+      `insert into rejected_message (topic, partition, kafka_offset, reason, detail, received_at)
+       select 't', 0, n, 'empty', 'x', timestamptz '2026-03-01T12:00Z' + n * interval '1 day' from generate_series(0, 2) n`,
+    );
+    await db.query(
+      `insert into read_errors (org_id, cluster, updated_at, error_text, created_at)
+       select 1, 'c', now(), 'x', timestamptz '2026-03-01T12:00Z' + n * interval '1 day' from generate_series(0, 2) n`,
+    );
+    await db.query("select set_retention('read_errors', '31 days')");
+    for (const [nth, table] of ["rejected_message", "read_errors"].entries()) {
+      assert.deepEqual(await goes(db, table, `2026-03-31T23:59:59.${nth}Z`), [null, [], 3], table);
+      const over = `2026-04-0${1 + nth}T00:00:00Z`;
+      assert.deepEqual(await goes(db, table, over), [1, ["deleted 1"], 2], table);
+    }
+    await db.query("select ccx.heartbeat('gone', 'host', 1, '{work}', '1.0', '2026-03-01T12:00Z')");
+    assert.deepEqual(await goes(db, "worker", "2026-03-03T00:00:00Z"), [1, ["deleted 1"], 0]);
+  }));
+
+test("the memory of a notification goes only once no decision, past or future, looks at it", () =>
+  rolledBack(database.pool, async (db) => {
+    await loadContent(db, ["disk"]);
+    const [open, closed] = [aCluster(), aCluster()];
+    await db.query("select set_retention('notification', '30 days')");
+    await db.query("select set_retention('occurrence', '30 days')");
+    for (const cluster of [open, closed]) await reportAndDecide(db, cluster, "2026-01-01T00:00Z", ["disk"]);
+    await reportAndDecide(db, open, "2026-01-10T00:00Z", ["disk"]);
+    await reportAndDecide(db, closed, "2026-01-05T00:00Z", []);
+    await reportAndDecide(db, closed, "2026-01-20T00:00Z", ["disk"]);
+    await reportAndDecide(db, closed, "2026-01-21T00:00Z", []);
+    await db.query("update notification set state = 'sent', ended_at = decided_at");
+    const ledger = "select notified_at::date::text as day from notified_issue order by 1";
+    const days = async () => (await rows(db, ledger)).map(({ day }) => day);
+    assert.deepEqual(await days(), ["2026-01-01", "2026-01-01", "2026-01-10", "2026-01-20"]);
+    // 30 days and the cooldown of 7 after they were superseded on the 10th and the 20th
+    await goes(db, "notification", "2026-02-15T00:00Z");
+    assert.equal((await days()).length, 4);
+    await goes(db, "notification", "2026-02-16T00:00Z");
+    assert.deepEqual(await days(), ["2026-01-01", "2026-01-10", "2026-01-20"]);
+    assert.deepEqual(await rows(db, "select * from drift where what <> 'surplus issue'"), []);
+    assert.equal((await goes(db, "occurrence", "2026-02-16T00:00Z"))[2], 2);
+    // a year later: the open issue still knows when it was last notified
+    await goes(db, "notification", "2027-02-17T00:00Z");
+    assert.deepEqual(await days(), ["2026-01-10"]);
+    assert.deepEqual(await rows(db, "select * from drift where what <> 'surplus issue'"), []);
+    const last = "select last_notified_at from explain_at('2027-02-17') where cluster = $1 and target = $2";
+    assert.equal(await value(db, last, [open, "notifications backend"]), "2026-01-10T00:00:00Z");
+  }));
+
+test("retention of a table cannot be ended by taking its row away", () =>
+  rolledBack(database.pool, async (db) => {
+    await refused(db, "NTR04", () => db.query("delete from retention where parent = 'notification'"));
+    await refused(db, "NTR04", () => db.query("truncate retention"));
+    for (const keep of [null, "0 days", "-1 day", "1000 years"])
+      await refused(db, "NTR03", () => db.query("select set_retention('notification', $1)", [keep]));
+  }));
+
+test("the preview shows the rows of no day, and partitions when each day goes", () =>
+  rolledBack(database.pool, async (db) => {
+    await ensure(db, day);
+    const past = "select action, name, row_count from preview_retention($1) where name like 'new_reports%'";
+    assert.deepEqual(await rows(db, past, [at]), [{ action: "drop", name: partition, row_count: null }]);
+    await db.query("alter table new_reports disable trigger user");
+    await db.query(
+      "insert into new_reports (org_id, cluster, report, updated_at) values (1, 'old', '{}', '1999-01-01')",
+    );
+    assert.equal(
+      (await rows(db, past, [at])).some(({ name }) => name === "new_reports_default"),
+      true,
+    );
+    const drop = "select drop_at from partitions where name = $1";
+    assert.equal(await value(db, drop, [partition]), "2026-03-10T00:00:00Z");
+  }));

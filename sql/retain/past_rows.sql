@@ -1,0 +1,68 @@
+-- What retention deletes row by row, in one place, so that retain() and preview_retention() cannot differ: a
+-- query of ctid, in the order of deletion; $1 is the clock, $2 the horizon of the table.
+--
+-- The memory of decisions is guarded: the horizon of notification, occurrence and render_failure lies behind
+-- the longest cooldown, so that explain_at() answers for every moment that is kept. A notification stays
+-- while it is the newest about an issue that is open, since that is when the issue was last notified; while a
+-- replay refers to it; and while the ledger has an older one of the same issue, whose successor it is (drift).
+-- Of occurrences only earlier ones go.
+create or replace function ccx.past_rows(name text) returns text
+language sql immutable parallel safe
+return case name
+  when 'new_reports_default' then $query$
+    select r.ctid from new_reports_default r
+    where r.updated_at < $2
+      and not exists (select from decision_due w where w.cluster = r.cluster and w.org_id = r.org_id)
+      and not exists (
+        select from notification n
+        where n.cluster = r.cluster and n.org_id = r.org_id
+          and (n.state = 'pending' or n.state = 'dead' and n.ended_at > $1 - redrive_horizon()))
+    order by r.updated_at$query$
+  when 'reported_default' then $query$
+    select r.ctid from reported_default r
+    where r.notified_at < $2
+      and not exists (select from decision_due w where w.cluster = r.cluster and w.org_id = r.org_id)
+      and not exists (
+        select from notification n
+        where n.cluster = r.cluster and n.org_id = r.org_id
+          and (n.state = 'pending' or n.state = 'dead' and n.ended_at > $1 - redrive_horizon()))
+    order by r.notified_at$query$
+  when 'rejected_message' then $query$
+    select r.ctid from rejected_message r
+    where r.received_at < $2 and $1 is not null
+    order by r.received_at$query$
+  when 'read_errors' then $query$
+    select r.ctid from read_errors r
+    where r.created_at < $2 and $1 is not null
+    order by r.error_id$query$
+  when 'notification' then $query$
+    select n.ctid from notification n
+    where n.state <> 'pending' and n.ended_at < $2 and n.decided_at < $2
+      and (n.state = 'sent' or n.ended_at <= $1 - redrive_horizon())
+      and not exists (select from notification r where r.replay_of = n.id)
+      and not exists (
+        select from notified_issue i
+        join issue on issue.id = i.issue_id
+        where i.notification_id = n.id
+          and (i.superseded_at > $2 and (issue.closed_at is null or issue.closed_at >= $2)
+            or exists (
+              select from notified_issue o
+              where o.issue_id = i.issue_id and o.target_id = i.target_id and o.notified_at < i.notified_at
+                and o.notification_id <> i.notification_id)))
+    order by n.id$query$
+  when 'occurrence' then $query$
+    select o.ctid from occurrence o
+    join issue i on i.id = o.issue_id
+    where o.known_until < $2 and o.occurrence < i.occurrence and $1 is not null
+    order by o.known_until, o.occurrence$query$
+  when 'render_failure' then $query$
+    select f.ctid from render_failure f
+    where upper(f.held_period) < $2 and $1 is not null
+    order by f.failed_at$query$
+  when 'worker' then $query$
+    select w.ctid from worker w where w.seen_at < $2 and $1 is not null order by w.seen_at$query$
+end;
+
+comment on function ccx.past_rows(text) is
+  'The query of the rows of a table that retention deletes one by one; $1 is the clock, $2 the horizon; null '
+  'for a table of which no rows are deleted.';

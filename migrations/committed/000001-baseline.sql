@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:c154ac2f7d9a8ab235092d6e75a28336ffcab985
+--! Hash: sha1:8fb51399d118cb02dc17ce28d27cd64385d9b594
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -555,6 +555,17 @@ create table decision_request (
   due_at timestamptz not null,
   after_cluster text collate "C" not null default '',
   requested_by text not null default session_user
+);
+
+-- unlogged: no row outlives its transaction
+create unlogged table wake_up (
+  transaction xid8 not null default pg_current_xact_id(),
+  id bigint not null generated always as identity,
+  task text not null,
+  job_key text not null,
+  job_key_mode text not null,
+  run_at timestamptz,
+  primary key (transaction, id)
 );
 
 create table sweep_mark (

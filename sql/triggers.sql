@@ -1,9 +1,12 @@
 -- Every trigger, on one page: what fires on which table. `ccx migrate` loads this page after all functions; a
 -- trigger that has not changed is left alone, since creating one locks its table.
 
-create constraint trigger _900_wake after insert on decision_request
+create or replace trigger _900_wake after insert on decision_request
+  for each statement execute function tg_decision_request__wake();
+
+create constraint trigger _900_send after insert on wake_up
   deferrable initially deferred
-  for each row execute function tg_decision_request__wake();
+  for each row execute function tg_wake_up__send();
 
 create or replace trigger _100_superseded after insert on notified_issue
   referencing new table as changed

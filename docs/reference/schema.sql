@@ -349,7 +349,7 @@ create table decision_request (
   constraint decision_request_pkey PRIMARY KEY (id),
   constraint decision_request_silence_id_fkey FOREIGN KEY (silence_id) REFERENCES silence(id) ON DELETE CASCADE
 );
-CREATE CONSTRAINT TRIGGER _900_wake AFTER INSERT ON decision_request DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ccx.tg_decision_request__wake();
+CREATE TRIGGER _900_wake AFTER INSERT ON decision_request FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_decision_request__wake();
 
 -- specification of all event targets currently supported
 create table event_targets (
@@ -961,6 +961,24 @@ create table sweep_mark (
   constraint sweep_mark_pkey PRIMARY KEY (only_row),
   constraint sweep_mark_only_row_check CHECK (only_row)
 );
+
+-- wishes to wake a task, of transactions that have not committed yet; at commit they become jobs
+create table wake_up (
+  -- the transaction that wishes
+  transaction xid8 not null default pg_current_xact_id(),
+  -- number of the wish
+  id bigint not null generated always as identity,
+  -- the task, as graphile-worker knows it
+  task text not null,
+  -- key of the job: while one of the same key waits, there is no second
+  job_key text not null,
+  -- what becomes of a job of the same key that waits already
+  job_key_mode text not null,
+  -- for when; null: now
+  run_at timestamp with time zone,
+  constraint wake_up_pkey PRIMARY KEY (transaction, id)
+);
+CREATE CONSTRAINT TRIGGER _900_send AFTER INSERT ON wake_up DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ccx.tg_wake_up__send();
 
 -- policies that were planned and taken back before they began
 create table withdrawn_policy (
@@ -2222,7 +2240,7 @@ function ccx.take_due(batch_size integer, OUT org_ids bigint[], OUT clusters tex
 -- Trigger of rule_disable and cluster_rule_toggle: a truncate ends every acknowledgement that came from that table.
 function ccx.tg_acknowledgement__emptied()
   returns trigger
-  language plpgsql volatile
+  language plpgsql volatile security definer
   set search_path=public, ccx, pg_temp;
 
 -- Trigger of acknowledgement: notes in acknowledged_rule whose issues decide() has to look it up for.
@@ -2234,19 +2252,19 @@ function ccx.tg_acknowledgement__rules()
 -- Trigger of cluster_rule_toggle: keeps its history in acknowledgement; what is switched on again is asked again.
 function ccx.tg_cluster_rule_toggle__acknowledgement()
   returns trigger
-  language plpgsql volatile
+  language plpgsql volatile security definer
   set search_path=public, ccx, pg_temp;
 
--- Trigger of decision_request: wakes the decider at commit, so that the job's row is locked for that moment only.
+-- Trigger of decision_request: wakes the deciders when the transaction commits.
 function ccx.tg_decision_request__wake()
   returns trigger
-  language plpgsql volatile
+  language plpgsql volatile security definer
   set search_path=public, ccx, pg_temp;
 
 -- Trigger of new_reports: keeps latest_report, issue, occurrence and decision_due in step with the reports of one statement.
 function ccx.tg_new_reports__issues()
   returns trigger
-  language plpgsql volatile
+  language plpgsql volatile security definer
   set search_path=public, ccx, pg_temp;
 
 -- Trigger of notified_issue: keeps superseded_at, the time at which an issue was notified through the same target again.
@@ -2294,7 +2312,13 @@ function ccx.tg_rule_content__filter_results()
 -- Trigger of rule_disable: keeps its history in acknowledgement; what is no longer disabled is asked again.
 function ccx.tg_rule_disable__acknowledgement()
   returns trigger
-  language plpgsql volatile
+  language plpgsql volatile security definer
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of wake_up: turns the wishes of the transaction into jobs at commit, so that the rows of the jobs are locked for that moment only.
+function ccx.tg_wake_up__send()
+  returns trigger
+  language plpgsql volatile security definer
   set search_path=public, ccx, pg_temp;
 
 -- The issues that were left out of a message that ended.
@@ -2331,13 +2355,13 @@ function ccx.wake_dead_letters()
   language sql volatile
   set search_path=public, ccx, pg_temp;
 
--- Queues the task that decides for the clusters in decision_due.
+-- Queues the task that decides for the clusters in decision_due, when the transaction commits.
 function ccx.wake_decide()
   returns void
   language sql volatile
   set search_path=public, ccx, pg_temp;
 
--- Queues the delivery task of a target (its name as in event_targets), for now or for later; while its circuit is open, for the next probe.
+-- Queues the delivery task of a target (its name as in event_targets), for now or for later, when the transaction commits; while its circuit is open, for the next probe.
 function ccx.wake_delivery(target text, wake_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
   returns void
   language sql volatile
@@ -2347,6 +2371,12 @@ function ccx.wake_delivery(target text, wake_at timestamp with time zone DEFAULT
 function ccx.wake_due_deliveries(at timestamp with time zone)
   returns text[]
   language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Queues a graphile-worker job of this task, for now or for run_at, when the transaction commits; key and mode as add_job() takes them.
+function ccx.wake_up(task text, job_key text, job_key_mode text DEFAULT 'preserve_run_at'::text, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
+  returns void
+  language sql volatile
   set search_path=public, ccx, pg_temp;
 
 -- Is a report of updated_at recent enough at this time that its cluster is decided on again without a newer one.

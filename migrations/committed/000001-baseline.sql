@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:40e63ef261540fc240d7dc7b2293944c232aa3ae
+--! Hash: sha1:f15b4f5dfa6227e413f4f5ebbf2198c065b600c8
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -555,6 +555,17 @@ create table decision_request (
   due_at timestamptz not null,
   after_cluster text collate "C" not null default '',
   requested_by text not null default session_user
+);
+
+-- unlogged: no row outlives its transaction
+create unlogged table wake_up (
+  transaction xid8 not null default pg_current_xact_id(),
+  id bigint not null generated always as identity,
+  task text not null,
+  job_key text not null,
+  job_key_mode text not null,
+  run_at timestamptz,
+  primary key (transaction, id)
 );
 
 create table sweep_mark (

@@ -103,13 +103,10 @@ begin
   perform announce('decided', jsonb_build_object(
     'clusters', clusters, 'notifications', notifications, 'notified', notified, 'held', held));
 
-  -- The last statement, since the jobs' rows stay locked until we commit; in the same order for everybody,
-  -- since two decisions at once would wait for each other in a circle.
   for target in
     select t.name
     from event_targets t
     where t.id in (select i.target_id from unnest(issues_to_notify) i)
-    order by t.id
   loop
     perform wake_delivery(target);
   end loop;

@@ -5,11 +5,11 @@ create or replace function ccx.wake_delivery(target text, wake_at timestamptz de
 language sql volatile
 set search_path = public, ccx, pg_temp
 as $$
-  select graphile_worker.add_job(
+  select wake_up(
     t.task,
-    run_at := wake.at,
-    job_key := case when wake.at is null then 'deliver ' else 'retry ' end || t.name,
-    job_key_mode := case when wake.at is null then 'preserve_run_at' else 'replace' end)
+    run_at => wake.at,
+    job_key => case when wake.at is null then 'deliver ' else 'retry ' end || t.name,
+    job_key_mode => case when wake.at is null then 'preserve_run_at' else 'replace' end)
   from event_targets t
   left join circuit c on c.target_id = t.id and c.opened_at is not null
   cross join lateral (select greatest(c.retry_at, c.probe_until) as until) blocked
@@ -21,5 +21,5 @@ as $$
 $$;
 
 comment on function ccx.wake_delivery(text, timestamptz) is
-  'Queues the delivery task of a target (its name as in event_targets), for now or for later; while its '
-  'circuit is open, for the next probe.';
+  'Queues the delivery task of a target (its name as in event_targets), for now or for later, when the '
+  'transaction commits; while its circuit is open, for the next probe.';

@@ -5,7 +5,7 @@
 -- makes them take turns with decisions. The clock is read under both: a decision at a later time has seen
 -- these reports, one at an earlier time has not, and that is what known_from and known_until say.
 create or replace function ccx.tg_new_reports__issues() returns trigger
-language plpgsql volatile
+language plpgsql volatile security definer
 set search_path = public, ccx, pg_temp
 as $$
 declare

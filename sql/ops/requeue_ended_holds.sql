@@ -8,7 +8,11 @@ declare
   swept_until timestamptz;
   requeued integer;
 begin
-  select m.cooldowns_until into swept_until from sweep_mark m for update;
+  select m.cooldowns_until into swept_until from sweep_mark m for update skip locked;
+  -- somebody else is at it, or left a transaction open; the next sweep takes up where the last one ended
+  if not found then
+    return 0;
+  end if;
   select mark_due(array_agg(e.org_id), array_agg(e.cluster), false) into requeued
   from (
     select i.org_id, i.cluster

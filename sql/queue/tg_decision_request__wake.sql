@@ -1,5 +1,5 @@
 create or replace function ccx.tg_decision_request__wake() returns trigger
-language plpgsql volatile
+language plpgsql volatile security definer
 set search_path = public, ccx, pg_temp
 as $$
 begin
@@ -8,5 +8,4 @@ begin
 end $$;
 
 comment on function ccx.tg_decision_request__wake() is
-  'Trigger of decision_request: wakes the decider at commit, so that the job''s row is locked for that '
-  'moment only.';
+  'Trigger of decision_request: wakes the deciders when the transaction commits.';

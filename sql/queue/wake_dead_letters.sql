@@ -3,8 +3,7 @@ create or replace function ccx.wake_dead_letters() returns void
 language sql volatile
 set search_path = public, ccx, pg_temp
 as $$
-  select graphile_worker.add_job('forward_rejected', job_key := 'forward_rejected',
-    job_key_mode := 'preserve_run_at');
+  select wake_up('forward_rejected', 'forward_rejected');
 $$;
 
 comment on function ccx.wake_dead_letters() is

@@ -1,7 +1,7 @@
 -- Row triggers do not fire for truncate. The aggregator's table is refreshed by truncate and copy: what comes
 -- back goes on where it ended, the rest has ended.
 create or replace function ccx.tg_acknowledgement__emptied() returns trigger
-language plpgsql volatile
+language plpgsql volatile security definer
 set search_path = public, ccx, pg_temp
 as $$
 declare

@@ -1,7 +1,7 @@
 -- A row stays when the rule is switched on again, so an update may begin an acknowledgement, end one, both
 -- (the row is now that of another rule) or neither.
 create or replace function ccx.tg_cluster_rule_toggle__acknowledgement() returns trigger
-language plpgsql volatile
+language plpgsql volatile security definer
 set search_path = public, ccx, pg_temp
 as $$
 declare

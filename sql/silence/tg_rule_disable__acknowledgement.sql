@@ -1,6 +1,6 @@
 -- The aggregator's table holds only what is in force; the history that decide() reads is kept here.
 create or replace function ccx.tg_rule_disable__acknowledgement() returns trigger
-language plpgsql volatile
+language plpgsql volatile security definer
 set search_path = public, ccx, pg_temp
 as $$
 declare

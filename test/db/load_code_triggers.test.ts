@@ -10,7 +10,7 @@ const triggers = (pool: Pool) =>
   rows(pool, "select oid, pg_get_triggerdef(oid) as it from pg_trigger where not tgisinternal order by it");
 
 const history = "trigger _100_history on policy";
-const wake = "trigger _900_wake on decision_request";
+const wake = "trigger _900_send on wake_up";
 const without = (name: string) => code.filter((object) => object.name !== name);
 
 test("triggers that did not change are not created again, whatever else does", async () => {
@@ -45,7 +45,7 @@ test("a constraint trigger that changed is dropped and created, since it cannot 
   const immediate = changed(code, wake, (sql) => sql.replace("initially deferred", "initially immediate"));
   assert.deepEqual(await loadAll(database.pool, immediate), { loaded: [wake], dropped: [] });
   const definition = async () =>
-    String((await triggers(database.pool)).find(({ it }) => String(it).includes("_900_wake"))?.it);
+    String((await triggers(database.pool)).find(({ it }) => String(it).includes("_900_send"))?.it);
   assert.match(await definition(), /DEFERRABLE INITIALLY IMMEDIATE/);
   await loadAll(database.pool, code);
   assert.match(await definition(), /DEFERRABLE INITIALLY DEFERRED/);

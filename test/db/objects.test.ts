@@ -90,8 +90,17 @@ test("what writes or sees the clock is volatile, what reads tables is not immuta
   assert.deepEqual(await names(readers), []);
 });
 
-test("no function runs with the rights of its owner, and no view either", async () => {
-  assert.deepEqual(await names(`select p.proname as name ${functions} and p.prosecdef`), []);
+test("only triggers of what other programs write, and wake-ups, run with the rights of their owner", async () => {
+  assert.deepEqual(await names(`select p.proname as name ${functions} and p.prosecdef order by 1`), [
+    "tg_acknowledgement__emptied",
+    "tg_cluster_rule_toggle__acknowledgement",
+    "tg_decision_request__wake",
+    "tg_new_reports__issues",
+    "tg_rule_disable__acknowledgement",
+    "tg_wake_up__send",
+  ]);
+  const called = `select p.proname as name ${functions} and p.prosecdef and p.prorettype <> 'trigger'::regtype`;
+  assert.deepEqual(await names(called), [], "nobody can call one of them");
   const views = `select c.relname as name from pg_class c
     where c.relnamespace in ('public'::regnamespace, 'ccx'::regnamespace) and c.relkind = 'v' and ${ours("pg_class", "c.oid")}
       and not coalesce('security_invoker=true' = any (c.reloptions), false)`;

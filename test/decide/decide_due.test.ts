@@ -15,6 +15,7 @@ import {
   setPolicy,
   someContent,
   value,
+  wishesBecomeJobs,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 import { nobodyWaits } from "../support/policies.ts";
@@ -34,7 +35,7 @@ test("a decision commits the message, its ledger and the wake-up of the delivery
         `{"reports":[{"component":"a.disk.report","key":"KEY"},{"component":"a.net.report","key":"KEY"}]}`,
       ],
     );
-    await db.query("delete from graphile_worker._private_jobs");
+    await db.query(`${wishesBecomeJobs}; delete from graphile_worker._private_jobs`);
     assert.deepEqual(await decideDue(db, at), { clusters: 1, notifications: 1, notified: 2, held: 2 });
     const [message] = await rows(
       db,
@@ -89,8 +90,9 @@ test("both targets are woken in the same order whatever the order of their rows,
     const stored = await rows(db, "select name from event_targets");
     assert.deepEqual(stored, [{ name: serviceLog }, { name: notificationsBackend }]);
     await addReport(db, aCluster(), at, ["disk"]);
-    await db.query("delete from graphile_worker._private_jobs");
+    await db.query(`${wishesBecomeJobs}; delete from graphile_worker._private_jobs`);
     assert.equal((await decideDue(db, at)).notifications, 2);
+    await db.query(wishesBecomeJobs);
     assert.deepEqual(await rows(db, "select key from graphile_worker.jobs order by id"), [
       { key: "deliver notifications backend" },
       { key: "deliver service log" },
@@ -99,7 +101,7 @@ test("both targets are woken in the same order whatever the order of their rows,
 
 test("nothing waits: nothing happens", () =>
   rolledBack(database.pool, async (db) => {
-    await db.query("delete from graphile_worker._private_jobs");
+    await db.query(`${wishesBecomeJobs}; delete from graphile_worker._private_jobs`);
     assert.deepEqual(await decideDue(db, at), { clusters: 0, notifications: 0, notified: 0, held: 0 });
     assert.deepEqual(await jobs(db), {});
   }));
@@ -163,7 +165,7 @@ test("the service log gets one message for each issue", () =>
       someContent("b", { tags: ["osd_customer"] }),
     ]);
     await setPolicy(db, serviceLog, { enabled: true }, "2026-02-01");
-    await db.query("delete from graphile_worker._private_jobs");
+    await db.query(`${wishesBecomeJobs}; delete from graphile_worker._private_jobs`);
     await reportAndDecide(db, cluster, at, ["a", "b"]);
     assert.deepEqual((await notified(db, cluster, serviceLog)).flat().sort(), ["a|KEY", "b|KEY"]);
     assert.equal((await notified(db, cluster, serviceLog)).length, 2);
@@ -183,9 +185,10 @@ test("many clusters are decided together, each with a message of its own and one
       db,
       clusters.map((cluster) => ({ cluster, at, hits: ["disk"] })),
     );
-    await db.query("delete from graphile_worker._private_jobs");
+    await db.query(`${wishesBecomeJobs}; delete from graphile_worker._private_jobs`);
     assert.deepEqual(await decideDue(db, at), { clusters: 3, notifications: 3, notified: 3, held: 3 });
     for (const cluster of clusters) assert.deepEqual(await notified(db, cluster), [["disk|KEY"]]);
+    await db.query(wishesBecomeJobs);
     assert.equal(await value(db, "select count(*)::integer from graphile_worker.jobs"), 1);
   }));
 

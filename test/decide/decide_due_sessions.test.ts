@@ -5,13 +5,20 @@ import {
   aCluster,
   addReport,
   addReports,
+  aMessage,
+  aRejected,
+  claim,
   decideDue,
+  ingest,
   loadContent,
   notified,
   rows,
+  settle,
+  someContent,
   value,
 } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
+import { addSilence, disableRule, endSilence, setScopedPolicy, toggleRule } from "../support/policies.ts";
 import { twoSessions, waitsForLock } from "../support/sessions.ts";
 
 const database = testDatabase();
@@ -24,6 +31,8 @@ beforeEach(async () => {
      select ensure_partition('reported', '2026-03-01')`,
   );
   await loadContent(database.pool, ["disk", "net"]);
+  // the partitions are there
+  await database.pool.query("select sweep($1)", [at]);
 });
 
 test("a decider passes over the clusters that another one holds, without waiting", () =>
@@ -48,11 +57,10 @@ test("two deciders at once tell everything, and nothing twice", () =>
       clusters.map((cluster) => ({ cluster, at, hits: ["disk"] })),
     );
     await decideDue(first, at, 2);
-    const decided = decideDue(second, at);
-    await waitsForLock(database.pool, second, decided); // at its end, for the job of the same delivery
+    await second.query("set local lock_timeout = '2s'");
+    assert.deepEqual(await decideDue(second, at), { clusters: 1, notifications: 1, notified: 1, held: 1 });
+    await second.query("commit; begin");
     await first.query("commit");
-    assert.deepEqual(await decided, { clusters: 1, notifications: 1, notified: 1, held: 1 });
-    await second.query("commit");
     for (const cluster of clusters) assert.deepEqual(await notified(database.pool, cluster), [["disk|KEY"]]);
   }));
 
@@ -113,4 +121,54 @@ async function tellByHand(db: PoolClient, cluster: string, rule: string): Promis
      where i.cluster = $2 and r.rule_name = $4`,
     [id, cluster, at, rule],
   );
+}
+
+/** Whatever people and programs write, or have a function of ours write, in a transaction of their own. */
+const openWriters: Record<string, (db: PoolClient) => Promise<unknown>> = {
+  "a report": (db) => addReport(db, "somebody else's", at, ["disk"]),
+  "a report without hits": (db) => addReport(db, "somebody else's", at, []),
+  "a message": (db) => ingest(db, [aMessage(7, "somebody else's", at, ["disk"])], { at, partition: 77 }),
+  "a message that is rejected": (db) => ingest(db, [aRejected(9, "empty")], { at, partition: 99 }),
+  "a decision": async (db) => {
+    await addReport(db, "somebody else's", at, ["disk"]);
+    await decideDue(db, at);
+  },
+  "a claim that is settled": async (db) => {
+    await addReport(db, "somebody else's", at, ["disk"]);
+    await decideDue(db, at);
+    const [taken] = await claim(db, at, 1);
+    await settle(db, [{ id: taken?.id, attempt: taken?.attempt, sent: true, result: {} }], at);
+  },
+  "a sweep": (db) => db.query("select sweep($1)", [at]),
+  "a wake-up": (db) =>
+    db.query("select wake_decide(), wake_delivery(name), wake_dead_letters() from event_targets"),
+  "a rule that is acknowledged": (db) => disableRule(db, 99, "disk", "KEY"),
+  "a rule that is not acknowledged any more": async (db) => {
+    await disableRule(db, 99, "disk", "KEY");
+    await db.query("delete from rule_disable");
+  },
+  "a rule that is switched off for a cluster": (db) => toggleRule(db, "somebody else's", "disk", "KEY"),
+  "a silence": (db) => addSilence(db, { org_id: 99 }),
+  "a silence that ends": async (db) => endSilence(db, (await addSilence(db, { org_id: 99 })).id, at),
+  "a policy": (db) => setScopedPolicy(db, {}, { max_events: 99 }, new Date().toISOString()),
+  "content that is loaded": (db) => loadContent(db, [someContent("disk", { impact: 4 }), "net"], "2026-02-15T00:00:00Z"),
+  "a request for decisions": (db) => db.query("select request_decisions('by hand')"),
+};
+
+for (const [partition, [what, write]] of Object.entries(openWriters).entries()) {
+  test(`while somebody's transaction stays open after ${what}, others' reports are stored, decided and delivered`, () =>
+    twoSessions(database.pool, async (somebody, service) => {
+      await write(somebody);
+      await service.query("set local lock_timeout = '2s'");
+      const cluster = aCluster();
+      await ingest(service, [aMessage(0, cluster, at, ["disk"]), aRejected(1, "empty")], { at, partition });
+      await decideDue(service, at);
+      assert.deepEqual(await notified(service, cluster), [["disk|KEY"]]);
+      const messages = await claim(service, at);
+      const outcomes = messages.map(({ id, attempt }) => ({ id, attempt, sent: true, result: {} }));
+      assert.equal((await settle(service, outcomes, at)).sent, messages.length);
+      await addReport(service, aCluster(), at, ["net"]);
+      await service.query("select sweep($1)", [at]);
+      await service.query("commit; begin");
+    }));
 }

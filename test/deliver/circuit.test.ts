@@ -15,6 +15,7 @@ import {
   settleAll,
   someMessages,
   value,
+  wishesBecomeJobs,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 
@@ -34,7 +35,7 @@ async function failures(db: PoolClient, count: number, changes: Row = {}): Promi
   const changed: (string | null)[] = [];
   for (const claimed of (await claim(db, at)) as Claimed[])
     changed.push((await settleAll(db, [failed(claimed, changes)], at)).circuit as string | null);
-  await db.query("delete from graphile_worker._private_jobs");
+  await db.query(`${wishesBecomeJobs}; delete from graphile_worker._private_jobs`);
   return changed;
 }
 

@@ -14,6 +14,7 @@ import {
   settle,
   someMessages,
   value,
+  wishesBecomeJobs,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 
@@ -84,6 +85,7 @@ test("the retry is woken when the first message is due, under a key of its own",
       claims.map((claimed, i) => failed(claimed, { retry_after_ms: waits[i] })),
       at,
     );
+    await db.query(wishesBecomeJobs);
     const [job] = await rows(db, "select key, task_identifier from graphile_worker.jobs");
     assert.deepEqual(job, {
       key: "retry notifications backend",

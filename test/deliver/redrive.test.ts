@@ -20,6 +20,7 @@ import {
   settle,
   someMessages,
   value,
+  wishesBecomeJobs,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 
@@ -41,7 +42,7 @@ async function deadMessage(db: PoolClient, ...hits: string[]): Promise<string> {
   const cluster = aCluster();
   await reportAndDecide(db, cluster, at, hits.length > 0 ? hits : ["disk"]);
   await settle(db, [failed(await claimOne(db, at), { failure: "client", permanent: true })], at);
-  await db.query("delete from graphile_worker._private_jobs");
+  await db.query(`${wishesBecomeJobs}; delete from graphile_worker._private_jobs`);
   return cluster;
 }
 
@@ -64,7 +65,7 @@ for (const target of [notificationsBackend, serviceLog])
       assert.deepEqual(await decisions(db, cluster, later, target), { "disk|KEY": "notify" });
       assert.deepEqual(await rows(db, "select state from reported"), [{ state: 4 }]);
 
-      await db.query("delete from graphile_worker._private_jobs");
+      await db.query(`${wishesBecomeJobs}; delete from graphile_worker._private_jobs`);
       assert.deepEqual(await redrive(db, later), [{ target, issues: 1, left_out: 0, refusal: null }]);
       assert.ok((await jobs(db))[`deliver ${target}`], "its target is woken");
       const evening = "2026-03-01T18:00:00Z";

@@ -19,6 +19,7 @@ import {
   setPolicy,
   settle,
   value,
+  wishesBecomeJobs,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 import { refused, twoSessions, waitsForLock } from "../support/sessions.ts";
@@ -51,7 +52,7 @@ async function message(
   const outcome =
     ended === "sent" ? delivered(claimed) : failed(claimed, { failure: "client", permanent: true });
   await settle(db, [outcome], when);
-  await db.query("delete from graphile_worker._private_jobs");
+  await db.query(`${wishesBecomeJobs}; delete from graphile_worker._private_jobs`);
   return cluster;
 }
 

@@ -10,8 +10,10 @@ import {
   openIssues,
   rows,
   value,
+  wishesBecomeJobs,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
+import { disableRule, toggleRule } from "../support/policies.ts";
 
 const database = testDatabase();
 const [t1, t2] = ["2026-03-01T01:00:00Z", "2026-03-01T02:00:00Z"];
@@ -137,6 +139,7 @@ test("a report puts its cluster up for a decision and wakes the decider", () =>
       [sick, healthy].map((cluster) => ({ org_id: "1", cluster, by_report: true, just_now: true })),
     );
     assert.deepEqual(Object.keys(await jobs(db)), ["decide"]);
+    await db.query(wishesBecomeJobs);
     assert.equal(await value(db, "select count(*)::integer from graphile_worker.jobs"), 1);
   }));
 
@@ -176,3 +179,30 @@ function copyIn(db: PoolClient, sql: string, lines: string[]): Promise<void> {
     db.query(submittable as unknown as Submittable);
   });
 }
+
+test("a program needs no privilege but INSERT (or what it does) on the tables that it writes", async () => {
+  const role = `ccx_writer_${process.pid}`;
+  const client = await database.pool.connect();
+  const cluster = aCluster();
+  try {
+    await client.query(`create role ${role};
+      grant usage on schema public to ${role};
+      grant insert on new_reports to ${role};
+      grant select, insert, update, delete, truncate on rule_disable, cluster_rule_toggle to ${role}`);
+    // committed, so that what fires at the commit does so with the rights of this role, too
+    await client.query(`set role ${role}; begin`);
+    await addReport(client, cluster, t1, ["disk"]);
+    await disableRule(client, 1, "disk", "KEY");
+    await toggleRule(client, cluster, "disk", "KEY");
+    await client.query("update cluster_rule_toggle set disabled = 0");
+    await client.query("delete from rule_disable; truncate cluster_rule_toggle; truncate rule_disable");
+    await client.query("commit; reset role");
+    assert.deepEqual(await openIssues(client, cluster), ["disk|KEY"]);
+    assert.equal(await value(client, "select count(*)::integer from acknowledgement"), 2);
+    assert.ok("decide" in (await jobs(client)));
+  } finally {
+    await client.query("rollback; reset role");
+    await client.query(`drop owned by ${role}; drop role ${role}`);
+    client.release(true);
+  }
+});

@@ -15,6 +15,7 @@ import {
   setPolicy,
   settle,
   value,
+  wishesBecomeJobs,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 
@@ -23,6 +24,7 @@ const minute = 60_000;
 
 /** What graphile-worker does with the jobs that are due: takes them all, runs them, removes them. */
 async function runJobs(db: PoolClient, at: string, run: (task: string) => Promise<"done" | "failed">) {
+  await db.query(wishesBecomeJobs);
   const taken = await rows(
     db,
     `update graphile_worker._private_jobs j
@@ -75,6 +77,7 @@ test("the queue stays small while a receiver is down for a day, and tasks fail n
             await settle(db, [down ? failed({ id, attempt }) : delivered({ id, attempt })], at);
         }
       });
+      await db.query(wishesBecomeJobs);
       most = Math.max(most, Number(await value(db, "select count(*) from graphile_worker._private_jobs")));
     }
     const pending = await value(

@@ -16,6 +16,7 @@ import {
   settle,
   someMessages,
   value,
+  wishesBecomeJobs,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 
@@ -34,7 +35,7 @@ async function toldCluster(db: PoolClient): Promise<string> {
   await addReport(db, cluster, "2026-03-08T10:00:00Z", ["disk"]);
   await decideDue(db, "2026-03-08T10:00:00Z");
   await db.query("update notification set state = 'sent', ended_at = decided_at");
-  await db.query("delete from graphile_worker._private_jobs");
+  await db.query(`${wishesBecomeJobs}; delete from graphile_worker._private_jobs`);
   return cluster;
 }
 
@@ -126,7 +127,7 @@ test("a cluster with several cooldowns that end is asked once, and one that wait
 test("a decision whose wake-up was lost is woken", () =>
   rolledBack(database.pool, async (db) => {
     await addReport(db, aCluster(), at, []);
-    await db.query("delete from graphile_worker._private_jobs");
+    await db.query(`${wishesBecomeJobs}; delete from graphile_worker._private_jobs`);
     assert.deepEqual(await sweep(db, at), [0, ["decide"]]);
     assert.deepEqual(Object.keys(await jobs(db)), ["decide"]);
   }));
@@ -148,6 +149,7 @@ test("every target with work is woken", () =>
     await someMessages(db, at, 2);
     await db.query("update notification set target_id = 2 where id = (select min(id) from notification)");
     assert.deepEqual(await sweep(db, at), [0, [notificationsBackend, "service log"]]);
+    await db.query(wishesBecomeJobs);
     const tasks = await rows(db, "select task_identifier as task from graphile_worker.jobs order by 1");
     assert.deepEqual(tasks, [{ task: "deliver_notifications_backend" }, { task: "deliver_service_log" }]);
   }));
@@ -156,23 +158,25 @@ test("a wake-up for later does not hold back the one for now", () =>
   rolledBack(database.pool, async (db) => {
     await db.query("select wake_delivery('service log', now() + interval '1 hour')");
     await db.query("select wake_delivery('service log')");
+    await db.query(wishesBecomeJobs);
     const waiting = "select key, run_at <= now() as now from graphile_worker.jobs order by key";
     assert.deepEqual(await rows(db, waiting), [
       { key: "deliver service log", now: true },
       { key: "retry service log", now: false },
     ]);
     await db.query("select wake_delivery('service log', now() + interval '2 hours')");
+    await db.query(wishesBecomeJobs);
     assert.equal((await rows(db, waiting)).length, 2, "woken again, not twice");
   }));
 
 test("a wake-up while the task runs is not lost: the task runs again", () =>
   rolledBack(database.pool, async (db) => {
     for (const wake of ["wake_decide()", "wake_delivery('service log')"]) {
-      await db.query("delete from graphile_worker._private_jobs");
-      await db.query(`select ${wake}, ${wake}`);
+      await db.query(`${wishesBecomeJobs}; delete from graphile_worker._private_jobs`);
+      await db.query(`select ${wake}, ${wake}; ${wishesBecomeJobs}`);
       assert.equal(await value(db, "select count(*)::integer from graphile_worker.jobs"), 1, "one is enough");
       await db.query("update graphile_worker._private_jobs set locked_at = now(), locked_by = 'somebody'");
-      await db.query(`select ${wake}`);
+      await db.query(`select ${wake}; ${wishesBecomeJobs}`);
       const waiting = "select count(*)::integer from graphile_worker.jobs where locked_at is null";
       assert.equal(await value(db, waiting), 1, wake);
     }

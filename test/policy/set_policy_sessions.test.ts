@@ -10,6 +10,7 @@ import {
   notified,
   rows,
   value,
+  wishesBecomeJobs,
 } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
 import { addSilence, disableRule, endSilence, setScopedPolicy } from "../support/policies.ts";
@@ -79,7 +80,7 @@ test("whatever a person has changed and not committed, reports come in and are d
     const decided = await decideDue(service, "2026-03-01T13:00:00Z");
     assert.deepEqual([decided.clusters, decided.notified], [1, 0], "cooldown and silence");
     await service.query("commit");
-    await database.pool.query("delete from graphile_worker._private_jobs");
+    await database.pool.query(`${wishesBecomeJobs}; delete from graphile_worker._private_jobs`);
 
     await person.query("commit");
     assert.deepEqual(Object.keys(await jobs(database.pool)), ["decide"], "the commit wakes the decider");

@@ -9,6 +9,9 @@ export type Row = Record<string, unknown>;
 export const notificationsBackend = "notifications backend";
 export const serviceLog = "service log";
 
+/** What waits for the commit happens now, since a test's transaction never commits. */
+export const wishesBecomeJobs = "set constraints all immediate; set constraints all deferred";
+
 let clusters = 0;
 
 /** A cluster that no other test of the file uses. */
@@ -223,6 +226,7 @@ export async function notified(db: Db, cluster: string, target = notificationsBa
 
 /** The jobs that wait, by their key. */
 export async function jobs(db: Db): Promise<Row> {
+  await db.query(wishesBecomeJobs);
   const waiting = await rows(db, "select key, run_at from graphile_worker.jobs order by key");
   return Object.fromEntries(waiting.map(({ key, run_at }) => [String(key), run_at]));
 }
@@ -256,7 +260,7 @@ export async function someMessages(db: Db, at: string, count = 1): Promise<strin
   await loadContent(db, ["disk", "net"]);
   const clusters = Array.from({ length: count }, aCluster);
   for (const cluster of clusters) await reportAndDecide(db, cluster, at, ["disk"]);
-  await db.query("delete from graphile_worker._private_jobs");
+  await db.query(`${wishesBecomeJobs}; delete from graphile_worker._private_jobs`);
   return clusters;
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Pool, PoolClient } from "pg";
-import { notificationsBackend, type Row, rows } from "./builders.ts";
+import { notificationsBackend, type Row, rows, wishesBecomeJobs } from "./builders.ts";
 
 type Db = Pool | PoolClient;
 
@@ -147,7 +147,7 @@ export async function messagesAbout(db: Db, cluster: string, target = 1): Promis
 export async function nobodyWaits(db: Db): Promise<void> {
   await db.query("set constraints all immediate; set constraints all deferred");
   await db.query("delete from decision_request; delete from decision_due");
-  await db.query("delete from graphile_worker._private_jobs");
+  await db.query(`${wishesBecomeJobs}; delete from graphile_worker._private_jobs`);
 }
 
 /** Rows of a table before and after, to say that nothing changed. */

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Logger } from "pino";
 import { messageOf } from "../errors.ts";
+import { parseJson } from "../text/json.ts";
 
 const timestamptz = 1184;
 /**
@@ -9,10 +10,12 @@ const timestamptz = 1184;
  * person reads
  */
 const asTheyAre = new Set([1082, 1186]);
+const json = new Set([114, 3802]);
 
 /**
  * Connections to the database. Times come back as ISO 8601 text in UTC with microseconds, since a JavaScript
- * Date would cut them to milliseconds; bigint, date and interval come back as text.
+ * Date would cut them to milliseconds; bigint, date and interval come back as text. Numbers
+ * in JSON that a double cannot hold are texts of their digits.
  */
 export function createPool(options: {
   databaseUrl: string;
@@ -25,6 +28,7 @@ export function createPool(options: {
   const types = {
     getTypeParser(oid: number, format?: "text" | "binary") {
       if (asTheyAre.has(oid) && format !== "binary") return (text: string) => text;
+      if (json.has(oid) && format !== "binary") return parseJson;
       return oid === timestamptz && format !== "binary"
         ? isoUtc
         : pg.types.getTypeParser(oid, format as "text");

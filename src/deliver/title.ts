@@ -1,3 +1,4 @@
+import { escapeValue, type Format } from "../content/render/escape.ts";
 import { cleanText } from "../text/clean.ts";
 import type { RenderedIssue } from "./claimed.ts";
 
@@ -6,8 +7,13 @@ export function moduleOf(component: string): string {
   return component.replace(/\.report$/, "");
 }
 
-/** What to call an issue; receivers require some text, so the rule's own name stands in for a missing one. */
-export function titleOf(issue: RenderedIssue): string {
-  const text = cleanText(issue.description);
-  return text.trim() === "" ? cleanText(`${moduleOf(issue.component)}|${issue.error_key}`) : text;
+/**
+ * What to call an issue, on one line; receivers require some text, so the rule's own name stands in for a
+ * missing one, escaped as any other value.
+ */
+export function titleOf(issue: RenderedIssue, format: Format): string {
+  const text = cleanText(issue.description).replaceAll(/\s*[\n\r\u2028\u2029]\s*/g, " ");
+  if (text.trim() !== "") return text;
+  const names = [moduleOf(issue.component), issue.error_key];
+  return names.map((name) => escapeValue(cleanText(name), format)).join("|");
 }

@@ -51,6 +51,14 @@ const inTransaction = (work: (db: PoolClient) => Promise<void>) =>
     await work(db);
   });
 
+test("a number that a double cannot hold is claimed with the digits of the report", () =>
+  inTransaction(async (db) => {
+    const report = reportOf({ disk: { uid: "N" } }).replace('"N"', "12345678901234567890");
+    await arrive(db, [1, report]);
+    await decideDue(db, at(1));
+    assert.deepEqual(await claimedDetails(db, 2), [[{ uid: "12345678901234567890" }]]);
+  }));
+
 test("details are those of the report that was decided on, whatever came after", () =>
   inTransaction(async (db) => {
     await arrive(db, [0, reportOf({ disk: "earlier" })], [1, reportOf({ disk: { n: 1 }, net: null })]);

@@ -1,15 +1,12 @@
-import { fenceAfter } from "../../text/fences.ts";
+import { withoutInvisible } from "../../text/clean.ts";
+import { type Format, findPlaces, type Place, valueSign } from "./places.ts";
 
 /*
  * Own code: a parser of Markdown (micromark) takes a hundred times as long and more than linear time, here in
- * the thread that does everything else (docs/decisions/libraries.md).
+ * the thread that does everything else (docs/decisions/libraries.md). Tests compare with micromark.
  */
 
-/**
- * The markup of a receiver: `html` for the notifications backend, which puts texts into the HTML of an
- * e-mail, and `markdown` for the Service Log.
- */
-export type Format = "html" | "markdown";
+export type { Format } from "./places.ts";
 
 /**
  * The sandbox puts a Unicode noncharacter, which no other text holds, and its length in front of each value:
@@ -32,16 +29,18 @@ const entities: Record<string, string> = {
  */
 export function settleValues(rendered: string, format: Format): string {
   const { text, values } = takeApart(rendered.toWellFormed());
-  const places = format === "markdown" ? findPlaces(text) : [];
+  const places = findPlaces(text, format);
   let next = 0;
-  return text.replaceAll("\uFDD0", () => {
+  return text.replaceAll(valueSign, () => {
     const value = values[next] ?? "";
-    const place = places[next++];
-    if (place === undefined) return value.replaceAll(/[&<>"']/g, (sign) => entities[sign] ?? sign);
-    if (place === "block") return value.replaceAll(/^[ \t>]*(?=`{3}|~{3})/gm, "    ");
-    if (place === "span") return value.replaceAll("`", "'").replaceAll(/\s*\n\s*/g, " ");
-    return escapeMarkdown(value, place === "line start");
+    const place = places[next++] ?? { in: "html" };
+    return escaped(value, place, format);
   });
+}
+
+/** A value that is the whole text. */
+export function escapeValue(value: string, format: Format): string {
+  return settleValues(`${valueSign}${value.length}:${value}`, format);
 }
 
 /** The author's text with a mark for each value that is not empty, and the values. */
@@ -54,78 +53,101 @@ function takeApart(rendered: string): { text: string; values: string[] } {
     text += rendered.slice(at, found.index).replaceAll(strayMark, "");
     const start = mark.lastIndex;
     at = Math.min(rendered.length, start + Number(found[1]));
-    const value = rendered.slice(start, at).replaceAll(strayMark, "");
+    const value = readable(rendered.slice(start, at));
     if (value !== "") {
       values.push(value);
-      text += "\uFDD0";
+      text += valueSign;
     }
     mark.lastIndex = at;
   }
   return { text: text + rendered.slice(at).replaceAll(strayMark, ""), values };
 }
 
-/** Where a value stands: in a code block, in a code span, at the start of a line, or within one. */
-type Place = "block" | "span" | "line start" | "line";
+/** Without what nobody sees, and with line feeds only. */
+function readable(value: string): string {
+  return withoutInvisible(value.toWellFormed())
+    .replaceAll(strayMark, "")
+    .replaceAll(/\r\n?|[\u2028\u2029\v\f\x85]/g, "\n");
+}
 
-/** The places of all values, in order. Code shows backslashes, so it needs other care than running text. */
-function findPlaces(text: string): Place[] {
-  const places: Place[] = [];
-  let fence: string | undefined;
-  let paragraph: string[] = [];
-  for (const line of text.split("\n")) {
-    const before = fence;
-    fence = fenceAfter(line, fence);
-    if (before === undefined && fence === undefined && line.trim() !== "") {
-      paragraph.push(line);
-      continue;
+function escaped(value: string, place: Place, format: Format): string {
+  switch (place.in) {
+    case "nowhere":
+      return "";
+    case "url":
+      // what we take for a tag may be text to some reader of Markdown
+      return place.tag
+        ? escapeUrl(value, place.before).replaceAll("_", numeric)
+        : escapeUrl(value, place.before);
+    case "attribute":
+      return value.replaceAll(/[^\p{L}\p{N}.:/-]/gu, numeric);
+    case "html":
+      return value.replaceAll(/[!-,;-@[-`{-~\n]/g, numeric);
+    case "block":
+      return value
+        .split("\n")
+        .map((line, at) => `${at === 0 ? "" : place.indent}${line.replace(/^[ \t>]*(?=`{3}|~{3})/, "    ")}`)
+        .join("\n");
+    case "span": {
+      const line = value.replaceAll("`", "'").replaceAll(/\s*\n\s*/g, " ");
+      return place.inTable ? line.replaceAll("|", "\\|") : line;
     }
-    places.push(...placesInParagraph(paragraph.join("\n")));
-    paragraph = [];
-    for (const _ of line.matchAll(/\uFDD0/g)) places.push(before === undefined ? "line" : "block");
+    case "text":
+      return format === "html"
+        ? value.replaceAll(/[&<>"']/g, (sign) => entities[sign] ?? sign)
+        : escapeMarkdown(value, place);
   }
-  places.push(...placesInParagraph(paragraph.join("\n")));
-  return places;
+}
+
+function numeric(sign: string): string {
+  return `&#${sign.codePointAt(0)};`;
+}
+
+/** A value that begins a destination decides where it leads; any other is a part of a path or query. */
+function escapeUrl(value: string, before: string): string {
+  const encoded = (text: string) => encodeURIComponent(text).replaceAll(/[!'()*~]/g, percent);
+  if (before === "") {
+    const url = value.trim();
+    if (!/^(?:https?:\/\/|mailto:)[^\s]/i.test(url)) return "about:blank";
+    return encoded(url)
+      .replaceAll(/%(?:2F|3A|3F|23|3D|40|2B|2C|3B)/g, decodeURIComponent)
+      .replaceAll(/%25(?=[\dA-Fa-f]{2})/g, "%")
+      .replaceAll("%26", "&amp;");
+  }
+  const inHost = /^[a-z][a-z\d+.-]*:\/\/[^/?#]*$/i.test(before);
+  return encoded(value).replaceAll(inHost ? /%3A/g : /%2F/g, decodeURIComponent);
+}
+
+function percent(sign: string): string {
+  return `%${sign.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
 /**
- * A code span is what stands between two runs of backticks of the same length; a run without its like is
- * text.
+ * Every line of a value is kept, except for blank ones, and none of them can begin a block; underscores
+ * within words mean nothing anyway.
  */
-function placesInParagraph(paragraph: string): Place[] {
-  const signs = [...paragraph.matchAll(/\\[\\`]|`+|\n(?:[ \t>*+-]|\d+[.)][ \t])*|\uFDD0/g)];
-  const nextOfLength = new Map<number, number>();
-  const partner = signs.map(() => -1);
-  for (let at = signs.length - 1; at >= 0; at--) {
-    const sign = signs[at]?.[0] ?? "";
-    if (!sign.startsWith("`")) continue;
-    partner[at] = nextOfLength.get(sign.length) ?? -1;
-    nextOfLength.set(sign.length, at);
-  }
-  const places: Place[] = [];
-  let spanEnd = -1;
-  let lineStart = /^(?:[ \t>*+-]|\d+[.)][ \t])*/.exec(paragraph)?.[0].length ?? 0;
-  for (const [at, { 0: sign, index }] of signs.entries()) {
-    if (sign.startsWith("\n")) lineStart = index + sign.length;
-    else if (sign.startsWith("`") && at > spanEnd) spanEnd = partner[at] ?? -1;
-    else if (sign === "\uFDD0")
-      places.push(at < spanEnd ? "span" : index === lineStart ? "line start" : "line");
-  }
-  return places;
-}
-
-/**
- * Every line of a value is kept, none of them can begin a block; underscores within words mean nothing
- * anyway.
- */
-function escapeMarkdown(value: string, atLineStart: boolean): string {
-  return value
+function escapeMarkdown(value: string, place: Extract<Place, { in: "text" }>): string {
+  if (/^[A-Za-z0-9]+$/.test(value)) return value;
+  const { before, after, oneLine, lone } = place;
+  const backslashes = before.length - before.replace(/\\+$/, "").length;
+  let text = value.replaceAll(/[ \t]*\n\s*/g, oneLine ? " " : "\n");
+  // a blank within the signs of emphasis would undo it, one at an end of a line means a break or code
+  const atLineStart = /^[\s>#=+*\-\d.)`~_]*$/.test(before);
+  if (atLineStart || /[*_~\\]$/.test(before)) text = text.trimStart();
+  if (/^[*_~\n]?$/.test(after)) text = text.trimEnd();
+  const lines = text
     .replaceAll(/[\\`*[\]<>|&~!]|(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, "\\$&")
-    .split(/\r\n?|\n/)
+    .split("\n")
     .map((line, at) => {
       if (at === 0 && !atLineStart) return line;
-      return (at === 0 ? line : line.trimStart())
-        .replace(/^[#+=-]/, "\\$&")
-        .replace(/^(\d{1,9})([.)])(?!\S)/, "$1\\$2");
-    })
-    .join("\n");
+      return line.replace(/^[#+=-]/, "\\$&").replace(/^(\d{1,9})([.)])(?!\S)/, "$1\\$2");
+    });
+  let first = lines[0] ?? "";
+  if (/\]$/.test(before)) first = first.replace(/^[(:]/, "\\$&");
+  if (/^[\s>*+-]*\d+$/.test(before)) first = first.replace(/^(\d*)([.)])/, "$1\\$2");
+  // the author's backslash would take the first of ours
+  if (backslashes % 2 === 1 && /^[!-/:-@[-`{-~]/.test(first)) first = `\\${first}`;
+  lines[0] = first;
+  const settled = lines.join("\n");
+  return lone ? settled.replaceAll("\\`", "&#96;") : settled;
 }

@@ -1,10 +1,11 @@
 /** What one rendering (all texts asked for, compilation included) may cost. */
 export interface RenderLimits {
-  /** Longest run, in milliseconds. */
+  /** Longest run, in milliseconds of the thread's processor time. */
   timeMs: number;
   /**
    * How often we look whether the sandbox still answers, in milliseconds: a loop inside a built-in function
-   * cannot be interrupted, so a rendering found at work in two looks has its thread ended.
+   * cannot be interrupted, so a rendering that used this much of the processor between looks has its thread
+   * ended; forty looks end it in any case.
    */
   watchMs: number;
   /**

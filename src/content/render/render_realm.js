@@ -4,9 +4,18 @@
  */
 (function prepare(doT, templates, longestText) {
   const { parse, stringify } = JSON;
-  const { ownKeys, getPrototypeOf, getOwnPropertyDescriptor, defineProperty, deleteProperty, apply } =
-    Reflect;
+  const {
+    ownKeys,
+    getPrototypeOf,
+    getOwnPropertyDescriptor,
+    defineProperty,
+    deleteProperty,
+    apply,
+    setPrototypeOf,
+  } = Reflect;
   const { freeze } = Object;
+  const { isArray } = Array;
+  const plainText = Object.prototype.toString;
   const replace = RegExp.prototype[Symbol.replace];
   const slice = String.prototype.slice;
 
@@ -16,9 +25,28 @@
   const edges = /^ +| +$/g;
   const comments = /\/\*[\s\S]*?\*\//g;
 
+  /** No reader can use `undefined`, `[object Object]` or the source of a function; lists of plain values are fine. */
+  const isPlain = (it) =>
+    typeof it === "string" ||
+    typeof it === "boolean" ||
+    typeof it === "bigint" ||
+    (typeof it === "number" && it - it === 0);
+  const readable = (it) => {
+    if (isPlain(it)) return `${it}`;
+    if (typeof it !== "object" || it === null) return "";
+    // an author's date, for instance, has a text; no object of the details has
+    if (!isArray(it)) return typeof it.toString !== "function" || it.toString === plainText ? "" : `${it}`;
+    let text = "";
+    for (let at = 0; at < it.length; at++) {
+      if (!isPlain(it[at])) return "";
+      text += at === 0 ? `${it[at]}` : `,${it[at]}`;
+    }
+    return text;
+  };
+
   // A noncharacter and the length tell the outside what of a text is a value (escape.ts).
   const value = (it) => {
-    const text = `${it}`;
+    const text = readable(it);
     return `\uFDD0${text.length}:${text}`;
   };
   const encoded = (it) => (it ? value(it) : "");
@@ -77,10 +105,34 @@
     return true;
   };
 
+  /** What objects of the details inherit: the methods that templates call, and nothing that is taken for a value. */
+  const everyone = Object.prototype;
+  const inherited = { __proto__: null };
+  for (const name of ["hasOwnProperty", "propertyIsEnumerable", "toString", "valueOf"])
+    defineProperty(inherited, name, { value: everyone[name] });
+  freeze(inherited);
+  /** Lets the details inherit nothing else; goes through them with a list, as they may be nested deeply. */
+  const own = (details) => {
+    const open = [details];
+    for (let at = 0; at < open.length; at++) {
+      const it = open[at];
+      if (!isArray(it)) setPrototypeOf(it, inherited);
+      for (const key of ownKeys(it)) {
+        const held = it[key];
+        if (typeof held === "object" && held !== null) open[open.length] = held;
+      }
+    }
+    return details;
+  };
+
   const compiled = { __proto__: null };
+  const detailsOf = (json) => {
+    const details = parse(json);
+    return typeof details === "object" && details !== null ? own(details) : details;
+  };
   const oneOf = (name, details) => {
     compiled[name] ??= compile(name);
-    return apply(slice, `${compiled[name](parse(details), value, encoded)}`, [0, longestText]);
+    return apply(slice, `${compiled[name](detailsOf(details), value, encoded)}`, [0, longestText]);
   };
 
   return (names, details) => {

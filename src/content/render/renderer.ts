@@ -33,8 +33,18 @@ type Job = {
   settle(answer: Answer): void;
 };
 
-/** So many looks may find a thread at its first rendering: on a busy machine a cold start takes seconds. */
-const coldLooks = 40;
+/**
+ * So many looks may find a thread at the same rendering, whatever it used: on a busy machine it waits for its
+ * turn, and a cold start takes seconds.
+ */
+const mostLooks = 40;
+
+/** Processor time of all threads but this one, in milliseconds. */
+function usedByOthersMs(): number {
+  const all = process.cpuUsage();
+  const own = process.threadCpuUsage?.() ?? { user: 0, system: 0 };
+  return (all.user + all.system - own.user - own.system) / 1000;
+}
 
 /** Starts a renderer. Dispose of it at the end. */
 export async function createRenderer(limits: Partial<RenderLimits> = {}): Promise<Renderer> {
@@ -56,8 +66,9 @@ export class Renderer {
   #worker: Worker | undefined;
   #watch: NodeJS.Timeout | undefined;
   #seen: Job | undefined;
-  /** How many looks in a row have found the same rendering under way. */
+  /** How many looks in a row have found the same rendering under way, and what had been used at the first. */
   #looks = 0;
+  #usedBefore = 0;
   /** False until the thread has answered once: its first rendering also loads and compiles everything. */
   #warm = false;
   #disposed = false;
@@ -189,15 +200,19 @@ export class Renderer {
       if (!first || first !== this.#seen) {
         this.#seen = first;
         this.#looks = 0;
+        this.#usedBefore = usedByOthersMs();
         return;
       }
       // a machine on which our own timer is late is busy: the thread may not have had its turn either
       if (late) return;
       this.#looks++;
-      if (this.#looks < (this.#warm ? 1 : coldLooks)) return;
+      const used = usedByOthersMs() - this.#usedBefore;
+      if (this.#looks < mostLooks && (!this.#warm || used < 0.8 * watchMs)) return;
       // it takes the thread with it; the others go on in a new one
       this.#discardWorker();
-      this.#answered({ error: `stopped: did not answer within ${watchMs * this.#looks} ms` });
+      this.#answered({
+        error: `stopped: did not answer within ${this.#looks < mostLooks ? watchMs : watchMs * mostLooks} ms`,
+      });
     }, watchMs);
     this.#watch.unref();
   }

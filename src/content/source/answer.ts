@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { withLineFeeds } from "../../text/clean.ts";
 import { ContentError } from "./error.ts";
 import { maxFileBytes } from "./files.ts";
 import {
@@ -82,7 +83,7 @@ function textsOf(path: string, members: Record<string, unknown>): Texts {
     if (typeof value !== "string" || value === "") continue;
     const textPath = `${path}, ${name}`;
     if (Buffer.byteLength(value) > maxFileBytes) throw new ContentError(textPath, "is over 1 MiB");
-    found[name] = { path: textPath, text: value.replace(/^\uFEFF/, "") };
+    found[name] = { path: textPath, text: withLineFeeds(value.replace(/^\uFEFF/, "")) };
   }
   return found;
 }

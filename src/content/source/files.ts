@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { withLineFeeds } from "../../text/clean.ts";
 import { ContentError } from "./error.ts";
 
 /** Far above real content (a few kB a file), far below what would hurt the process or the database. */
@@ -45,7 +46,7 @@ export class TextReader {
   }
 
   /**
-   * The text of a file (path relative to the content folder), without a byte order mark.
+   * The text of a file (path relative to the content folder), without a byte order mark, with line feeds only.
    * Throws ContentError for a file that is missing, a link, over 1 MiB, not UTF-8, or holds a NUL
    * (which PostgreSQL cannot store), and when all files read so far are over 50 MiB.
    */
@@ -56,7 +57,7 @@ export class TextReader {
       throw new ContentError(path, "with this file the content is over 50 MiB in total");
     if (bytes.includes(0)) throw new ContentError(path, "contains a NUL character");
     try {
-      return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+      return withLineFeeds(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     } catch (cause) {
       throw new ContentError(path, "is not valid UTF-8", { cause });
     }

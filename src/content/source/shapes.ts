@@ -1,27 +1,33 @@
 import { type Document, isScalar, parseDocument, visit } from "yaml";
 import { z } from "zod";
 import { messageOf } from "../../errors.ts";
+import { withLineFeeds } from "../../text/clean.ts";
 import { ContentError } from "./error.ts";
 
 /** Text that PostgreSQL can store: YAML escapes can spell a NUL or half a surrogate pair. */
 export const text = z
   .string()
-  .refine(
-    (value) => value.isWellFormed() && !value.includes("\0"),
-    "holds a character that cannot be stored",
-  );
+  .refine((value) => value.isWellFormed() && !value.includes("\0"), "holds a character that cannot be stored")
+  .transform(withLineFeeds);
 const filled = text.refine((value) => value.trim() !== "", "must not be empty");
 const oneToFour = z.int().refine((value) => value >= 1 && value <= 4, "must be 1, 2, 3 or 4");
 
-/** `YYYY-MM-DD HH:MM:SS`, taken as UTC → ISO 8601 with `Z`. */
+const dateForm = /^(\d{4}-\d\d-\d\d)(?:[ Tt](\d\d:\d\d)(:\d\d)?(?:[.,]\d{1,9})?)? ?(Z|z|[+-]\d\d:?\d\d)?$/;
+
+/**
+ * A date, or a date and a time, as ISO 8601 or with a blank between the two → ISO 8601 with `Z`. UTC counts
+ * where no offset is, midnight where no time is, and whole seconds only. Empty: none.
+ */
 const publishDate = z.string().transform((value, context) => {
-  const iso = value.replace(" ", "T");
-  const at = new Date(`${iso}Z`);
-  // the round trip refuses what Date would move (30 February) or read more loosely
-  const valid =
-    !Number.isNaN(at.getTime()) && at.getTime() >= Date.UTC(1, 0) && at.toISOString() === `${iso}.000Z`;
-  if (valid) return `${iso}Z`;
-  context.addIssue("must be a UTC time as YYYY-MM-DD HH:MM:SS");
+  if (value.trim() === "") return null;
+  const [, day = "", time = "00:00", seconds = ":00", offset = "Z"] = dateForm.exec(value.trim()) ?? [];
+  const utc = new Date(`${day}T${time}${seconds}Z`);
+  // the round trip refuses what Date would move (30 February)
+  if (!Number.isNaN(utc.getTime()) && utc.toISOString() === `${day}T${time}${seconds}.000Z`) {
+    const at = new Date(`${day}T${time}${seconds}${offset.toUpperCase()}`);
+    if (at.getTime() >= Date.UTC(1, 0)) return at.toISOString().replace(".000Z", "Z");
+  }
+  context.addIssue("must be a date, or a time as YYYY-MM-DD HH:MM:SS, with or without an offset");
   return z.NEVER;
 });
 
@@ -39,11 +45,14 @@ export const pluginShape = z.object({
   python_module: z.string().regex(/^[\w-]+(\.[\w-]+)*$/, "must be a dotted module name"),
 });
 
-/** `metadata.yaml` of an error key. */
+/** `metadata.yaml` of an error key. YAML reads `42` as a number and `'3'` as a text: both are what they look like. */
 export const metadataShape = z.object({
-  description: filled,
+  description: z.preprocess((value) => (Number.isSafeInteger(value) ? String(value) : value), filled),
   impact: text,
-  likelihood: oneToFour,
+  likelihood: z.preprocess(
+    (value) => (typeof value === "string" && /^[1-4]$/.test(value) ? Number(value) : value),
+    oneToFour,
+  ),
   publish_date: publishDate.nullish().transform((value) => value ?? null),
   status: z.enum(["active", "inactive"]),
   resolution_risk: text.nullish(),

@@ -56,7 +56,7 @@ export function buildNotificationMessage(
       return {
         metadata: {},
         payload: {
-          rule_description: titleOf(issue),
+          rule_description: titleOf(issue, "html"),
           rule_url: fillUrl(urls.ruleUrl, { cluster_id, module: component.replaceAll(".", "|"), error_key }),
           total_risk: String(knownRisk(issue.total_risk)),
           publish_date: row.updated_at,

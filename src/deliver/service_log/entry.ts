@@ -66,7 +66,7 @@ export function buildServiceLogEntry(
   });
   return {
     cluster_uuid: row.cluster,
-    summary: cutText(`${row.resolved ? "Resolved: " : ""}${titleOf(issue)}`, longestSummary),
+    summary: cutText(`${row.resolved ? "Resolved: " : ""}${titleOf(issue, "markdown")}`, longestSummary),
     description: describe(row.resolved ? gone : cleanText(issue.reason), url),
     service_name: "CCX Notification Service",
     severity: issue.severity,

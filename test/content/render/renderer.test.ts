@@ -54,7 +54,7 @@ test("every tag of doT works", async () => {
   const data = { name: "foo", n: 2, list: [{ x: "a" }, { x: "b" }], none: [] };
   for (const [template, text] of [
     ["{{=pydata.name}}", "foo"],
-    ["{{=pydata.missing}}", "undefined"],
+    ["{{=pydata.missing}}", ""],
     ["{{!pydata.name}}{{!pydata.missing}}", "foo"],
     ["{{?pydata.n>1}}many{{??pydata.n==1}}one{{??}}none{{?}}", "many"],
     ["{{?pydata.n>2}}many{{?? pydata.n == 2\n}}two{{??}}none{{?}}", "two"],
@@ -108,7 +108,7 @@ test("details of any form are only data", async () => {
   const keys = "{{ for (var k in pydata) { }}{{=k}}={{=pydata[k]}};{{ } }}{{=({}).polluted}}";
   assert.equal(
     await rendered(keys, JSON.parse('{"__proto__":"a","constructor":"b"}')),
-    "\\_\\_proto\\_\\_=a;constructor=b;undefined",
+    "\\_\\_proto\\_\\_=a;constructor=b;",
   );
   for (const details of [undefined, null, 1, true, "text", [1], { toString: 1, toJSON: 2, length: -1 }])
     assert.equal(await rendered("said", details), "said");
@@ -122,6 +122,34 @@ test("details of any form are only data", async () => {
   for (let depth = 0; depth < 50_000; depth++) deep = [deep];
   assert.match(await rendered("{{=pydata.length}}", deep), /^ERROR/);
   assert.equal(await rendered("still here {{=1}}"), "still here 1");
+});
+
+test("nobody reads what is missing, what has no text, or what the details only inherit", async () => {
+  const details = JSON.parse('{"none":null,"o":{"a":1},"list":[{"a":1}],"mixed":["a",null],"names":["a",2]}');
+  for (const missing of [
+    "none",
+    "o",
+    "list",
+    "mixed",
+    "no",
+    "constructor",
+    "o.constructor",
+    "toString",
+    "__proto__",
+  ])
+    assert.equal(await rendered(`a{{=pydata.${missing}}}b{{!pydata.${missing}}}c`, details), "abc", missing);
+  for (const code of ["pydata.no * 2", "1 / 0", "pydata.o.a.no", "(function () {})"])
+    assert.equal(await rendered(`a{{=${code}}}b`, details), "ab", code);
+  assert.equal(
+    await rendered("{{=pydata.names}} {{=pydata.o.a}} {{=pydata.o.hasOwnProperty('a')}}", details),
+    "a,2 1 true",
+  );
+  for (const inherited of ["constructor", "__proto__", "__defineGetter__", "isPrototypeOf"])
+    assert.equal(
+      await rendered(`{{?pydata.o.${inherited}}}there{{??}}missing{{?}}`, details),
+      "missing",
+      inherited,
+    );
 });
 
 test("a content is compiled once", async () => {

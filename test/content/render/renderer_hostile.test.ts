@@ -225,7 +225,7 @@ const places = [
 
 test("what a rendering leaves anywhere is gone at the next, even of the same template", async () => {
   for (const [at, place] of places.entries()) {
-    const template = `{{ var place = ${place}; var found = place.left; try { place.left = pydata.name; } catch (e) {} }}{{=found}}`;
+    const template = `{{ var place = ${place}; var found = place.left; try { place.left = pydata.name; } catch (e) {} }}{{=String(found)}}`;
     assert.deepEqual(
       await render(`place ${at}`, template, { name: "A" }),
       { texts: { t: "undefined" } },
@@ -254,7 +254,7 @@ test("a realm that cannot be cleaned is thrown away", async () => {
     "Promise.resolve(pydata.name).then(function () {});",
     "globalThis[Symbol.for('left')] = pydata.name;",
   ].entries()) {
-    const template = `{{ var found = globalThis.left ?? globalThis[Symbol.for('left')]; ${dirt} }}{{=found}}`;
+    const template = `{{ var found = globalThis.left ?? globalThis[Symbol.for('left')]; ${dirt} }}{{=String(found)}}`;
     for (const name of ["A", "B", "C"])
       assert.deepEqual(await render(`dirt ${at}`, template, { name }), { texts: { t: "undefined" } }, dirt);
   }

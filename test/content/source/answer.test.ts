@@ -135,7 +135,7 @@ const refused: [sentence: string, answer: unknown, message: string | RegExp][] =
   [
     "with a date in another form",
     withKey({ Metadata: metadata({ PublishDate: "yesterday" }) }),
-    `${key}: metadata.publish_date: must be a UTC time as YYYY-MM-DD HH:MM:SS`,
+    `${key}: metadata.publish_date: must be a date, or a time as YYYY-MM-DD HH:MM:SS, with or without an offset`,
   ],
   [
     "with an unknown impact name",

@@ -169,6 +169,13 @@ test("an issue without a description is called by its rule", () => {
   );
 });
 
+test("the name of a rule that stands in for a title is escaped, and a title has one line", () => {
+  const named = built({}, { description: " ", component: "<img src=x>.RULE.report", error_key: "A&B" });
+  assert.equal(named.events[0].payload.rule_description, "&lt;img src=x&gt;.RULE|A&amp;B");
+  for (const end of ["\n", "\r\n", "\n\n  "])
+    assert.equal(built({}, { description: `one${end}two` }).events[0].payload.rule_description, "one two");
+});
+
 test("a row whose times are not UTC with T and Z is refused before it is built", () => {
   for (const decided_at of ["2026-08-22 10:15:30.123+00", "2026-08-22T10:15:30+02:00", "2026-08-22"]) {
     assert.equal(claimedNotificationSchema.safeParse(aClaim({ decided_at })).success, false, decided_at);

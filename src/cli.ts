@@ -15,6 +15,7 @@ import { isStop, stopSignal } from "./cli/stop.ts";
 import { describeConfig, requireKeys } from "./config/config.ts";
 import { ContentError } from "./content/source/error.ts";
 import { asConfigurationError, asRefusal } from "./db/errors.ts";
+import { requireSession } from "./db/server.ts";
 import { ConfigurationError } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import type { Role } from "./run.ts";
@@ -120,7 +121,7 @@ export async function main(argv: string[]): Promise<void> {
     .action(async () => {
       const { config, log } = context.config();
       requireKeys(config, ["databaseUrl"]);
-      await context.withDatabase(async () => undefined); // looks whether there is a session to listen in
+      await context.withDatabase(requireSession); // or there would be nothing to hear
       const { tail } = await import("./cli/tail.ts");
       await tail(config.databaseUrl, console.log, stopSignal(log)).catch(withoutWaiting);
     });

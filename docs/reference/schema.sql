@@ -1992,6 +1992,12 @@ function ccx.message_body(n notification)
   returns TABLE(issues jsonb)
   language sql stable parallel safe;
 
+-- The candidate that has most pairs of letters in common with this name; null: none has half of them.
+function ccx.nearest_name(name text, candidates text[])
+  returns text
+  language sql immutable parallel safe
+  set search_path=public, ccx, pg_temp;
+
 -- An id for a message (notification.message_id): a UUID of version 4 that begins with the time, in milliseconds.
 function ccx.new_message_id()
   returns uuid
@@ -2017,6 +2023,12 @@ function ccx.next_delivery_at(target_id integer)
 function ccx.next_rejected(after_id bigint, last_id bigint, batch_size integer, max_bytes bigint, reason text DEFAULT NULL::text, topic text DEFAULT NULL::text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, ids bigint[] DEFAULT NULL::bigint[], positions text[] DEFAULT NULL::text[])
   returns TABLE(id bigint, kafka_offset bigint, value bytea)
   language sql stable parallel safe;
+
+-- Says in a NOTICE which of these names nobody knows: organization, cluster, bare rule name, error key, tag; null: not asked.
+function ccx.notice_unknown_names(org_id bigint, cluster text, rule_name text, error_key text, tag text)
+  returns void
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
 
 -- Whether another message, sent or on its way, tells the same: then this entry of the ledger cannot count as notified, too.
 function ccx.notified_elsewhere(i notified_issue)

@@ -76,7 +76,11 @@ export function addSilenceCommands(program: Command, context: Context): void {
   withMatchers(silence.command("preview"))
     .description("the open issues that such a silence would hold; exit code 3 when there are none")
     .action(async (given: sql.Matchers & { json?: boolean }) => {
-      const rows = await context.withDatabase((pool) => sql.previewSilence(pool, given));
+      const rows = await context.withDatabase(async (pool) => {
+        const found = await sql.previewSilence(pool, given);
+        if (found.length === 0) await sql.noticeUnknownNames(pool, given);
+        return found;
+      });
       printRows(rows, { json: given.json, empty: "It would hold nothing." });
       if (rows.length === 0) process.exitCode = 3;
     });

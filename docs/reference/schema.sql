@@ -2024,8 +2024,8 @@ function ccx.next_rejected(after_id bigint, last_id bigint, batch_size integer, 
   returns TABLE(id bigint, kafka_offset bigint, value bytea)
   language sql stable parallel safe;
 
--- Says in a NOTICE which of these names nobody knows: organization, cluster, bare rule name, error key, tag; null: not asked.
-function ccx.notice_unknown_names(org_id bigint, cluster text, rule_name text, error_key text, tag text)
+-- Says in a NOTICE which of these names nobody knows: organization, cluster, rule (any spelling), error key, tag; null: not asked.
+function ccx.notice_unknown_names(org_id bigint, cluster text, rule text, error_key text, tag text)
   returns void
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
@@ -2180,6 +2180,12 @@ function ccx.settle_dead_letters(ids bigint[], error text DEFAULT NULL::text, at
 function ccx.settle_notifications(outcomes jsonb, at timestamp with time zone DEFAULT NULL::timestamp with time zone)
   returns TABLE(sent integer, retried integer, dead integer, circuit text)
   language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- How many open issues match this silence.
+function ccx.silence_holds(id bigint, at timestamp with time zone DEFAULT now())
+  returns integer
+  language sql stable
   set search_path=public, ccx, pg_temp;
 
 -- When a silence really holds: its period, but not before it was created and not after it was ended.

@@ -1,35 +1,37 @@
 -- A name that nobody knows may be of something to come, so it is no error; but whoever mistyped one in an
 -- incident believes that it works. The nearest name is that with most pairs of letters in common.
-create or replace function ccx.notice_unknown_names(org_id bigint, cluster text, rule_name text,
+create or replace function ccx.notice_unknown_names(org_id bigint, cluster text, rule text,
   error_key text, tag text) returns void
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$
 #variable_conflict use_variable
 declare
+  bare text := rule_name(rule);
+  key text := coalesce(error_key, nullif(split_part(rule, '|', 2), ''));
   known text[];
   nearest text;
   owner bigint;
 begin
-  if rule_name is not null then
+  if bare is not null then
     known := array(select r.rule_name from rule r union select c.rule_name from rule_content c);
-    if rule_name <> all (known) then
-      nearest := nearest_name(rule_name, known);
-      raise notice 'there is no rule of the name %', rule_name
+    if bare <> all (known) then
+      nearest := nearest_name(bare, known);
+      raise notice 'there is no rule of the name %', bare
         using hint = coalesce('Did you mean ' || nearest || '?', 'Neither reports nor rule content know it.');
-    elsif error_key is not null then
+    elsif key is not null then
       known := array(
-        select r.error_key from rule r where r.rule_name = notice_unknown_names.rule_name
-        union select c.error_key from rule_content c where c.rule_name = notice_unknown_names.rule_name);
-      if error_key <> all (known) then
-        raise notice 'rule % has no error key %', rule_name, error_key
+        select r.error_key from rule r where r.rule_name = bare
+        union select c.error_key from rule_content c where c.rule_name = bare);
+      if key <> all (known) then
+        raise notice 'rule % has no error key %', bare, key
           using hint = format('It has: %s.', array_to_string(known, ', '));
       end if;
     end if;
-  elsif error_key is not null and not exists (
-      select from rule r where r.error_key = notice_unknown_names.error_key
-      union all select from rule_content c where c.error_key = notice_unknown_names.error_key) then
-    raise notice 'no rule has the error key %', error_key;
+  elsif key is not null and not exists (
+      select from rule r where r.error_key = key
+      union all select from rule_content c where c.error_key = key) then
+    raise notice 'no rule has the error key %', key;
   end if;
 
   if cluster is not null then
@@ -63,5 +65,5 @@ begin
 end $$;
 
 comment on function ccx.notice_unknown_names(bigint, text, text, text, text) is
-  'Says in a NOTICE which of these names nobody knows: organization, cluster, bare rule name, error key, tag; '
+  'Says in a NOTICE which of these names nobody knows: organization, cluster, rule (any spelling), error key, tag; '
   'null: not asked.';

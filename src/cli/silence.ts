@@ -46,9 +46,10 @@ export function addSilenceCommands(program: Command, context: Context): void {
         );
       }
       const everything = all || given.everything === true;
-      const added = await context.withDatabase(async (pool) =>
-        sql.silenceById(pool, await sql.addSilence(pool, matchers, { ...given, everything })),
-      );
+      const added = await context.withDatabase(async (pool) => {
+        const id = await sql.addSilence(pool, matchers, { ...given, everything });
+        return { ...(await sql.silenceById(pool, id)), holds: await sql.silenceHolds(pool, id) };
+      });
       printRows([added], { json: given.json, empty: "" });
     });
 

@@ -104,17 +104,15 @@ export const addSilence = async (
   return id;
 };
 
-/** One silence as it was added, and how many open issues match it now. */
-export const silenceById = (db: Db, id: string): Promise<z.infer<typeof silence> & { holds: number }> =>
-  rowOf(
-    db,
-    silence.extend({ holds: z.number() }),
-    `select v.id, v.starts_at, v.ends_at, v.reason, v.created_by,
-       (select count(*)::integer from silence s cross join lateral ccx.silenced_issues(s, now()) where s.id = v.id) as holds
-     from silences v
-     where v.id = $1`,
-    [id],
-  );
+/** One silence as it was added. */
+export const silenceById = (db: Db, id: string): Promise<z.infer<typeof silence>> =>
+  rowOf(db, silence, "select id, starts_at, ends_at, reason, created_by from silences where id = $1", [id]);
+
+const held = z.object({ holds: z.number() });
+
+/** How many open issues a silence holds, or would once it begins. */
+export const silenceHolds = async (db: Db, id: string): Promise<number> =>
+  (await rowOf(db, held, "select ccx.silence_holds($1) as holds", [id])).holds;
 
 /** The silences in these states: pending, active, expired. */
 export const silences = (db: Db, states: readonly string[]): Promise<AnyRow[]> =>
@@ -488,9 +486,4 @@ export const noticeUnknownNames = (
   db: Db,
   { org, cluster, rule, errorKey, tag }: { [Name in keyof Matchers]?: string | undefined },
 ): Promise<void> =>
-  call(
-    db,
-    `select ccx.notice_unknown_names($1, $2, r.rule_name, coalesce($4, r.error_key), $5)
-     from ccx.rule_ref($3) r`,
-    given(org, cluster, rule, errorKey, tag),
-  );
+  call(db, "select ccx.notice_unknown_names($1, $2, $3, $4, $5)", given(org, cluster, rule, errorKey, tag));

@@ -140,5 +140,9 @@ test("a name that nobody knows is remarked on, with the nearest one, and what is
     );
     const policy = `select set_policy('notifications backend', '{"cooldown": "3 days"}', 'for the test', org_id => 424242)`;
     assert.match(await saying(() => db.query(policy)), /organization 424242/);
+    const { id } = await addSilence(db, { tag: "typo", org_id: Number(org) }, at);
+    assert.equal(await value(db, "select ccx.silence_holds($1)", [id]), 0);
+    const holding = "select ccx.silence_holds(id) from silence where rule_name = 'disk' order by id limit 1";
+    assert.equal(await value(db, holding), 1);
     db.off("notice", hear);
   }));

@@ -15,6 +15,7 @@ import { isStop, stopSignal } from "./cli/stop.ts";
 import { describeConfig, requireKeys } from "./config/config.ts";
 import { ContentError } from "./content/source/error.ts";
 import { asConfigurationError, asRefusal } from "./db/errors.ts";
+import { requireSession } from "./db/server.ts";
 import { ConfigurationError } from "./errors.ts";
 import type { Logger } from "./log.ts";
 import type { Role } from "./run.ts";
@@ -96,11 +97,17 @@ export async function main(argv: string[]): Promise<void> {
     .command("migrate")
     .description("bring the database up to date; waits while another one does")
     .option("--code-only", "only functions, views and triggers: what sql/ has; for graphile-migrate")
-    .action(async ({ codeOnly }: { codeOnly?: true }) => {
+    .option("--wait <seconds>", "give up when the database does not answer for so long (it waits for ever)")
+    .action(async ({ codeOnly, wait }: { codeOnly?: true; wait?: string }) => {
+      if (wait !== undefined && !/^\d{1,6}$/.test(wait))
+        throw new ConfigurationError("--wait has to be a number of seconds.");
       const { config, log } = context.config();
       requireKeys(config, ["databaseUrl"]);
       const { migrate } = await import("./db/migrate.ts");
-      await migrate(config.databaseUrl, log, { codeOnly: codeOnly ?? false });
+      await migrate(config.databaseUrl, log, {
+        codeOnly: codeOnly ?? false,
+        waitSeconds: wait === undefined ? undefined : Number(wait),
+      });
     });
 
   addStatusCommand(program, context);
@@ -120,7 +127,7 @@ export async function main(argv: string[]): Promise<void> {
     .action(async () => {
       const { config, log } = context.config();
       requireKeys(config, ["databaseUrl"]);
-      await context.withDatabase(async () => undefined); // looks whether there is a session to listen in
+      await context.withDatabase(requireSession); // or there would be nothing to hear
       const { tail } = await import("./cli/tail.ts");
       await tail(config.databaseUrl, console.log, stopSignal(log)).catch(withoutWaiting);
     });

@@ -41,7 +41,9 @@ export async function printResult(
   }
   const example = await books.pool.query(
     `select target, org_id, cluster, component, error_key, reasons, total_risk
-     from explain_notification where last_notified_at is null and decision = 'hold'
+     from explain_notification e
+     where decision = 'hold'
+       and not exists (select from notified_issue n where n.issue_id = e.issue_id and not n.resolved)
      order by cardinality(reasons) desc, cluster, component limit 1`,
   );
   const one = example.rows[0];
@@ -63,13 +65,30 @@ export async function printResult(
     say("  README.md                  what this is, and the map of the house");
     return;
   }
-  say(`  psql ${config.databaseUrl}`);
-  say("  table new_issues;     what would be notified now: nothing, since all of it was notified");
+  const url = withoutPassword(config.databaseUrl ?? "");
+  say(
+    "  consumer and worker go on; what is sent to service log goes to a stand-in, nothing leaves this machine",
+  );
+  say(`  psql ${url}`);
+  say("  what was notified, newest first:");
+  say("    select t.name as target, n.cluster, r.component, r.error_key, n.decided_at, n.state");
+  say("    from notification n join notified_issue i on i.notification_id = n.id");
+  say("    join issue on issue.id = i.issue_id join rule r on r.id = issue.rule_id");
+  say("    join event_targets t on t.id = n.target_id order by n.id desc limit 20;");
   if (one) {
     say("  why the example above was held back:");
     say("    select target, decision, reasons, total_risk from explain_notification");
     say(`    where cluster = '${one.cluster}' and error_key = '${one.error_key}';`);
   }
-  say("  what was notified or skipped, newest first:");
-  say("    select * from reported order by notified_at desc limit 20;");
+  say("  for a message of your own, and for every command, in another terminal:");
+  say(`    export DATABASE_URL='${url}' KAFKA_BROKERS='${config.kafkaBrokers?.join(",")}'`);
+  say(`    export CCX_RESULTS_TOPIC='${config.resultsTopic}'`);
+  say("    npm run send");
+}
+
+/** The password of somebody's server does not belong on a screen; psql and npx ccx take it from PGPASSWORD. */
+function withoutPassword(databaseUrl: string): string {
+  const url = new URL(databaseUrl);
+  url.password = "";
+  return url.href;
 }

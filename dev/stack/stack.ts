@@ -111,8 +111,9 @@ async function main(): Promise<void> {
       log: (line) => console.error(line),
     });
     stop = stack.stop;
-    console.log(`DATABASE_URL=${stack.databaseUrl}`);
-    console.log(`KAFKA_BROKERS=${stack.kafkaBrokers}`);
+    console.log(`export DATABASE_URL=${stack.databaseUrl}`);
+    console.log(`export KAFKA_BROKERS=${stack.kafkaBrokers}`);
+    console.error("The database is empty: npx ccx migrate, or npm run samples, fills it.");
     console.log(`psql ${stack.databaseUrl}`);
     console.error(`Logs are in ${stack.directory}. Ctrl-C stops the stack and removes its data.`);
     setInterval(() => {}, 2 ** 30); // the stack itself keeps no process alive

@@ -2010,6 +2010,12 @@ function ccx.message_body(n notification)
   returns TABLE(issues jsonb)
   language sql stable parallel safe;
 
+-- The candidate that has most pairs of letters in common with this name; null: none has half of them.
+function ccx.nearest_name(name text, candidates text[])
+  returns text
+  language sql immutable parallel safe
+  set search_path=public, ccx, pg_temp;
+
 -- An id for a message (notification.message_id): a UUID of version 4 that begins with the time, in milliseconds.
 function ccx.new_message_id()
   returns uuid
@@ -2035,6 +2041,12 @@ function ccx.next_delivery_at(target_id integer)
 function ccx.next_rejected(after_id bigint, last_id bigint, batch_size integer, max_bytes bigint, reason text DEFAULT NULL::text, topic text DEFAULT NULL::text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, ids bigint[] DEFAULT NULL::bigint[], positions text[] DEFAULT NULL::text[])
   returns TABLE(id bigint, kafka_offset bigint, value bytea)
   language sql stable parallel safe;
+
+-- Says in a NOTICE which of these names nobody knows: organization, cluster, rule (any spelling), error key, tag; null: not asked.
+function ccx.notice_unknown_names(org_id bigint, cluster text, rule text, error_key text, tag text)
+  returns void
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
 
 -- Whether another message, sent or on its way, tells the same: then this entry of the ledger cannot count as notified, too.
 function ccx.notified_elsewhere(i notified_issue)
@@ -2186,6 +2198,12 @@ function ccx.settle_dead_letters(ids bigint[], error text DEFAULT NULL::text, at
 function ccx.settle_notifications(outcomes jsonb, at timestamp with time zone DEFAULT NULL::timestamp with time zone)
   returns TABLE(sent integer, retried integer, dead integer, circuit text)
   language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- How many open issues match this silence.
+function ccx.silence_holds(id bigint, at timestamp with time zone DEFAULT now())
+  returns integer
+  language sql stable
   set search_path=public, ccx, pg_temp;
 
 -- When a silence really holds: its period, but not before it was created and not after it was ended.

@@ -5,7 +5,8 @@
 -- whose issues stay as they are, and apply_hits() opens and closes rows of issue and keeps each time that an
 -- issue was there as a row of occurrence. Decisions and explanations ask flapping_until() whether an issue
 -- comes and goes, and within_reevaluation_window() whether a cluster reported lately; deliveries ask
--- hit_details() what the report says of a hit.
+-- hit_details() what the report says of a hit. notice_unknown_names() says which names of a request nobody
+-- knows.
 
 --!include issues/tables.sql
 --!include issues/within_reevaluation_window.sql
@@ -20,3 +21,5 @@
 --!include issues/tg_new_reports__issues.sql
 --!include issues/flapping_until.sql
 --!include issues/newest_report_at.sql
+--!include issues/nearest_name.sql
+--!include issues/notice_unknown_names.sql

@@ -90,6 +90,7 @@ begin
   execute format('insert into policy (%1$s) select %1$s from (select ($1).*) successor returning *', columns)
   into successor
   using successor;
+  perform notice_unknown_names(set_policy.org_id, null, scope_rule, null, null);
   perform request_decisions('policy changed',
     case when scope_rule is not null then array[scope_rule] end, set_policy.org_id, at => set_policy.at);
   return successor;

@@ -18,6 +18,8 @@ begin
   if acknowledge.cluster is not null and acknowledge.justification is not null then
     raise exception 'an acknowledgement for one cluster has no place for a justification' using errcode = 'NTA02';
   end if;
+  perform notice_unknown_names(acknowledge.org_id, acknowledge.cluster, asked.rule_name, nullif(key, ''),
+    null);
   if acknowledge.cluster is null then
     -- somebody may have spelled the rule another way
     if exists (

@@ -44,6 +44,10 @@ begin
       everything,
     tstzrange(coalesce(starts_at, add_silence.at), ends_at), add_silence.reason, add_silence.at)
   returning * into added;
+  perform notice_unknown_names(added.org_id, added.cluster, added.rule_name, added.error_key, added.tag);
+  if not exists (select from silenced_issues(added, add_silence.at)) then
+    raise notice 'this silence matches no open issue now';
+  end if;
   return added;
 exception
   when exclusion_violation then

@@ -13,6 +13,7 @@
 --!include silence/first_acknowledgement.sql
 --!include silence/tg_acknowledgement__rules.sql
 --!include silence/silenced_issues.sql
+--!include silence/silence_holds.sql
 --!include silence/preview_silence.sql
 --!include silence/add_silence.sql
 --!include silence/end_silence.sql

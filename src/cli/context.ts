@@ -4,6 +4,7 @@ import { asConfigurationError } from "../db/errors.ts";
 import { createPool } from "../db/pool.ts";
 import { requireSession } from "../db/server.ts";
 import { createLogger, type Logger } from "../log.ts";
+import { visible } from "./output.ts";
 
 /** What a command starts from. */
 export type Context = {
@@ -23,15 +24,31 @@ export function createContext(file: () => string | undefined): Context {
     async withDatabase(work) {
       const { config: loaded, log } = config();
       requireKeys(loaded, ["databaseUrl"]);
-      const pool = createPool({ databaseUrl: loaded.databaseUrl, size: 1, name: "ccx", log });
+      const pool = createPool({
+        ...{ databaseUrl: loaded.databaseUrl, size: 1, name: "ccx", log },
+        onConnect: requireSession,
+      });
+      pool.on("connect", (client) => client.on("notice", say));
       try {
-        await requireSession(pool).catch(withoutWaiting);
         return await work(pool).catch(withoutWaiting);
       } finally {
         await pool.end();
       }
     },
   };
+}
+
+/** What the database remarks on a request that it carries out: a name that nobody knows. */
+function say({
+  severity,
+  message,
+  hint,
+}: {
+  severity?: string | undefined;
+  message?: string | undefined;
+  hint?: string | undefined;
+}): void {
+  if (severity === "NOTICE") console.error(`ccx: ${visible([message, hint].filter(Boolean).join(". "))}`);
 }
 
 /** For what does not wait for a database that is away. */

@@ -39,7 +39,11 @@ export function addExplainCommands(program: Command, context: Context): void {
       }
       if (!(given.cluster ?? given.org ?? given.rule ?? given.all))
         throw new ConfigurationError("Give --cluster, --org or --rule; --all explains the whole fleet.");
-      const rows = await context.withDatabase((pool) => sql.explainAt(pool, given));
+      const rows = await context.withDatabase(async (pool) => {
+        const found = await sql.explainAt(pool, given);
+        if (found.length === 0) await sql.noticeUnknownNames(pool, given);
+        return found;
+      });
       printRows(rows, { json, empty: "No open issue." });
       if (rows.length === 0) process.exitCode = 3;
     });

@@ -46,9 +46,10 @@ export function addSilenceCommands(program: Command, context: Context): void {
         );
       }
       const everything = all || given.everything === true;
-      const added = await context.withDatabase(async (pool) =>
-        sql.silenceById(pool, await sql.addSilence(pool, matchers, { ...given, everything })),
-      );
+      const added = await context.withDatabase(async (pool) => {
+        const id = await sql.addSilence(pool, matchers, { ...given, everything });
+        return { ...(await sql.silenceById(pool, id)), holds: await sql.silenceHolds(pool, id) };
+      });
       printRows([added], { json: given.json, empty: "" });
     });
 
@@ -76,7 +77,11 @@ export function addSilenceCommands(program: Command, context: Context): void {
   withMatchers(silence.command("preview"))
     .description("the open issues that such a silence would hold; exit code 3 when there are none")
     .action(async (given: sql.Matchers & { json?: boolean }) => {
-      const rows = await context.withDatabase((pool) => sql.previewSilence(pool, given));
+      const rows = await context.withDatabase(async (pool) => {
+        const found = await sql.previewSilence(pool, given);
+        if (found.length === 0) await sql.noticeUnknownNames(pool, given);
+        return found;
+      });
       printRows(rows, { json: given.json, empty: "It would hold nothing." });
       if (rows.length === 0) process.exitCode = 3;
     });

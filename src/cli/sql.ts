@@ -108,6 +108,12 @@ export const addSilence = async (
 export const silenceById = (db: Db, id: string): Promise<z.infer<typeof silence>> =>
   rowOf(db, silence, "select id, starts_at, ends_at, reason, created_by from silences where id = $1", [id]);
 
+const held = z.object({ holds: z.number() });
+
+/** How many open issues a silence holds, or would once it begins. */
+export const silenceHolds = async (db: Db, id: string): Promise<number> =>
+  (await rowOf(db, held, "select ccx.silence_holds($1) as holds", [id])).holds;
+
 /** The silences in these states: pending, active, expired. */
 export const silences = (db: Db, states: readonly string[]): Promise<AnyRow[]> =>
   rowsOf(db, anyRow, "select * from silences where state = any ($1::text[]) order by starts_at, id", [
@@ -474,3 +480,10 @@ export const previewRetention = (db: Db): Promise<AnyRow[]> =>
 
 /** How the service is: one row for each thing that may be stuck. */
 export const status = (db: Db): Promise<AnyRow[]> => rowsOf(db, anyRow, "select * from status");
+
+/** Has the database say, as a NOTICE, which of these names nobody knows. */
+export const noticeUnknownNames = (
+  db: Db,
+  { org, cluster, rule, errorKey, tag }: { [Name in keyof Matchers]?: string | undefined },
+): Promise<void> =>
+  call(db, "select ccx.notice_unknown_names($1, $2, $3, $4, $5)", given(org, cluster, rule, errorKey, tag));

@@ -2,6 +2,7 @@ import { Logger as GraphileLogger, migrate as migrateGraphile } from "graphile-m
 import { runMigrations, Logger as WorkerLogger } from "graphile-worker";
 import type { Pool, PoolClient } from "pg";
 import type { Logger } from "pino";
+import { ConfigurationError } from "../errors.ts";
 import { loadedObjects } from "./code_catalog.ts";
 import { type CodeObject, readCode } from "./code_files.ts";
 import { codeOf } from "./errors.ts";
@@ -15,17 +16,21 @@ import { waitForDatabase } from "./wait.ts";
  * Brings the database up to date: graphile-worker's schema first, since our functions queue jobs, then the
  * tables (migrations/), then the code (sql/). Does nothing, and takes no lock, when it is up to date; a
  * second one at the same time waits for the first. `codeOnly` leaves out the tables, for graphile-migrate's
- * own commands.
+ * own commands. It waits for a database that is away, for `waitSeconds` at most where that is given.
  * @throws ConfigurationError for what a person has to change: credentials, somebody's view in the way
  */
 export async function migrate(
   databaseUrl: string,
   log: Logger,
-  { codeOnly = false, code }: { codeOnly?: boolean; code?: readonly CodeObject[] } = {},
+  {
+    codeOnly = false,
+    code,
+    waitSeconds,
+  }: { codeOnly?: boolean; code?: readonly CodeObject[]; waitSeconds?: number | undefined } = {},
 ): Promise<void> {
   const pool = createPool({ databaseUrl, size: 3, name: "ccx migrate", log });
   try {
-    await waitForDatabase(pool, log);
+    await waitFor(pool, log, waitSeconds);
     await requireServer(pool, { writes: true });
     await refuseForeignTables(pool);
     const wanted = code ?? (await readCode());
@@ -45,6 +50,19 @@ export async function migrate(
     }
   } finally {
     await pool.end();
+  }
+}
+
+async function waitFor(pool: Pool, log: Logger, seconds: number | undefined): Promise<void> {
+  if (seconds === undefined) return await waitForDatabase(pool, log);
+  const signal = AbortSignal.timeout(seconds * 1_000);
+  try {
+    await waitForDatabase(pool, log, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new ConfigurationError(`The database of DATABASE_URL did not answer within ${seconds} s.`, {
+      cause: error,
+    });
   }
 }
 

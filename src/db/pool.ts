@@ -24,6 +24,8 @@ export function createPool(options: {
   log: Logger;
   /** where names without a schema are looked up; "public" unless given, whatever the user's own setting is */
   searchPath?: string;
+  /** called with each new connection before it is used; where it rejects, so does whoever wanted one */
+  onConnect?: (client: pg.ClientBase) => Promise<void>;
 }): pg.Pool {
   const types = {
     getTypeParser(oid: number, format?: "text" | "binary") {
@@ -45,6 +47,7 @@ export function createPool(options: {
     // a user called ccx would otherwise find, and create, everything in the schema of that name first
     options: `${given.options} -c timezone=UTC -c datestyle=ISO -c search_path=${options.searchPath ?? "public"}`,
     types: types as never,
+    ...(options.onConnect && { onConnect: options.onConnect }),
   });
   // An idle connection that breaks is not an error of ours: the next query gets a new one, or fails and says
   // why.

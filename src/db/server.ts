@@ -1,4 +1,4 @@
-import type { Pool } from "pg";
+import type { ClientBase, Pool } from "pg";
 import { ConfigurationError } from "../errors.ts";
 import { behindPooler } from "./errors.ts";
 
@@ -52,8 +52,8 @@ const session = "current_setting('TimeZone') as time_zone, current_setting('sear
  * which we connect would give wrong times, and nothing to LISTEN.
  * @throws ConfigurationError, one sentence, when it has lost what it was begun with
  */
-export async function requireSession(pool: Pool): Promise<void> {
-  const { rows } = await pool.query<{ time_zone: string; search_path: string }>(`select ${session}`);
+export async function requireSession(db: Pick<ClientBase, "query">): Promise<void> {
+  const { rows } = await db.query<{ time_zone: string; search_path: string }>(`select ${session}`);
   if (rows[0]) refuseLostSettings(rows[0]);
 }
 

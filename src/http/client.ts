@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { Agent, buildConnector, request } from "undici";
+import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent, Pool, request } from "undici";
+import { ConfigurationError } from "../errors.ts";
 import { ForbiddenAddress, guardedLookup, isForbiddenHost } from "./guard.ts";
 
 /** Bounds of one HTTP exchange. */
@@ -35,13 +36,22 @@ export class NoAnswer extends Error {
   }
 }
 
+/** A stand-in on this machine is never behind a proxy. */
+const neverProxied = "localhost,127.0.0.1,[::1]";
+
 /**
  * Connections of one receiver; the caller closes it. None goes to a forbidden address, whatever DNS says by
- * then.
+ * then. HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment count, in either case; the proxy's own address is
+ * looked at in the same way. What it connects to is its affair, but a URL with a forbidden host is refused
+ * before it is asked.
+ * @throws ConfigurationError when a proxy is no URL, ForbiddenAddress when it has a forbidden address
  */
-export function createAgent(limits: Pick<HttpLimits, "connectTimeoutMs">): Agent {
+export function createAgent(
+  limits: Pick<HttpLimits, "connectTimeoutMs">,
+  env: Record<string, string | undefined> = process.env,
+): Dispatcher {
   const connectTo = buildConnector({ timeout: limits.connectTimeoutMs, lookup: guardedLookup });
-  return new Agent({
+  const options: Agent.Options = {
     connect: (options, callback) =>
       // an address is not looked up
       isForbiddenHost(options.hostname)
@@ -50,6 +60,23 @@ export function createAgent(limits: Pick<HttpLimits, "connectTimeoutMs">): Agent
     // The time of the whole exchange is bounded by its signal, in `send`.
     headersTimeout: 0,
     bodyTimeout: 0,
+  };
+  const [http, https, none] = ["http_proxy", "https_proxy", "no_proxy"].map(
+    (name) => env[name] || env[name.toUpperCase()] || undefined,
+  );
+  if (http === undefined && https === undefined) return new Agent(options);
+  if ([http, https].some((url) => url !== undefined && !/^https?:$/.test(URL.parse(url)?.protocol ?? "")))
+    throw new ConfigurationError("HTTPS_PROXY and HTTP_PROXY have to be http(s):// URLs of a proxy.");
+  return new EnvHttpProxyAgent({
+    ...options,
+    httpProxy: http ?? "",
+    httpsProxy: https ?? "",
+    noProxy: none === "*" ? none : [neverProxied, none].filter(Boolean).join(","),
+    proxyTls: { timeout: limits.connectTimeoutMs, lookup: guardedLookup } as buildConnector.BuildOptions,
+    clientFactory: (origin, given) => {
+      if (isForbiddenHost(origin.hostname)) throw new ForbiddenAddress(origin.hostname);
+      return new Pool(origin, given);
+    },
   });
 }
 
@@ -60,7 +87,7 @@ export function createAgent(limits: Pick<HttpLimits, "connectTimeoutMs">): Agent
  * @throws NoAnswer
  */
 export async function send(
-  agent: Agent,
+  agent: Dispatcher,
   url: URL,
   { method, headers, body }: HttpRequest,
   limits: HttpLimits,

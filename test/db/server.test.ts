@@ -91,3 +91,11 @@ test("a database that is read-only, in another encoding or of another program is
   await database.pool.query("create table new_reports (org_id integer)");
   await refuse(/has a table new_reports that ccx-notifications did not make/);
 });
+
+test("a migration that is told how long to wait gives up a database that is away, and names it", async () => {
+  const gone = "postgres://dev@127.0.0.1:1/nowhere";
+  await assert.rejects(migrate(gone, log, { waitSeconds: 0 }), {
+    name: "ConfigurationError",
+    message: "The database of DATABASE_URL did not answer within 0 s.",
+  });
+});

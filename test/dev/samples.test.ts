@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
+import { resultOf } from "../../dev/demo/send.ts";
 import { type SampleMessage, sampleMessages } from "../../dev/samples/samples.ts";
 import { readContent } from "../../src/content/source/read.ts";
+import { parseMessage } from "../../src/ingest/parse_message.ts";
 
 const now = new Date("2026-03-01T12:00:00Z");
 const generate = (reports: number, seed = 1) => sampleMessages({ reports, seed, now });
@@ -178,4 +180,18 @@ test("every rule that hits has sample content, but for unlisted_rule", async () 
     [...hit].sort(),
     [...known, "ccx_rules_ocp.external.rules.unlisted_rule.report|UNLISTED"].sort(),
   );
+});
+
+test("a result of one's own is one that the service takes, with the issue that is asked for, or none", () => {
+  const cluster = "5d5892d3-1f74-4ccf-91af-548dfc9767aa";
+  for (const [rule, components] of [
+    ["ccx_rules_ocp.external.rules.disk|KEY", ["ccx_rules_ocp.external.rules.disk.report"]],
+    ["ccx_rules_ocp.external.rules.disk.report|KEY", ["ccx_rules_ocp.external.rules.disk.report"]],
+    ["ccx_rules_ocp.external.rules.disk|", []],
+  ] as const) {
+    const parsed = parseMessage(Buffer.from(resultOf({ cluster, org: 7, rule, now })), now);
+    assert.ok(parsed.kind === "report", JSON.stringify(parsed));
+    const { reports } = JSON.parse(parsed.report);
+    assert.deepEqual([parsed.cluster, reports.map((hit: Hit) => hit.component)], [cluster, components]);
+  }
 });

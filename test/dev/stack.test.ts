@@ -90,9 +90,9 @@ test("npm run stack tells where it is and ends with Ctrl-C", async (t) => {
     output += `${line}\n`;
     if (line.startsWith("psql ")) break;
   }
-  const [, port] = /^DATABASE_URL=postgres:\/\/dev@127\.0\.0\.1:(\d+)\/ccx$/m.exec(output) ?? [];
+  const [, port] = /^export DATABASE_URL=postgres:\/\/dev@127\.0\.0\.1:(\d+)\/ccx$/m.exec(output) ?? [];
   assert.ok(port, output);
-  assert.match(output, /^KAFKA_BROKERS=127\.0\.0\.1:\d+$/m);
+  assert.match(output, /^export KAFKA_BROKERS=127\.0\.0\.1:\d+$/m);
   assert.match(output, /^psql postgres:/m);
   child.kill("SIGINT");
   assert.deepEqual(await once(child, "exit"), [0, null]);

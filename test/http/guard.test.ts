@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import dns from "node:dns";
+import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { describe, it, type TestContext } from "node:test";
 import { loadConfig } from "../../src/config/config.ts";
 import { keyList } from "../../src/config/keys.ts";
@@ -72,7 +73,7 @@ const permitted = [
 
 /** The configuration keys that name a URL, with a good one. */
 const urlKeys = keyList
-  .filter(([, { key }]) => key.endsWith("_URL") && key !== "DATABASE_URL")
+  .filter(([, { key }]) => key.endsWith("_URL") && !key.includes("DATABASE"))
   .map(([, { key }]) => key);
 const account = { CCX_SERVICE_LOG_CLIENT_ID: "me", CCX_SERVICE_LOG_CLIENT_SECRET: "s" };
 
@@ -324,4 +325,55 @@ it("no redirect is followed, to wherever it leads: Service Log, token server, co
     await Promise.all([refused.close(), tokens.close(), client.close()]);
     await server[Symbol.asyncDispose]();
   }
+});
+
+describe("a proxy of the environment", () => {
+  /** A proxy that notes whom it is to connect to, and connects everybody to `port` of this machine. */
+  const startProxy = async (t: TestContext, port: number) => {
+    const asked: string[] = [];
+    const proxy = createServer((request, response) => {
+      asked.push(String(request.url));
+      response.end("by the proxy");
+    });
+    proxy.on("connect", (request, socket, head) => {
+      asked.push(String(request.url));
+      const upstream = connect(port, "127.0.0.1", () => {
+        socket.write("HTTP/1.1 200 OK\r\n\r\n");
+        upstream.write(head);
+        socket.pipe(upstream).pipe(socket);
+      });
+    });
+    proxy.listen(0, "127.0.0.1");
+    await once(proxy, "listening");
+    t.after(() => proxy.close());
+    return { asked, url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` };
+  };
+  const get = { method: "GET", headers: {} } as const;
+
+  it("is asked for other machines, unless NO_PROXY names them, and never for this one", async (t) => {
+    const server = createServer((_request, response) => response.end("here"));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    t.after(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const { asked, url } = await startProxy(t, port);
+    for (const names of [{ HTTP_PROXY: url }, { http_proxy: url, NO_PROXY: "none.test" }]) {
+      const agent = createAgent(limits, names);
+      t.after(() => agent.close());
+      assert.equal((await send(agent, new URL("http://content.test/x"), get, limits)).status, 200);
+      assert.match(asked.pop() ?? "", /content\.test/);
+      await send(agent, new URL(`http://127.0.0.1:${port}/`), get, limits);
+      assert.deepEqual(asked, []);
+    }
+    const direct = createAgent(limits, { HTTP_PROXY: url, no_proxy: "content.test" });
+    t.after(() => direct.close());
+    await assert.rejects(send(direct, new URL("http://content.test/"), get, limits), NoAnswer);
+    assert.deepEqual(asked, []);
+  });
+
+  it("is refused where it is no URL, or at a forbidden address", () => {
+    for (const proxy of ["proxy:3128", "socks5://h", "nonsense"])
+      assert.throws(() => createAgent(limits, { HTTPS_PROXY: proxy }), ConfigurationError, proxy);
+    assert.throws(() => createAgent(limits, { HTTPS_PROXY: "http://169.254.169.254" }), ForbiddenAddress);
+  });
 });

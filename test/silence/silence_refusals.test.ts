@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { NoticeMessage as Notice } from "pg-protocol/dist/messages.js";
+import { aCluster, loadContent, reportAndDecide, value } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 import { addSilence, endSilence, type GivenSilence, wholeTable } from "../support/policies.ts";
 import { refused } from "../support/sessions.ts";
@@ -97,4 +99,50 @@ test("only a silence that is still to come or in force can be ended, once", () =
     await refused(db, none, () => endSilence(db, over.id, "2026-03-02"));
     await refused(db, none, () => endSilence(db, 987_654_321, "2026-03-03"));
     assert.deepEqual(await wholeTable(db, "silence"), before);
+  }));
+
+test("a name that nobody knows is remarked on, with the nearest one, and what is asked is done all the same", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, ["disk", "nodes_requirements_check"]);
+    await reportAndDecide(db, cluster, "2026-02-28T12:00Z", ["disk"]);
+    const said: string[] = [];
+    const hear = ({ message, hint }: Notice) => void said.push(`${message} ${hint}`);
+    db.on("notice", hear);
+    const saying = async (work: () => Promise<unknown>) => {
+      said.length = 0;
+      await work();
+      return said.join("; ");
+    };
+    const org = await value(db, "select org_id from latest_report limit 1");
+    for (const [silence, remark] of [
+      [{ cluster }, /^$/],
+      [{ rule: "disk", org_id: org }, /^$/],
+      [{ rule: "x.y.disk.report" }, /^$/],
+      [
+        { rule: "node_requirement_chek" },
+        /no rule of the name .+ Did you mean nodes_requirements_check\?; .+ no open issue/,
+      ],
+      [{ rule: "zzz" }, /no rule of the name zzz Neither/],
+      [{ rule: "disk", error_key: "NOPE" }, /rule disk has no error key NOPE It has: /],
+      [{ error_key: "NOPE" }, /no rule has the error key NOPE/],
+      [{ cluster: cluster.slice(0, 8) }, new RegExp(`has never reported Did you mean ${cluster}`)],
+      [{ cluster: "nope" }, /cluster nope has never reported A cluster is named by its whole UUID/],
+      [{ cluster, org_id: 424_242 }, /is of organization \d+, not of 424242/],
+      [{ org_id: 424_242 }, /no cluster of organization 424242 has ever reported/],
+      [{ tag: "typo" }, /no rule has the tag typo/],
+      [{ rule: "nodes_requirements_check" }, /^this silence matches no open issue now/],
+    ] as [GivenSilence, RegExp][])
+      assert.match(await saying(() => addSilence(db, silence, at)), remark, JSON.stringify(silence));
+    assert.match(
+      await saying(() => db.query("select acknowledge(424242, 'dsk')")),
+      /no rule of the name dsk .+ organization 424242/,
+    );
+    const policy = `select set_policy('notifications backend', '{"cooldown": "3 days"}', 'for the test', org_id => 424242)`;
+    assert.match(await saying(() => db.query(policy)), /organization 424242/);
+    const { id } = await addSilence(db, { tag: "typo", org_id: Number(org) }, at);
+    assert.equal(await value(db, "select ccx.silence_holds($1)", [id]), 0);
+    const holding = "select ccx.silence_holds(id) from silence where rule_name = 'disk' order by id limit 1";
+    assert.equal(await value(db, holding), 1);
+    db.off("notice", hear);
   }));

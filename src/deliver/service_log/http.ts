@@ -1,4 +1,4 @@
-import type { Agent } from "undici";
+import type { Dispatcher } from "undici";
 import { ConfigurationError, DeliveryError } from "../../errors.ts";
 import { type HttpLimits, type HttpRequest, NoAnswer, send } from "../../http/client.ts";
 import { urlProblem } from "../../http/guard.ts";
@@ -40,7 +40,7 @@ export function unanswered(name: string, error: unknown, timedOut = false): Deli
  * @throws DeliveryError "timeout" or "network" when there is no answer. The request may have been acted on.
  */
 export async function exchange(
-  agent: Agent,
+  agent: Dispatcher,
   url: URL,
   what: HttpRequest,
   limits: HttpLimits,

@@ -1,6 +1,7 @@
 -- Who waits for a decision, and how workers are woken. A row of decision_due is a cluster that waits; reports
 -- add one through mark_due(), and so does everything else that may change an answer; a decision begins with
--- take_due(). A change whose clusters are not known yet (a policy, a silence, new content) adds a row to
+-- take_due(). Where more messages of a partition are known to follow, a decision waits for them:
+-- release_caught_up() ends that. A change whose clusters are not known yet (a policy, a silence, new content) adds a row to
 -- decision_request with request_decisions() instead; a trigger on that table wakes the deciders when its
 -- transaction commits. The wake_… functions queue a graphile-worker job. A job is only a wake-up: the work is
 -- in the tables, so that a lost job delays work and never loses it. announce() tells people who watch (`ccx
@@ -10,6 +11,7 @@
 --!include queue/announce.sql
 --!include queue/mark_due.sql
 --!include queue/take_due.sql
+--!include queue/release_caught_up.sql
 --!include queue/wake_decide.sql
 --!include queue/tg_decision_request__wake.sql
 --!include queue/request_decisions.sql

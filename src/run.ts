@@ -1,5 +1,6 @@
 import type { TaskList } from "graphile-worker";
 import type { Kafka } from "kafkajs";
+import type { Pool } from "pg";
 import type { Logger } from "pino";
 import decide from "../tasks/decide.ts";
 import deliverNotificationsBackend from "../tasks/deliver_notifications_backend.ts";
@@ -11,6 +12,7 @@ import sweep from "../tasks/sweep.ts";
 import { type Config, requireKeys } from "./config/config.ts";
 import { ContentTexts } from "./content/render/texts.ts";
 import { contentSourceOf } from "./content/source/fetch.ts";
+import { limited } from "./db/limits.ts";
 import { createPool, endPool } from "./db/pool.ts";
 import { requireSameRelease } from "./db/release.ts";
 import { requireServer } from "./db/server.ts";
@@ -24,6 +26,7 @@ import { ResultsConsumer } from "./ingest/consumer.ts";
 import type { DeadLetters } from "./ingest/dead_letters.ts";
 import { createKafka } from "./kafka/client.ts";
 import { registerCodecs } from "./kafka/codecs.ts";
+import { passOnUnreadable } from "./kafka/fetched.ts";
 import { createProducer } from "./kafka/producer.ts";
 import type { Services } from "./worker/services.ts";
 import { startWorker } from "./worker/worker.ts";
@@ -61,6 +64,7 @@ export async function run(
   await requireSameRelease(pool);
 
   registerCodecs();
+  passOnUnreadable();
   const kafka = createKafka(config, log);
   const failures: Promise<never>[] = [];
 
@@ -78,20 +82,25 @@ export async function run(
         "CCX_SERVICE_LOG_URL is not set: notifications for the service log wait for a process that has it",
       );
     const contentSource = contentSourceOf(config);
-    const contentTexts = await ContentTexts.create(pool, log);
+    const upkeep = limited(pool, limitsOf(config, "upkeep"));
+    const contentTexts = await ContentTexts.create(upkeep, log);
     stack.defer(() => contentTexts.dispose());
     stack.defer(await contentTexts.watch(config.databaseUrl));
     const deadLetters = createDeadLetters(config, kafka, stack);
-    const tasks = tasksWith({
-      pool,
-      log,
-      deciders: config.deciders,
-      contentTexts,
-      notificationsBackend,
-      serviceLog,
-      contentSource,
-      deadLetters,
-    });
+    const tasks = tasksWith(
+      {
+        pool: upkeep,
+        log,
+        deciders: config.deciders,
+        contentTexts,
+        notificationsBackend,
+        serviceLog,
+        contentSource,
+        deadLetters,
+      },
+      limited(pool, limitsOf(config, "decide")),
+      limited(pool, limitsOf(config, "deliver")),
+    );
     const worker = await startWorker({ pool, log, tasks, roles });
     stack.defer(() => worker.stop());
     // beside the consumer, not after it: together they have ten seconds
@@ -102,11 +111,12 @@ export async function run(
   if (roles.includes("consume")) {
     const consumer = new ResultsConsumer({
       kafka,
-      pool,
+      pool: limited(pool, limitsOf(config, "ingest")),
       log,
       topic: config.resultsTopic,
       group: config.consumerGroup,
       batchSize: config.batchSize,
+      catchUpMs: config.catchUpSeconds * 1_000,
     });
     stack.defer(() => consumer.stop());
     // kafkajs does not hear the signal while it connects
@@ -123,17 +133,29 @@ export async function run(
   log.info("stopping, finishing what is in hand");
 }
 
-/** The tasks of this process: those which need something that it is not configured for are left to others. */
-function tasksWith(services: Services): TaskList {
+/**
+ * The tasks of this process: those which need something that it is not configured for are left to others.
+ * Decisions and deliveries have pools of their own, for their limits.
+ */
+function tasksWith(services: Services, toDecide: Pool, toDeliver: Pool): TaskList {
   const { serviceLog, contentSource, deadLetters } = services;
+  const delivering = { ...services, pool: toDeliver };
   return {
-    decide: decide(services),
-    deliver_notifications_backend: deliverNotificationsBackend(services),
-    ...(serviceLog && { deliver_service_log: deliverServiceLog({ ...services, serviceLog }) }),
+    decide: decide({ ...services, pool: toDecide }),
+    deliver_notifications_backend: deliverNotificationsBackend(delivering),
+    ...(serviceLog && { deliver_service_log: deliverServiceLog({ ...delivering, serviceLog }) }),
     ...(contentSource && { fetch_content: fetchContent({ ...services, contentSource }) }),
     ...(deadLetters && { forward_rejected: forwardRejected({ ...services, deadLetters }) }),
     retain: retain(services),
     sweep: sweep(services),
+  };
+}
+
+function limitsOf(config: Config, kind: "ingest" | "decide" | "deliver" | "upkeep") {
+  return {
+    statementMs: config[`${kind}StatementTimeoutMs`],
+    lockMs: config[`${kind}LockTimeoutMs`],
+    idleInTransactionMs: config.idleInTransactionTimeoutMs,
   };
 }
 

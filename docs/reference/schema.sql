@@ -309,6 +309,12 @@ create table consumer_offset (
   next_offset bigint not null,
   -- when it last moved
   updated_at timestamp with time zone not null default now(),
+  -- where the partition ended when its last batch was fetched; null: not known yet
+  high_watermark bigint,
+  -- when that was stored
+  high_watermark_at timestamp with time zone,
+  -- more of the partition was known to follow: decisions on its reports wait for the rest
+  is_behind boolean not null default false,
   constraint consumer_offset_pkey PRIMARY KEY (topic, partition)
 ) with (fillfactor=50);
 
@@ -318,12 +324,15 @@ create table decision_due (
   org_id bigint not null,
   -- the cluster
   cluster text collate "C" not null,
-  -- since when it waits
+  -- since when it waits; in the future: until when it waits at most for the rest of backlog_of
   due_at timestamp with time zone not null default now(),
   -- a new report arrived (its outcome is written to reported); false: asked again because something else changed
   by_report boolean not null default false,
+  -- topic/partition that held more messages when the report was stored: decided once it is caught up with, or from due_at on; null: waits for nothing
+  backlog_of text collate "C",
   constraint decision_due_pkey PRIMARY KEY (cluster, org_id)
 ) with (fillfactor=70);
+CREATE INDEX decision_due_backlog_idx ON public.decision_due USING btree (backlog_of) WHERE (backlog_of IS NOT NULL);
 CREATE INDEX decision_due_order_idx ON public.decision_due USING btree (due_at);
 
 -- decisions to be taken anew because something else than a report changed; clusters go from here to decision_due, so many at a time; written by decide, queue: a decision crosses off what it has expanded
@@ -719,6 +728,8 @@ create table rejected_message (
   retried_at timestamp with time zone,
   -- when a retry stored it; null: it is still rejected
   stored_at timestamp with time zone,
+  -- when the service tries it again by itself, since time may mend what was wrong; null: it does not
+  retry_due_at timestamp with time zone,
   -- when it may go to the dead-letter topic, or the lease of the worker that has it ends; null: it need not go (any more)
   dead_letter_due_at timestamp with time zone default now(),
   -- when it was written to the dead-letter topic
@@ -727,12 +738,13 @@ create table rejected_message (
   dead_letter_error text,
   constraint rejected_message_pkey PRIMARY KEY (id),
   constraint rejected_message_attempts_check CHECK (attempts > 0),
-  constraint rejected_message_reason_check CHECK (reason = ANY (ARRAY['tombstone'::text, 'empty'::text, 'too_large'::text, 'bad_compression'::text, 'invalid_utf8'::text, 'nul_character'::text, 'invalid_surrogate'::text, 'too_deep'::text, 'invalid_number'::text, 'not_json'::text, 'not_object'::text, 'missing_org_id'::text, 'invalid_org_id'::text, 'invalid_account_number'::text, 'missing_cluster_name'::text, 'invalid_cluster_name'::text, 'missing_report'::text, 'invalid_report'::text, 'missing_last_checked'::text, 'invalid_last_checked'::text, 'future_last_checked'::text, 'invalid_version'::text, 'not_storable'::text]))
+  constraint rejected_message_reason_check CHECK (reason = ANY (ARRAY['tombstone'::text, 'empty'::text, 'too_large'::text, 'bad_compression'::text, 'invalid_utf8'::text, 'nul_character'::text, 'invalid_surrogate'::text, 'too_deep'::text, 'invalid_number'::text, 'not_json'::text, 'not_object'::text, 'missing_org_id'::text, 'invalid_org_id'::text, 'invalid_account_number'::text, 'missing_cluster_name'::text, 'invalid_cluster_name'::text, 'missing_report'::text, 'invalid_report'::text, 'missing_last_checked'::text, 'invalid_last_checked'::text, 'future_last_checked'::text, 'invalid_version'::text, 'not_storable'::text, 'unreadable_batch'::text, 'timed_out'::text]))
 );
 CREATE INDEX rejected_message_dead_letter_due ON public.rejected_message USING btree (dead_letter_due_at) WHERE (dead_letter_due_at IS NOT NULL);
 CREATE INDEX rejected_message_org_id ON public.rejected_message USING btree (org_id) WHERE (org_id IS NOT NULL);
 CREATE INDEX rejected_message_position ON public.rejected_message USING btree (topic, partition, kafka_offset);
 CREATE INDEX rejected_message_received_at ON public.rejected_message USING btree (received_at);
+CREATE INDEX rejected_message_retry_due ON public.rejected_message USING btree (retry_due_at) WHERE ((retry_due_at IS NOT NULL) AND (stored_at IS NULL));
 
 -- issues whose texts could not be rendered; they are held for a day, or until the content changes or the issue comes back
 create table render_failure (
@@ -1068,6 +1080,26 @@ view acknowledgements with (security_invoker=true) (
   reason text,
   -- number of the acknowledgement, as in explain_notification
   acknowledgement_id bigint
+);
+
+-- How far each partition of the results topic has been consumed, and how much there was to come when we last heard. A partition without new messages is not heard of: its age grows, and its lag stays.
+view consumer_lag with (security_invoker=true) (
+  -- Kafka topic
+  topic text,
+  -- partition of the topic
+  partition integer,
+  -- first offset that is not stored yet
+  next_offset bigint,
+  -- where the partition ended; null: not known yet
+  high_watermark bigint,
+  -- how many offsets are still to come (records that transactions leave behind count, too); null: not known yet
+  lag bigint,
+  -- when the end was known
+  as_of timestamp with time zone,
+  -- how long ago that is
+  age interval,
+  -- decisions on its reports wait for the rest
+  is_behind boolean
 );
 
 -- What the open transaction changed in the content: versions that ended or began with it. Empty unless this transaction loaded content; roll back to only try.
@@ -1496,6 +1528,18 @@ view policy_history with (security_invoker=true) (
   policy_id bigint
 );
 
+-- Clusters that are not decided on yet, since more messages of the partition of their report were known to follow and may say otherwise.
+view postponed_decisions with (security_invoker=true) (
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster
+  cluster text,
+  -- topic/partition that is being caught up with (consumer_lag)
+  waits_for text,
+  -- when the decision is taken at the latest
+  until timestamp with time zone
+);
+
 -- What was rejected, by hour, topic and reason, each with an example (ccx rejected show).
 view rejected_summary with (security_invoker=true) (
   -- hour in which they arrived
@@ -1858,6 +1902,12 @@ function ccx.diff_in_words()
   returns TABLE(target text, org_id bigint, cluster text, component text, error_key text, before text, after text, next_eligible_at_before timestamp with time zone, next_eligible_at timestamp with time zone, next_eligible text)
   language sql stable;
 
+-- Numbers of up to batch_size rejected messages whose time to be tried again by the service has come.
+function ccx.due_rejected(batch_size integer, at timestamp with time zone DEFAULT now())
+  returns bigint[]
+  language sql stable parallel safe
+  set search_path=public, ccx, pg_temp;
+
 -- A worker says that it ends: nobody need wait for its next heartbeat.
 function ccx.end_heartbeat(pool_id text)
   returns void
@@ -1943,8 +1993,8 @@ function ccx.in_force(period tstzrange, at timestamp with time zone)
   returns boolean
   language sql immutable parallel safe;
 
--- Stores one batch of one Kafka partition, reports and rejected messages, and moves its offset along; what was consumed before is skipped. Raises NTI01 when the topic was created anew.
-function ccx.ingest(topic text, partition integer, batch jsonb, high_watermark bigint DEFAULT NULL::bigint, at timestamp with time zone DEFAULT now())
+-- Stores one batch of one Kafka partition and moves its offset; what was consumed before is skipped. Raises NTI01: topic created anew; NTI02: the database is behind expected_offset. decide_within: decisions wait so long for the rest.
+function ccx.ingest(topic text, partition integer, batch jsonb, high_watermark bigint DEFAULT NULL::bigint, at timestamp with time zone DEFAULT now(), expected_offset bigint DEFAULT NULL::bigint, decide_within interval DEFAULT NULL::interval)
   returns TABLE(stored integer, replaced integer, unchanged integer, rejected integer, skipped integer, next_offset bigint)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
@@ -1989,8 +2039,8 @@ function ccx.longest_cooldown(at timestamp with time zone DEFAULT now())
   language sql stable
   set search_path=public, ccx, pg_temp;
 
--- Lets these clusters (two arrays, position by position) wait for a decision, because of a new report or not; returns how many wait by that.
-function ccx.mark_due(org_ids bigint[], clusters text[], by_report boolean)
+-- Lets these clusters (two arrays, position by position) wait for a decision, because of a new report or not, until due_at at most for the rest of the partition backlog_of; returns how many wait by that.
+function ccx.mark_due(org_ids bigint[], clusters text[], by_report boolean, due_at timestamp with time zone DEFAULT now(), backlog_of text DEFAULT NULL::text)
   returns integer
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
@@ -2116,6 +2166,12 @@ function ccx.redrive_summary(notification_ids bigint[])
 function ccx.rejected_to_retry(reason text DEFAULT NULL::text, topic text DEFAULT NULL::text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, ids bigint[] DEFAULT NULL::bigint[], positions text[] DEFAULT NULL::text[])
   returns TABLE(reason text, messages integer)
   language sql stable parallel safe;
+
+-- Makes up to batch_size clusters due at once whose decision waited for the rest of a partition that has been caught up with; returns how many.
+function ccx.release_caught_up(batch_size integer)
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
 
 -- Lets the periods of these notifications (four arrays, position by position) follow the cooldowns that are in force now.
 function ccx.renew_cooldowns(issue_ids bigint[], target_ids integer[], notified_ats timestamp with time zone[], cooldowns interval[])
@@ -2250,7 +2306,7 @@ function ccx.sweep(at timestamp with time zone DEFAULT now())
   set search_path=public, ccx, pg_temp;
 
 -- Takes up to batch_size of the clusters that wait longest out of decision_due and keeps their locks, so that nobody else decides for them until the transaction ends; null: none wait.
-function ccx.take_due(batch_size integer, OUT org_ids bigint[], OUT clusters text[], OUT by_report boolean[])
+function ccx.take_due(batch_size integer, at timestamp with time zone DEFAULT NULL::timestamp with time zone, OUT org_ids bigint[], OUT clusters text[], OUT by_report boolean[])
   returns record
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:f15b4f5dfa6227e413f4f5ebbf2198c065b600c8
+--! Hash: sha1:bdfac100bf3a680df75e96ba88fea57f07872e9b
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -296,6 +296,9 @@ create table consumer_offset (
   partition integer not null,
   next_offset bigint not null,
   updated_at timestamptz not null default now(),
+  high_watermark bigint,
+  high_watermark_at timestamptz,
+  is_behind boolean not null default false,
   primary key (topic, partition)
 ) with (fillfactor = 50);
 
@@ -310,7 +313,7 @@ create table rejected_message (
       'invalid_surrogate', 'too_deep', 'invalid_number', 'not_json', 'not_object', 'missing_org_id',
       'invalid_org_id', 'invalid_account_number', 'missing_cluster_name', 'invalid_cluster_name',
       'missing_report', 'invalid_report', 'missing_last_checked', 'invalid_last_checked',
-      'future_last_checked', 'invalid_version', 'not_storable')),
+      'future_last_checked', 'invalid_version', 'not_storable', 'unreadable_batch', 'timed_out')),
   detail text not null,
   key bytea,
   value bytea,
@@ -321,6 +324,7 @@ create table rejected_message (
   attempts integer not null default 1 check (attempts > 0),
   retried_at timestamptz,
   stored_at timestamptz,
+  retry_due_at timestamptz,
   dead_letter_due_at timestamptz default now(),
   dead_lettered_at timestamptz,
   dead_letter_error text
@@ -328,6 +332,8 @@ create table rejected_message (
 create index rejected_message_position on rejected_message (topic, partition, kafka_offset);
 create index rejected_message_received_at on rejected_message (received_at);
 create index rejected_message_org_id on rejected_message (org_id) where org_id is not null;
+create index rejected_message_retry_due on rejected_message (retry_due_at)
+  where retry_due_at is not null and stored_at is null;
 create index rejected_message_dead_letter_due on rejected_message (dead_letter_due_at)
   where dead_letter_due_at is not null;
 
@@ -541,9 +547,11 @@ create table decision_due (
   cluster text collate "C" not null,
   due_at timestamptz not null default now(),
   by_report boolean not null default false,
+  backlog_of text collate "C",
   primary key (cluster, org_id)
 ) with (fillfactor = 70);
 create index decision_due_order_idx on decision_due (due_at);
+create index decision_due_backlog_idx on decision_due (backlog_of) where backlog_of is not null;
 
 create table decision_request (
   id bigint generated always as identity primary key,

@@ -26,7 +26,8 @@ begin
   perform ensure_partition('reported', (coalesce(at, clock_timestamp()) at time zone 'UTC')::date);
   perform expand_decision_request(batch_size, coalesce(at, clock_timestamp()));
 
-  select d.org_ids, d.clusters, d.by_report into orgs, names, by_report from take_due(batch_size) d;
+  perform release_caught_up(batch_size);
+  select d.org_ids, d.clusters, d.by_report into orgs, names, by_report from take_due(batch_size, at) d;
   at := coalesce(at, clock_timestamp());
   clusters := coalesce(cardinality(orgs), 0);
   if clusters = 0 then

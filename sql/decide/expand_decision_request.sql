@@ -12,7 +12,8 @@ declare
   orgs bigint[];
   names text[];
 begin
-  if batch_size <= (select count(*) from (select from decision_due limit batch_size) waiting) then
+  if batch_size <= (
+    select count(*) from (select from decision_due d where d.due_at <= now() limit batch_size) waiting) then
     return 0;
   end if;
   loop

@@ -4,7 +4,8 @@
 -- a change made there would do; explain_diff_by_rule counts it, changed_decisions() lists it. backtest()
 -- replays a stretch of time with other settings (backtest_steps(), changed_verdict()); compare_backtest()
 -- puts that beside what was sent. noise shows which rules are loudest, missing_content which rules nothing is
--- known about; status shows on one screen what may be stuck. All others ask decide() or what it is made of; none has a rule of its own.
+-- known about, postponed_decisions who is not decided on yet, status on one screen what may be stuck. All
+-- others ask decide() or what it is made of; none has a rule of its own.
 
 --!include explain/changed_verdict.sql
 --!include explain/explanation.sql
@@ -23,3 +24,4 @@
 --!include explain/noise.sql
 --!include explain/missing_content.sql
 --!include explain/status.sql
+--!include explain/postponed_decisions.sql

@@ -4,11 +4,14 @@
 -- nothing is lost and nothing counts twice. Rejected messages go to the dead-letter topic
 -- (claim_dead_letters(), settle_dead_letters()). People see them counted in rejected_summary, and one by one
 -- with rejected_messages(); a retry takes them with next_rejected() and stores them with retry_rejected().
+-- due_rejected() names those that the service tries again by itself. consumer_lag says what is to come.
 
 --!include ingest/tables.sql
 --!include ingest/store_reports.sql
 --!include ingest/ingest.sql
 --!include ingest/retry_rejected.sql
+--!include ingest/due_rejected.sql
+--!include ingest/consumer_lag.sql
 --!include ingest/claim_dead_letters.sql
 --!include ingest/settle_dead_letters.sql
 --!include ingest/rejected_summary.sql

@@ -4,13 +4,19 @@
 -- An element of the batch is {kafka_offset, org_id, account_number, cluster, updated_at, report}, where
 -- report is a text with what is stored of the message's Report as it was written (JavaScript would round
 -- large numbers), or, for what was rejected, {kafka_offset, reason, detail, key, value, headers} (key, value
--- and header values in base64) with org_id and cluster where they could be read.
+-- and header values in base64) with org_id and cluster where they could be read, and retry_at where time may
+-- mend it.
+--
+-- expected_offset is where the caller's last batch of this partition ended, null on its first. decide_within
+-- says that more of the partition is known to follow, and how long decisions wait for it; null: nothing is.
 create or replace function ccx.ingest(
   topic text,
   partition integer,
   batch jsonb,
   high_watermark bigint default null,
-  at timestamptz default now()
+  at timestamptz default now(),
+  expected_offset bigint default null,
+  decide_within interval default null
 ) returns table (stored integer, replaced integer, unchanged integer, rejected integer, skipped integer,
   next_offset bigint)
 language plpgsql volatile
@@ -19,13 +25,15 @@ as $$
 #variable_conflict use_column
 declare
   first_offset bigint;
+  was_behind boolean;
+  position_name constant text := concat_ws('/', ingest.topic, ingest.partition);
 begin
   insert into consumer_offset (topic, partition, next_offset)
   values (ingest.topic, ingest.partition, 0)
   on conflict do nothing;
 
   -- fences out a consumer that lost its partition but does not know it yet
-  select o.next_offset into first_offset
+  select o.next_offset, o.is_behind into first_offset, was_behind
   from consumer_offset o
   where o.topic = ingest.topic and o.partition = ingest.partition
   for update;
@@ -38,6 +46,19 @@ begin
           ingest.topic, ingest.partition);
   end if;
 
+  -- a failover or a restored backup has taken back what the caller believes to be stored
+  if ingest.expected_offset > first_offset then
+    raise exception 'topic % partition % is at offset % in the database, but was at % before: it lost what it had',
+      ingest.topic, ingest.partition, first_offset, ingest.expected_offset
+      using errcode = 'NTI02',
+        hint = format('read the partition again from offset %s', first_offset);
+  end if;
+
+  -- for the trigger of new_reports, which marks the clusters
+  perform set_config('ccx.backlog_of',
+    case when ingest.decide_within is null then '' else position_name end, true);
+  perform set_config('ccx.decide_at', coalesce((ingest.at + ingest.decide_within)::text, ''), true);
+
   select s.stored, s.replaced, s.unchanged into stored, replaced, unchanged
   from store_reports(batch, first_offset, ingest.at) s;
 
@@ -45,14 +66,14 @@ begin
     select *
     from jsonb_to_recordset(batch) as m (
       kafka_offset bigint, org_id bigint, cluster text, reason text, detail text, key text, value text,
-        headers jsonb)
+        headers jsonb, retry_at timestamptz)
   ), refused as (
     insert into rejected_message (
       topic, partition, kafka_offset, reason, detail, key, value, headers, received_at, org_id, cluster,
-        dead_letter_due_at)
+        dead_letter_due_at, retry_due_at)
     select ingest.topic, ingest.partition, m.kafka_offset, m.reason, m.detail,
       decode(m.key, 'base64'), decode(m.value, 'base64'), coalesce(m.headers, '{}'), ingest.at, m.org_id,
-        m.cluster, ingest.at
+        m.cluster, case when m.retry_at is null then ingest.at end, m.retry_at
     from message m
     where m.reason is not null and m.kafka_offset >= first_offset
       -- somebody has a partition read again. A topic created anew has other messages at the same offsets.
@@ -65,7 +86,10 @@ begin
   ), moved as (
     update consumer_offset o
     set next_offset = greatest(o.next_offset, (select max(m.kafka_offset) + 1 from message m)),
-      updated_at = ingest.at
+      updated_at = ingest.at,
+      high_watermark = coalesce(ingest.high_watermark, o.high_watermark),
+      high_watermark_at = case when ingest.high_watermark is null then o.high_watermark_at else ingest.at end,
+      is_behind = ingest.decide_within is not null
     where o.topic = ingest.topic and o.partition = ingest.partition
     returning o.next_offset
   )
@@ -78,12 +102,18 @@ begin
   if rejected > 0 then
     perform wake_dead_letters();
   end if;
+  if was_behind and ingest.decide_within is null then
+    perform wake_decide();
+  end if;
+  perform set_config('ccx.backlog_of', '', true);
+  perform set_config('ccx.decide_at', '', true);
   perform announce('ingested', jsonb_build_object(
     'topic', ingest.topic, 'partition', ingest.partition, 'stored', stored, 'replaced', replaced,
     'unchanged', unchanged, 'rejected', rejected, 'skipped', skipped));
   return next;
 end $$;
 
-comment on function ccx.ingest(text, integer, jsonb, bigint, timestamptz) is
-  'Stores one batch of one Kafka partition, reports and rejected messages, and moves its offset along; what '
-  'was consumed before is skipped. Raises NTI01 when the topic was created anew.';
+comment on function ccx.ingest(text, integer, jsonb, bigint, timestamptz, bigint, interval) is
+  'Stores one batch of one Kafka partition and moves its offset; what was consumed before is skipped. Raises '
+  'NTI01: topic created anew; NTI02: the database is behind expected_offset. decide_within: decisions wait so '
+  'long for the rest.';

@@ -10,7 +10,7 @@ begin atomic
     rejected_to_retry.reason, rejected_to_retry.topic, rejected_to_retry.org_id, rejected_to_retry.cluster,
       rejected_to_retry.since, rejected_to_retry.until,
     rejected_to_retry.ids, rejected_to_retry.positions) r
-  where r.stored_at is null
+  where r.stored_at is null and not r.headers ? 'ccx-record-batch'
   group by r.reason
   order by 2 desc, 1;
 end;

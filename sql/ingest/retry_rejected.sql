@@ -39,9 +39,17 @@ begin
         detail = coalesce(m.detail, r.detail),
         org_id = m.org_id,
         cluster = m.cluster,
+        -- longer and longer waits, for a day or so
+        retry_due_at = case when m.reason is not null and m.retry_at is not null and r.attempts < 8
+          then greatest(m.retry_at, retry_rejected.at + interval '10 minutes' * 2 ^ (r.attempts - 1)) end,
         -- what is stored needs nobody's attention any more
-        dead_letter_due_at = case when m.reason is not null then r.dead_letter_due_at end
-    from jsonb_to_recordset(batch) as m (id bigint, org_id bigint, cluster text, reason text, detail text)
+        dead_letter_due_at = case
+          when m.reason is null then null
+          when r.retry_due_at is not null and (m.retry_at is null or r.attempts >= 8)
+            then coalesce(r.dead_letter_due_at, retry_rejected.at)
+          else r.dead_letter_due_at end
+    from jsonb_to_recordset(batch) as m (
+      id bigint, org_id bigint, cluster text, reason text, detail text, retry_at timestamptz)
     where r.id = m.id and r.id = any (waiting)
     returning m.reason
   )

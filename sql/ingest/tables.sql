@@ -25,6 +25,11 @@ comment on column consumer_offset.partition is 'partition of the topic';
 comment on column consumer_offset.next_offset is
   'first offset that is not stored yet; its row lock keeps a zombie consumer out';
 comment on column consumer_offset.updated_at is 'when it last moved';
+comment on column consumer_offset.high_watermark is
+  'where the partition ended when its last batch was fetched; null: not known yet';
+comment on column consumer_offset.high_watermark_at is 'when that was stored';
+comment on column consumer_offset.is_behind is
+  'more of the partition was known to follow: decisions on its reports wait for the rest';
 
 comment on table rejected_message is
   'messages that do not conform, with everything needed to look at them and to try them again';
@@ -46,6 +51,8 @@ comment on column rejected_message.attempts is
   'how many times it was tried: once when it arrived, and with every retry';
 comment on column rejected_message.retried_at is 'when it was tried again last';
 comment on column rejected_message.stored_at is 'when a retry stored it; null: it is still rejected';
+comment on column rejected_message.retry_due_at is
+  'when the service tries it again by itself, since time may mend what was wrong; null: it does not';
 comment on column rejected_message.dead_letter_due_at is
   'when it may go to the dead-letter topic, or the lease of the worker that has it ends; null: it need not '
   'go (any more)';

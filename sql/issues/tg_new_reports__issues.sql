@@ -49,7 +49,11 @@ begin
     return null;
   end if;
   perform add_rules(hits);
-  perform mark_due(array_agg(h.org_id), array_agg(h.cluster), true) from unnest(hits) h;
+  -- ingest() says whether more of the partition follows; nobody else does
+  perform mark_due(array_agg(h.org_id), array_agg(h.cluster), true,
+    coalesce(nullif(current_setting('ccx.decide_at', true), '')::timestamptz, now()),
+    nullif(current_setting('ccx.backlog_of', true), ''))
+  from unnest(hits) h;
   seen_at := clock_timestamp();
   hits := keep_changed(hits);
   if hits is not null then

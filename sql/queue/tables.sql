@@ -5,10 +5,15 @@ comment on table decision_due is
   'twice at once';
 comment on column decision_due.org_id is 'organization that owns the cluster';
 comment on column decision_due.cluster is 'the cluster';
-comment on column decision_due.due_at is 'since when it waits';
+comment on column decision_due.due_at is
+  'since when it waits; in the future: until when it waits at most for the rest of backlog_of';
 comment on column decision_due.by_report is
   'a new report arrived (its outcome is written to reported); false: asked again because something else '
   'changed';
+
+comment on column decision_due.backlog_of is
+  'topic/partition that held more messages when the report was stored: decided once it is caught up with, or '
+  'from due_at on; null: waits for nothing';
 
 comment on table decision_request is
   'decisions to be taken anew because something else than a report changed; clusters go from here to '

@@ -2,7 +2,7 @@
 -- before we got the row locks. By row address: joined by name, the planner compared all with all whenever
 -- statistics said that this queue is empty.
 create or replace function ccx.take_due(
-  batch_size integer, out org_ids bigint[], out clusters text[], out by_report boolean[]
+  batch_size integer, at timestamptz default null, out org_ids bigint[], out clusters text[], out by_report boolean[]
 )
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
@@ -13,6 +13,8 @@ begin
     where d.ctid = any (array(
       select due.ctid
       from decision_due due
+      -- whoever asks about a time that is past means what is due by now
+      where due.due_at <= greatest(take_due.at, clock_timestamp())
       order by due.due_at
       limit batch_size
       for update skip locked))
@@ -23,6 +25,6 @@ begin
   from taken t;
 end $$;
 
-comment on function ccx.take_due(integer) is
+comment on function ccx.take_due(integer, timestamptz) is
   'Takes up to batch_size of the clusters that wait longest out of decision_due and keeps their locks, so '
   'that nobody else decides for them until the transaction ends; null: none wait.';

@@ -221,6 +221,72 @@ export const keys = {
     default: "2",
     description: "Most decisions (of 1,000 clusters each) that one process takes at the same time.",
   },
+  catchUpSeconds: {
+    key: "CCX_CATCH_UP_SECONDS",
+    schema: count(0, 86400, "seconds"),
+    default: "600",
+    description:
+      "Longest wait of a decision for the rest of a partition that is being caught up with, in seconds; 0: none.",
+  },
+  ingestStatementTimeoutMs: {
+    key: "CCX_INGEST_STATEMENT_TIMEOUT_MS",
+    schema: count(0, 1_000_000_000, "milliseconds"),
+    default: "60000",
+    description: "Longest time that one statement may take for storing a batch, in milliseconds; 0: none.",
+  },
+  ingestLockTimeoutMs: {
+    key: "CCX_INGEST_LOCK_TIMEOUT_MS",
+    schema: count(0, 1_000_000_000, "milliseconds"),
+    default: "5000",
+    description: "Longest wait for somebody else's lock for storing a batch, in milliseconds; 0: none.",
+  },
+  decideStatementTimeoutMs: {
+    key: "CCX_DECIDE_STATEMENT_TIMEOUT_MS",
+    schema: count(0, 1_000_000_000, "milliseconds"),
+    default: "60000",
+    description: "Longest time that one statement may take for a decision, in milliseconds; 0: none.",
+  },
+  decideLockTimeoutMs: {
+    key: "CCX_DECIDE_LOCK_TIMEOUT_MS",
+    schema: count(0, 1_000_000_000, "milliseconds"),
+    default: "5000",
+    description: "Longest wait for somebody else's lock for a decision, in milliseconds; 0: none.",
+  },
+  deliverStatementTimeoutMs: {
+    key: "CCX_DELIVER_STATEMENT_TIMEOUT_MS",
+    schema: count(0, 1_000_000_000, "milliseconds"),
+    default: "60000",
+    description:
+      "Longest time that one statement may take for claiming or settling messages, in milliseconds; 0: none.",
+  },
+  deliverLockTimeoutMs: {
+    key: "CCX_DELIVER_LOCK_TIMEOUT_MS",
+    schema: count(0, 1_000_000_000, "milliseconds"),
+    default: "5000",
+    description:
+      "Longest wait for somebody else's lock for claiming or settling messages, in milliseconds; 0: none.",
+  },
+  upkeepStatementTimeoutMs: {
+    key: "CCX_UPKEEP_STATEMENT_TIMEOUT_MS",
+    schema: count(0, 1_000_000_000, "milliseconds"),
+    default: "600000",
+    description:
+      "Longest time that one statement may take for sweep, retention, content and retries, in milliseconds; 0: none.",
+  },
+  upkeepLockTimeoutMs: {
+    key: "CCX_UPKEEP_LOCK_TIMEOUT_MS",
+    schema: count(0, 1_000_000_000, "milliseconds"),
+    default: "5000",
+    description:
+      "Longest wait for somebody else's lock for sweep, retention, content and retries, in milliseconds; 0: none.",
+  },
+  idleInTransactionTimeoutMs: {
+    key: "CCX_IDLE_IN_TRANSACTION_TIMEOUT_MS",
+    schema: count(0, 1_000_000_000, "milliseconds"),
+    default: "60000",
+    description:
+      "Longest time that nothing may happen in a transaction of the service, in milliseconds; 0: none.",
+  },
   logLevel: {
     key: "CCX_LOG_LEVEL",
     schema: word(["trace", "debug", "info", "warn", "error", "fatal", "silent"]),

@@ -2,21 +2,30 @@ import { setImmediate as otherWork, setTimeout as sleep } from "node:timers/prom
 import type { Consumer, EachBatchPayload, Kafka } from "kafkajs";
 import type { DatabaseError, Pool } from "pg";
 import type { Logger } from "pino";
-import { codeOf } from "../db/errors.ts";
+import { codeOf, isWorkToBlame } from "../db/errors.ts";
 import { backoffMs } from "../db/wait.ts";
 import { whileAway } from "../db/while_away.ts";
 import { ConfigurationError, messageOf } from "../errors.ts";
 import { createGroupConsumer, heartbeatMs } from "../kafka/group_consumer.ts";
-import { kafkaConfigurationError } from "../kafka/kafka_errors.ts";
+import { isTopicMissing, kafkaConfigurationError } from "../kafka/kafka_errors.ts";
 import { keepAlive } from "../kafka/keep_alive.ts";
 import { topicEnd } from "../kafka/topic_end.ts";
+import { within } from "../kafka/within.ts";
+import { DatabaseClock } from "./clock.ts";
 import { ingestBatch } from "./ingest_batch.ts";
 import { type Entry, portionsOf } from "./portions.ts";
 import { Positions } from "./positions.ts";
-import { topicRecreated } from "./sql.ts";
+import * as sql from "./sql.ts";
+import { type Portion, Storing } from "./storing.ts";
 
-/** So many partitions are read, and so many portions stored, at the same time. */
-const atATime = 2;
+/** So many partitions are read at the same time. */
+const readAtATime = 2;
+
+/** After so many failures of the same portion by itself in a row it is halved. */
+const mostFailures = 2;
+
+/** What of the time for a stop is kept for leaving the group. */
+const leaveWithinMs = 2_000;
 
 export type ResultsConsumerOptions = {
   kafka: Kafka;
@@ -26,43 +35,61 @@ export type ResultsConsumerOptions = {
   group: string;
   /** Most messages in one call of ingest(). */
   batchSize: number;
+  /**
+   * How long a decision waits at most while more of a partition is known to follow, in milliseconds; 0: it does
+   * not wait. Ten minutes unless given.
+   */
+  catchUpMs?: number;
+  /** How long stop() takes at most, in milliseconds; seven seconds unless given. */
+  stopWithinMs?: number;
+  /** How long a portion takes before it no longer keeps others waiting, in milliseconds. */
+  stuckAfterMs?: number;
 };
 
 /**
  * Consumes results into the database. The database says how far we are (consumer_offset); what is committed
  * to Kafka follows it. Where Kafka leads all the same (the database was restored, or is another one), the
  * database's offset counts: the first batch of a partition is checked, and the partition is read again from
- * there.
+ * there. Where the database falls behind what we have stored, `ingest()` says so, and the same is done.
  */
 export class ResultsConsumer {
   readonly #options: ResultsConsumerOptions;
   readonly #consumer: Consumer;
   readonly #failed = Promise.withResolvers<never>();
   #starting: Promise<void> | undefined;
+  #isLeaving = false;
   readonly #stopping = new AbortController();
   readonly #positions: Positions;
-  /** The portion of each partition that is being stored, or was stored last; gone where it was given up. */
-  readonly #storing = new Map<number, Promise<boolean>>();
-  /** Those that have not ended, of all partitions; they do not reject. */
-  readonly #underWay = new Set<Promise<void>>();
+  readonly #clock: DatabaseClock;
+  readonly #storing: Storing;
+  #comparing: Promise<unknown> | undefined;
 
   constructor(options: ResultsConsumerOptions) {
     this.#options = options;
+    const { topic, pool, log } = options;
     this.#consumer = createGroupConsumer({
       ...options,
       stopping: this.#stopping.signal,
       onGivenUp: this.#failed.reject,
     });
+    this.#clock = new DatabaseClock(pool, log);
     this.#positions = new Positions({
       ...options,
       seek: (partition, offset) => {
         if (this.#stopping.signal.aborted) return;
-        this.#consumer.seek({ topic: options.topic, partition, offset: `${offset}` });
+        this.#consumer.seek({ topic, partition, offset: `${offset}` });
       },
     });
+    this.#storing = new Storing((partition, isStuck) => {
+      if (this.#stopping.signal.aborted) return;
+      const partitions = [{ topic, partitions: [partition] }];
+      if (isStuck) this.#consumer.pause(partitions);
+      else this.#consumer.resume(partitions);
+    }, options);
     this.#consumer.on("consumer.group_join", ({ payload }) => {
-      void this.#positions.joined(payload.memberAssignment[options.topic] ?? []);
+      void this.#positions.joined(payload.memberAssignment[topic] ?? []);
     });
+    pool.on("error", this.#connectionLost);
     this.#failed.promise.catch(() => undefined);
   }
 
@@ -89,7 +116,9 @@ export class ResultsConsumer {
       } catch (error) {
         const wrong = kafkaConfigurationError(error);
         if (wrong || signal.aborted) throw wrong ?? error;
-        log.warn({ topic, error: messageOf(error) }, "results cannot be consumed yet, trying again");
+        const context = { topic, error: messageOf(error) };
+        if (isTopicMissing(error)) log.warn(context, `topic ${topic} does not exist: create it`);
+        else log.warn(context, "results cannot be consumed yet, trying again");
         await sleep(backoffMs(attempt), undefined, { signal });
       }
     }
@@ -97,15 +126,29 @@ export class ResultsConsumer {
     await this.#consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
-      partitionsConsumedConcurrently: atATime,
+      partitionsConsumedConcurrently: readAtATime,
       eachBatch: (payload) => this.#consume(payload),
     });
   }
 
-  /** Finishes the calls that are under way and leaves the group. */
+  /**
+   * Finishes the calls that are under way and leaves the group, as far as there is time: what hangs is left
+   * alone then. A call that was cut off is made again by whoever gets the partition, and a member that could
+   * not leave is gone when its session ends.
+   */
   async stop(): Promise<void> {
+    const { pool, log, stopWithinMs = 7_000 } = this.#options;
+    const began = performance.now();
     this.#stopping.abort();
-    await Promise.all(this.#underWay);
+    pool.off("error", this.#connectionLost);
+    const isStored = await within(stopWithinMs - leaveWithinMs, this.#storing.ended());
+    this.#isLeaving = true;
+    const hasLeft = await within(stopWithinMs - (performance.now() - began), this.#leave());
+    if (!isStored || !hasLeft)
+      log.warn({ isStored, hasLeft }, "the consumer did not end in time, going without it; nothing is lost");
+  }
+
+  async #leave(): Promise<void> {
     for (;;) {
       const starting = this.#starting;
       await this.#consumer.disconnect();
@@ -120,24 +163,27 @@ export class ResultsConsumer {
    * Stores a batch, in portions one after the other. The last one may still be under way when this ends:
    * while the database stores a portion, the next one is fetched and read. What comes after it is stored only
    * once it is; should it be given up, what Kafka hands over next is compared with the database, and the
-   * partition read again from there.
+   * partition read again from there. Where it is stuck, the partition is paused, and what is not resolved here
+   * comes again later.
    */
   async #consume(payload: EachBatchPayload): Promise<void> {
     const { messages, partition } = payload.batch;
     if (this.#stopping.signal.aborted) {
       // or kafkajs would fetch the same again and again until the stop goes on
-      await Promise.all(this.#underWay);
+      await this.#storing.ended();
       return;
     }
-    let isFirst = true;
-    for (const entries of portionsOf(messages, this.#options.batchSize, () => new Date())) {
+    if (!(await this.#isFree(payload)) || !(await this.#inPosition(payload))) return;
+    for (const entries of portionsOf(messages, this.#options.batchSize, this.#clock.now)) {
       const last = entries.at(-1)?.message.offset;
-      if (last === undefined || !(await this.#alive(payload, this.#storing.get(partition) ?? true))) return;
-      if (isFirst && !(await this.#inPosition(payload))) return;
-      isFirst = false;
-      while (this.#underWay.size >= atATime) await this.#alive(payload, Promise.race(this.#underWay));
+      if (last === undefined || !(await this.#isFree(payload))) return;
+      while (!this.#storing.hasRoom) await this.#alive(payload, this.#storing.changed);
       if (!this.#owns(payload)) return;
-      this.#begin(payload, entries);
+      this.#storing.begin(
+        partition,
+        (portion) => this.#store(payload, entries, portion),
+        (given) => this.#positions.forget(given),
+      );
       payload.resolveOffset(last);
       await payload.heartbeat();
       // the call has to go out before anything else is read
@@ -145,19 +191,11 @@ export class ResultsConsumer {
     }
   }
 
-  #begin(payload: EachBatchPayload, entries: Entry[]): void {
-    const { partition } = payload.batch;
-    const storing = this.#store(payload, entries);
-    this.#storing.set(partition, storing);
-    const ended = storing
-      .catch(() => false) // heard of by whoever stores what comes next
-      .then((stored) => {
-        this.#underWay.delete(ended);
-        if (stored) return;
-        this.#positions.forget(partition);
-        this.#storing.delete(partition);
-      });
-    this.#underWay.add(ended);
+  /** Whether the portion before is stored: false when it was given up, or is stuck. */
+  async #isFree(payload: EachBatchPayload): Promise<boolean> {
+    const before = this.#storing.of(payload.batch.partition);
+    if (!before) return true;
+    return this.#alive(payload, Promise.race([before.ended, before.stuck.then(() => false)]));
   }
 
   #owns(payload: EachBatchPayload): boolean {
@@ -168,44 +206,102 @@ export class ResultsConsumer {
   async #inPosition(payload: EachBatchPayload): Promise<boolean> {
     const { topic, partition } = payload.batch;
     const first = BigInt(payload.batch.firstOffset() ?? 0);
-    const checking = this.#persist(payload, { topic, partition }, () =>
-      this.#positions.check(partition, first),
-    );
+    const checking = this.#persist(payload, { topic, partition }, async () => {
+      await this.#clock.look();
+      return this.#positions.check(partition, first);
+    });
     return (await this.#alive(payload, checking)) === true;
   }
 
   /**
    * Tries until the messages are stored, and then tells Kafka; false when we lost the partition or are to
-   * stop before that. What Kafka does not hear it hears with the next portion, and hands over again until
-   * then.
+   * stop before that, or it has to be read again from an earlier offset. What Kafka does not hear it hears with
+   * the next portion, and hands over again until then.
    */
-  async #store(payload: EachBatchPayload, entries: Entry[]): Promise<boolean> {
-    const { kafka, pool, log } = this.#options;
-    const { topic, partition, highWatermark } = payload.batch;
+  async #store(payload: EachBatchPayload, entries: Entry[], portion: Portion): Promise<boolean> {
+    const { log } = this.#options;
+    const { topic, partition } = payload.batch;
     const [first, last] = [entries[0]?.message.offset, entries.at(-1)?.message.offset];
+    const end = BigInt(last ?? 0) + 1n;
     const position = { topic, partition, first, last };
+    // once: what is found out meanwhile does not make this portion the next one
+    const expectedOffset = this.#positions.expected(partition);
+    let failures = 0;
     const counts = await this.#persist(payload, position, async () => {
       const start = performance.now();
       try {
-        const counts = await ingestBatch(pool, { topic, partition, highWatermark }, entries);
-        return { ...counts, ms: Math.round(performance.now() - start) };
-      } catch (error) {
-        if (codeOf(error) !== topicRecreated) throw error;
-        // what the broker said with the batch may be old by now, when another consumer has gone on since
-        const end = await topicEnd(kafka, topic, partition);
-        const counts = await ingestBatch(pool, { topic, partition, highWatermark: end }, entries).catch(
-          asRecreated,
+        const counts = await this.#ingest(
+          payload,
+          entries,
+          expectedOffset,
+          () => failures + 1 >= mostFailures,
         );
         return { ...counts, ms: Math.round(performance.now() - start) };
+      } catch (error) {
+        if (isWorkToBlame(error)) {
+          failures++;
+          portion.isStuck();
+        } else void this.#compare();
+        if (codeOf(error) !== sql.databaseBehind) throw error;
+        await this.#positions.readAgain(partition);
+        return "behind" as const;
       }
     });
-    if (!counts) return false;
+    if (!counts || counts === "behind") return false;
+    this.#positions.stored(partition, end);
     log.info({ ...position, ...counts }, "ingested");
-    const offset = (BigInt(last ?? 0) + 1n).toString();
+    if (this.#isLeaving) return true; // kafkajs would connect again
     await payload
-      .commitOffsetsIfNecessary({ topics: [{ topic, partitions: [{ partition, offset }] }] })
+      .commitOffsetsIfNecessary({ topics: [{ topic, partitions: [{ partition, offset: `${end}` }] }] })
       .catch((error) => log.debug({ ...position, error: messageOf(error) }, "Kafka has not heard of it yet"));
     return true;
+  }
+
+  /** One try to store a portion. Rejects with what `pg` throws, and ConfigurationError. */
+  async #ingest(
+    payload: EachBatchPayload,
+    entries: Entry[],
+    expectedOffset: string | null,
+    isOver: () => boolean,
+  ): Promise<sql.Ingested> {
+    const { kafka, pool, catchUpMs = 600_000 } = this.#options;
+    const { topic, partition, highWatermark, messages } = payload.batch;
+    const isLast = entries.at(-1)?.message.offset === messages.at(-1)?.offset;
+    const hasMore = !isLast || BigInt(payload.batch.offsetLag()) > 0n;
+    const position = {
+      ...{ topic, partition, highWatermark, expectedOffset },
+      decideWithin: hasMore && catchUpMs > 0 ? `${catchUpMs} milliseconds` : null,
+    };
+    const patience = { isOver, now: this.#clock.now };
+    try {
+      return await ingestBatch(pool, position, entries, patience);
+    } catch (error) {
+      if (codeOf(error) !== sql.topicRecreated) throw error;
+      // what the broker said with the batch may be old by now, when another consumer has gone on since
+      const end = await topicEnd(kafka, topic, partition);
+      return await ingestBatch(pool, { ...position, highWatermark: end }, entries, patience).catch(
+        asRecreated,
+      );
+    }
+  }
+
+  readonly #connectionLost = (): void => void this.#compare();
+
+  /** Compares all that we remember of the database with it, once it answers; never rejects. */
+  #compare(): Promise<unknown> {
+    const { log, topic } = this.#options;
+    this.#comparing ??= whileAway(() => this.#positions.compareAll(), {
+      log,
+      context: { topic },
+      refused: "offsets cannot be compared",
+      signal: this.#stopping.signal,
+      isWanted: () => !this.#stopping.signal.aborted,
+    })
+      .catch(() => undefined) // whoever stores next hears of it
+      .finally(() => {
+        this.#comparing = undefined;
+      });
+    return this.#comparing;
   }
 
   /**
@@ -239,7 +335,7 @@ export class ResultsConsumer {
 
 /** Throws what `ingest()` says about a topic that was created anew as what a person has to settle. */
 function asRecreated(error: unknown): never {
-  if (codeOf(error) !== topicRecreated) throw error;
+  if (codeOf(error) !== sql.topicRecreated) throw error;
   const { hint } = error as DatabaseError;
   throw new ConfigurationError(`${messageOf(error)}; ${hint}`, { cause: error });
 }

@@ -1,9 +1,24 @@
 import type { Pool } from "pg";
-import { isUnstorable } from "../db/errors.ts";
+import { isUnstorable, isWorkToBlame, troubleOf } from "../db/errors.ts";
 import { messageOf } from "../errors.ts";
 import { parseMessage } from "./parse_message.ts";
-import { type Entry, rejection } from "./portions.ts";
+import { type Arrived, type Entry, rejection } from "./portions.ts";
 import * as sql from "./sql.ts";
+
+/** What runs into a timeout by itself is tried again after so long, and then after longer and longer. */
+const retryAfterMs = 10 * 60_000;
+
+/**
+ * What is done about a portion that the database does not get done: nothing before `isOver`, since a lock or a
+ * busy server passes; then it is halved.
+ */
+export type Patience = {
+  isOver(): boolean;
+  now(): Date;
+};
+
+/** For whoever does not wait: what fails is halved at once. */
+export const noPatience: Patience = { isOver: () => true, now: () => new Date() };
 
 /**
  * Stores a portion of a partition with one call of SQL ingest().
@@ -13,35 +28,70 @@ export async function ingestBatch(
   pool: Pool,
   position: sql.Position,
   entries: Entry[],
+  patience: Patience = noPatience,
 ): Promise<sql.Ingested> {
-  return sum(await halving(entries, (batch) => sql.ingest(pool, position, batch)));
+  let { expectedOffset } = position;
+  const store = async (batch: string, part: Entry[]) => {
+    const stored = await sql.ingest(pool, { ...position, expectedOffset }, batch);
+    const last = part.at(-1)?.message.offset;
+    if (last !== undefined) expectedOffset = `${BigInt(last) + 1n}`;
+    return stored;
+  };
+  return sum(await halving(entries, store, patience));
 }
 
 /**
  * Calls `store` with the entries as one JSON array. When the database refuses a value that passed our checks,
- * they are halved until the message is found, and that one is rejected as `not_storable`.
+ * they are halved until the message is found, and that one is rejected as `not_storable`. When it does not get
+ * them done, that is done once patience is over; the message that does not get done even by itself is rejected
+ * as `timed_out`, and tried again later. Where hardly anything gets done, nobody is guilty, and the error is
+ * thrown; what was stored before stays.
  */
-export async function halving<T>(entries: Entry[], store: (batch: string) => Promise<T>): Promise<T[]> {
-  const whole = (parts: Entry[]) => store(`[${parts.map(({ json }) => json).join(",")}]`);
-  try {
-    return [await whole(entries)];
-  } catch (error) {
-    if (!isUnstorable(error)) throw error;
-    const [entry] = entries;
-    if (entries.length === 1 && entry) {
-      const json = rejection(entry.message, "not_storable", messageOf(error), ownerIn(entry));
-      return [await whole([{ ...entry, json }])];
+export async function halving<T>(
+  entries: Entry[],
+  store: (batch: string, entries: Entry[]) => Promise<T>,
+  patience: Patience = noPatience,
+): Promise<T[]> {
+  // a few messages that are guilty cost a way down each
+  let triesLeft = 3 * (Math.ceil(Math.log2(entries.length + 1)) + 1);
+  const whole = (parts: Entry[]) => store(`[${parts.map(({ json }) => json).join(",")}]`, parts);
+  const storeParts = async (parts: Entry[]): Promise<T[]> => {
+    try {
+      return [await whole(parts)];
+    } catch (error) {
+      const isValue = isUnstorable(error);
+      if (!isValue && (!isWorkToBlame(error) || !patience.isOver() || triesLeft-- <= 0)) throw error;
+      const [entry] = parts;
+      if (parts.length === 1 && entry) {
+        const owner = ownerIn(entry);
+        // what is rejected already has its reason
+        if (!isValue && owner === undefined) throw error;
+        const json = isValue
+          ? rejection(entry.message, "not_storable", messageOf(error), owner ?? {})
+          : putAside(entry.message, owner ?? {}, error, patience.now());
+        return [await whole([{ ...entry, json }])];
+      }
+      const middle = parts.length >> 1;
+      const first = await storeParts(parts.slice(0, middle));
+      return [...first, ...(await storeParts(parts.slice(middle)))];
     }
-    const middle = entries.length >> 1;
-    const first = await halving(entries.slice(0, middle), store);
-    return [...first, ...(await halving(entries.slice(middle), store))];
-  }
+  };
+  return storeParts(entries);
 }
 
-/** Whose message it is: our checks have read it, otherwise the database would not have been asked. */
-function ownerIn({ message }: Entry): { orgId?: number; cluster?: string } {
-  const parsed = parseMessage(message.value, new Date());
-  return parsed.kind === "report" ? { orgId: parsed.orgId, cluster: parsed.cluster } : {};
+/** A message that the server, which is well, does not get done: as it came, to be tried again. */
+function putAside(message: Arrived, owner: Owner, error: unknown, now: Date): string {
+  const reason = troubleOf(error) === "unexpected" ? "not_storable" : "timed_out";
+  const retryAt = new Date(now.getTime() + retryAfterMs).toISOString();
+  return rejection(message, reason, messageOf(error), { ...owner, retryAt });
+}
+
+type Owner = { orgId?: number; cluster?: string };
+
+/** Whose report it is, which our checks have read; undefined for what they rejected. */
+function ownerIn({ message }: Entry): Owner | undefined {
+  const parsed = message.unreadable ? undefined : parseMessage(message.value, new Date());
+  return parsed?.kind === "report" ? { orgId: parsed.orgId, cluster: parsed.cluster } : undefined;
 }
 
 /** Adds up counts of the same names. */

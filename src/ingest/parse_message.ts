@@ -31,18 +31,22 @@ export type ParsedMessage =
       orgId?: number | undefined;
       /** A UUID in lower case. */
       cluster?: string | undefined;
+      /** When it conforms by itself, as RFC 3339; unset when it never does. */
+      retryAt?: string | undefined;
     };
 
 type Rejected = Extract<ParsedMessage, { kind: "rejected" }>;
 
 export const defaultMaxBytes = 10 * 1024 * 1024;
 const toleratedFutureMs = 5 * 60_000;
+/** What is further ahead is no clock that differs a little: nobody waits for its time to come. */
+const awaitedFutureMs = 24 * 3_600_000;
 
 /**
  * Reads one message of topic ccx.ocp.results; the only place that says what a valid message is.
  *
  * @param value the Kafka message's value, plain or gzip; null is a tombstone
- * @param now the clock, against which LastChecked must not be more than 5 minutes ahead
+ * @param now the database's clock, against which LastChecked must not be more than 5 minutes ahead
  * @param limits `maxBytes`: the largest value taken, before and after decompression
  * @returns the report, or why there is none. Never throws, whatever the bytes.
  */
@@ -96,10 +100,15 @@ export function parseMessage(
   }
   const latestMs = now.getTime() + toleratedFutureMs;
   if (time.epochMs > latestMs || (time.epochMs === latestMs && time.microseconds > 0)) {
-    return refused({
-      reason: "future_last_checked",
-      text: `LastChecked is more than 5 minutes in the future: ${time.text}.`,
-    });
+    const isAwaited = time.epochMs <= now.getTime() + awaitedFutureMs;
+    return {
+      ...refused({
+        reason: "future_last_checked",
+        text: `LastChecked is more than 5 minutes in the future: ${time.text}.`,
+      }),
+      // a millisecond later for what is finer than that
+      ...(isAwaited && { retryAt: new Date(time.epochMs - toleratedFutureMs + 1).toISOString() }),
+    };
   }
   const versionProblem = checkVersion(message as Message, scan.fractional);
   if (versionProblem !== undefined) return refused(versionProblem);

@@ -1,5 +1,7 @@
 import type { KafkaMessage } from "kafkajs";
+import type { Unreadable } from "../kafka/fetched.ts";
 import { parseMessage } from "./parse_message.ts";
+import type { RejectReason } from "./reject_reasons.ts";
 
 /**
  * One call carries at most this much, so that memory stays flat whatever the broker hands over, or the table
@@ -11,7 +13,11 @@ export const mostBytes = 8 * 1024 * 1024;
 export const mostRejected = 500;
 
 /** A message from Kafka, or one that was rejected earlier, with its id in `rejected_message`. */
-export type Arrived = Pick<KafkaMessage, "offset" | "key" | "value" | "headers"> & { id?: string };
+export type Arrived = Pick<KafkaMessage, "offset" | "key" | "value" | "headers"> & {
+  id?: string;
+  /** Why Kafka's batch cannot be read; then the value is the batch. */
+  unreadable?: Unreadable;
+};
 
 /** A message and what ingest() or ccx.retry_rejected() takes of it: an element of its batch, as JSON text. */
 export type Entry = { message: Arrived; json: string };
@@ -39,6 +45,13 @@ export function* portionsOf(messages: Arrived[], mostMessages: number, now: () =
 
 /** One element of the batch. The report is a text in it: what PostgreSQL stores, it need not read. */
 function entryOf(message: Arrived, now: Date): Entry & { size: number } {
+  if (message.unreadable) {
+    const { isTooLarge, detail } = message.unreadable;
+    const reason: RejectReason = isTooLarge ? "too_large" : "unreadable_batch";
+    const headers = { "ccx-record-batch": Buffer.from(detail) }; // no retry can read it
+    const json = rejection({ ...message, headers }, reason, detail, {});
+    return { message, json, size: json.length };
+  }
   const parsed = parseMessage(message.value, now);
   if (parsed.kind === "rejected") {
     const json = rejection(message, parsed.reason, parsed.text, parsed);
@@ -52,13 +65,14 @@ function entryOf(message: Arrived, now: Date): Entry & { size: number } {
 }
 
 /**
- * The element for a message that is not taken: raw bytes in base64, the reason, a sentence, and whose it is.
+ * The element for a message that is not taken: raw bytes in base64, the reason, a sentence, whose it is, and
+ * when the service tries it again by itself.
  */
 export function rejection(
   message: Arrived,
-  reason: string,
+  reason: RejectReason,
   detail: string,
-  owner: { orgId?: number | undefined; cluster?: string | undefined },
+  owner: { orgId?: number | undefined; cluster?: string | undefined; retryAt?: string | undefined },
 ): string {
   const headers = new Map<string, (string | null)[]>();
   for (const [name, values] of Object.entries(message.headers ?? {})) {
@@ -73,6 +87,7 @@ export function rejection(
     org_id: owner.orgId,
     cluster: owner.cluster,
     reason,
+    retry_at: owner.retryAt,
     detail: storable(detail),
     key: message.key?.toString("base64") ?? null,
     value: message.value?.toString("base64") ?? null,

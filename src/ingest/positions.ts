@@ -17,12 +17,16 @@ export type PositionsOptions = {
 /**
  * Compares where Kafka hands over with where the database is. Usually Kafka lags, and what is handed over
  * again is skipped by its offset. It leads when the database was restored or is another one; then the
- * partition is read again from the database's offset, once for each membership of the group.
+ * partition is read again from the database's offset, once for each membership of the group. While we store,
+ * the database is asked with each portion whether it still has the one before: a failover may have taken it
+ * back.
  */
 export class Positions {
   readonly #options: PositionsOptions;
   /** "sought" until the batch after the seek has come. */
   readonly #partitions = new Map<number, "sought" | "checked">();
+  /** Where the last portion that we stored ended, or the check found the database. All else that is remembered. */
+  readonly #ended = new Map<number, bigint>();
 
   constructor(options: PositionsOptions) {
     this.#options = options;
@@ -36,6 +40,7 @@ export class Positions {
   async joined(partitions: readonly number[]): Promise<void> {
     const { kafka, topic, group, log } = this.#options;
     this.#partitions.clear();
+    this.#ended.clear();
     const admin = kafka.admin();
     try {
       await admin.connect();
@@ -58,6 +63,44 @@ export class Positions {
   /** To be called when not all of a batch was stored: the next one is compared with the database again. */
   forget(partition: number): void {
     this.#partitions.delete(partition);
+    this.#ended.delete(partition);
+  }
+
+  /** To be called when a portion was stored: where it ended. */
+  stored(partition: number, end: bigint): void {
+    this.#ended.set(partition, end);
+  }
+
+  /** Where the last portion ended, for `ingest()` to compare; null when nothing is believed. */
+  expected(partition: number): string | null {
+    return this.#ended.get(partition)?.toString() ?? null;
+  }
+
+  /**
+   * To be called when the database is behind what we have stored: the partition is read again from where the
+   * database is. Rejects with what `pg` throws.
+   */
+  async readAgain(partition: number): Promise<void> {
+    const was = this.#ended.get(partition);
+    const next = await this.#nextOffset(partition);
+    if (was === undefined || this.#ended.get(partition) !== was) return; // somebody was faster
+    this.forget(partition);
+    if (next >= was) return;
+    const { log, topic, seek } = this.#options;
+    log.error(
+      { topic, partition, stored: `${was}`, database: `${next}` },
+      "the database lost what it had stored, reading again from where it is",
+    );
+    seek(partition, next);
+  }
+
+  /**
+   * To be called when connections were lost: compares all that is remembered with the database, also of
+   * partitions without new messages. Rejects with what `pg` throws.
+   */
+  async compareAll(): Promise<void> {
+    for (const [partition, end] of [...this.#ended])
+      if ((await this.#nextOffset(partition)) < end) await this.readAgain(partition);
   }
 
   /**
@@ -81,6 +124,7 @@ export class Positions {
       );
     }
     this.#partitions.set(partition, "checked");
+    this.#ended.set(partition, expected);
     return true;
   }
 

@@ -24,5 +24,8 @@ export const rejectReasons = [
   "invalid_last_checked",
   "future_last_checked",
   "invalid_version",
+  "not_storable",
+  "timed_out",
+  "unreadable_batch",
 ] as const;
 export type RejectReason = (typeof rejectReasons)[number];

@@ -14,6 +14,8 @@ export async function retryRejected(pool: Pool, filter: RejectedFilter): Promise
   // what is rejected again stays in the table, so we go on after the last one rather than from the top
   let after = "0";
   const newest = await sql.newestRejected(pool);
+  const aheadMs = Date.parse(await sql.databaseTime(pool)) - Date.now();
+  const now = () => new Date(Date.now() + aheadMs); // as the database sees it, also when our clock is wrong
   const sizes = { batchSize: mostRejected, maxBytes: mostBytes };
   for (;;) {
     const messages = await sql.nextRejected(pool, { after, last: newest, ...sizes }, filter);
@@ -26,9 +28,18 @@ export async function retryRejected(pool: Pool, filter: RejectedFilter): Promise
       key: null,
       value,
     }));
-    for (const entries of portionsOf(arrived, mostRejected, () => new Date())) {
+    for (const entries of portionsOf(arrived, mostRejected, now)) {
       const stored = await halving(entries, (batch) => sql.retryRejected(pool, batch));
       parts.push(...stored);
     }
   }
+}
+
+/**
+ * Tries rejected messages again whose time has come: a report from the near future, a message that ran into a
+ * timeout. Undefined when there were none. Rejects with what `pg` throws.
+ */
+export async function retryDue(pool: Pool): Promise<sql.Retried | undefined> {
+  const places = await sql.dueRejected(pool, mostRejected);
+  return places.length === 0 ? undefined : retryRejected(pool, { places });
 }

@@ -13,6 +13,8 @@ const ingested = z.object({
 /** How many messages of a batch were new, replaced, known already, refused, and already consumed before. */
 export type Ingested = z.infer<typeof ingested>;
 
+const clock = z.object({ clock: z.string() });
+
 export type Position = {
   topic: string;
   partition: number;
@@ -20,14 +22,21 @@ export type Position = {
    * The partition's end as the broker gave it; before the offset we expect next, the topic was created anew.
    */
   highWatermark: string;
+  /** Where the caller's last batch of the partition ended; null on its first. */
+  expectedOffset?: string | null | undefined;
+  /** How long decisions may wait for the rest of the partition (an interval); null: nothing is known to follow. */
+  decideWithin?: string | null | undefined;
 };
 
 /** SQLSTATE that `ingest` raises for a topic that was created anew. */
 export const topicRecreated = "NTI01";
 
+/** SQLSTATE that `ingest` raises when the database is behind the offset that is expected: it lost something. */
+export const databaseBehind = "NTI02";
+
 /**
  * Stores a batch of one partition, a JSON array, and moves its offset, in one transaction. Rejects with
- * SQLSTATE `topicRecreated`, and with what `isUnstorable` knows for a value that the database refuses.
+ * SQLSTATE `topicRecreated` or `databaseBehind`, and with what `troubleOf` tells apart.
  */
 export const ingest = (db: Db, position: Position, batch: string): Promise<Ingested> =>
   rowOf(
@@ -35,10 +44,18 @@ export const ingest = (db: Db, position: Position, batch: string): Promise<Inges
     ingested,
     {
       name: "ingest",
-      text: "select stored, replaced, unchanged, rejected, skipped from ccx.ingest($1, $2, $3::jsonb, $4)",
+      text: `select stored, replaced, unchanged, rejected, skipped
+             from ccx.ingest($1, $2, $3::jsonb, $4, expected_offset => $5, decide_within => $6::interval)`,
     },
-    [position.topic, position.partition, batch, position.highWatermark],
+    [
+      ...[position.topic, position.partition, batch, position.highWatermark],
+      ...[position.expectedOffset, position.decideWithin],
+    ],
   );
+
+/** What time it is for the database: ISO 8601. */
+export const databaseTime = async (db: Db): Promise<string> =>
+  (await rowOf(db, clock, "select clock_timestamp() as clock")).clock;
 
 const offset = z.object({ next_offset: z.coerce.bigint() });
 
@@ -66,6 +83,12 @@ export const claimDeadLetters = (
 /** Records that these are out, or (an error) that the topic refuses them for good. */
 export const settleDeadLetters = (db: Db, ids: readonly string[], error: string | null): Promise<void> =>
   call(db, "select ccx.settle_dead_letters($1::bigint[], $2)", [ids, error]);
+
+const due = z.object({ ids: z.array(z.string()) });
+
+/** Numbers of rejected messages that the service is to try again now. */
+export const dueRejected = async (db: Db, batchSize: number): Promise<string[]> =>
+  (await rowOf(db, due, "select ccx.due_rejected($1) as ids", [batchSize])).ids;
 
 const newest = z.object({ id: z.string() });
 

@@ -22,8 +22,8 @@ export const defaultMaxBatchBytes = 256 * 1024 * 1024;
 /**
  * Lets kafkajs, which brings only gzip, read and write all compression types of Kafka. Call once at start.
  * Node.js and two packages compress; own code is what bounds a batch before it takes memory, which kafkajs
- * does not ask of a codec. A batch that decompresses to more than `maxBytes` is refused with
- * KafkaJSNonRetriableError: the consumer stops visibly, with the offset where it was.
+ * does not ask of a codec. A batch that decompresses to more than `maxBytes` is refused; what becomes of it,
+ * fetched.ts says.
  */
 export function registerCodecs(maxBytes: number = defaultMaxBatchBytes): void {
   const codecs = createCodecs(maxBytes);
@@ -64,8 +64,13 @@ export function createCodecs(maxBytes: number): Record<"gzip" | "snappy" | "lz4"
   };
 }
 
+class TooLargeBatch extends KafkaJSNonRetriableError {}
+
+/** Whether a codec refused a batch for its size. */
+export const isTooLargeBatch = (error: unknown): boolean => error instanceof TooLargeBatch;
+
 function tooLarge(maxBytes: number): Error {
-  return new KafkaJSNonRetriableError(`A batch of messages decompresses to more than ${maxBytes} bytes.`);
+  return new TooLargeBatch(`A batch of messages decompresses to more than ${maxBytes} bytes.`);
 }
 
 async function limited(maxBytes: number, output: Promise<Buffer>): Promise<Buffer> {

@@ -1,6 +1,7 @@
 import type { Consumer, Kafka } from "kafkajs";
 import { kafkaConfigurationError } from "./kafka_errors.ts";
 
+/** Three of them may be lost within a session. */
 export const heartbeatMs = 3_000;
 
 export type GroupConsumerOptions = {
@@ -19,8 +20,11 @@ export type GroupConsumerOptions = {
 export function createGroupConsumer({ kafka, group, stopping, onGivenUp }: GroupConsumerOptions): Consumer {
   const consumer = kafka.consumer({
     groupId: group,
-    sessionTimeout: 30_000,
+    // what a killed consumer had moves to another one so much later
+    sessionTimeout: 10_000,
     heartbeatInterval: heartbeatMs,
+    // new partitions are seen so much later, at most
+    metadataMaxAge: 30_000,
     // small, for the memory it takes (npm run bench -- soak); a larger message comes alone
     maxBytesPerPartition: 1024 * 1024,
     maxBytes: 4 * 1024 * 1024,

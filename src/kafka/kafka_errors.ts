@@ -47,3 +47,8 @@ const programmingErrors = new Set(["TypeError", "RangeError", "ReferenceError", 
 export function isProgrammingError(error: unknown): boolean {
   return [...causes(error)].some(({ name }) => programmingErrors.has(name));
 }
+
+/** Whether the broker says that there is no such topic. */
+export function isTopicMissing(error: unknown): boolean {
+  return [...causes(error)].some((cause) => textOf(cause, "type") === "UNKNOWN_TOPIC_OR_PARTITION");
+}

@@ -7,7 +7,7 @@ import type { Stage } from "./stage.ts";
 export type DriverOptions = {
   plan: Fault[];
   recovery: Recovery;
-  /** dead consumers leave the group at once, not after 30 s */
+  /** dead consumers leave the group at once, not after 10 s */
   hurry: boolean;
   say: (line: string) => void;
 };

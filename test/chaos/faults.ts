@@ -126,7 +126,7 @@ export function commit(stage: Stage, fault: Fault): Promise<void> {
 }
 
 /**
- * Takes the members of these consumers out of the group at once, as the broker does when a session of 30 s
+ * Takes the members of these consumers out of the group at once, as the broker does when a session of 10 s
  * has ended. Those that live join again. Best effort: the broker may be away.
  */
 export async function evict({ client, brokers }: Stage, names: readonly string[]): Promise<void> {
@@ -137,7 +137,7 @@ export async function evict({ client, brokers }: Stage, names: readonly string[]
     for (const { clientId, memberId } of groups[0]?.members ?? [])
       if (names.includes(clientId)) await leaveGroup(brokers, group, memberId);
   } catch {
-    // then it takes its 30 s
+    // then it takes its 10 s
   } finally {
     await admin.disconnect().catch(() => undefined);
   }

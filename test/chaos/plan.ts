@@ -50,7 +50,7 @@ export type Fault = {
 
 /**
  * Now and then a process stands still until it is taken for dead, and comes back as a zombie: a consumer's
- * session ends after 30 s; a worker's jobs are freed after 90 s of silence, and others send its messages
+ * session ends after 10 s; a worker's jobs are freed after 90 s of silence, and others send its messages
  * after a lease of two minutes.
  */
 const zombies: Partial<Record<Kind, { ms: number; leastRunMs: number }>> = {

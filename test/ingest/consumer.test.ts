@@ -2,15 +2,19 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import kafkajs, { type EachBatchPayload, type Kafka } from "kafkajs";
 import type { Pool } from "pg";
-import { ResultsConsumer } from "../../src/ingest/consumer.ts";
+import { ResultsConsumer, type ResultsConsumerOptions } from "../../src/ingest/consumer.ts";
+import { registerCodecs } from "../../src/kafka/codecs.ts";
+import { passOnUnreadable } from "../../src/kafka/fetched.ts";
 import { createLogger } from "../../src/log.ts";
-import { value } from "../support/builders.ts";
+import { rows, value } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
 import { openTopics } from "../support/kafka.ts";
 import { aCluster, aReport } from "../support/reports.ts";
 import { until } from "../support/until.ts";
 
 const database = testDatabase();
+registerCodecs(3_000_000);
+passOnUnreadable();
 /** So many of these messages are more than one fetch brings of a partition. */
 const perFetch = 12;
 const padding = "x".repeat(100_000);
@@ -57,8 +61,19 @@ async function stored(topic: string): Promise<number> {
 
 const rowsOfReports = async () => Number(await value(database.pool, "select count(*) from new_reports"));
 
-const open = (kafka: Kafka, pool: Pool, { results, group }: { results: string; group: string }) =>
-  new ResultsConsumer({ kafka, pool, log: createLogger("silent"), topic: results, group, batchSize: 1_000 });
+const open = (
+  kafka: Kafka,
+  pool: Pool,
+  { results, group }: { results: string; group: string },
+  options: Partial<ResultsConsumerOptions> = {},
+) =>
+  new ResultsConsumer({
+    ...{ kafka, pool, log: createLogger("silent"), topic: results, group, batchSize: 1_000 },
+    ...options,
+  });
+
+const plain = (brokers: string) => watching(brokers, (payload) => payload);
+const never = new AbortController().signal;
 
 test("while the database stores the end of a batch the next one is fetched, but not stored", async () => {
   await using topics = await openTopics();
@@ -153,7 +168,7 @@ test("a stop lets what is under way be stored, and tells Kafka; what comes meanw
     batches++;
     return payload;
   });
-  const consumer = open(kafka, pool, topics);
+  const consumer = open(kafka, pool, topics, { stopWithinMs: 60_000 });
   await consumer.start(new AbortController().signal);
   await until("it is under way", async () => calls() === 1);
   let ended = false;
@@ -168,4 +183,122 @@ test("a stop lets what is under way be stored, and tells Kafka; what comes meanw
   gate.resolve();
   await stopping;
   assert.deepEqual([await stored(topics.results), await topics.committed()], [1, 1]);
+});
+
+/** As if a stand-by without the last transactions had taken over. */
+async function loseFrom(topic: string, offset: number): Promise<void> {
+  await database.pool.query("delete from new_reports where kafka_offset >= $1", [offset]);
+  await database.pool.query("update consumer_offset set next_offset = $2 where topic = $1", [topic, offset]);
+}
+
+test("what the database lost while the consumer runs is read again with the next message", {
+  timeout: 20_000,
+}, async () => {
+  await using topics = await openTopics();
+  await database.pool.query("delete from new_reports");
+  await topics.produce(messages(6));
+  const consumer = open(plain(topics.brokers), database.pool, topics);
+  await consumer.start(never);
+  try {
+    await until("all is stored", async () => (await topics.committed()) === 6);
+    await loseFrom(topics.results, 4);
+    await topics.produce(messages(2));
+    await until("all is stored again", async () => (await stored(topics.results)) === 8);
+    assert.equal(await rowsOfReports(), 8);
+  } finally {
+    await consumer.stop();
+  }
+});
+
+test("when connections were lost, what the database lost is read again although nothing new comes in", {
+  timeout: 20_000,
+}, async () => {
+  await using topics = await openTopics();
+  await topics.produce(messages(6));
+  const consumer = open(plain(topics.brokers), database.pool, topics);
+  await consumer.start(never);
+  try {
+    await until("all is stored", async () => (await topics.committed()) === 6);
+    await loseFrom(topics.results, 2);
+    database.pool.emit("error", new Error("terminating connection"), undefined as never);
+    await until("all is stored again", async () => (await stored(topics.results)) === 6);
+  } finally {
+    await consumer.stop();
+  }
+});
+
+test("partitions that somebody's locks hold up stop no other, and go on when the locks are gone", {
+  timeout: 20_000,
+}, async () => {
+  await using topics = await openTopics(5);
+  const everywhere = async () => {
+    for (let partition = 0; partition < 5; partition++) await topics.produce(messages(1), { partition });
+  };
+  await everywhere();
+  const consumer = open(plain(topics.brokers), database.pool, topics, { stuckAfterMs: 20 });
+  await consumer.start(never);
+  const client = await database.pool.connect();
+  try {
+    await until("all is stored", async () => (await stored(topics.results)) === 5);
+    await client.query("begin");
+    const lock = "select from consumer_offset where topic = $1 and partition < 3 for update";
+    await client.query(lock, [topics.results]);
+    for (let round = 2; round <= 4; round++) {
+      await everywhere();
+      await until("the others go on", async () => (await stored(topics.results)) === 3 + 2 * round);
+    }
+    await client.query("rollback");
+    await until("all is stored", async () => (await stored(topics.results)) === 20);
+  } finally {
+    await client.query("rollback");
+    client.release();
+    await consumer.stop();
+  }
+});
+
+test("a stop ends in its time although a portion waits for a lock", { timeout: 20_000 }, async () => {
+  await using topics = await openTopics();
+  await topics.produce(messages(1));
+  const gate = Promise.withResolvers<void>();
+  const { pool, calls } = holding(() => gate.promise);
+  const consumer = open(plain(topics.brokers), pool, topics, { stopWithinMs: 2_100 });
+  await consumer.start(never);
+  await until("it is under way", async () => calls() === 1);
+  await consumer.stop();
+  assert.deepEqual([calls(), await stored(topics.results)], [1, 0]);
+  gate.resolve();
+});
+
+test("batches that inflate beyond the limit end as rows of rejected_message, and the rest goes on", {
+  timeout: 20_000,
+}, async () => {
+  const { None, GZIP, Snappy, LZ4, ZSTD } = kafkajs.CompressionTypes;
+  await using topics = await openTopics(2);
+  await topics.produce(messages(1), { partition: 1 });
+  for (const compression of [GZIP, Snappy, LZ4, ZSTD]) {
+    await topics.produce(["0".repeat(2_000_000), "0".repeat(2_000_000)], { compression });
+    await topics.produce(messages(1), { compression: None });
+  }
+  const before = await rowsOfReports();
+  const consumer = open(plain(topics.brokers), database.pool, topics);
+  await consumer.start(never);
+  try {
+    await until("all is consumed", async () => (await stored(topics.results)) === 13);
+    assert.equal((await rowsOfReports()) - before, 5);
+    const rejected = `select reason, kafka_offset::integer as last, substr(detail, 1, 40) as detail
+      from rejected_message where topic = $1 order by kafka_offset`;
+    assert.deepEqual(
+      await rows(database.pool, rejected, [topics.results]),
+      [0, 3, 6, 9].map((first) => ({
+        ...{ reason: "too_large", last: first + 1 },
+        detail: `The batch of offsets ${first} to ${first + 1} cannot be read`.slice(0, 40),
+      })),
+    );
+    const retried = await rows(database.pool, "select * from rejected_to_retry(topic => $1)", [
+      topics.results,
+    ]);
+    assert.deepEqual(retried, [], "no retry can read a batch");
+  } finally {
+    await consumer.stop();
+  }
 });

@@ -35,7 +35,10 @@ test("a batch is stored, its offset moves, and the issues follow", () =>
     ]);
     assert.deepEqual(await openIssues(db, cluster), ["disk|KEY"]);
     assert.deepEqual(await rows(db, "select * from consumer_offset"), [
-      { topic: "results", partition: 0, next_offset: "42", updated_at: at },
+      {
+        ...{ topic: "results", partition: 0, next_offset: "42", updated_at: at },
+        ...{ high_watermark: null, high_watermark_at: null, is_behind: false },
+      },
     ]);
   }));
 
@@ -263,4 +266,76 @@ test("a batch of which one message cannot be stored leaves nothing", () =>
     const left = `select (select count(*) from new_reports) + (select count(*) from consumer_offset)
       + (select count(*) from issue) + (select count(*) from rejected_message) as count`;
     assert.equal(await value(db, left), "0");
+  }));
+
+test("a database that is behind what its caller has stored says so, and stores nothing", () =>
+  rolledBack(database.pool, async (db) => {
+    const store = (first: number, expected: number | null) =>
+      rows(db, "select * from ingest('results', 0, $1::jsonb, null, $2, $3)", [
+        JSON.stringify([aMessage(first, aCluster(), at, ["disk"])]),
+        ...[at, expected],
+      ]);
+    await store(0, null);
+    await store(1, 1);
+    await store(5, 2); // compaction and control records leave gaps
+    await db.query("update consumer_offset set next_offset = 2");
+    await refused(db, ["NTI02", /is at offset 2 in the database, but was at 6 before/], () => store(6, 6));
+    await store(2, 2);
+    await store(3, null);
+    assert.equal(await value(db, "select next_offset::integer from consumer_offset"), 4);
+  }));
+
+test("a report with more of its partition behind it is decided on once that is stored, or at last in time", () =>
+  rolledBack(database.pool, async (db) => {
+    const [early, late] = ["2099-03-01T12:00:00Z", "2099-03-01T12:10:00Z"];
+    const store = (first: number, cluster: string, within: string | null, partition = 0) =>
+      rows(db, "select * from ingest('results', $5, $1::jsonb, $4, $2, null, $3::interval)", [
+        JSON.stringify([aMessage(first, cluster, "2026-03-01T12:00:00Z", first % 2 === 0 ? ["disk"] : [])]),
+        ...[early, within, first + (within ? 10 : 1), partition],
+      ]);
+    const decided = async (time: string) =>
+      Number(await value(db, "select clusters from decide_due(100, $1)", [time]));
+    const [one, other, third] = [aCluster(), aCluster(), aCluster()];
+    await db.query("truncate decision_due");
+    await store(0, one, "10 minutes");
+    await store(2, other, "10 minutes");
+    await store(0, third, null, 1);
+    assert.equal(await decided(early), 1, "nobody waits for another partition");
+    const waiting = "select cluster, waits_for, until from postponed_decisions order by waits_for, cluster";
+    const wait = { waits_for: "results/0", until: late };
+    assert.deepEqual(
+      await rows(db, waiting),
+      [one, other].sort().map((cluster) => ({ cluster, ...wait })),
+    );
+    assert.deepEqual(
+      await rows(db, "select partition, lag::integer, is_behind from consumer_lag order by 1"),
+      [
+        { partition: 0, lag: 9, is_behind: true },
+        { partition: 1, lag: 0, is_behind: false },
+      ],
+    );
+    await db.query("savepoint waiting");
+    assert.equal(await decided(late), 2, "it has waited long enough");
+    await db.query("rollback to savepoint waiting");
+    await store(4, third, null);
+    assert.equal(await decided(early), 2, "the partition has been caught up with");
+    assert.deepEqual(await rows(db, waiting), []);
+  }));
+
+test("the last report of a cluster that is known makes it due at once, whatever else asks for a decision", () =>
+  rolledBack(database.pool, async (db) => {
+    await db.query("truncate decision_due");
+    const mark = (byReport: boolean, due: string, backlog: string | null) =>
+      db.query("select mark_due('{1}', '{x}', $1, $2, $3)", [byReport, due, backlog]);
+    const due = async () => (await rows(db, "select due_at, backlog_of from decision_due"))[0];
+    const [now, soon, later] = ["2026-03-01T12:00:00Z", "2026-03-01T12:10:00Z", "2026-03-01T12:20:00Z"];
+    await mark(false, now, null);
+    await mark(true, soon, "results/0");
+    assert.deepEqual(await due(), { due_at: soon, backlog_of: "results/0" });
+    await mark(true, later, "results/0");
+    assert.deepEqual(await due(), { due_at: soon, backlog_of: "results/0" }, "the wait has one end");
+    await mark(false, now, null);
+    assert.deepEqual(await due(), { due_at: soon, backlog_of: "results/0" }, "that hastens nothing");
+    await mark(true, now, null);
+    assert.deepEqual(await due(), { due_at: now, backlog_of: null });
   }));

@@ -84,7 +84,7 @@ export async function openTopics(partitions = 1) {
       );
     },
 
-    /** Takes dead consumers out of the group, as the broker does when their session of 30 s has ended. */
+    /** Takes dead consumers out of the group, as the broker does when their session of 10 s has ended. */
     evictMembers,
 
     async [Symbol.asyncDispose](): Promise<void> {

@@ -27,23 +27,36 @@ export const failureReasons = [
 ] as const;
 export type FailureReason = (typeof failureReasons)[number];
 
-/** A delivery that failed. `permanent` means that trying again cannot help. */
+/**
+ * A delivery that failed. `permanent` means that trying again cannot help; `notStored`, that the receiver
+ * certainly does not have the message; `tooLarge`, that a smaller message might get through.
+ */
 export class DeliveryError extends Error {
   override name = "DeliveryError";
   readonly reason: FailureReason;
   readonly permanent: boolean;
   /** What the receiver asked us to wait, in milliseconds (HTTP `Retry-After`). */
   readonly retryAfterMs: number | undefined;
+  readonly notStored: boolean;
+  readonly tooLarge: boolean;
 
   constructor(
     reason: FailureReason,
     message: string,
-    options: { permanent?: boolean; retryAfterMs?: number | undefined; cause?: unknown } = {},
+    options: {
+      permanent?: boolean;
+      retryAfterMs?: number | undefined;
+      notStored?: boolean;
+      tooLarge?: boolean;
+      cause?: unknown;
+    } = {},
   ) {
     super(message, { cause: options.cause });
     this.reason = reason;
     this.permanent = options.permanent ?? false;
     this.retryAfterMs = options.retryAfterMs;
+    this.notStored = options.notStored ?? false;
+    this.tooLarge = options.tooLarge ?? false;
   }
 }
 

@@ -128,7 +128,7 @@ function failureAt(at: string): { failure: string; error: string; permanent: boo
   if (at.startsWith("2026-03-09T1"))
     return { failure: "server", error: "Service Log answered 503", permanent: false };
   if (at.startsWith("2026-03-06T06"))
-    return { failure: "client", error: "Service Log answered 400: unknown cluster", permanent: true };
+    return { failure: "schema", error: "The entry names a cluster that is unknown", permanent: true };
   return undefined;
 }
 

@@ -198,6 +198,8 @@ create type ccx.settled_notification as (
   error text,
   -- trying again would not help
   permanent boolean,
+  -- a smaller message might get through
+  too_large boolean,
   -- how long the receiver asked to wait
   retry_after_ms bigint,
   -- it says nothing about the receiver, which it did not reach or which is not known
@@ -473,17 +475,17 @@ create table notification (
   cluster text collate "C" not null,
   -- time of the report it was decided from
   updated_at timestamp with time zone not null,
-  -- when it was decided; the message's own timestamp
+  -- when it was decided
   decided_at timestamp with time zone not null,
   -- it tells of issues that are gone
   resolved boolean not null default false,
   -- the message that it repeats under an id of its own; null: it is none of that kind
   replay_of bigint,
-  -- pending, sent, or dead (given up, with the reason in failure and last_error)
+  -- pending, sent, dead (given up, with the reason in failure and last_error), or withdrawn (nothing of it was left to notify when it could go out; notified_issue.left_out_reasons)
   state text not null default 'pending'::text,
   -- how many times it was handed to a worker
   attempts integer not null default 0,
-  -- when it was first handed to a worker that may have sent it; receivers remember its id for a day from then
+  -- when it was first handed to a worker that may have sent it: the message's own timestamp, from which receivers remember its id for a day
   first_tried_at timestamp with time zone,
   -- when it may be tried (again); while a worker has it, the end of its lease
   next_attempt_at timestamp with time zone not null,
@@ -501,13 +503,15 @@ create table notification (
   redriven_at timestamp with time zone,
   -- attempts before it was redriven; the back-off starts anew
   attempts_before integer not null default 0,
+  -- an earlier try may have reached the receiver, so that id and bytes stay as they were
+  may_be_out boolean not null default false,
   constraint notification_pkey PRIMARY KEY (id),
   constraint notification_message_id_key UNIQUE (message_id),
   constraint notification_replay_of_fkey FOREIGN KEY (replay_of) REFERENCES notification(id) ON DELETE CASCADE,
   constraint notification_check CHECK ((state = 'pending'::text) = (ended_at IS NULL)),
   constraint notification_dead_failure_check CHECK (state <> 'dead'::text OR failure IS NOT NULL),
   constraint notification_failure_check CHECK (failure = ANY (ARRAY['schema'::text, 'auth'::text, 'rate_limited'::text, 'client'::text, 'server'::text, 'timeout'::text, 'network'::text, 'broker'::text, 'template'::text])),
-  constraint notification_state_check CHECK (state = ANY (ARRAY['pending'::text, 'sent'::text, 'dead'::text]))
+  constraint notification_state_check CHECK (state = ANY (ARRAY['pending'::text, 'sent'::text, 'dead'::text, 'withdrawn'::text]))
 ) with (fillfactor=70);
 CREATE INDEX notification_cluster_idx ON public.notification USING btree (cluster, org_id, decided_at);
 CREATE INDEX notification_dead_idx ON public.notification USING btree (target_id, ended_at) WHERE (state = 'dead'::text);
@@ -556,8 +560,10 @@ create table notified_issue (
   voided tstzmultirange not null default '{}'::tstzmultirange,
   -- false: the delivery was given up, so the issue does not count as notified
   live boolean not null generated always as (NOT upper_inf(voided)) stored,
-  -- its message was redriven without it, since it had been notified again
+  -- its message goes out without it: it had been notified again when that was redriven, or it was withdrawn
   left_out boolean not null default false,
+  -- why it was withdrawn: hold reasons, or gone, back, not_notified; null: it was not
+  left_out_reasons text[],
   constraint notified_issue_pkey PRIMARY KEY (notification_id, issue_id),
   constraint notified_issue_content_id_fkey FOREIGN KEY (content_id) REFERENCES rule_content(id) ON DELETE RESTRICT,
   constraint notified_issue_issue_id_fkey FOREIGN KEY (issue_id) REFERENCES issue(id) ON DELETE RESTRICT,
@@ -629,6 +635,8 @@ create table policy (
   spacing interval not null default '00:00:00'::interval,
   -- most issues in one message; the rest goes into further messages
   max_events integer not null default 100,
+  -- a message that waited longer, and is certainly not out, is decided again before it is sent; the one of the target counts
+  decide_again_after interval not null default '00:05:00'::interval,
   -- so many occurrences within flapping_window make an issue flapping
   flapping_occurrences smallint not null default 4,
   -- see flapping_occurrences
@@ -654,6 +662,7 @@ create table policy (
   constraint policy_allowed_clusters_check CHECK (array_position(allowed_clusters, NULL::text) IS NULL),
   constraint policy_blocked_clusters_check CHECK (array_position(blocked_clusters, NULL::text) IS NULL),
   constraint policy_cooldown_check CHECK (cooldown >= '00:00:00'::interval AND cooldown <= '100 years'::interval),
+  constraint policy_decide_again_after_check CHECK (decide_again_after >= '00:00:00'::interval AND decide_again_after <= '100 years'::interval),
   constraint policy_end_reason_check CHECK (length(btrim(end_reason)) >= 5),
   constraint policy_flapping_action_check CHECK (flapping_action = ANY (ARRAY['notify'::text, 'damp'::text])),
   constraint policy_flapping_occurrences_check CHECK (flapping_occurrences >= 2 AND flapping_occurrences <= 1000),
@@ -1182,7 +1191,7 @@ view delivery_circuit with (security_invoker=true) (
   waiting bigint
 );
 
--- What was decided and has not ended: messages neither sent nor given up, with their age and what went wrong last.
+-- What was decided and is not out: messages neither sent nor given up, with their age and what went wrong last, and those that were withdrawn in the last day.
 view delivery_gap with (security_invoker=true) (
   -- where it goes
   target text,
@@ -1215,7 +1224,9 @@ view delivery_gap with (security_invoker=true) (
   -- not claimed before, since the circuit of its target is open (delivery_circuit); null: closed
   held_until timestamp with time zone,
   -- the message that it repeats; null: none
-  replay_of bigint
+  replay_of bigint,
+  -- pending, or withdrawn (last_error says why): nothing of it was left to notify
+  state text
 );
 
 -- Where what is kept up to date (issues as reports arrive, the ledger as they are notified) differs from what is recomputed from the stored reports and notifications; empty unless something is wrong.
@@ -1860,9 +1871,9 @@ function ccx.claim_due(target text, batch_size integer, lease interval, at times
   set enable_seqscan=off
   set search_path=public, ccx, pg_temp;
 
--- Takes up to batch_size messages that are due for this target for the length of the lease, with the issues to tell and the details of their hits; a few or none while its circuit is open.
+-- Takes up to batch_size messages that are due for this target and still to be notified, for the length of the lease, with the issues to tell and the details of their hits; a few or none while its circuit is open.
 function ccx.claim_notifications(target text, batch_size integer, lease interval DEFAULT '00:02:00'::interval, at timestamp with time zone DEFAULT now())
-  returns TABLE(id bigint, message_id uuid, attempt integer, org_id bigint, account_number bigint, cluster text, updated_at timestamp with time zone, decided_at timestamp with time zone, resolved boolean, issues jsonb)
+  returns TABLE(id bigint, message_id uuid, attempt integer, org_id bigint, account_number bigint, cluster text, updated_at timestamp with time zone, decided_at timestamp with time zone, first_tried_at timestamp with time zone, resolved boolean, issues jsonb)
   language plpgsql volatile
   set enable_seqscan=off
   set search_path=public, ccx, pg_temp;
@@ -1887,6 +1898,15 @@ function ccx.content_versions(ids bigint[])
 function ccx.cooldown_period(notified_at timestamp with time zone, cooldown interval)
   returns tstzrange
   language sql immutable strict parallel safe;
+
+-- Asks decide() once more about claimed messages of one target that waited and are certainly not out; what is not to be notified any more leaves them. Returns those that are withdrawn, since nothing is left.
+function ccx.decide_again(notification_ids bigint[], at timestamp with time zone)
+  returns bigint[]
+  language plpgsql volatile
+  set join_collapse_limit=1
+  set max_parallel_workers_per_gather=0
+  set random_page_cost=1.1
+  set search_path=public, ccx, pg_temp;
 
 -- Decides for up to batch_size waiting clusters and commits ledger, outbox, reported and the wake-up job together. Returns how many clusters were taken, messages queued, issues notified and issues held.
 function ccx.decide_due(batch_size integer, at timestamp with time zone DEFAULT NULL::timestamp with time zone)

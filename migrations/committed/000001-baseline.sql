@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:bdfac100bf3a680df75e96ba88fea57f07872e9b
+--! Hash: sha1:fda769a50adf5c6d0da6bc4836fcb7100ced315a
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -432,6 +432,8 @@ create table policy (
   spacing interval not null default '0'
     check (spacing between interval '0' and interval '100 years'),
   max_events integer not null default 100 check (max_events between 1 and 1000),
+  decide_again_after interval not null default '5 minutes'
+    check (decide_again_after between interval '0' and interval '100 years'),
   flapping_occurrences smallint not null default 4
     check (flapping_occurrences between 2 and 1000),
   flapping_window interval not null default '1 day'
@@ -605,7 +607,8 @@ create table notification (
   result jsonb,
   redriven_at timestamptz,
   attempts_before integer not null default 0,
-  constraint notification_state_check check (state in ('pending', 'sent', 'dead')),
+  may_be_out boolean not null default false,
+  constraint notification_state_check check (state in ('pending', 'sent', 'dead', 'withdrawn')),
   constraint notification_check check ((state = 'pending') = (ended_at is null)),
   constraint notification_dead_failure_check check (state <> 'dead' or failure is not null),
   constraint notification_failure_check check (failure in (
@@ -632,6 +635,7 @@ create table notified_issue (
   voided tstzmultirange not null default '{}',
   live boolean not null generated always as (not upper_inf(voided)) stored,
   left_out boolean not null default false,
+  left_out_reasons text[],
   primary key (notification_id, issue_id),
   constraint notified_once_per_cooldown exclude using gist (
     target_id with =, issue_id with =, cooldown_period with &&) where (live and not resolved)

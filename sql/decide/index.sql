@@ -4,7 +4,8 @@
 -- decide_due() is the step that commits its answer: it turns requests into waiting clusters
 -- (expand_decision_request()), takes the clusters that wait longest, and writes ledger and outbox
 -- (queue_notifications()), reported and the wake-up of the deliveries in one transaction. Issues that went
--- away are notified as resolved where the policy says so (resolution_is_due()).
+-- away are notified as resolved where the policy says so (resolution_is_due()). A worker takes what is due from
+-- the outbox with claim_notifications(); what had to wait is decided again then (decide_again()).
 
 --!include decide/issue_verdict.sql
 --!include decide/verdict.sql
@@ -17,3 +18,5 @@
 --!include decide/last_notification.sql
 --!include decide/queue_notifications.sql
 --!include decide/decide_due.sql
+--!include decide/decide_again.sql
+--!include decide/claim_notifications.sql

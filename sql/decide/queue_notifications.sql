@@ -41,7 +41,7 @@ begin
   )
   select array_agg((m.id, i.issue_id, m.target_id, at, cooldown_period(at, i.cooldown), i.occurrence,
     i.content_id, i.policy_id,
-    m.resolved, 'infinity', '{}', null, false)::notified_issue)
+    m.resolved, 'infinity', '{}', null, false, null)::notified_issue)
   into entries
   from message m
   cross join lateral unnest(m.issue_ids, m.occurrences, m.content_ids, m.policy_ids, m.cooldowns)

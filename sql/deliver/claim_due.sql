@@ -2,6 +2,10 @@
 -- pass. `skip locked` lets any number of workers claim at once; ordering by due time keeps a message that
 -- fails again and again from standing in front of the others.
 --
+-- A message waits until earlier decisions about its cluster have ended, so that whoever reads them in the
+-- order in which they come reads the latest last; those of one decision tell different issues, and go
+-- together.
+--
 -- While the circuit of the target is open nothing is handed out, but for the probe when it is time: three
 -- messages, to one worker, which of the hundred that are due longest have been tried least. (One that the
 -- receiver chokes on must not be the probe each time.) The lease of the probe ends like any other when its
@@ -28,6 +32,14 @@ begin atomic
       and n.next_attempt_at <= at
       -- too late for another try (sweep gives it up)
       and coalesce(retry_until(n) > at, true)
+      -- behind an earlier decision about its cluster (a subquery, not `not exists`: looked up row by row by
+      -- index, whatever the planner expects)
+      and (
+        select e.id
+        from notification e
+        where e.cluster = n.cluster and e.org_id = n.org_id and e.decided_at < n.decided_at
+          and e.target_id = n.target_id and e.state = 'pending'
+        limit 1) is null
       and (exists (select from probe) or not exists (
         select from circuit c
         where c.target_id = (select t.id from event_targets t where t.name = target)
@@ -45,7 +57,10 @@ begin atomic
     set attempts = n.attempts + 1,
         next_attempt_at = at + lease,
         leased_until = at + lease,
-        first_tried_at = coalesce(n.first_tried_at, at)
+        -- a lease that nobody ended: its worker may have sent it
+        may_be_out = n.may_be_out or n.leased_until is not null,
+        first_tried_at = case when n.may_be_out or n.leased_until is not null
+          then coalesce(n.first_tried_at, at) else at end
     from taken
     where n.id = taken.id
     returning n.*

@@ -15,15 +15,17 @@ select
   n.last_error,
   n.leased_until,
   greatest(c.retry_at, c.probe_until) as held_until,
-  n.replay_of
+  n.replay_of,
+  n.state
 from notification n
 join event_targets t on t.id = n.target_id
 left join circuit c on c.target_id = n.target_id
-where n.state = 'pending';
+where n.state = 'pending'
+  or n.state = 'withdrawn' and n.ended_at > now() - interval '1 day';
 
 comment on view delivery_gap is
-  'What was decided and has not ended: messages neither sent nor given up, with their age and what went '
-  'wrong last.';
+  'What was decided and is not out: messages neither sent nor given up, with their age and what went wrong '
+  'last, and those that were withdrawn in the last day.';
 comment on column delivery_gap.target is 'where it goes';
 comment on column delivery_gap.notification_id is 'number of the message';
 comment on column delivery_gap.message_id is 'id the receiver sees';
@@ -43,3 +45,5 @@ comment on column delivery_gap.leased_until is 'a worker has it until then; null
 comment on column delivery_gap.held_until is
   'not claimed before, since the circuit of its target is open (delivery_circuit); null: closed';
 comment on column delivery_gap.replay_of is 'the message that it repeats; null: none';
+comment on column delivery_gap.state is
+  'pending, or withdrawn (last_error says why): nothing of it was left to notify';

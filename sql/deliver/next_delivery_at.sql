@@ -8,6 +8,13 @@ as $$
       where c.target_id = next_delivery_at.target_id))
   from notification n
   where n.target_id = next_delivery_at.target_id and n.state = 'pending'
+    -- as claim_due() has it: what waits for an earlier decision about its cluster is due with that one
+    and (
+      select e.id
+      from notification e
+      where e.cluster = n.cluster and e.org_id = n.org_id and e.decided_at < n.decided_at
+        and e.target_id = n.target_id and e.state = 'pending'
+      limit 1) is null
   order by n.next_attempt_at
   limit 1;
 $$;

@@ -31,7 +31,7 @@ begin
   from (
     select o.id, (o.id, i.issue_id, i.target_id, at, tstzrange(at, at, '[]'), i.occurrence, i.content_id,
       i.policy_id,
-      i.resolved, '-infinity', '{(,)}', null, false)::notified_issue as entries
+      i.resolved, '-infinity', '{(,)}', null, false, null)::notified_issue as entries
     from original o
     join notified_issue i on i.notification_id = o.notification_id and i.issue_id = any (o.issue_ids)
   ) o;

@@ -1,5 +1,6 @@
--- Counted from the first try: the receiver cannot have seen the id before. What waited behind an open circuit
--- has all its time still before it. A person may ask for one more hour; a try takes minutes, so the day is
+-- Counted from the first try that may have reached the receiver, which is the message's own timestamp: the
+-- receiver counts its day from there. What waited behind an open circuit, or was certainly not stored, has all
+-- its time still before it. A person may ask for one more hour; a try takes minutes, so the day is
 -- never reached.
 create or replace function ccx.retry_until(n notification) returns timestamptz
 language sql stable parallel safe

@@ -3,7 +3,8 @@
 -- An outcome is {id, attempt, sent, result} or {id, attempt, sent: false, failure, error, permanent,
 -- retry_after_ms}, either with unrendered: [{issue_id, error}] for issues left out. tried: false says that
 -- the message certainly did not go out, so that the attempt is given back; with no failure it is only
--- released, and due again at once. expired: true comes from expire_notifications(), which is no worker.
+-- released, and due again at once. not_stored: true says that it went out, and that the receiver certainly does
+-- not have it. too_large: true says that it is only its size. expired: true comes from expire_notifications(), which is no worker.
 --
 -- Replays that fail take turns, so that of two the second knows what became of the first.
 --
@@ -44,18 +45,20 @@ begin
   into circuit
   from (
     select s.target_id,
-      array_agg(s.id) filter (where s.state = 'sent'
-        or (s.failure = 'client' and s.permanent and not s.says_nothing)) as alive,
-      array_agg(s.id) filter (where s.state <> 'sent' and not s.permanent and not s.says_nothing
-        and s.failure in ('server', 'timeout', 'network', 'broker', 'auth')) as failed,
-      array_agg(s.id) filter (where s.state <> 'sent' and s.failure = 'rate_limited'
-        and not s.says_nothing) as limited,
+      array_agg(s.id) filter (where s.state = 'sent') as alive,
+      array_agg(s.id) filter (where s.state <> 'sent' and not s.says_nothing and case when s.permanent
+        then s.failure = 'client' and not s.too_large
+        else s.failure in ('server', 'timeout', 'network', 'broker', 'auth') end) as failed,
+      array_agg(s.id) filter (where asks.for_time) as limited,
       max(at + coalesce(s.retry_after_ms, 0) * interval '1 millisecond')
-        filter (where s.state <> 'sent' and s.failure = 'rate_limited'
-          and not s.says_nothing) as limited_until,
-      (array_agg(s order by s.failure <> 'rate_limited', s.id) filter (where s.state <> 'sent'
-        and not s.permanent))[1] as failure
+        filter (where asks.for_time) as limited_until,
+      (array_agg(s order by asks.for_time desc, s.permanent, s.id) filter (where s.state <> 'sent'
+        and (not s.permanent or s.failure = 'client')))[1] as failure
     from unnest(settled) s
+    cross join lateral (
+      select s.state <> 'sent' and not s.says_nothing
+        and (s.failure = 'rate_limited' or s.failure = 'server' and s.retry_after_ms > 0) is true as for_time
+    ) asks
     group by s.target_id
   ) e;
   perform record_reported(array(select s.id from unnest(settled) s where s.state <> 'pending'));

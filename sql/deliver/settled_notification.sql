@@ -8,6 +8,7 @@ create type ccx.settled_notification as (
   failure text,
   error text,
   permanent boolean,
+  too_large boolean,
   retry_after_ms bigint,
   says_nothing boolean
 );
@@ -22,6 +23,7 @@ comment on column ccx.settled_notification.unrendered is
 comment on column ccx.settled_notification.failure is 'what kind of failure it was';
 comment on column ccx.settled_notification.error is 'what went wrong, for people';
 comment on column ccx.settled_notification.permanent is 'trying again would not help';
+comment on column ccx.settled_notification.too_large is 'a smaller message might get through';
 comment on column ccx.settled_notification.retry_after_ms is 'how long the receiver asked to wait';
 comment on column ccx.settled_notification.says_nothing is
   'it says nothing about the receiver, which it did not reach or which is not known';

@@ -27,16 +27,17 @@ comment on column notification.org_id is 'organization that is notified';
 comment on column notification.account_number is 'account number of that organization, 0 when unknown';
 comment on column notification.cluster is 'cluster it is about';
 comment on column notification.updated_at is 'time of the report it was decided from';
-comment on column notification.decided_at is 'when it was decided; the message''s own timestamp';
+comment on column notification.decided_at is 'when it was decided';
 comment on column notification.resolved is 'it tells of issues that are gone';
 comment on column notification.replay_of is
   'the message that it repeats under an id of its own; null: it is none of that kind';
 comment on column notification.state is
-  'pending, sent, or dead (given up, with the reason in failure and last_error)';
+  'pending, sent, dead (given up, with the reason in failure and last_error), or withdrawn (nothing of it '
+  'was left to notify when it could go out; notified_issue.left_out_reasons)';
 comment on column notification.attempts is 'how many times it was handed to a worker';
 comment on column notification.first_tried_at is
-  'when it was first handed to a worker that may have sent it; receivers remember its id for a day from '
-  'then';
+  'when it was first handed to a worker that may have sent it: the message''s own timestamp, from which '
+  'receivers remember its id for a day';
 comment on column notification.next_attempt_at is
   'when it may be tried (again); while a worker has it, the end of its lease';
 comment on column notification.leased_until is 'a worker has it until then; null: nobody has it';
@@ -47,6 +48,8 @@ comment on column notification.result is
   'what the receiver answered: partition and offset, or the id of the Service Log entry';
 comment on column notification.redriven_at is 'when a person last put it back after it had been given up';
 comment on column notification.attempts_before is 'attempts before it was redriven; the back-off starts anew';
+comment on column notification.may_be_out is
+  'an earlier try may have reached the receiver, so that id and bytes stay as they were';
 
 comment on table reported is
   'notifications reported to user or skipped due to some conditions; written by decide, deliver: a decision '

@@ -19,4 +19,6 @@ comment on column notified_issue.voided is
 comment on column notified_issue.live is
   'false: the delivery was given up, so the issue does not count as notified';
 comment on column notified_issue.left_out is
-  'its message was redriven without it, since it had been notified again';
+  'its message goes out without it: it had been notified again when that was redriven, or it was withdrawn';
+comment on column notified_issue.left_out_reasons is
+  'why it was withdrawn: hold reasons, or gone, back, not_notified; null: it was not';

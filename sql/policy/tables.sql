@@ -37,6 +37,9 @@ comment on column policy.flapping_action is
   'notify: flapping issues are notified like others; damp: they are held while they flap';
 comment on column policy.notify_resolved is
   'true: an issue that was notified and went is notified as resolved';
+comment on column policy.decide_again_after is
+  'a message that waited longer, and is certainly not out, is decided again before it is sent; the one of the '
+  'target counts';
 comment on column policy.notify_resolved_since is
   'since when notify_resolved is set; what went before is not notified';
 comment on column policy.validity is 'when this version was the one in force; open-ended for the present one';
@@ -70,6 +73,8 @@ comment on constraint policy_flapping_occurrences_check on policy is
 comment on constraint policy_flapping_window_check on policy is
   'flapping_window is an interval from 1 second to 100 years';
 comment on constraint policy_flapping_action_check on policy is 'flapping_action is notify or damp';
+comment on constraint policy_decide_again_after_check on policy is
+  'decide_again_after has to be between 0 and 100 years';
 comment on constraint policy_notify_resolved_check on policy is
   'notify_resolved and notify_resolved_since go together';
 

@@ -34,8 +34,12 @@ export const claimedNotificationSchema = z.object({
   cluster: z.string().min(1),
   /** Time of the report. */
   updated_at: timestamp,
-  /** Time of the decision; never moves, so that a repetition has the same bytes. */
   decided_at: timestamp,
+  /**
+   * Time of the first try that may have reached the receiver, this one or an earlier one; from then on it
+   * never moves, so that a repetition has the same bytes.
+   */
+  first_tried_at: timestamp,
   /** The issues are gone, and that is what it tells. */
   resolved: z.boolean(),
   issues: z.array(claimedIssueSchema).min(1),

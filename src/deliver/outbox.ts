@@ -17,6 +17,10 @@ export type Outcome = { id: string; attempt: number; unrendered?: Unrendered[] }
       error: string;
       permanent: boolean;
       retry_after_ms: number | null;
+      /** The receiver certainly does not have it, so that its promise to recognize the id has not begun. */
+      not_stored?: true;
+      /** A smaller message might get through. */
+      too_large?: true;
       /** False: the message certainly did not go out, so the attempt is given back. */
       tried?: false;
     }
@@ -74,6 +78,8 @@ export function failure(row: { id: string; attempt: number }, error: unknown): O
     error: messageOf(error).replaceAll("\0", "\ufffd").toWellFormed(),
     permanent: known?.permanent ?? false,
     retry_after_ms: known?.retryAfterMs ?? null,
+    ...(known?.notStored && { not_stored: true }),
+    ...(known?.tooLarge && { too_large: true }),
   };
 }
 

@@ -126,7 +126,12 @@ function messageFault(error: unknown): DeliveryError | undefined {
   const reason = Object.hasOwn(messageFaults, type) ? messageFaults[type] : undefined;
   return (
     reason &&
-    new DeliveryError(reason, `Kafka refused the message (${type}).`, { permanent: true, cause: error })
+    new DeliveryError(reason, `Kafka refused the message (${type}).`, {
+      permanent: true,
+      notStored: true,
+      tooLarge: reason === "client",
+      cause: error,
+    })
   );
 }
 
@@ -142,6 +147,7 @@ function encodingFault(error: unknown): DeliveryError | undefined {
 function brokerError(error: unknown): DeliveryError {
   const what = typeOf(error) ?? (error instanceof Error ? error.name : "");
   return new DeliveryError("broker", `Kafka did not take the messages${what && ` (${what})`}.`, {
+    notStored: error instanceof NotConnected,
     cause: error,
   });
 }

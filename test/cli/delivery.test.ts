@@ -46,14 +46,14 @@ beforeEach(async () => {
   const at = minutesAgo(10);
   clusters = await someMessages(database.pool, at, 3);
   const [one, two, three] = (await claim(database.pool, at)) as [Claimed, Claimed, Claimed];
-  const dead = { failure: "client", permanent: true };
+  const dead = { failure: "schema", permanent: true };
   await settle(database.pool, [delivered(one), failed(two, dead), failed(three, dead)], at);
 });
 
 test("redrive says how many there are, and without a terminal does nothing until it is notified so", async () => {
   const asked = await ccx("delivery", "redrive");
   assertGivesUp(asked, /^ccx: Nothing was redriven\. --yes says that it is meant\.$/);
-  assert.match(asked.stdout, /^target +failure +refusal +messages\nnotifications backend +client +2\n$/);
+  assert.match(asked.stdout, /^target +failure +refusal +messages\nnotifications backend +schema +2\n$/);
   assert.deepEqual(await states(), ["sent", "dead", "dead"]);
 
   const { code, stdout } = await ccx("delivery", "redrive", "--yes");
@@ -67,7 +67,7 @@ test("redrive says how many there are, and without a terminal does nothing until
 test("what was given up is listed with its failure, and what waits once it was redriven", async () => {
   assert.deepEqual((await ccx("delivery", "list")).stdout, "Nothing waits.\n");
   assert.equal((await ccx("delivery", "list")).code, 3);
-  const dead = await json("delivery", "dead", "--failure", "client");
+  const dead = await json("delivery", "dead", "--failure", "schema");
   assert.deepEqual(
     dead.map(({ notification_id, cluster, redrivable }) => [notification_id, cluster, redrivable]),
     [
@@ -107,7 +107,7 @@ test("target, organization, cluster, failure, time and number narrow it down", a
     "--org",
     "1",
     "--failure",
-    "client",
+    "schema",
     "--since",
     minutesAgo(20),
   ];
@@ -122,7 +122,7 @@ test("what cannot be redriven says why, with exit code 3", async () => {
   assert.equal(code, 3);
   assert.match(
     stdout,
-    /client +the receiver may have forgotten its id, and would take it for a new message: replay it +2\n$/,
+    /schema +the receiver may have forgotten its id, and would take it for a new message: replay it +2\n$/,
   );
   assert.deepEqual(await states(), ["sent", "dead", "dead"]);
 });

@@ -156,7 +156,7 @@ test("a pending message counts as notified, a dead one does not", () =>
       id: message?.id,
       attempt: 1,
       sent: false,
-      failure: "client",
+      failure: "schema",
       error: "no",
       permanent: true,
     };

@@ -3,9 +3,11 @@ import { beforeEach, test } from "node:test";
 import type { PoolClient } from "pg";
 import {
   aCluster,
+  type Claimed,
   claim,
   decideDue,
   decisions,
+  delivered,
   loadContent,
   reportAndDecide,
   serviceLog,
@@ -89,7 +91,8 @@ test("a message that was given up is notified again, as for an issue that is the
   withResolved(async (db) => {
     await report(db, 1, "disk");
     await report(db, 2);
-    const [, gone] = await claim(db, at(2));
+    await settle(db, [delivered((await claim(db, at(1)))[0] as Claimed)], at(1));
+    const [gone] = await claim(db, at(2));
     await settle(db, [{ id: gone?.id, attempt: 1, sent: false, permanent: true, failure: "server" }], at(3));
     assert.deepEqual(await decisions(db, cluster, "2026-03-01T02:59:59Z"), {}, "it was notified then");
     assert.deepEqual(await decisions(db, cluster, at(3)), { "disk|KEY": "notify" });

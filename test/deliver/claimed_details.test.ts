@@ -1,7 +1,18 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import type { PoolClient } from "pg";
-import { aCluster, addReports, claim, decideDue, loadContent, type Row, value } from "../support/builders.ts";
+import {
+  aCluster,
+  addReports,
+  type Claimed,
+  claim,
+  decideDue,
+  delivered,
+  loadContent,
+  type Row,
+  settle,
+  value,
+} from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 import { setScopedPolicy } from "../support/policies.ts";
 
@@ -40,14 +51,23 @@ const replace = (db: PoolClient, hour: number, report: string) =>
 
 /** The details in the messages that are due, a list for each message. */
 async function claimedDetails(db: PoolClient, hour: number): Promise<unknown[][]> {
-  const claimed = await claim(db, at(hour));
+  const claimed: Row[] = [];
+  // those about a cluster one after the other
+  for (let next = await claim(db, at(hour)); next.length > 0; next = await claim(db, at(hour))) {
+    claimed.push(...next);
+    await settle(
+      db,
+      next.map((row) => delivered(row as Claimed)),
+      at(hour),
+    );
+  }
   return claimed.map(({ issues }) => (issues as Row[]).map(({ details }) => details));
 }
 
 const inTransaction = (work: (db: PoolClient) => Promise<void>) =>
   rolledBack(database.pool, async (db) => {
     await loadContent(db, ["disk", "net"]);
-    await setScopedPolicy(db, {}, { notify_resolved: true }, "2026-02-01");
+    await setScopedPolicy(db, {}, { notify_resolved: true, decide_again_after: "1 year" }, "2026-02-01");
     await work(db);
   });
 
@@ -117,10 +137,9 @@ test("what comes after it was gone has nothing to say about it, replaced or back
   inTransaction(async (db) => {
     await arrive(db, [1, reportOf({ disk: "last" })]);
     await decideDue(db, at(1));
-    await claim(db, at(1));
+    await claimedDetails(db, 1);
     await arrive(db, [2, reportOf({})]);
     await decideDue(db, at(2));
-    await db.query("update notification set next_attempt_at = 'infinity' where not resolved");
     await replace(db, 2, reportOf({ disk: "replaced" }));
     await arrive(db, [3, reportOf({ disk: "again" })]);
     const gone = await value(db, "select closed_at from occurrence where occurrence = 1");
@@ -132,12 +151,11 @@ test("a report without it that arrived late, or one that was replaced, does not 
   inTransaction(async (db) => {
     await arrive(db, [1, reportOf({ disk: "seen" })]);
     await decideDue(db, at(1));
-    await claim(db, at(1));
+    await claimedDetails(db, 1);
     await arrive(db, [3, reportOf({ disk: "replaced" })], [5, reportOf({})]);
     await arrive(db, [2, reportOf({ net: 1 }), 6], [4, reportOf({}), 6]);
     await replace(db, 3, "");
     await decideDue(db, at(6));
-    await db.query("update notification set next_attempt_at = $1 where not resolved", [at(9)]);
     assert.deepEqual(await claimedDetails(db, 6), [["seen"]]);
   }));
 
@@ -148,14 +166,12 @@ test("what came back and went again has the details of that time, or none", () =
     await decideDue(db, at(1));
     await arrive(db, [2, reportOf({})], [3, reportOf({ disk: "second" })]);
     await decideDue(db, at(3));
+    await claimedDetails(db, 3);
     await arrive(db, [4, reportOf({})], [5, reportOf({ net: 1 })]);
     await decideDue(db, at(5));
     await db.query("savepoint decided");
-    const gone = "update notification set next_attempt_at = 'infinity' where not resolved";
-    await db.query(gone);
-    assert.deepEqual(await claimedDetails(db, 5), [["second"]]);
+    assert.deepEqual(await claimedDetails(db, 5), [[1], ["second"]]);
     await db.query("rollback to savepoint decided");
-    await db.query(gone);
     await db.query("delete from new_reports where updated_at = $1", [at(3)]);
-    assert.deepEqual(await claimedDetails(db, 5), [[null]], "not of the time before");
+    assert.deepEqual(await claimedDetails(db, 5), [[1], [null]], "not of the time before");
   }));

@@ -50,6 +50,7 @@ test("what was decided is a gap until it is sent", () =>
         leased_until: null,
         held_until: null,
         replay_of: null,
+        state: "pending",
       },
     );
     const claimed = await claimOne(db, at);

@@ -66,6 +66,7 @@ test("a claimed message carries what it takes to send it, the gravest issue firs
         cluster,
         updated_at: "2026-03-01T11:00:00.000001Z",
         decided_at: at,
+        first_tried_at: at,
         resolved: false,
         issues: [
           {

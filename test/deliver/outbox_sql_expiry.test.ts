@@ -78,9 +78,13 @@ test("the wake-up for a retry is for the earliest message that waits, also one o
     const [cluster = ""] = await someMessages(db, "2026-03-01T11:00:00Z");
     await settle(db, [delivered(await claimOne(db, "2026-03-01T11:00:00Z"))], at);
     await someMessages(db, at);
-    await settle(db, [failed(await claimOne(db, at), { retry_after_ms: 60_000 })], at);
+    await settle(db, [failed(await claimOne(db, at), { failure: "timeout", retry_after_ms: 60_000 })], at);
     const later = "2026-03-01T12:00:30Z";
     await reportAndDecide(db, cluster, later, ["disk", "net"]);
-    await settle(db, [failed(await claimOne(db, later), { retry_after_ms: 600_000 })], later);
+    await settle(
+      db,
+      [failed(await claimOne(db, later), { failure: "timeout", retry_after_ms: 600_000 })],
+      later,
+    );
     assert.equal((await jobs(db))["retry notifications backend"], "2026-03-01T12:01:00Z");
   }));

@@ -82,7 +82,7 @@ test("the retry is woken when the first message is due, under a key of its own",
     const waits = [600_000, 60_000, 700_000];
     await settle(
       db,
-      claims.map((claimed, i) => failed(claimed, { retry_after_ms: waits[i] })),
+      claims.map((claimed, i) => failed(claimed, { failure: "timeout", retry_after_ms: waits[i] })),
       at,
     );
     await db.query(wishesBecomeJobs);
@@ -113,7 +113,7 @@ test("a permanent failure is dead at once: its issues do not count as notified, 
   rolledBack(database.pool, async (db) => {
     const [cluster = ""] = await someMessages(db, at);
     const outcome = failed(await claimOne(db, at), {
-      failure: "client",
+      failure: "schema",
       permanent: true,
       error: "e".repeat(2000),
     });
@@ -125,7 +125,7 @@ test("a permanent failure is dead at once: its issues do not count as notified, 
     );
     assert.deepEqual(message, {
       state: "dead",
-      failure: "client",
+      failure: "schema",
       length: 1000,
       ended_at: "2026-03-01T12:00:05Z",
       leased: true,
@@ -135,16 +135,57 @@ test("a permanent failure is dead at once: its issues do not count as notified, 
     assert.equal((await reportAndDecide(db, cluster, "2026-03-01T13:00:00Z", ["disk"])).notified, 1);
   }));
 
-test("a message is given up rather than tried later than 22 hours after its decision", () =>
+test("a receiver that asks for more time than is left gets a last try, in time", () =>
   rolledBack(database.pool, async (db) => {
     await someMessages(db, at, 1);
     const claimed = await claimOne(db, at);
-    const limit = (22 * 60 + 0) * 60_000;
-    await db.query("savepoint before");
-    assert.equal((await settle(db, [failed(claimed, { retry_after_ms: limit })], at)).retried, 1);
-    await db.query("rollback to savepoint before");
-    assert.equal((await settle(db, [failed(claimed, { retry_after_ms: limit + 1 })], at)).dead, 1);
+    const outcome = failed(claimed, { failure: "timeout", retry_after_ms: 23 * 3_600_000 });
+    assert.equal((await settle(db, [outcome], at)).retried, 1);
+    const lastTry = "2026-03-02T09:59:00Z";
+    assert.equal(await value(db, "select next_attempt_at from notification"), lastTry);
+    const last = await claimOne(db, lastTry);
+    await db.query("update notification set attempts_before = -9");
+    assert.equal(
+      (await settle(db, [failed(last)], lastTry)).dead,
+      1,
+      "its back-off is longer than what is left",
+    );
     assert.equal(await value(db, "select live from notified_issue"), false);
+  }));
+
+for (const answer of [
+  { failure: "rate_limited", retry_after_ms: 86_400_000 },
+  { failure: "server", retry_after_ms: 80_000_000 },
+  { failure: "network" },
+  { failure: "auth" },
+])
+  test(`what certainly was not stored (${answer.failure}) begins no horizon, however long it waits`, () =>
+    rolledBack(database.pool, async (db) => {
+      await someMessages(db, at);
+      const outcome = (claimed: Claimed) => failed(claimed, { ...answer, not_stored: true });
+      await settle(db, [outcome(await claimOne(db, at))], at);
+      const states = "select state, attempts, first_tried_at, may_be_out from notification";
+      const waits = { state: "pending", first_tried_at: null, may_be_out: false };
+      assert.deepEqual(await rows(db, states), [{ ...waits, attempts: 1 }]);
+      await settle(db, [outcome(await claimOne(db, "2026-03-03T12:00:00Z"))], "2026-03-03T12:00:00Z");
+      assert.deepEqual(await rows(db, states), [{ ...waits, attempts: 2 }]);
+      const [third] = await claim(db, "2026-03-06T12:00:00Z");
+      assert.equal(third?.first_tried_at, "2026-03-06T12:00:00Z", "the message's timestamp");
+    }));
+
+test("from the first try that may have arrived the timestamp stays, whatever becomes of later ones", () =>
+  rolledBack(database.pool, async (db) => {
+    await someMessages(db, at);
+    const [first] = await claim(db, at);
+    assert.equal(first?.first_tried_at, at);
+    const [afterLease] = await claim(db, "2026-03-01T12:03:00Z");
+    assert.equal(afterLease?.first_tried_at, at, "a worker died with it");
+    const limited = { failure: "rate_limited", retry_after_ms: 60_000, not_stored: true };
+    await settle(db, [failed(afterLease as Claimed, limited)], "2026-03-01T12:03:00Z");
+    const [third] = await claim(db, "2026-03-01T13:03:00Z");
+    assert.equal(third?.first_tried_at, at);
+    await settle(db, [failed(third as Claimed, { tried: false })], "2026-03-01T13:03:00Z");
+    assert.equal((await claim(db, "2026-03-01T14:03:00Z"))[0]?.first_tried_at, at);
   }));
 
 test("the 22 hours count from the first try: what waited before has them still before it", () =>

@@ -41,7 +41,7 @@ async function deadMessage(db: PoolClient, ...hits: string[]): Promise<string> {
   await loadContent(db, ["disk", "net", "cpu"]);
   const cluster = aCluster();
   await reportAndDecide(db, cluster, at, hits.length > 0 ? hits : ["disk"]);
-  await settle(db, [failed(await claimOne(db, at), { failure: "client", permanent: true })], at);
+  await settle(db, [failed(await claimOne(db, at), { failure: "schema", permanent: true })], at);
   await db.query(`${wishesBecomeJobs}; delete from graphile_worker._private_jobs`);
   return cluster;
 }
@@ -61,7 +61,7 @@ for (const target of [notificationsBackend, serviceLog])
       await reportAndDecide(db, cluster, at, ["disk"]);
       const [before] = await claim(db, at, 10, target);
       assert.ok(before);
-      await settle(db, [failed(before as Claimed, { failure: "client", permanent: true })], at);
+      await settle(db, [failed(before as Claimed, { failure: "schema", permanent: true })], at);
       assert.deepEqual(await decisions(db, cluster, later, target), { "disk|KEY": "notify" });
       assert.deepEqual(await rows(db, "select state from reported"), [{ state: 4 }]);
 
@@ -261,7 +261,7 @@ test("the view tells what died, why, and what can be done", () =>
         org_id: "1",
         cluster,
         issues: "2",
-        failure: "client",
+        failure: "schema",
         last_error: "it answered 503",
         attempts: 1,
         decided_at: at,

@@ -284,10 +284,11 @@ test("what cannot be notified as gone is tried again after 24 hours, too", () =>
 
 test("several messages about an issue may fail at once; without a cooldown it waits all the same", () =>
   inTransaction(async (db) => {
-    await setScopedPolicy(db, {}, { cooldown: "0" }, at(1, "00:00:00"));
+    await setScopedPolicy(db, {}, { cooldown: "0", decide_again_after: "1 day" }, at(1, "00:00:00"));
     await report(db, at(1, "11:00:00"), "net");
     await report(db, at(1, "11:30:00"), "net");
-    assert.deepEqual(await deliver(db, at(1), "net"), { sent: 0, retried: 0, dead: 2 });
+    for (const _ of ["the first", "the second"])
+      assert.deepEqual(await deliver(db, at(1), "net"), { sent: 0, retried: 0, dead: 1 });
     assert.deepEqual(await renderFailed(db, at(1, "13:00:00")), held);
     assert.equal(await value(db, "select count(*)::integer from render_failure"), 1);
   }));

@@ -50,7 +50,7 @@ async function message(
   await reportAndDecide(db, cluster, when, hits);
   const claimed = await claimOne(db, when);
   const outcome =
-    ended === "sent" ? delivered(claimed) : failed(claimed, { failure: "client", permanent: true });
+    ended === "sent" ? delivered(claimed) : failed(claimed, { failure: "schema", permanent: true });
   await settle(db, [outcome], when);
   await db.query(`${wishesBecomeJobs}; delete from graphile_worker._private_jobs`);
   return cluster;

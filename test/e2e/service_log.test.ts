@@ -72,7 +72,8 @@ scenario("a token that is refused once is refreshed once, and nobody notices", o
 
 scenario("an entry that is refused is dead with a reason, and the others go out", only, async (scene) => {
   await scene.pool.query(`select set_policy('notifications backend', '{"enabled": false}', 'for the test')`);
-  scene.receiver.behave({ status: 400, body: { kind: "Error", reason: "the summary is not to our liking" } });
+  const refusal = { status: 400, body: { kind: "Error", reason: "the summary is not to our liking" } };
+  scene.receiver.behave(refusal, "answer-and-drop", refusal);
   const cluster = aCluster();
   await scene.topics.produce([aReport(cluster, ["bug", "proxy", "volume"])]);
   scene.start("run", { env: { CCX_SERVICE_LOG_CONCURRENCY: "1" } });
@@ -85,7 +86,7 @@ scenario("an entry that is refused is dead with a reason, and the others go out"
   );
   const said = "The Service Log answered HTTP 400: the summary is not to our liking";
   assert.deepEqual(rows, [
-    { state: "dead", failure: "client", last_error: said, attempts: 1 },
+    { state: "dead", failure: "client", last_error: said, attempts: 2 },
     { state: "sent", failure: null, last_error: null, attempts: 1 },
   ]);
   const reported = "select cluster, state, error_log from reported where event_type_id = 2";

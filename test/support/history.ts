@@ -100,7 +100,7 @@ async function deliveryEnds(db: PoolClient, random: Random, at: string): Promise
     message.id,
     at,
   ]);
-  await settle(db, [{ ...message, sent: below(random, 2) === 0, permanent: true }], at);
+  await settle(db, [{ ...message, sent: below(random, 2) === 0, permanent: true, too_large: true }], at);
 }
 
 /** One thing that happens, at `at`; refusals (a silence that is there already) are part of life. */

@@ -42,7 +42,8 @@ export function buildNotificationMessage(
     bundle: "openshift",
     application: "advisor",
     event_type: row.resolved ? "resolved-recommendation" : "new-recommendation",
-    timestamp: row.decided_at,
+    // The receiver remembers the id for a day from this time on; so it is the one that we count from, too.
+    timestamp: row.first_tried_at,
     org_id: row.org_id,
     account_id: row.account_number === "0" ? null : row.account_number,
     severity: gravest.severity,

@@ -21,6 +21,21 @@ const listSchema = z.object({
 });
 const refusalSchema = z.object({ reason: z.string() });
 
+/** Refusals of the request itself: malformed, too large, not valid. */
+const ownStatuses = new Set([400, 413, 422]);
+
+/** Whether a refusal speaks of a field of what was sent, as `cluster_uuid` or `summary`. */
+function namesField(said: string, entry: Record<string, unknown>): boolean {
+  return Object.keys(entry).some((field) => new RegExp(`(?<!\\w)${field}(?!\\w)`, "i").test(said));
+}
+
+/** The same failure, of an entry that was not posted. */
+export function notStored(error: unknown): unknown {
+  if (!(error instanceof DeliveryError)) return error;
+  const { reason, message, permanent, retryAfterMs, cause } = error;
+  return new DeliveryError(reason, message, { permanent, retryAfterMs, cause, notStored: true });
+}
+
 /**
  * The Service Log of OCM. It has no idempotency key, so a post that failed by "timeout", "network" or
  * "server" may have been stored: `search` before posting again. Each HTTP exchange has `timeoutMs`; a call
@@ -52,7 +67,7 @@ export class ServiceLogClient {
       headers: { "content-type": "application/json" },
       body: JSON.stringify(entry),
     });
-    if (answer.status !== 201) throw this.#refused(answer, token);
+    if (answer.status !== 201) throw this.#refused(answer, token, entry);
     const stored = entrySchema.safeParse(parsed(answer.text));
     return { id: stored.success ? stored.data.id : null };
   }
@@ -88,25 +103,41 @@ export class ServiceLogClient {
   }
 
   async #exchange(url: URL, what: HttpRequest): Promise<{ answer: Answer; token: string }> {
-    const token = await this.#options.tokens.get();
+    const token = await this.#options.tokens.get().catch((error: unknown) => {
+      throw notStored(error);
+    });
     const headers = { ...what.headers, authorization: `Bearer ${token}` };
     return { answer: await exchange(this.#agent, url, { ...what, headers }, this.#options, name), token };
   }
 
-  #refused({ status, text, retryAfter }: Answer, token: string): DeliveryError {
+  /**
+   * What an answer other than success means. Only 400, 413, 422 and what names a field of the entry are about
+   * the entry; any other refusal is about the address, the way to it, or who asks, and would meet every entry.
+   */
+  #refused(
+    { status, text, retryAfter }: Answer,
+    token: string,
+    entry: Record<string, unknown> = {},
+  ): DeliveryError {
     const refusal = refusalSchema.safeParse(parsed(text));
     const said = refusal.success ? quotable(refusal.data.reason.replaceAll(token, "[token]")) : "";
     const what = `The ${name} answered HTTP ${status}${said && `: ${said}`}`;
     const wait = { retryAfterMs: retryAfterMs(retryAfter, this.#now()) };
+    const refusedOnly = { ...wait, notStored: true };
     // Permissions can be granted without touching the notification.
-    if (status === 401 || status === 403) return new DeliveryError("auth", what);
-    if (status === 429) return new DeliveryError("rate_limited", what, wait);
+    if (status === 401 || status === 403) return new DeliveryError("auth", what, refusedOnly);
+    if (status === 429) return new DeliveryError("rate_limited", what, refusedOnly);
     if (status === 408) return new DeliveryError("timeout", what, wait);
     // Not 201 but success: something between us and the receiver answered in its place. Nothing says that the
     // entry was refused, nor that it was stored, so it is the other side's fault and worth a search and a
     // retry.
-    if (status < 300 || status >= 500) return new DeliveryError("server", what, wait);
-    // 3xx and 4xx: the same request would get the same answer.
-    return new DeliveryError("client", what, { permanent: true });
+    if (status < 300 || status >= 500) {
+      const asksForTime = status === 503 && wait.retryAfterMs !== undefined;
+      return new DeliveryError("server", what, asksForTime ? refusedOnly : wait);
+    }
+    const isOwn = status >= 400 && (ownStatuses.has(status) || namesField(said, entry));
+    return isOwn
+      ? new DeliveryError("client", what, { permanent: true, notStored: true, tooLarge: status === 413 })
+      : new DeliveryError("server", what, refusedOnly);
   }
 }

@@ -17,6 +17,16 @@ const timeoutCodes = new Set([
   "ETIMEDOUT",
 ]);
 
+/** Errors after which not one byte of the request can have arrived. */
+const unreachedCodes = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
+
 /** @throws ConfigurationError when no request of ours may go to `url`. */
 export function checkedUrl(url: string, name: string): URL {
   const problem = urlProblem(url);
@@ -27,11 +37,10 @@ export function checkedUrl(url: string, name: string): URL {
 /** Why no answer came: "timeout" or "network", never permanent. */
 export function unanswered(name: string, error: unknown, timedOut = false): DeliveryError {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const options = { cause: error, notStored: unreachedCodes.has(code) };
   return timedOut || timeoutCodes.has(code)
-    ? new DeliveryError("timeout", `The ${name} did not answer in time.`, { cause: error })
-    : new DeliveryError("network", `The ${name} could not be reached${code && ` (${code})`}.`, {
-        cause: error,
-      });
+    ? new DeliveryError("timeout", `The ${name} did not answer in time.`, options)
+    : new DeliveryError("network", `The ${name} could not be reached${code && ` (${code})`}.`, options);
 }
 
 /**

@@ -2,7 +2,7 @@ import type { RenderedNotification } from "../claimed.ts";
 import { failure, type Outcome, released, success } from "../outbox.ts";
 import { startWithinMs, type Target } from "../target.ts";
 import type { AccessTokenSource } from "./access_token.ts";
-import type { ServiceLogClient } from "./client.ts";
+import { notStored, type ServiceLogClient } from "./client.ts";
 import { buildServiceLogEntry, type ServiceLogEntryOptions } from "./entry.ts";
 
 /** How many messages are claimed for each post that may be under way. */
@@ -81,11 +81,20 @@ export class ServiceLogTarget implements Target {
     await this.#tokens.close();
   }
 
+  /** The id of the entry, if it is there already; whatever fails in here, it has not been posted this time. */
+  async #known(messageId: string): Promise<string | null> {
+    try {
+      return await this.#client.search(messageId);
+    } catch (error) {
+      throw notStored(error);
+    }
+  }
+
   async #deliver(row: RenderedNotification): Promise<Outcome> {
     try {
       // The receiver does not recognise a repeated entry. After a first try of which we do not know how it
       // ended, look.
-      const known = row.attempt > 1 ? await this.#client.search(row.message_id) : null;
+      const known = row.attempt > 1 ? await this.#known(row.message_id) : null;
       const id = known ?? (await this.#client.post(buildServiceLogEntry(row, this.#entryOptions))).id;
       return success(row, { entry_id: id });
     } catch (error) {
@@ -94,7 +103,7 @@ export class ServiceLogTarget implements Target {
   }
 }
 
-/** A failure that is not the message's own. */
+/** A failure that may not be the message's own: a refusal of the message is only while others get through. */
 function isPassing(outcome: Outcome): boolean {
-  return !outcome.sent && outcome.failure !== null && !outcome.permanent;
+  return !outcome.sent && outcome.failure !== null && (!outcome.permanent || outcome.failure === "client");
 }

@@ -11,6 +11,7 @@ import { addRejectedCommands } from "./cli/rejected.ts";
 import { addRetentionCommands } from "./cli/retention.ts";
 import { addSilenceCommands } from "./cli/silence.ts";
 import { isStop, stopSignal } from "./cli/stop.ts";
+import { addStuckCommands } from "./cli/stuck.ts";
 import { describeConfig, requireKeys } from "./config/config.ts";
 import { ContentError } from "./content/source/error.ts";
 import { asConfigurationError, asRefusal } from "./db/errors.ts";
@@ -85,6 +86,7 @@ export async function main(argv: string[]): Promise<void> {
   addContentCommands(program, context);
   addExplainCommands(program, context);
   addSilenceCommands(program, context);
+  addStuckCommands(program, context);
   addAckCommands(program, context);
   addPolicyCommands(program, context);
   addDeliveryCommands(program, context);

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:8fb51399d118cb02dc17ce28d27cd64385d9b594
+--! Hash: sha1:669bbb219fa7b7e4486c7908365673f4e420898a
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -544,6 +544,18 @@ create table decision_due (
   primary key (cluster, org_id)
 ) with (fillfactor = 70);
 create index decision_due_order_idx on decision_due (due_at);
+
+create table stuck_cluster (
+  org_id bigint not null,
+  cluster text collate "C" not null,
+  reason text not null,
+  since timestamptz not null,
+  attempts integer not null default 1 check (attempts > 0),
+  next_try_at timestamptz not null,
+  by_report boolean not null,
+  primary key (cluster, org_id)
+);
+create index stuck_cluster_next_try_idx on stuck_cluster (next_try_at);
 
 create table decision_request (
   id bigint generated always as identity primary key,

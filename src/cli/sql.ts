@@ -467,3 +467,22 @@ export const rejectedToRetry = (db: Db, filter: RejectedFilter): Promise<z.infer
 /** Every day that is stored, what is past, and what holds it. */
 export const partitions = (db: Db): Promise<AnyRow[]> =>
   rowsOf(db, anyRow, "select * from partitions order by parent, day nulls last");
+
+// --- stuck
+
+/** The clusters whose decision fails, the oldest first. */
+export const stuckClusters = (db: Db): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    "select org_id, cluster, since, attempts, next_try_at, reason from stuck_cluster order by since, cluster",
+  );
+
+/** Decides again for those of an organization or a cluster, null: all; returns how many. */
+export const retryStuck = async (db: Db, org: string | null, cluster: string | null): Promise<number> =>
+  (
+    await rowOf(db, z.object({ retried: z.number() }), "select retry_stuck($1::bigint, $2) as retried", [
+      org,
+      cluster,
+    ])
+  ).retried;

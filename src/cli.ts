@@ -12,6 +12,7 @@ import { addRetentionCommands } from "./cli/retention.ts";
 import { addSilenceCommands } from "./cli/silence.ts";
 import { addStatusCommand } from "./cli/status.ts";
 import { isStop, stopSignal } from "./cli/stop.ts";
+import { addStuckCommands } from "./cli/stuck.ts";
 import { describeConfig, requireKeys } from "./config/config.ts";
 import { ContentError } from "./content/source/error.ts";
 import { asConfigurationError, asRefusal } from "./db/errors.ts";
@@ -114,6 +115,7 @@ export async function main(argv: string[]): Promise<void> {
   addContentCommands(program, context);
   addExplainCommands(program, context);
   addSilenceCommands(program, context);
+  addStuckCommands(program, context);
   addAckCommands(program, context);
   addPolicyCommands(program, context);
   addDeliveryCommands(program, context);

@@ -973,6 +973,27 @@ create table states (
   constraint states_value_key UNIQUE (value)
 );
 
+-- clusters whose decision fails, put aside so that it goes on for all others; tried again by and by, by hand with retry_stuck(), and with their next report; a decision that succeeds takes them out
+create table stuck_cluster (
+  -- organization that owns the cluster
+  org_id bigint not null,
+  -- the cluster
+  cluster text collate "C" not null,
+  -- why the last try failed, in the words of the database
+  reason text not null,
+  -- when the first try failed
+  since timestamp with time zone not null,
+  -- how many tries failed
+  attempts integer not null default 1,
+  -- when it is tried again; each time twice as long, up to six hours
+  next_try_at timestamp with time zone not null,
+  -- a new report waits for the decision, as in decision_due
+  by_report boolean not null,
+  constraint stuck_cluster_pkey PRIMARY KEY (cluster, org_id),
+  constraint stuck_cluster_attempts_check CHECK (attempts > 0)
+);
+CREATE INDEX stuck_cluster_next_try_idx ON public.stuck_cluster USING btree (next_try_at);
+
 -- how far the sweep has come
 create table sweep_mark (
   -- keeps this table at one row
@@ -1750,6 +1771,12 @@ function retain(at timestamp with time zone DEFAULT now())
   set lock_timeout=250ms
   set search_path=public, ccx, pg_temp;
 
+-- Decides again for the clusters that were put aside (stuck_cluster), of this organization, this cluster, or (null) all of them; returns how many.
+function retry_stuck(org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text)
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Changes the policy of a target from this time on, for everybody or only for an organization, a rule (any spelling) or both; for example set_policy('service log', '{"enabled": true}', 'go-live'). Clusters that report are asked again.
 function set_policy(target text, change jsonb, reason text, at timestamp with time zone DEFAULT now(), org_id bigint DEFAULT NULL::bigint, rule text DEFAULT NULL::text)
   returns policy
@@ -1908,8 +1935,8 @@ function ccx.decide_again(notification_ids bigint[], at timestamp with time zone
   set random_page_cost=1.1
   set search_path=public, ccx, pg_temp;
 
--- Decides for up to batch_size waiting clusters and commits ledger, outbox, reported and the wake-up job together. Returns how many clusters were taken, messages queued, issues notified and issues held.
-function ccx.decide_due(batch_size integer, at timestamp with time zone DEFAULT NULL::timestamp with time zone)
+-- Decides for up to batch_size waiting clusters (or only these, two arrays) and commits ledger, outbox, reported and the wake-up job together. Returns how many clusters were taken, messages queued, issues notified and issues held.
+function ccx.decide_due(batch_size integer, at timestamp with time zone DEFAULT NULL::timestamp with time zone, only_orgs bigint[] DEFAULT NULL::bigint[], only_clusters text[] DEFAULT NULL::text[])
   returns TABLE(clusters integer, notifications integer, notified integer, held integer)
   language plpgsql volatile
   set join_collapse_limit=1
@@ -2139,6 +2166,12 @@ function ccx.policy_reasons(policy policy, content rule_content, target_enabled 
   returns text[]
   language sql immutable parallel safe;
 
+-- Puts a waiting cluster aside whose decision fails for this reason, until its next try; returns how many tries have failed, 0 when it does not wait any more.
+function ccx.put_aside(org_id bigint, cluster text, reason text, at timestamp with time zone DEFAULT now())
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Puts these issues into the outbox, as few messages as their policies allow, and enters them into the ledger; returns how many messages and issues that are.
 function ccx.queue_notifications(issues ccx.issue_to_notify[], at timestamp with time zone)
   returns TABLE(notifications integer, notified integer)
@@ -2212,6 +2245,12 @@ function ccx.request_decisions(cause text, rule_names text[] DEFAULT NULL::text[
 
 -- Lets clusters wait for a decision whose cooldown, spacing, damping, silence or wait after a failed rendering ended since the last time (and that reported within a day); returns how many, but for the silences.
 function ccx.requeue_ended_holds(at timestamp with time zone)
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Lets the clusters wait for a decision again that were put aside and whose next try is due; returns how many.
+function ccx.requeue_stuck(at timestamp with time zone)
   returns integer
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
@@ -2325,8 +2364,8 @@ function ccx.sweep(at timestamp with time zone DEFAULT now())
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- Takes up to batch_size of the clusters that wait longest out of decision_due and keeps their locks, so that nobody else decides for them until the transaction ends; null: none wait.
-function ccx.take_due(batch_size integer, at timestamp with time zone DEFAULT NULL::timestamp with time zone, OUT org_ids bigint[], OUT clusters text[], OUT by_report boolean[])
+-- Takes up to batch_size of the clusters that wait longest, or (two arrays, position by position) these, out of decision_due and keeps their locks, so that nobody else decides for them until the transaction ends; null: none wait.
+function ccx.take_due(batch_size integer, at timestamp with time zone, only_orgs bigint[], only_clusters text[], OUT org_ids bigint[], OUT clusters text[], OUT by_report boolean[])
   returns record
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:fda769a50adf5c6d0da6bc4836fcb7100ced315a
+--! Hash: sha1:f965cc740551588704967557407fdeb5789a4ae3
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -554,6 +554,18 @@ create table decision_due (
 ) with (fillfactor = 70);
 create index decision_due_order_idx on decision_due (due_at);
 create index decision_due_backlog_idx on decision_due (backlog_of) where backlog_of is not null;
+
+create table stuck_cluster (
+  org_id bigint not null,
+  cluster text collate "C" not null,
+  reason text not null,
+  since timestamptz not null,
+  attempts integer not null default 1 check (attempts > 0),
+  next_try_at timestamptz not null,
+  by_report boolean not null,
+  primary key (cluster, org_id)
+);
+create index stuck_cluster_next_try_idx on stuck_cluster (next_try_at);
 
 create table decision_request (
   id bigint generated always as identity primary key,

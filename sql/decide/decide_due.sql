@@ -3,7 +3,10 @@
 --
 -- The clock is read after take_due() has the rows of decision_due: then the reports that this decision saw
 -- are exactly those that were known by its time, and decide(…, at) gives the same answer for ever.
-create or replace function ccx.decide_due(batch_size integer, at timestamptz default null)
+create or replace function ccx.decide_due(
+  batch_size integer, at timestamptz default null, only_orgs bigint[] default null,
+  only_clusters text[] default null
+)
 returns table (clusters integer, notifications integer, notified integer, held integer)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
@@ -24,10 +27,13 @@ declare
 begin
   -- first, since the sweep takes the lock of it before rows of decision_due, too
   perform ensure_partition('reported', (coalesce(at, clock_timestamp()) at time zone 'UTC')::date);
-  perform expand_decision_request(batch_size, coalesce(at, clock_timestamp()));
+  if only_clusters is null then
+    perform expand_decision_request(batch_size, coalesce(at, clock_timestamp()));
+    perform release_caught_up(batch_size);
+  end if;
 
-  perform release_caught_up(batch_size);
-  select d.org_ids, d.clusters, d.by_report into orgs, names, by_report from take_due(batch_size, at) d;
+  select d.org_ids, d.clusters, d.by_report into orgs, names, by_report
+  from take_due(batch_size, at, only_orgs, only_clusters) d;
   at := coalesce(at, clock_timestamp());
   clusters := coalesce(cardinality(orgs), 0);
   if clusters = 0 then
@@ -114,6 +120,6 @@ begin
   return next;
 end $$;
 
-comment on function ccx.decide_due(integer, timestamptz) is
-  'Decides for up to batch_size waiting clusters and commits ledger, outbox, reported and the wake-up job '
+comment on function ccx.decide_due(integer, timestamptz, bigint[], text[]) is
+  'Decides for up to batch_size waiting clusters (or only these, two arrays) and commits ledger, outbox, reported and the wake-up job '
   'together. Returns how many clusters were taken, messages queued, issues notified and issues held.';

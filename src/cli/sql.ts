@@ -487,3 +487,21 @@ export const noticeUnknownNames = (
   { org, cluster, rule, errorKey, tag }: { [Name in keyof Matchers]?: string | undefined },
 ): Promise<void> =>
   call(db, "select ccx.notice_unknown_names($1, $2, $3, $4, $5)", given(org, cluster, rule, errorKey, tag));
+// --- stuck
+
+/** The clusters whose decision fails, the oldest first. */
+export const stuckClusters = (db: Db): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    "select org_id, cluster, since, attempts, next_try_at, reason from stuck_cluster order by since, cluster",
+  );
+
+/** Decides again for those of an organization or a cluster, null: all; returns how many. */
+export const retryStuck = async (db: Db, org: string | null, cluster: string | null): Promise<number> =>
+  (
+    await rowOf(db, z.object({ retried: z.number() }), "select retry_stuck($1::bigint, $2) as retried", [
+      org,
+      cluster,
+    ])
+  ).retried;

@@ -247,7 +247,7 @@ CREATE INDEX acknowledgement_cluster_idx ON public.acknowledgement USING btree (
 CREATE INDEX acknowledgement_org_idx ON public.acknowledgement USING btree (rule_name, org_id) WHERE (cluster IS NULL);
 CREATE TRIGGER _100_rules AFTER INSERT ON acknowledgement REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_acknowledgement__rules();
 
--- whether a target is sent to: closed, or open since its receiver is down or asked for time; the view delivery_circuit explains it
+-- whether a target is sent to: closed, or open since its receiver is down or asked for time; the view delivery_circuit explains it; written by decide, deliver: of a probe that is withdrawn nothing is left
 create table circuit (
   -- the target
   target_id integer not null,
@@ -534,7 +534,7 @@ create table notification_types (
   constraint notification_types_value_key UNIQUE (value)
 );
 
--- the ledger: which issue went into which notification; two live rows for one issue and target never overlap in their cooldown
+-- the ledger: which issue went into which notification; two live rows for one issue and target never overlap in their cooldown; written by decide, ledger: a decision that is taken again leaves issues out
 create table notified_issue (
   -- the message
   notification_id bigint not null,

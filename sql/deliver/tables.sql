@@ -71,7 +71,7 @@ comment on table reported_default is
 
 comment on table circuit is
   'whether a target is sent to: closed, or open since its receiver is down or asked for time; the view '
-  'delivery_circuit explains it';
+  'delivery_circuit explains it; written by decide, deliver: of a probe that is withdrawn nothing is left';
 comment on column circuit.target_id is 'the target';
 comment on column circuit.failures is 'how many settlements in a row said that the receiver is down';
 comment on column circuit.failed_messages is

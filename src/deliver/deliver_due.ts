@@ -30,28 +30,35 @@ export async function deliverDue(
   log: Logger,
   signal?: AbortSignal,
 ): Promise<void> {
-  let next: Promise<Batch | undefined> = prepare(target, pool, texts);
+  let next: Promise<Batch | undefined> = prepare(target, pool, texts, signal);
   for (;;) {
-    if (signal?.aborted) return await release(pool, next);
+    if (signal?.aborted) return await release(pool, next, signal);
     const batch = await next;
     if (!batch) return;
-    const ahead = batch.isFull ? prepare(target, pool, texts) : undefined;
+    const ahead = batch.isFull ? prepare(target, pool, texts, signal) : undefined;
     ahead?.catch(() => undefined); // heard of below
     let opened = true;
     try {
       opened = await deliver(target, pool, batch, log, signal);
     } finally {
-      if (ahead && opened) await release(pool, ahead);
+      if (ahead && (opened || signal?.aborted)) await release(pool, ahead, signal);
     }
-    if (opened || (signal?.aborted && !ahead)) return;
-    next = ahead ?? prepare(target, pool, texts);
+    if (opened || signal?.aborted) return;
+    // what waited for the batch that has just been settled was not there to be claimed ahead
+    const claimNow = () => prepare(target, pool, texts, signal);
+    next = ahead ? ahead.then((found) => found ?? claimNow()) : claimNow();
   }
 }
 
 /** Claims what is due and renders it; undefined when nothing is. */
-async function prepare(target: Target, pool: Pool, texts: ContentTexts): Promise<Batch | undefined> {
+async function prepare(
+  target: Target,
+  pool: Pool,
+  texts: ContentTexts,
+  signal: AbortSignal | undefined,
+): Promise<Batch | undefined> {
   const claimedAt = performance.now();
-  const { rows, failed } = await claim(pool, target.name, target.batchSize, target.leaseMs);
+  const { rows, failed } = await claim(pool, target.name, target.batchSize, target.leaseMs, signal);
   const count = rows.length + failed.length;
   if (count === 0) return undefined;
   const rendered = await whileMigrated(() => renderAll(rows, target, texts));
@@ -80,6 +87,7 @@ async function deliver(
     const settled = await settle(
       pool,
       outcomes.map((outcome) => ({ ...outcome, unrendered: rendered.unrendered.get(outcome.id) ?? [] })),
+      signal,
     );
     for (const count of ["sent", "retried", "dead"] as const) total[count] += settled[count];
     if (settled.circuit) opened = settled.circuit === "opened";
@@ -97,10 +105,16 @@ async function deliver(
 }
 
 /** Gives back what was claimed ahead. Where that fails the lease ends by itself. */
-async function release(pool: Pool, ahead: Promise<Batch | undefined>): Promise<void> {
+async function release(
+  pool: Pool,
+  ahead: Promise<Batch | undefined>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const batch = await ahead.catch(() => undefined);
   if (batch)
-    await settle(pool, [...batch.failed, ...batch.rendered.rows.map(released)]).catch(() => undefined);
+    await settle(pool, [...batch.failed, ...batch.rendered.rows.map(released)], signal).catch(
+      () => undefined,
+    );
 }
 
 function logCircuit(target: Target, circuit: Settled["circuit"], outcomes: Outcome[], log: Logger): void {
@@ -125,13 +139,24 @@ const addressOf = (target: Target, row: Addressed | undefined) => ({
 });
 
 function logFailures(target: Target, outcomes: Outcome[], rows: readonly Addressed[], log: Logger): void {
-  for (const outcome of outcomes) {
-    if (outcome.sent || outcome.failure === null) continue;
-    const row = rows.find(({ id }) => id === outcome.id);
-    const { failure, error, permanent, attempt } = outcome;
-    log.warn(
-      { ...addressOf(target, row), attempt, failure, error },
-      permanent ? "delivery given up" : "delivery failed",
-    );
+  const alike = Map.groupBy(
+    outcomes.filter((outcome) => !outcome.sent && outcome.failure !== null),
+    (outcome) => JSON.stringify(outcome.sent || [outcome.failure, outcome.error]),
+  );
+  for (const [first, ...others] of alike.values()) {
+    if (!first || first.sent || first.failure === null) continue;
+    const { failure, error, permanent, attempt } = first;
+    // a receiver that is away, or a topic that is missing, says the same of hundreds
+    const which =
+      others.length > 0
+        ? { target: target.name, messages: others.length + 1 }
+        : {
+            ...addressOf(
+              target,
+              rows.find(({ id }) => id === first.id),
+            ),
+            attempt,
+          };
+    log.warn({ ...which, failure, error }, permanent ? "delivery given up" : "delivery failed");
   }
 }

@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool } from "pg";
 import { z } from "zod";
+import { isDatabaseUnavailable } from "../db/errors.ts";
 import { whileMigrated } from "../db/wait.ts";
 import { DeliveryError, type FailureReason, messageOf } from "../errors.ts";
 import { type ClaimedNotification, claimedNotificationSchema, type Unrendered } from "./claimed.ts";
@@ -38,8 +40,9 @@ export async function claim(
   target: TargetName,
   batchSize: number,
   leaseMs: number,
+  signal?: AbortSignal,
 ): Promise<{ rows: ClaimedNotification[]; failed: Outcome[] }> {
-  const rows = await whileMigrated(() => sql.claimNotifications(pool, target, batchSize, leaseMs));
+  const rows = await whileAway(() => sql.claimNotifications(pool, target, batchSize, leaseMs), signal);
   const claimed = { rows: [] as ClaimedNotification[], failed: [] as Outcome[] };
   for (const row of rows) {
     const parsed = claimedNotificationSchema.safeParse(row);
@@ -53,10 +56,48 @@ export async function claim(
 }
 
 /**
- * Records how deliveries ended. A release that is loaded just then does not lose it: they would go out again.
+ * Records how deliveries ended. Neither an outage of the database nor a release that is loaded just then loses
+ * it: they would go out again. What the database cannot record all at once (a statement that takes too long,
+ * somebody's constraint) is recorded in halves.
+ *
+ * @throws what the database says of a single outcome, when all others are recorded; its lease ends by itself
  */
-export async function settle(pool: Pool, outcomes: Outcome[]): Promise<sql.Settled> {
-  return whileMigrated(() => sql.settleNotifications(pool, JSON.stringify(outcomes)));
+export async function settle(pool: Pool, outcomes: Outcome[], signal?: AbortSignal): Promise<sql.Settled> {
+  try {
+    return await whileAway(() => sql.settleNotifications(pool, JSON.stringify(outcomes)), signal);
+  } catch (error) {
+    if (outcomes.length < 2 || isDatabaseUnavailable(error)) throw error;
+    const half = Math.ceil(outcomes.length / 2);
+    const parts = [outcomes.slice(0, half), outcomes.slice(half)].map(
+      (part) => () => settle(pool, part, signal),
+    );
+    const settled: PromiseSettledResult<sql.Settled>[] = [];
+    for (const part of parts) settled.push(...(await Promise.allSettled([part()])));
+    const total: sql.Settled = { sent: 0, retried: 0, dead: 0, circuit: null };
+    for (const part of settled) {
+      if (part.status === "rejected") throw part.reason;
+      for (const count of ["sent", "retried", "dead"] as const) total[count] += part.value[count];
+      total.circuit = part.value.circuit ?? total.circuit;
+    }
+    return total;
+  }
+}
+
+const awayMs = 250;
+
+/**
+ * Repeats `work` until the database answers, or the signal ends the wait. A task that threw instead would be
+ * woken by its next job only, up to a minute later, and would not know any more what it has sent.
+ */
+async function whileAway<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  for (;;) {
+    try {
+      return await whileMigrated(work);
+    } catch (error) {
+      if (!isDatabaseUnavailable(error) || signal?.aborted) throw error;
+      await sleep(awayMs, undefined, signal ? { signal } : {}).catch(() => undefined);
+    }
+  }
 }
 
 /** The outcome of a delivery that is out. */

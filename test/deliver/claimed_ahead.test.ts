@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, beforeEach, test } from "node:test";
+import type { Pool } from "pg";
 import { ContentTexts } from "../../src/content/render/texts.ts";
 import type { RenderedNotification } from "../../src/deliver/claimed.ts";
 import { deliverDue } from "../../src/deliver/deliver_due.ts";
@@ -10,7 +11,7 @@ import { startWithinMs, type Target } from "../../src/deliver/target.ts";
 import { DeliveryError } from "../../src/errors.ts";
 import type { MessageProducer } from "../../src/kafka/producer.ts";
 import { createLogger } from "../../src/log.ts";
-import { serviceLog, setPolicy, someMessages, value } from "../support/builders.ts";
+import { reportAndDecide, serviceLog, setPolicy, someMessages, value } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
 import { until } from "../support/until.ts";
 import { aRow } from "./rows.ts";
@@ -89,6 +90,86 @@ test("while a full batch goes out the next one is claimed, and no more; each mes
   assert.equal(
     await value(database.pool, "select count(*)::integer from notification where state = 'sent'"),
     5,
+  );
+});
+
+/** The pool, where each of these statements finds the database away the first two times. */
+function awayFor(...names: string[]): Pool {
+  const left = new Map(names.map((name) => [name, 2]));
+  return new Proxy(database.pool, {
+    get(pool, property) {
+      if (property !== "query") return Reflect.get(pool, property);
+      return (...query: Parameters<typeof pool.query>) => {
+        const { name = "" } = (query as unknown as { name?: string }[])[0] ?? {};
+        const tries = left.get(name) ?? 0;
+        left.set(name, tries - 1);
+        if (tries > 0) throw Object.assign(new Error("away"), { code: tries > 1 ? "57P01" : "ECONNREFUSED" });
+        return pool.query(...query);
+      };
+    },
+  });
+}
+
+test("while the database is away what was sent is kept in mind, and settled when it is back; nothing goes out twice", async () => {
+  await waiting(4);
+  const sent: string[] = [];
+  const backend = target(3, async (batch) => {
+    sent.push(...batch.map(({ id }) => id));
+    return batch.map((row) => success(row, {}));
+  });
+  await deliverDue(
+    backend,
+    awayFor("claim_notifications", "settle_notifications"),
+    texts as ContentTexts,
+    log,
+  );
+  assert.equal(new Set(sent).size, 4);
+  assert.equal(sent.length, 4);
+  const states = "select count(*)::integer from notification where state = 'sent' and attempts = 1";
+  assert.equal(await value(database.pool, states), 4);
+});
+
+test("one message that the database does not let settle does not keep the others from it", async () => {
+  await waiting(5);
+  await database.pool.query(
+    `create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;
+     create trigger refuse before update on notification for each row
+       when (new.state = 'sent' and new.id % 5 = 0) execute function refuse()`,
+  );
+  try {
+    const backend = target(5, async (batch) => batch.map((row) => success(row, {})));
+    await assert.rejects(deliver(backend), /no/);
+    assert.equal(
+      await value(database.pool, "select count(*)::integer from notification where state = 'sent'"),
+      4,
+    );
+  } finally {
+    await database.pool.query("drop trigger refuse on notification; drop function refuse()");
+  }
+});
+
+test("what waited for the batch before it goes out in the same round, though it could not be claimed ahead", async () => {
+  await waiting(1);
+  const cluster = String(await value(database.pool, "select cluster from notification"));
+  await reportAndDecide(database.pool, cluster, new Date().toISOString(), ["disk", "net"]);
+  await deliver(target(1, async (batch) => batch.map((row) => success(row, {}))));
+  assert.equal(
+    await value(database.pool, "select count(*)::integer from notification where state = 'sent'"),
+    2,
+  );
+});
+
+test("what is wrong with many messages is one line of the log, with their number", async () => {
+  await waiting(4);
+  const lines: Record<string, unknown>[] = [];
+  const said = createLogger("warn", { write: (line) => void lines.push(JSON.parse(line)) });
+  const backend = target(4, async (batch) =>
+    batch.map((row) => failure(row, new DeliveryError("broker", "no such topic"))),
+  );
+  await deliverDue(backend, database.pool, texts as ContentTexts, said);
+  assert.deepEqual(
+    lines.map(({ msg, messages, error }) => [msg, messages, error]),
+    [["delivery failed", 4, "no such topic"]],
   );
 });
 

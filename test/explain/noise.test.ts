@@ -4,8 +4,9 @@ import type { PoolClient } from "pg";
 import {
   aCluster,
   addReports,
-  claim,
+  claimOne,
   decideDue,
+  delivered,
   failed,
   loadContent,
   notificationsBackend,
@@ -152,15 +153,14 @@ test("what was given up, or notified as gone, does not count as notified", () =>
     await loadContent(db, ["disk"]);
     await setScopedPolicy(db, {}, { notify_resolved: true }, "2026-02-01");
     const [gone, dead] = [aCluster(), aCluster()];
+    await history(db, [[10, gone, ["disk"]]]);
+    await settle(db, [delivered(await claimOne(db, ago(10)))], ago(10));
     await history(db, [
-      [10, gone, ["disk"]],
       [8, gone, []],
       [5, dead, ["disk"]],
     ]);
+    await settle(db, [delivered(await claimOne(db, ago(8)))], ago(8));
     assert.equal((await noiseOf(db, "disk"))?.notified, 2);
-    const claimed = (await claim(db, ago(5))).filter(({ cluster }) => cluster === dead);
-    assert.equal(claimed.length, 1);
-    const [{ id, attempt } = { id: null, attempt: null }] = claimed;
-    await settle(db, [failed({ id, attempt }, { permanent: true })], ago(4));
+    await settle(db, [failed(await claimOne(db, ago(5)), { permanent: true })], ago(4));
     assert.equal((await noiseOf(db, "disk"))?.notified, 1);
   }));

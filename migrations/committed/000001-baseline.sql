@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:c154ac2f7d9a8ab235092d6e75a28336ffcab985
+--! Hash: sha1:43d0a2076f0b1cd3d0a0c6f5326b5ca57f6c7822
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -296,6 +296,7 @@ create table consumer_offset (
   partition integer not null,
   next_offset bigint not null,
   updated_at timestamptz not null default now(),
+  stored_at timestamptz,
   primary key (topic, partition)
 ) with (fillfactor = 50);
 

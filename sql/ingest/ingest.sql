@@ -64,7 +64,8 @@ begin
     order by m.kafka_offset
   ), moved as (
     update consumer_offset o
-    set next_offset = greatest(o.next_offset, (select max(m.kafka_offset) + 1 from message m)),
+    set stored_at = case when stored + replaced > 0 then ingest.at else o.stored_at end,
+      next_offset = greatest(o.next_offset, (select max(m.kafka_offset) + 1 from message m)),
       updated_at = ingest.at
     where o.topic = ingest.topic and o.partition = ingest.partition
     returning o.next_offset

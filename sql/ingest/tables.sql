@@ -25,6 +25,7 @@ comment on column consumer_offset.partition is 'partition of the topic';
 comment on column consumer_offset.next_offset is
   'first offset that is not stored yet; its row lock keeps a zombie consumer out';
 comment on column consumer_offset.updated_at is 'when it last moved';
+comment on column consumer_offset.stored_at is 'when a report of it was last stored; null: never';
 
 comment on table rejected_message is
   'messages that do not conform, with everything needed to look at them and to try them again';

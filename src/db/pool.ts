@@ -20,6 +20,8 @@ export function createPool(options: {
   log: Logger;
   /** where names without a schema are looked up; "public" unless given, whatever the user's own setting is */
   searchPath?: string;
+  /** the server ends a statement that takes longer */
+  statementTimeoutMs?: number;
 }): pg.Pool {
   const types = {
     getTypeParser(oid: number, format?: "text" | "binary") {
@@ -36,6 +38,7 @@ export function createPool(options: {
     connectionTimeoutMillis: 10_000,
     idle_in_transaction_session_timeout: 60_000,
     keepAlive: true,
+    ...(options.statementTimeoutMs !== undefined && { statement_timeout: options.statementTimeoutMs }),
     // a user called ccx would otherwise find, and create, everything in the schema of that name first
     options: `-c timezone=UTC -c datestyle=ISO -c search_path=${options.searchPath ?? "public"}`,
     types: types as never,

@@ -1,6 +1,7 @@
 import type { Pool } from "pg";
 import type { Logger } from "pino";
 import { whileMigrated } from "../db/wait.ts";
+import { countDecided, countFailedDecision } from "./metrics.ts";
 import * as sql from "./sql.ts";
 
 const batchSize = 1_000;
@@ -16,13 +17,19 @@ export async function decideDue(
 ): Promise<void> {
   const running: Promise<void>[] = [];
   const failures: unknown[] = [];
-  const start = () => void running.push(decide().catch((error) => void failures.push(error)));
+  const start = () => void running.push(decide().catch(failed));
+  const failed = (error: unknown) => {
+    countFailedDecision();
+    failures.push(error);
+  };
   const decide = async (): Promise<void> => {
     while (!signal?.aborted && failures.length === 0) {
       const began = performance.now();
       const batch = await whileMigrated(() => sql.decideDue(pool, batchSize));
       if (batch.clusters === 0) return;
-      log.info({ ...batch, ms: Math.round(performance.now() - began) }, "decided");
+      const ms = Math.round(performance.now() - began);
+      countDecided(batch, ms);
+      log.info({ ...batch, decisions: undefined, ms }, "decided");
       // a few clusters are not worth a second transaction
       if (batch.clusters === batchSize && running.length < deciders) start();
     }

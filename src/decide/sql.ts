@@ -6,9 +6,10 @@ const decided = z.object({
   notifications: z.number(),
   notified: z.number(),
   held: z.number(),
+  decisions: z.array(z.object({ target: z.string(), reasons: z.array(z.string()), count: z.number() })),
 });
 
-/** How many clusters a batch had, the messages it queued, and the issues it notified and held. */
+/** How many clusters a batch had, the messages it queued, the issues it notified and held, and its decisions by their reasons. */
 export type Decided = z.infer<typeof decided>;
 
 /**
@@ -18,6 +19,9 @@ export const decideDue = (db: Db, batchSize: number): Promise<Decided> =>
   rowOf(
     db,
     decided,
-    { name: "decide_due", text: "select clusters, notifications, notified, held from ccx.decide_due($1)" },
+    {
+      name: "decide_due",
+      text: "select clusters, notifications, notified, held, decisions from ccx.decide_due($1)",
+    },
     [batchSize],
   );

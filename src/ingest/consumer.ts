@@ -11,6 +11,7 @@ import { kafkaConfigurationError } from "../kafka/kafka_errors.ts";
 import { keepAlive } from "../kafka/keep_alive.ts";
 import { topicEnd } from "../kafka/topic_end.ts";
 import { ingestBatch } from "./ingest_batch.ts";
+import { countIngested, isProgress } from "./metrics.ts";
 import { type Entry, portionsOf } from "./portions.ts";
 import { Positions } from "./positions.ts";
 import { topicRecreated } from "./sql.ts";
@@ -63,6 +64,7 @@ export class ResultsConsumer {
     this.#consumer.on("consumer.group_join", ({ payload }) => {
       void this.#positions.joined(payload.memberAssignment[options.topic] ?? []);
     });
+    this.#consumer.on("consumer.fetch", isProgress);
     this.#failed.promise.catch(() => undefined);
   }
 
@@ -200,6 +202,7 @@ export class ResultsConsumer {
       }
     });
     if (!counts) return false;
+    countIngested(entries, counts, counts.ms);
     log.info({ ...position, ...counts }, "ingested");
     const offset = (BigInt(last ?? 0) + 1n).toString();
     await payload

@@ -1,5 +1,6 @@
 import type { KafkaMessage } from "kafkajs";
 import { parseMessage } from "./parse_message.ts";
+import type { RejectReason } from "./reject_reasons.ts";
 
 /**
  * One call carries at most this much, so that memory stays flat whatever the broker hands over, or the table
@@ -13,8 +14,11 @@ export const mostRejected = 500;
 /** A message from Kafka, or one that was rejected earlier, with its id in `rejected_message`. */
 export type Arrived = Pick<KafkaMessage, "offset" | "key" | "value" | "headers"> & { id?: string };
 
-/** A message and what ingest() or ccx.retry_rejected() takes of it: an element of its batch, as JSON text. */
-export type Entry = { message: Arrived; json: string };
+/**
+ * A message and what ingest() or ccx.retry_rejected() takes of it: an element of its batch, as JSON text; the
+ * reason where our checks reject it.
+ */
+export type Entry = { message: Arrived; json: string; reason?: RejectReason };
 
 /**
  * Parses messages and hands them on in portions for one call of ingest() each: at most `mostMessages`, and,
@@ -42,7 +46,7 @@ function entryOf(message: Arrived, now: Date): Entry & { size: number } {
   const parsed = parseMessage(message.value, now);
   if (parsed.kind === "rejected") {
     const json = rejection(message, parsed.reason, parsed.text, parsed);
-    return { message, json, size: json.length };
+    return { message, json, size: json.length, reason: parsed.reason };
   }
   const json =
     `{${message.id === undefined ? "" : `"id":${message.id},`}"kafka_offset":${message.offset}` +

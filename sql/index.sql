@@ -14,4 +14,5 @@
 --!include ingest/index.sql
 --!include ops/index.sql
 --!include explain/index.sql
+--!include metrics/index.sql
 --!include triggers.sql

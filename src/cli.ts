@@ -5,6 +5,7 @@ import { addCircuitCommands } from "./cli/circuit.ts";
 import { addContentCommands } from "./cli/content.ts";
 import { createContext, withoutWaiting } from "./cli/context.ts";
 import { addDeliveryCommands } from "./cli/delivery.ts";
+import { addDoctorCommand } from "./cli/doctor.ts";
 import { addExplainCommands } from "./cli/explain.ts";
 import { addPolicyCommands } from "./cli/policy.ts";
 import { addRejectedCommands } from "./cli/rejected.ts";
@@ -122,6 +123,7 @@ export async function main(argv: string[]): Promise<void> {
   addCircuitCommands(program, context);
   addRejectedCommands(program, context);
   addRetentionCommands(program, context);
+  addDoctorCommand(program, context);
 
   program
     .command("tail")

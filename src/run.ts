@@ -24,10 +24,12 @@ import { ServiceLogTarget } from "./deliver/service_log/target.ts";
 import { messageOf } from "./errors.ts";
 import { ResultsConsumer } from "./ingest/consumer.ts";
 import type { DeadLetters } from "./ingest/dead_letters.ts";
+import { secondsWithoutProgress } from "./ingest/metrics.ts";
 import { createKafka } from "./kafka/client.ts";
 import { registerCodecs } from "./kafka/codecs.ts";
 import { passOnUnreadable } from "./kafka/fetched.ts";
 import { createProducer } from "./kafka/producer.ts";
+import { startMonitor } from "./metrics/monitor.ts";
 import type { Services } from "./worker/services.ts";
 import { startWorker } from "./worker/worker.ts";
 
@@ -59,6 +61,8 @@ export async function run(
     log,
   });
   stack.defer(() => endPool(pool));
+  const monitor = await startMonitor({ roles, config, log, signal, pool, secondsWithoutProgress });
+  stack.defer(() => monitor.close());
   await waitForDatabase(pool, log, signal);
   await requireServer(pool, { writes: true });
   await requireSameRelease(pool);
@@ -124,6 +128,7 @@ export async function run(
     failures.push(consumer.failed);
   }
 
+  monitor.started();
   log.info({ roles }, "running");
   await Promise.race([aborted(signal), ...failures]).catch((error) => {
     log.error({ error: messageOf(error) }, "cannot go on, ending");

@@ -97,7 +97,8 @@ function readOptions(): { reports: number; seed: number; json: boolean; keep: bo
 async function demoEnvironment(owned: AsyncDisposableStack, log: Logger) {
   // made-up entries belong into the stand-in, never into a real Service Log
   const mine = Object.entries(process.env).filter(([key]) => !key.startsWith("CCX_SERVICE_LOG_"));
-  const env: Record<string, string | undefined> = Object.fromEntries(mine);
+  // nobody looks at its metrics, and a service may run on this machine
+  const env: Record<string, string | undefined> = { CCX_HTTP_PORT: "0", ...Object.fromEntries(mine) };
   const suffix = `.demo-${process.pid}-${Date.now().toString(36)}`;
   if (env.DATABASE_URL) {
     const database = await createDatabase(env.DATABASE_URL);

@@ -317,6 +317,8 @@ create table consumer_offset (
   high_watermark_at timestamp with time zone,
   -- more of the partition was known to follow: decisions on its reports wait for the rest
   is_behind boolean not null default false,
+  -- when a report of it was last stored; null: never
+  stored_at timestamp with time zone,
   constraint consumer_offset_pkey PRIMARY KEY (topic, partition)
 ) with (fillfactor=50);
 
@@ -1250,6 +1252,20 @@ view delivery_gap with (security_invoker=true) (
   state text
 );
 
+-- What somebody should look at, one row for each finding, with what it means and what to do; empty when all is well. ccx doctor prints it, with what only a program can check.
+view doctor with (security_invoker=true) (
+  -- error: the service cannot do its work; warning: it will not, or does it late
+  severity text,
+  -- what it is about
+  topic text,
+  -- what was found, with figures
+  finding text,
+  -- what it means for customers or for the service
+  meaning text,
+  -- what to do about it, or the query or command that shows more
+  what_to_do text
+);
+
 -- Where what is kept up to date (issues as reports arrive, the ledger as they are notified) differs from what is recomputed from the stored reports and notifications; empty unless something is wrong.
 view drift with (security_invoker=true) (
   -- newest report, missing issue, surplus issue, history, or notification
@@ -1362,6 +1378,172 @@ view explain_notification with (security_invoker=true) (
   acknowledgement_id bigint,
   -- why its texts could not be rendered
   render_error text
+);
+
+-- Whether each target is sent to: one row for every state that a circuit can be in.
+view metrics_circuit with (security_invoker=true) (
+  -- the target
+  target text,
+  -- closed, open or half-open
+  state text,
+  -- 1 for the state that the circuit of the target is in, else 0
+  in_state double precision
+);
+
+-- How far each partition of the results has been consumed into the database; its lag is what Kafka has beyond.
+view metrics_consumer with (security_invoker=true) (
+  -- Kafka topic
+  topic text,
+  -- partition of the topic
+  partition text,
+  -- first offset that is not stored yet
+  next_offset double precision,
+  -- time since messages of the partition were last stored
+  idle_seconds double precision
+);
+
+-- What is known about rules, and how old it is.
+view metrics_content with (security_invoker=true) (
+  -- rules and error keys with content in force
+  rules_in_force double precision,
+  -- time since content last changed; absent when there never was any
+  age_seconds double precision,
+  -- rules and error keys that reports have named and that have no content
+  missing_rules double precision
+);
+
+-- Rejected messages that are still to be written to the dead-letter topic.
+view metrics_dead_letter with (security_invoker=true) (
+  -- rejected messages that are to go to the dead-letter topic; without one they wait for ever
+  waiting_messages double precision,
+  -- how long the one waits that waits longest; 0 when none does
+  oldest_waiting_seconds double precision
+);
+
+-- What waits for a decision.
+view metrics_decide with (security_invoker=true) (
+  -- clusters that wait for a decision
+  clusters_waiting double precision,
+  -- how long the cluster waits that waits longest; 0 when none does
+  oldest_waiting_seconds double precision,
+  -- changes of policy, content or silences whose clusters are still to be asked
+  changes_waiting double precision
+);
+
+-- The outbox of each target: what waits to be delivered, and what was given up.
+view metrics_outbox with (security_invoker=true) (
+  -- where it goes
+  target text,
+  -- messages that are decided and neither sent nor given up
+  waiting_messages double precision,
+  -- those of them that a worker is sending
+  leased_messages double precision,
+  -- time since the decision of the one that waits longest; 0 when none does
+  oldest_waiting_seconds double precision,
+  -- messages given up that may still be redriven
+  dead_messages double precision
+);
+
+-- The server, as far as it can hold us up: sessions, transactions, and size.
+view metrics_postgres with (security_invoker=true) (
+  -- how long the transaction is open that is open longest; it keeps vacuum from removing rows
+  oldest_transaction_seconds double precision,
+  -- how long the session does nothing inside a transaction that does so longest
+  oldest_idle_transaction_seconds double precision,
+  -- sessions that wait for a lock
+  sessions_waiting_for_lock double precision,
+  -- connections to this database
+  sessions double precision,
+  -- most connections that the server allows, to all databases together
+  max_sessions double precision,
+  -- size of the database
+  database_size_bytes double precision,
+  -- transactions since the oldest that is not frozen; at 2 billion the server stops
+  transaction_id_age double precision
+);
+
+-- The jobs of each task: wake-ups that are due, that a worker runs, and that failed for the last time.
+view metrics_queue with (security_invoker=true) (
+  -- name of the task
+  task text,
+  -- jobs that are due and that nobody has taken
+  ready_jobs double precision,
+  -- jobs that a worker has
+  running_jobs double precision,
+  -- jobs that are not tried again
+  failed_jobs double precision,
+  -- how long the job is due that is due longest; 0 when none is
+  oldest_ready_seconds double precision
+);
+
+-- Messages that did not conform, within the last hour.
+view metrics_rejected with (security_invoker=true) (
+  -- why they were rejected
+  reason text,
+  -- messages rejected within the last hour
+  last_hour_messages double precision
+);
+
+-- The replication slots, and how much WAL each keeps on the disk; empty when there is none.
+view metrics_replication_slot with (security_invoker=true) (
+  -- name of the slot
+  slot text,
+  -- 1 while somebody reads from it, else 0
+  active double precision,
+  -- WAL that the server keeps for it
+  retained_bytes double precision
+);
+
+-- How fresh the stored reports are, and of how many clusters there are some.
+view metrics_reports with (security_invoker=true) (
+  -- time since a report was last stored from Kafka; absent before the first one
+  newest_age_seconds double precision,
+  -- clusters with a report, as of the last analyze
+  clusters double precision
+);
+
+-- The daily partitions: how many are stored, past, and past but held.
+view metrics_retention with (security_invoker=true) (
+  -- new_reports or reported
+  parent text,
+  -- days that have a partition
+  stored_partitions double precision,
+  -- days that are older than what is kept
+  past_partitions double precision,
+  -- days that are past and must not be dropped yet; the view partitions says why
+  held_partitions double precision,
+  -- rows that belong to no day with a partition, as of the last analyze
+  default_rows double precision
+);
+
+-- The release whose functions and views the database has.
+view metrics_schema with (security_invoker=true) (
+  -- the release that was loaded last
+  release text,
+  -- always 1
+  info double precision
+);
+
+-- How large each table is, with its indexes and partitions.
+view metrics_table with (security_invoker=true) (
+  -- the table
+  relation text,
+  -- its size with indexes and partitions
+  size_bytes double precision,
+  -- rows, as of the last analyze
+  live_rows double precision,
+  -- rows that vacuum has not removed yet
+  dead_rows double precision
+);
+
+-- The worker processes, by their heartbeats.
+view metrics_worker with (security_invoker=true) (
+  -- worker processes that were heard within 90 seconds
+  alive double precision,
+  -- worker processes that were not, and did not say that they end
+  silent double precision,
+  -- time since any worker was heard; absent when none is known
+  newest_heartbeat_seconds double precision
 );
 
 -- Rules that clusters have open issues of and nothing is known about; they are held until content arrives.
@@ -1905,6 +2087,13 @@ function ccx.claim_notifications(target text, batch_size integer, lease interval
   set enable_seqscan=off
   set search_path=public, ccx, pg_temp;
 
+-- All that the views metrics_* have, one row for each sample: its name for Prometheus, what it means, its labels and its value. A view that cannot be read does not keep the others away.
+function ccx.collect_metrics()
+  returns TABLE(name text, help text, labels jsonb, value double precision)
+  language plpgsql stable
+  set lock_timeout=500ms
+  set search_path=public, ccx, pg_temp;
+
 -- Reads a filter expression and returns it in postfix order for evaluate_filter(); refuses what it does not understand and says where.
 function ccx.compile_filter(filter text)
   returns text[]
@@ -1938,10 +2127,19 @@ function ccx.decide_again(notification_ids bigint[], at timestamp with time zone
 -- Decides for up to batch_size waiting clusters (or only these, two arrays) and commits ledger, outbox, reported and the wake-up job together. Returns how many clusters were taken, messages queued, issues notified and issues held.
 function ccx.decide_due(batch_size integer, at timestamp with time zone DEFAULT NULL::timestamp with time zone, only_orgs bigint[] DEFAULT NULL::bigint[], only_clusters text[] DEFAULT NULL::text[])
   returns TABLE(clusters integer, notifications integer, notified integer, held integer)
+-- Decides for up to batch_size waiting clusters and commits ledger, outbox, reported and the wake-up job together. Returns the clusters taken, messages queued, issues notified and held, and how many issues by target and reasons.
+function ccx.decide_due(batch_size integer, at timestamp with time zone DEFAULT NULL::timestamp with time zone)
+  returns TABLE(clusters integer, notifications integer, notified integer, held integer, decisions jsonb)
   language plpgsql volatile
   set join_collapse_limit=1
   set max_parallel_workers_per_gather=0
   set random_page_cost=1.1
+  set search_path=public, ccx, pg_temp;
+
+-- How long each of these messages took until its receiver had accepted it: from the arrival of the report, and from the decision.
+function ccx.delivery_times(ids bigint[])
+  returns TABLE(seen_seconds double precision, decided_seconds double precision)
+  language sql stable
   set search_path=public, ccx, pg_temp;
 
 -- explain_diff with decision and reasons as one text, and whether cooldown, spacing and damping end later or sooner.

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:f965cc740551588704967557407fdeb5789a4ae3
+--! Hash: sha1:8fd63f235eca6033717b1404477580d2fb22d317
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -299,6 +299,7 @@ create table consumer_offset (
   high_watermark bigint,
   high_watermark_at timestamptz,
   is_behind boolean not null default false,
+  stored_at timestamptz,
   primary key (topic, partition)
 ) with (fillfactor = 50);
 

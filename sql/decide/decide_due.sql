@@ -7,7 +7,7 @@ create or replace function ccx.decide_due(
   batch_size integer, at timestamptz default null, only_orgs bigint[] default null,
   only_clusters text[] default null
 )
-returns table (clusters integer, notifications integer, notified integer, held integer)
+returns table (clusters integer, notifications integer, notified integer, held integer, decisions jsonb)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 -- a thousand clusters of a million: whatever statistics say, look them up by index, in the order in which
@@ -40,6 +40,7 @@ begin
     notifications := 0;
     notified := 0;
     held := 0;
+    decisions := '[]';
     return next;
     return;
   end if;
@@ -53,7 +54,7 @@ begin
       select d.target_id, d.org_id, d.cluster, d.issue_id, d.occurrence, d.content_id, d.policy_id,
         d.last_seen, d.total_risk,
         d.issue_state = 'resolved' as resolved, d.decision = 'notify' as is_notified, d.qualifies,
-        'target_disabled' = any (d.reasons) as is_off, d.last_notified_at, due.by_report
+        'target_disabled' = any (d.reasons) as is_off, d.last_notified_at, due.by_report, d.reasons
       from decide(null, $1, $3) d
       join unnest($2, $3, $4) as due (org_id, cluster, by_report) on due.org_id = d.org_id
         and due.cluster = d.cluster
@@ -91,11 +92,22 @@ begin
       -- change, or not long after it: a change counts from the beginning of its transaction, and decisions
       -- that were taken before its end did not know it.
       array_agg((a.issue_id, a.target_id, a.policy_id, a.last_notified_at)::last_notification)
-        filter (where a.last_notified_at < changed.until)
+        filter (where a.last_notified_at < changed.until),
+      -- for the metrics of the process: of an issue that several reasons hold, each of them
+      (
+        select coalesce(jsonb_agg(jsonb_build_object(
+          'target', t.name, 'reasons', c.reasons, 'count', c.issues)), '[]')
+        from (
+          select b.target_id, b.reasons, count(*) as issues
+          from answer b
+          group by b.target_id, b.reasons
+        ) c
+        join event_targets t on t.id = c.target_id
+      )
     from answer a
     left join changed on changed.target_id = a.target_id
   $query$
-  into issues_to_notify, held, notified_before
+  into issues_to_notify, held, notified_before, decisions
   using at, orgs, names, by_report;
 
   if notified_before is not null then
@@ -121,5 +133,6 @@ begin
 end $$;
 
 comment on function ccx.decide_due(integer, timestamptz, bigint[], text[]) is
-  'Decides for up to batch_size waiting clusters (or only these, two arrays) and commits ledger, outbox, reported and the wake-up job '
-  'together. Returns how many clusters were taken, messages queued, issues notified and issues held.';
+  'Decides for up to batch_size waiting clusters (or only these, two arrays) and commits ledger, outbox, '
+  'reported and the wake-up job together. Returns the clusters taken, messages queued, issues notified and '
+  'held, and how many issues by target and reasons.';

@@ -87,6 +87,7 @@ begin
     update consumer_offset o
     set next_offset = greatest(o.next_offset, (select max(m.kafka_offset) + 1 from message m)),
       updated_at = ingest.at,
+      stored_at = case when stored + replaced > 0 then ingest.at else o.stored_at end,
       high_watermark = coalesce(ingest.high_watermark, o.high_watermark),
       high_watermark_at = case when ingest.high_watermark is null then o.high_watermark_at else ingest.at end,
       is_behind = ingest.decide_within is not null

@@ -30,6 +30,7 @@ comment on column consumer_offset.high_watermark is
 comment on column consumer_offset.high_watermark_at is 'when that was stored';
 comment on column consumer_offset.is_behind is
   'more of the partition was known to follow: decisions on its reports wait for the rest';
+comment on column consumer_offset.stored_at is 'when a report of it was last stored; null: never';
 
 comment on table rejected_message is
   'messages that do not conform, with everything needed to look at them and to try them again';

@@ -287,6 +287,18 @@ export const keys = {
     description:
       "Longest time that nothing may happen in a transaction of the service, in milliseconds; 0: none.",
   },
+  httpPort: {
+    key: "CCX_HTTP_PORT",
+    schema: count(0, 65_535),
+    default: "8080",
+    description: "Port for `/metrics`, `/livez`, `/readyz` and `/version`; `0`: none is opened.",
+  },
+  httpHost: {
+    key: "CCX_HTTP_HOST",
+    schema: text,
+    default: "127.0.0.1",
+    description: "Address that it listens on: `0.0.0.0` or `::` for everybody, as in a container.",
+  },
   logLevel: {
     key: "CCX_LOG_LEVEL",
     schema: word(["trace", "debug", "info", "warn", "error", "fatal", "silent"]),

@@ -26,6 +26,8 @@ export function createPool(options: {
   searchPath?: string;
   /** called with each new connection before it is used; where it rejects, so does whoever wanted one */
   onConnect?: (client: pg.ClientBase) => Promise<void>;
+  /** the server ends a statement that takes longer */
+  statementTimeoutMs?: number;
 }): pg.Pool {
   const types = {
     getTypeParser(oid: number, format?: "text" | "binary") {
@@ -44,6 +46,7 @@ export function createPool(options: {
     connectionTimeoutMillis: 10_000,
     idle_in_transaction_session_timeout: 60_000,
     keepAlive: true,
+    ...(options.statementTimeoutMs !== undefined && { statement_timeout: options.statementTimeoutMs }),
     // a user called ccx would otherwise find, and create, everything in the schema of that name first
     options: `${given.options} -c timezone=UTC -c datestyle=ISO -c search_path=${options.searchPath ?? "public"}`,
     types: types as never,

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { isWorkToBlame } from "../db/errors.ts";
 import { whileMigrated } from "../db/wait.ts";
 import { messageOf } from "../errors.ts";
+import { countDecided, countFailedDecision } from "./metrics.ts";
 import * as sql from "./sql.ts";
 
 const batchSize = 1_000;
@@ -18,13 +19,19 @@ export async function decideDue(
 ): Promise<void> {
   const running: Promise<void>[] = [];
   const failures: unknown[] = [];
-  const start = () => void running.push(decide().catch((error) => void failures.push(error)));
+  const start = () => void running.push(decide().catch(failed));
+  const failed = (error: unknown) => {
+    countFailedDecision();
+    failures.push(error);
+  };
   const decide = async (): Promise<void> => {
     while (!signal?.aborted && failures.length === 0) {
       const began = performance.now();
       const batch = await whileMigrated(() => decideBatch(pool, log));
       if (batch.clusters === 0) return;
-      log.info({ ...batch, ms: Math.round(performance.now() - began) }, "decided");
+      const ms = Math.round(performance.now() - began);
+      countDecided(batch, ms);
+      log.info({ ...batch, decisions: undefined, ms }, "decided");
       // a few clusters are not worth a second transaction
       if (batch.clusters === batchSize && running.length < deciders) start();
     }
@@ -52,12 +59,14 @@ async function decideBatch(pool: Pool, log: Logger): Promise<sql.Decided> {
     await sql.expandRequests(pool, batchSize);
     const clusters = await sql.waitingClusters(pool, batchSize);
     if (clusters.length === 0) throw error;
-    const total: sql.Decided = { clusters: 0, notifications: 0, notified: 0, held: 0 };
+    const total: sql.Decided = { clusters: 0, notifications: 0, notified: 0, held: 0, decisions: [] };
     let inARow = 0;
     const halve = async (some: sql.Waiting[]): Promise<void> => {
       try {
         const part = await sql.decideFor(pool, some);
-        for (const name of Object.keys(total) as (keyof sql.Decided)[]) total[name] += part[name];
+        for (const name of ["clusters", "notifications", "notified", "held"] as const)
+          total[name] += part[name];
+        total.decisions.push(...part.decisions);
         if (part.clusters > 0) inARow = 0;
       } catch (error) {
         if (!isWorkToBlame(error)) throw error;

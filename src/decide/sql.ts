@@ -6,9 +6,13 @@ const decided = z.object({
   notifications: z.number(),
   notified: z.number(),
   held: z.number(),
+  decisions: z.array(z.object({ target: z.string(), reasons: z.array(z.string()), count: z.number() })),
 });
 
-/** How many clusters a batch had, the messages it queued, and the issues it notified and held. */
+/**
+ * How many clusters a batch had, the messages it queued, the issues it notified and held, and its decisions by
+ * their reasons.
+ */
 export type Decided = z.infer<typeof decided>;
 
 /**
@@ -18,7 +22,10 @@ export const decideDue = (db: Db, batchSize: number): Promise<Decided> =>
   rowOf(
     db,
     decided,
-    { name: "decide_due", text: "select clusters, notifications, notified, held from ccx.decide_due($1)" },
+    {
+      name: "decide_due",
+      text: "select clusters, notifications, notified, held, decisions from ccx.decide_due($1)",
+    },
     [batchSize],
   );
 
@@ -29,7 +36,7 @@ export type Waiting = z.infer<typeof waiting>;
 
 /** Lets the next clusters of a request wait for a decision, unless so many wait already. */
 export const expandRequests = (db: Db, batchSize: number): Promise<void> =>
-  call(db, "select ccx.expand_decision_request($1, clock_timestamp())", [batchSize]);
+  call(db, "select ccx.expand_decision_request($1)", [batchSize]);
 
 /** The clusters that wait longest, at most so many. */
 export const waitingClusters = (db: Db, limit: number): Promise<Waiting[]> =>
@@ -37,11 +44,13 @@ export const waitingClusters = (db: Db, limit: number): Promise<Waiting[]> =>
 
 /** Decides for these clusters only, as far as they still wait. */
 export const decideFor = (db: Db, clusters: Waiting[]): Promise<Decided> =>
-  rowOf(db, decided, "select clusters, notifications, notified, held from ccx.decide_due($1, null, $2, $3)", [
-    clusters.length,
-    clusters.map(({ org_id }) => org_id),
-    clusters.map(({ cluster }) => cluster),
-  ]);
+  rowOf(
+    db,
+    decided,
+    `select clusters, notifications, notified, held, decisions
+     from ccx.decide_due($1, only_orgs => $2, only_clusters => $3)`,
+    [clusters.length, clusters.map(({ org_id }) => org_id), clusters.map(({ cluster }) => cluster)],
+  );
 
 /** Puts a cluster aside whose decision fails; returns how many tries have failed, 0: it waits no more. */
 export const putAside = async (db: Db, { org_id, cluster }: Waiting, reason: string): Promise<number> =>

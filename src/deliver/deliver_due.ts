@@ -2,6 +2,7 @@ import type { Pool } from "pg";
 import type { Logger } from "pino";
 import type { ContentTexts } from "../content/render/texts.ts";
 import { whileMigrated } from "../db/wait.ts";
+import { countBatch, countDelivered } from "./metrics.ts";
 import { claim, failure, type Outcome, released, settle, untried } from "./outbox.ts";
 import { type RenderedRows, renderAll } from "./rendered.ts";
 import type { Settled } from "./sql.ts";
@@ -89,6 +90,7 @@ async function deliver(
       outcomes.map((outcome) => ({ ...outcome, unrendered: rendered.unrendered.get(outcome.id) ?? [] })),
       signal,
     );
+    countDelivered(pool, target.name, outcomes, settled);
     for (const count of ["sent", "retried", "dead"] as const) total[count] += settled[count];
     if (settled.circuit) opened = settled.circuit === "opened";
     logCircuit(target, settled.circuit, outcomes, log);
@@ -100,7 +102,9 @@ async function deliver(
   if (rendered.rows.length === 0) return opened;
   const mayStart = () => !opened && !signal?.aborted && performance.now() < claimedAt + startWithinMs;
   for await (const outcomes of target.send(rendered.rows, mayStart)) await record(outcomes);
-  log.info({ target: target.name, ...total, ms: Math.round(performance.now() - claimedAt) }, "delivered");
+  const ms = Math.round(performance.now() - claimedAt);
+  countBatch(target.name, ms);
+  log.info({ target: target.name, ...total, ms }, "delivered");
   return opened;
 }
 

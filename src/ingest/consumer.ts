@@ -13,6 +13,7 @@ import { topicEnd } from "../kafka/topic_end.ts";
 import { within } from "../kafka/within.ts";
 import { DatabaseClock } from "./clock.ts";
 import { ingestBatch } from "./ingest_batch.ts";
+import { countIngested, isProgress } from "./metrics.ts";
 import { type Entry, portionsOf } from "./portions.ts";
 import { Positions } from "./positions.ts";
 import * as sql from "./sql.ts";
@@ -90,6 +91,7 @@ export class ResultsConsumer {
       void this.#positions.joined(payload.memberAssignment[topic] ?? []);
     });
     pool.on("error", this.#connectionLost);
+    this.#consumer.on("consumer.fetch", isProgress);
     this.#failed.promise.catch(() => undefined);
   }
 
@@ -249,6 +251,7 @@ export class ResultsConsumer {
     });
     if (!counts || counts === "behind") return false;
     this.#positions.stored(partition, end);
+    countIngested(entries, counts, counts.ms);
     log.info({ ...position, ...counts }, "ingested");
     if (this.#isLeaving) return true; // kafkajs would connect again
     await payload

@@ -19,8 +19,11 @@ export type Arrived = Pick<KafkaMessage, "offset" | "key" | "value" | "headers">
   unreadable?: Unreadable;
 };
 
-/** A message and what ingest() or ccx.retry_rejected() takes of it: an element of its batch, as JSON text. */
-export type Entry = { message: Arrived; json: string };
+/**
+ * A message and what ingest() or ccx.retry_rejected() takes of it: an element of its batch, as JSON text; the
+ * reason where our checks reject it.
+ */
+export type Entry = { message: Arrived; json: string; reason?: RejectReason };
 
 /**
  * Parses messages and hands them on in portions for one call of ingest() each: at most `mostMessages`, and,
@@ -55,7 +58,7 @@ function entryOf(message: Arrived, now: Date): Entry & { size: number } {
   const parsed = parseMessage(message.value, now);
   if (parsed.kind === "rejected") {
     const json = rejection(message, parsed.reason, parsed.text, parsed);
-    return { message, json, size: json.length };
+    return { message, json, size: json.length, reason: parsed.reason };
   }
   const json =
     `{${message.id === undefined ? "" : `"id":${message.id},`}"kafka_offset":${message.offset}` +

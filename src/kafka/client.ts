@@ -19,9 +19,10 @@ export type KafkaSettings = Pick<
 
 /**
  * The way to Kafka; nothing is sent before a consumer, producer or admin client connects.
+ * `retries`: how often it tries again before it gives up.
  * Throws ConfigurationError when the CA file is of no use.
  */
-export function createKafka(settings: KafkaSettings, logger: Logger): Kafka {
+export function createKafka(settings: KafkaSettings, logger: Logger, retries = 5): Kafka {
   const sasl = saslOf(settings);
   const options: KafkaConfig = {
     brokers: [...settings.kafkaBrokers],
@@ -32,7 +33,7 @@ export function createKafka(settings: KafkaSettings, logger: Logger): Kafka {
     connectionTimeout: 5_000, // kafkajs' second is short for TLS to a far broker
     authenticationTimeout: 10_000,
     requestTimeout: 30_000,
-    retry: { retries: 5, initialRetryTime: 300, maxRetryTime: 10_000 },
+    retry: { retries, initialRetryTime: 300, maxRetryTime: 10_000 },
     logLevel: kafkaLogLevel(logger),
     logCreator: kafkaLogCreator(logger),
   };

@@ -18,6 +18,7 @@ const floors = [
   ["retain"],
   ["decide", "ingest", "ops"],
   ["explain"],
+  ["metrics"],
 ];
 const floorOf = (room: string) => floors.findIndex((rooms) => rooms.includes(room));
 

@@ -36,7 +36,7 @@ test("a batch is stored, its offset moves, and the issues follow", () =>
     assert.deepEqual(await openIssues(db, cluster), ["disk|KEY"]);
     assert.deepEqual(await rows(db, "select * from consumer_offset"), [
       {
-        ...{ topic: "results", partition: 0, next_offset: "42", updated_at: at },
+        ...{ topic: "results", partition: 0, next_offset: "42", updated_at: at, stored_at: at },
         ...{ high_watermark: null, high_watermark_at: null, is_behind: false },
       },
     ]);

@@ -178,7 +178,9 @@ export async function setPolicy(db: Db, target: string, change: Row, at: string,
 export type Decided = { clusters: number; notifications: number; notified: number; held: number };
 
 export async function decideDue(db: Db, at: string, batchSize = 100): Promise<Decided> {
-  return (await rows(db, "select * from decide_due($1, $2)", [batchSize, at]))[0] as Decided;
+  return (
+    await rows(db, "select clusters, notifications, notified, held from decide_due($1, $2)", [batchSize, at])
+  )[0] as Decided;
 }
 
 /** A report arrives and is decided on at once. */

@@ -9,12 +9,15 @@ export const ccx = new URL("../../bin/ccx.js", import.meta.url).pathname;
 export type LogLine = { level: string; msg: string } & Record<string, unknown>;
 export type Ended = { code: number | null; signal: NodeJS.Signals | null };
 
-/** What a child gets: ours, without what would lead it to other servers or make it part of this test run. */
+/**
+ * What a child gets: ours, without what would lead it to other servers or make it part of this test run. Many
+ * run at once, so none opens a port unless the test gives it one.
+ */
 export function cleanEnvironment(env: Record<string, string | undefined> = {}): NodeJS.ProcessEnv {
   const ours = Object.entries(process.env).filter(
     ([name]) => !/^(CCX_|TEST_|DATABASE_URL|KAFKA_BROKERS|NODE_TEST_CONTEXT|NODE_OPTIONS)/.test(name),
   );
-  return { ...Object.fromEntries(ours), ...env };
+  return { ...Object.fromEntries(ours), CCX_HTTP_PORT: "0", ...env };
 }
 
 /** The real service, as a process of its own. */

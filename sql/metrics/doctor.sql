@@ -1,0 +1,162 @@
+-- Each finding once, with figures, so that whoever reads it at night need not look for them. Thresholds are
+-- those at which somebody should act, not those at which a curve bends.
+create or replace view doctor with (security_invoker = true) as
+select f.severity, f.topic, f.finding, f.meaning, f.what_to_do
+from (
+  select 'error' as severity, 'content' as topic, 'no rule has content' as finding,
+    'every issue is held as no_content' as meaning,
+    'set CCX_CONTENT_URL for a worker, or run: ccx content load FOLDER' as what_to_do
+  from metrics_content c
+  where c.rules_in_force = 0
+  union all
+  select 'warning', 'content', format('content last changed %s days ago', floor(c.age_seconds / 86400)),
+    'rules may have been published that nobody is notified of',
+    'look for “content not fetched” in the log of the workers; run: ccx content fetch'
+  from metrics_content c
+  where c.age_seconds > 30 * 86400
+  union all
+  select 'warning', 'content', format('%s rules that reports name have no content', c.missing_rules),
+    'their issues are held as no_content', 'select * from missing_content'
+  from metrics_content c
+  where c.missing_rules > 0
+  union all
+  select 'warning', 'policy', 'no target is switched on', 'nobody is notified of anything',
+    'ccx policy set enabled=true --target TARGET --reason TEXT'
+  where not exists (
+    select from policies p where p.enabled and p.org_id is null and p.rule_name is null)
+  union all
+  -- only the target-wide policy: a narrower one may hold everything on purpose
+  select 'warning', 'policy', format('the policy of %s holds every rule that has content', t.name),
+    'nobody is notified through this target unless a policy of an organization or rule lets it through',
+    format('ccx policy list; ccx policy simulate SETTING=VALUE --target ''%s''', t.name)
+  from policy p
+  join event_targets t on t.id = p.target_id
+  where p.validity @> now() and p.org_id is null and p.rule_name is null and p.enabled
+    and exists (select from rule_content c where upper_inf(c.validity))
+    and not exists (
+      select
+      from rule_content c
+      left join filter_result r on r.policy_id = p.id and r.content_id = c.id
+      where upper_inf(c.validity) and policy_reasons(p, c, true, r.passes) = '{}')
+  union all
+  select 'warning', 'deliver', format('%s messages to %s were given up', o.dead_messages, o.target),
+    'customers have not been notified of these issues',
+    format('ccx delivery dead --target ''%s''; mend the cause, then ccx delivery redrive', o.target)
+  from metrics_outbox o
+  where o.dead_messages > 0
+  union all
+  select 'warning', 'deliver',
+    format('%s messages to %s wait, the oldest for %s minutes', o.waiting_messages, o.target,
+      floor(o.oldest_waiting_seconds / 60)),
+    'customers are notified late; no worker delivers to this target, or its receiver refuses',
+    format('select * from delivery_gap where target = %L order by age desc limit 20', o.target)
+  from metrics_outbox o
+  where o.oldest_waiting_seconds > 15 * 60
+  union all
+  select 'warning', 'deliver', format('the circuit of %s is %s: %s', c.target, c.state, c.last_error),
+    'its receiver is down or asks for time; nothing is lost, messages wait',
+    'mend the receiver or what the error says; the circuit closes by itself'
+  from delivery_circuit c
+  where c.state <> 'closed'
+  union all
+  select 'warning', 'decide',
+    format('%s clusters wait for a decision, the oldest for %s minutes', d.clusters_waiting,
+      floor(d.oldest_waiting_seconds / 60)),
+    'customers are notified late', 'look for “decided” in the log of the workers; start more of them'
+  from metrics_decide d
+  where d.oldest_waiting_seconds > 10 * 60
+  union all
+  select 'warning', 'ingest',
+    format('the last report was stored %s minutes ago', floor(r.newest_age_seconds / 60)),
+    'no report arrives, or nobody consumes',
+    'look for “ingested” and warnings in the log of the consumers'
+  from metrics_reports r
+  where r.newest_age_seconds > 3 * 3600
+  union all
+  select 'warning', 'rejected',
+    format('%s messages were rejected within an hour', sum(j.last_hour_messages)),
+    'their reports are not decided upon', 'select * from rejected_summary; docs/guides/rejected-messages.md'
+  from metrics_rejected j
+  having sum(j.last_hour_messages) > 0
+  union all
+  select 'warning', 'retain',
+    format('%s days of %s are past and cannot be dropped', r.held_partitions, r.parent),
+    'the disk fills', format('select name, held_by from partitions where parent = %L and is_past', r.parent)
+  from metrics_retention r
+  where r.held_partitions > 0
+  union all
+  select 'error', 'worker', 'no worker lives', 'nothing is decided or delivered', 'start one: ccx work'
+  from metrics_worker w
+  where w.alive = 0
+  union all
+  select 'warning', 'worker', format('%s workers fell silent', w.silent),
+    'they were killed or hang; another worker frees their jobs after 90 seconds', 'select * from worker'
+  from metrics_worker w
+  where w.silent > 0
+  union all
+  select 'warning', 'queue', format('%s job runs since %s', j.task_identifier, j.locked_at),
+    'its worker may hang; no other takes this job meanwhile',
+    format('look for worker %s in the table worker, and for what its session waits for', j.locked_by)
+  from graphile_worker.jobs j
+  where j.locked_at < now() - interval '1 hour'
+  union all
+  select 'warning', 'queue', format('%s jobs of %s failed for the last time', q.failed_jobs, q.task),
+    'the next wake-up or sweep does their work, unless it fails in the same way',
+    format('select last_error from graphile_worker.jobs where task_identifier = %L', q.task)
+  from metrics_queue q
+  where q.failed_jobs > 0
+  union all
+  select 'warning', 'database', format('a transaction is open for %s minutes (session %s, %s)',
+      floor(extract(epoch from now() - a.xact_start) / 60), a.pid,
+      coalesce(nullif(a.application_name, ''), 'no name')),
+    'vacuum removes nothing that it might see, and retention may wait for its locks',
+    format('ask whoever it is (user %s); if nobody knows: select pg_terminate_backend(%s)', a.usename, a.pid)
+  from pg_stat_activity a
+  where a.datname = current_database() and a.backend_type = 'client backend' and a.pid <> pg_backend_pid()
+    and a.xact_start < now() - interval '15 minutes'
+  union all
+  select 'warning', 'database', format('replication slot %s keeps %s of WAL', s.slot,
+      pg_size_pretty(s.retained_bytes::bigint)),
+    'the disk of the server fills', format('if nobody needs it: select pg_drop_replication_slot(%L)', s.slot)
+  from metrics_replication_slot s
+  where s.active = 0 and s.retained_bytes > 1024 ^ 3
+  union all
+  select 'error', 'database', format('the oldest transaction id is %s old', s.transaction_id_age),
+    'at 2 billion the server takes no more writes',
+    'end what holds vacuum back (long transactions, slots), then: vacuum freeze'
+  from metrics_postgres s
+  where s.transaction_id_age > 1.2e9
+  union all
+  select 'warning', 'database', format('%s of %s connections are used', s.sessions, s.max_sessions),
+    'soon nobody can connect', 'lower CCX_DATABASE_POOL_SIZE, or raise max_connections'
+  from metrics_postgres s
+  where s.sessions > 0.9 * s.max_sessions
+  union all
+  select 'error', 'privileges', format('%s may not use %s %s', current_user,
+      count(*), o.kind || case when count(*) = 1 then '' else 's' end)
+      || format(', among them %s', min(o.name)),
+    'what needs them fails', 'grant them, or connect as the user that the service is to run as'
+  from (
+    select 'table' as kind, c.oid::regclass::text as name
+    from pg_class c
+    where c.relnamespace in ('public'::regnamespace, 'ccx'::regnamespace) and c.relkind in ('r', 'p', 'v')
+      and not c.relispartition and not has_table_privilege(c.oid, 'select')
+    union all
+    select 'function', p.oid::regprocedure::text
+    from pg_proc p
+    where p.pronamespace in ('public'::regnamespace, 'ccx'::regnamespace)
+      and not has_function_privilege(p.oid, 'execute')
+  ) o
+  group by o.kind
+) f
+order by f.severity, f.topic, f.finding;
+
+comment on view doctor is
+  'What somebody should look at, one row for each finding, with what it means and what to do; empty when all '
+  'is well. ccx doctor prints it, with what only a program can check.';
+comment on column doctor.severity is
+  'error: the service cannot do its work; warning: it will not, or does it late';
+comment on column doctor.topic is 'what it is about';
+comment on column doctor.finding is 'what was found, with figures';
+comment on column doctor.meaning is 'what it means for customers or for the service';
+comment on column doctor.what_to_do is 'what to do about it, or the query or command that shows more';

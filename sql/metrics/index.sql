@@ -1,0 +1,26 @@
+-- What a machine watches and a person would check by hand. Each view metrics_* is a group of metrics that
+-- describe the database, so that people without Prometheus have the same figures: text columns are labels,
+-- other columns are values, comments are the help. They read what waits, the catalog and the server's
+-- statistics, and never a whole fleet: with a million clusters, too, a scrape takes milliseconds.
+-- collect_metrics() hands all of them to the exporter, which any process is; delivery_times() is asked by
+-- whoever has delivered. The view doctor has one row for
+-- each thing that somebody should look at, with what it means and what to do; it may read more.
+
+--!include metrics/metrics_circuit.sql
+--!include metrics/metrics_consumer.sql
+--!include metrics/metrics_content.sql
+--!include metrics/metrics_dead_letter.sql
+--!include metrics/metrics_decide.sql
+--!include metrics/metrics_outbox.sql
+--!include metrics/metrics_postgres.sql
+--!include metrics/metrics_queue.sql
+--!include metrics/metrics_rejected.sql
+--!include metrics/metrics_replication_slot.sql
+--!include metrics/metrics_reports.sql
+--!include metrics/metrics_retention.sql
+--!include metrics/metrics_schema.sql
+--!include metrics/metrics_table.sql
+--!include metrics/metrics_worker.sql
+--!include metrics/collect_metrics.sql
+--!include metrics/delivery_times.sql
+--!include metrics/doctor.sql

@@ -1,0 +1,30 @@
+-- A user without pg_monitor or pg_read_all_stats sees only its own sessions in pg_stat_activity.
+create or replace view metrics_postgres with (security_invoker = true) as
+select
+  coalesce(max(extract(epoch from now() - a.xact_start))
+    filter (where a.backend_type = 'client backend'), 0)::double precision as oldest_transaction_seconds,
+  coalesce(max(extract(epoch from now() - a.state_change))
+    filter (where a.state like 'idle in transaction%'), 0)::double precision
+    as oldest_idle_transaction_seconds,
+  count(*) filter (where a.wait_event_type = 'Lock')::double precision as sessions_waiting_for_lock,
+  count(*) filter (where a.backend_type = 'client backend')::double precision as sessions,
+  current_setting('max_connections')::double precision as max_sessions,
+  pg_database_size(current_database())::double precision as database_size_bytes,
+  (select age(d.datfrozenxid) from pg_database d where d.datname = current_database())::double precision
+    as transaction_id_age
+from pg_stat_activity a
+where a.datname = current_database() and a.pid <> pg_backend_pid();
+
+comment on view metrics_postgres is
+  'The server, as far as it can hold us up: sessions, transactions, and size.';
+comment on column metrics_postgres.oldest_transaction_seconds is
+  'how long the transaction is open that is open longest; it keeps vacuum from removing rows';
+comment on column metrics_postgres.oldest_idle_transaction_seconds is
+  'how long the session does nothing inside a transaction that does so longest';
+comment on column metrics_postgres.sessions_waiting_for_lock is 'sessions that wait for a lock';
+comment on column metrics_postgres.sessions is 'connections to this database';
+comment on column metrics_postgres.max_sessions is
+  'most connections that the server allows, to all databases together';
+comment on column metrics_postgres.database_size_bytes is 'size of the database';
+comment on column metrics_postgres.transaction_id_age is
+  'transactions since the oldest that is not frozen; at 2 billion the server stops';

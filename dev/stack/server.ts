@@ -92,10 +92,15 @@ export function endOfLog(path: string): string {
   return readFileSync(path, "utf8").trimEnd().split("\n").slice(-15).join("\n");
 }
 
-/** Held open together, so that they differ. */
 async function freePorts(): Promise<[number, number]> {
-  const holders = [createServer(), createServer()] as const;
-  const [first, second] = await Promise.all(
+  const [first, second] = await findPorts(2);
+  return [first ?? 0, second ?? 0];
+}
+
+/** So many free ports of the loopback interface; held open together, so that they differ. */
+export async function findPorts(count: number): Promise<number[]> {
+  const holders = Array.from({ length: count }, () => createServer());
+  const ports = await Promise.all(
     holders.map(async (holder) => {
       await once(holder.listen(0, "127.0.0.1"), "listening");
       const address = holder.address();
@@ -103,5 +108,5 @@ async function freePorts(): Promise<[number, number]> {
     }),
   );
   await Promise.all(holders.map((holder) => once(holder.close(), "close")));
-  return [first ?? 0, second ?? 0];
+  return ports;
 }

@@ -2124,11 +2124,8 @@ function ccx.decide_again(notification_ids bigint[], at timestamp with time zone
   set random_page_cost=1.1
   set search_path=public, ccx, pg_temp;
 
--- Decides for up to batch_size waiting clusters (or only these, two arrays) and commits ledger, outbox, reported and the wake-up job together. Returns how many clusters were taken, messages queued, issues notified and issues held.
+-- Decides for up to batch_size waiting clusters (or only these, two arrays) and commits ledger, outbox, reported and the wake-up job together. Returns the clusters taken, messages queued, issues notified and held, and how many issues by target and reasons.
 function ccx.decide_due(batch_size integer, at timestamp with time zone DEFAULT NULL::timestamp with time zone, only_orgs bigint[] DEFAULT NULL::bigint[], only_clusters text[] DEFAULT NULL::text[])
-  returns TABLE(clusters integer, notifications integer, notified integer, held integer)
--- Decides for up to batch_size waiting clusters and commits ledger, outbox, reported and the wake-up job together. Returns the clusters taken, messages queued, issues notified and held, and how many issues by target and reasons.
-function ccx.decide_due(batch_size integer, at timestamp with time zone DEFAULT NULL::timestamp with time zone)
   returns TABLE(clusters integer, notifications integer, notified integer, held integer, decisions jsonb)
   language plpgsql volatile
   set join_collapse_limit=1
@@ -2191,7 +2188,7 @@ function ccx.evaluate_filters(policy_ids bigint[], content_ids bigint[])
   set search_path=public, ccx, pg_temp;
 
 -- Puts the next clusters that a request concerns (those that reported within a day) into decision_due, unless batch_size wait there already; returns how many.
-function ccx.expand_decision_request(batch_size integer, at timestamp with time zone)
+function ccx.expand_decision_request(batch_size integer, at timestamp with time zone DEFAULT clock_timestamp())
   returns integer
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;

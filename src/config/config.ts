@@ -113,8 +113,11 @@ function contradictions(config: Config): string[] {
     if (config.deadLetterTopic === config[name])
       problems.push(`CCX_DEAD_LETTER_TOPIC has to be another topic than ${keys[name].key}.`);
   }
-  if (config.kafkaCaFile !== undefined && !config.kafkaTls) {
-    problems.push("CCX_KAFKA_TLS has to be true, because CCX_KAFKA_CA_FILE is set.");
+  together("kafkaCertFile", config.kafkaCertFile !== undefined, ["kafkaKeyFile"]);
+  together("kafkaKeyFile", config.kafkaKeyFile !== undefined, ["kafkaCertFile"]);
+  for (const name of ["kafkaCaFile", "kafkaCertFile", "kafkaKeyFile"] as const) {
+    if (config[name] !== undefined && !config.kafkaTls)
+      problems.push(`CCX_KAFKA_TLS has to be true, because ${keys[name].key} is set.`);
   }
   const isPlainHttp = config.contentUrl !== undefined && !secureUrl.safeParse(config.contentUrl).success;
   if (isPlainHttp && !config.contentAllowHttp) {

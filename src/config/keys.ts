@@ -74,6 +74,16 @@ export const keys = {
     description:
       "File with the certificates (PEM) that vouch for the brokers, in place of the system's. Needs TLS.",
   },
+  kafkaCertFile: {
+    key: "CCX_KAFKA_CERT_FILE",
+    schema: text,
+    description: "File with our own certificate (PEM), for brokers that ask for one. Needs TLS and a key.",
+  },
+  kafkaKeyFile: {
+    key: "CCX_KAFKA_KEY_FILE",
+    schema: text,
+    description: "File with the private key of that certificate (PEM, without a passphrase).",
+  },
   kafkaSaslMechanism: {
     key: "CCX_KAFKA_SASL_MECHANISM",
     schema: word(["plain", "scram-sha-256", "scram-sha-512"]),

@@ -30,6 +30,8 @@ export function kafkaConfigurationError(error: unknown): ConfigurationError | un
       problem = `Kafka does not permit this: the user needs more rights, or the name is wrong ${reason}.`;
     } else if (/^(ERR_TLS_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_(GET|VERIFY)_)/.test(code)) {
       problem = `The brokers' certificate is not trusted: check CCX_KAFKA_CA_FILE and KAFKA_BROKERS ${reason}.`;
+    } else if (/^ERR_SSL_.*_ALERT_(BAD_CERTIFICATE|CERTIFICATE_|UNKNOWN_CA|HANDSHAKE_FAILURE)/.test(code)) {
+      problem = `The brokers do not accept our certificate: check CCX_KAFKA_CERT_FILE and CCX_KAFKA_KEY_FILE ${reason}.`;
     } else if (/^(EPROTO|ERR_SSL_)/.test(code)) {
       problem = `The brokers do not answer with TLS: check CCX_KAFKA_TLS and the ports in KAFKA_BROKERS ${reason}.`;
     }

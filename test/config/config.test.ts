@@ -253,6 +253,14 @@ describe("keys that belong together", () => {
 
   it("are Kafka's certificates and TLS", () => {
     refused({ CCX_KAFKA_CA_FILE: "/ca.pem" }, /^CCX_KAFKA_TLS has to be true/);
+    const certificate = { CCX_KAFKA_CERT_FILE: "/c.pem", CCX_KAFKA_KEY_FILE: "/c.key" };
+    refused(
+      certificate,
+      /^CCX_KAFKA_TLS has .* CCX_KAFKA_CERT_FILE/,
+      /^CCX_KAFKA_TLS has .* CCX_KAFKA_KEY_FILE/,
+    );
+    for (const [one, path] of Object.entries(certificate))
+      refused({ CCX_KAFKA_TLS: "true", [one]: path }, /^CCX_KAFKA_(CERT|KEY)_FILE is required/);
   });
 
   it("the content service is reached by https, unless it is on this machine or http is allowed", () => {

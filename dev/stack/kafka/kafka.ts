@@ -4,16 +4,17 @@ import { Kafka, logLevel } from "kafkajs";
 import type { Guard } from "../guard.ts";
 import { restartable, type Server, startServer } from "../server.ts";
 import { jarsOf, type KafkaInstallation } from "./install.ts";
-import { jvmOptions, serverProperties } from "./settings.ts";
+import { jvmOptions, type Listener, serverProperties } from "./settings.ts";
 
 export type RunningKafka = Server & { readonly brokers: string };
 
 /**
- * Starts a Kafka 4.1 broker, which is its own controller, on loopback without authentication. Topics have to
- * be created; messages up to 20 MiB are accepted; nothing expires.
+ * Starts a Kafka 4.1 broker, which is its own controller, on loopback, with one listener without
+ * authentication. Topics have to be created; messages up to 20 MiB are accepted; nothing expires.
  * @param directory an empty folder for its data and its log; it stays behind when the broker stops
  * @param advertise receives the port that it listens on, says at which one clients find it (a proxy's); the
  * same by default
+ * @param listeners more of them, for clients that have to prove who they are
  * @throws Error with the end of its log if it does not start
  */
 export async function startKafka(
@@ -21,6 +22,7 @@ export async function startKafka(
   { java, folder }: KafkaInstallation,
   guard: Guard,
   advertise: (port: number) => number = (port) => port,
+  listeners: readonly Listener[] = [],
 ): Promise<RunningKafka> {
   const logFile = path.join(directory, "kafka.log");
   const data = path.join(directory, "data");
@@ -57,7 +59,7 @@ export async function startKafka(
     async (ports) => {
       await rm(data, { recursive: true, force: true });
       await cp(path.join(folder, "formatted"), data, { recursive: true });
-      await writeFile(configuration, serverProperties(data, ports, advertise(ports[0])));
+      await writeFile(configuration, serverProperties(data, ports, advertise(ports[0]), listeners));
       return serve();
     },
     async ([port]) => answers(advertise(port)),

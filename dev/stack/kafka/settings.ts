@@ -18,26 +18,46 @@ export function jvmOptions(directory: string): string[] {
   ];
 }
 
+/** Where a broker listens besides, and what it asks of clients there. */
+export type Listener = {
+  /** capital letters */
+  name: string;
+  port: number;
+  protocol: "SSL" | "SASL_PLAINTEXT" | "SASL_SSL";
+  /** settings of this listener alone, without their prefix */
+  settings: Readonly<Record<string, string>>;
+};
+
 /**
  * The content of a `server.properties`: one node, broker and controller, without authentication.
  * @param data the folder of its storage
  * @param advertisedPort where clients find it, if that is not where it listens
+ * @param more listeners besides the one without authentication
  */
 export function serverProperties(
   data: string,
   [brokerPort, controllerPort]: [number, number],
   advertisedPort = brokerPort,
+  more: readonly Listener[] = [],
 ): string {
-  const listener = `PLAINTEXT://127.0.0.1:${brokerPort}`;
+  const at = (port: number) =>
+    [`PLAINTEXT://127.0.0.1:${port}`, ...more.map((it) => `${it.name}://127.0.0.1:${it.port}`)].join(",");
+  const protocols = more.map(({ name, protocol }) => `,${name}:${protocol}`).join("");
+  const settings = more.flatMap((it) =>
+    Object.entries(it.settings).map(([name, value]) => [
+      `listener.name.${it.name.toLowerCase()}.${name}`,
+      value,
+    ]),
+  );
   const largestMessage = 20 * 1024 * 1024;
   return Object.entries({
     "process.roles": "broker,controller",
     "node.id": 1,
     "controller.quorum.voters": `1@127.0.0.1:${controllerPort}`,
     "controller.listener.names": "CONTROLLER",
-    listeners: `${listener},CONTROLLER://127.0.0.1:${controllerPort}`,
-    "advertised.listeners": `PLAINTEXT://127.0.0.1:${advertisedPort}`,
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    listeners: `${at(brokerPort)},CONTROLLER://127.0.0.1:${controllerPort}`,
+    "advertised.listeners": at(advertisedPort),
+    "listener.security.protocol.map": `PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT${protocols}`,
     "log.dirs": data,
     "auto.create.topics.enable": false,
     "num.partitions": 1,
@@ -58,6 +78,7 @@ export function serverProperties(
     "background.threads": 2,
     "group.coordinator.threads": 1,
     "log.cleaner.dedupe.buffer.size": 2 * 1024 * 1024,
+    ...Object.fromEntries(settings),
   })
     .map(([name, value]) => `${name}=${value}\n`)
     .join("");

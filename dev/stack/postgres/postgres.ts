@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { chown, mkdir } from "node:fs/promises";
+import { appendFile, chown, mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { promisify } from "node:util";
 import pg from "pg";
 import { ConfigurationError } from "../../../src/errors.ts";
 import type { Guard } from "../guard.ts";
@@ -28,43 +30,13 @@ export async function startPostgres(directory: string, guard: Guard): Promise<Ru
   const logFile = path.join(directory, "postgres.log");
   await mkdir(data, { mode: 0o700 });
   if (user) await Promise.all([directory, data].map((folder) => chown(folder, user.uid, user.gid)));
-  // The settings of the person's own PostgreSQL (PGPORT, PGOPTIONS, PGDATA …) are not for this one.
-  const env = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(PG|LC_|LANG)/.test(name)),
-  );
-  const options = { logFile, cwd: directory, env: { ...env, TZ: "UTC" }, ...user };
-  const run = async (program: string, args: readonly string[], signal: NodeJS.Signals) => {
-    try {
-      return await guard.spawn(program, args, { ...options, signal });
-    } catch (cause) {
-      const who = user ? `the user ${user.name}, because it refuses to run as root` : "you";
-      throw new ConfigurationError(
-        `PostgreSQL runs as ${who}; that user cannot execute ${program}: ` +
-          "move the checkout to a folder that everybody may read, or set DATABASE_URL",
-        { cause },
-      );
-    }
-  };
+  const run = runnerOf(directory, logFile, user, guard);
 
   const initdb = await run(binaries.initdb, initdbArguments(data, version), "SIGKILL");
   const result = await initdb.wait();
   if (result !== 0)
     throw new Error(`PostgreSQL: initdb ended with ${result}. The end of its log:\n${endOfLog(logFile)}`);
 
-  const asked = async (port: number, sql: string) => {
-    const client = new pg.Client({
-      connectionString: `postgres://${role}@127.0.0.1:${port}/postgres`,
-      connectionTimeoutMillis: 2_000,
-    });
-    client.on("error", () => {});
-    try {
-      await client.connect();
-      await client.query(sql);
-    } finally {
-      await client.end();
-    }
-    return port;
-  };
   // SIGQUIT: at once, no checkpoint; the data is thrown away, but unlike after SIGKILL no shared memory
   // stays.
   const serve = (port: number) => run(binaries.postgres, ["-D", data, "-p", String(port)], "SIGQUIT");
@@ -80,6 +52,103 @@ export async function startPostgres(directory: string, guard: Guard): Promise<Ru
     restartable("PostgreSQL", logFile, server, again, () => asked(port, "select 1")),
     { url },
   );
+}
+
+/**
+ * Starts a standby of a primary that `startPostgres` started: a copy of its data that follows it. The primary
+ * does not wait for it until it is named in `synchronous_standby_names`; its name there is `standby`.
+ * @param directory an empty folder, as for the primary
+ * @throws as `startPostgres`
+ */
+export async function startStandby(
+  directory: string,
+  primary: RunningPostgres,
+  guard: Guard,
+): Promise<RunningPostgres> {
+  const binaries = await findBinaries(chosenVersion());
+  const user = unprivilegedUser();
+  const data = path.join(directory, "data");
+  const logFile = path.join(directory, "postgres.log");
+  if (user) await chown(directory, user.uid, user.gid);
+  const from = new URL(primary.url);
+  // One session from start to stop, or the backup would end with the first.
+  const client = new pg.Client({ connectionString: primary.url });
+  await client.connect();
+  try {
+    const shown = await client.query<{ data_directory: string }>("show data_directory");
+    await client.query("select pg_backup_start('standby', fast => true)");
+    // pg_basebackup is not in the packages. This one keeps owners and modes, which PostgreSQL insists on.
+    await promisify(execFile)("cp", ["-a", shown.rows[0]?.data_directory ?? "", data]);
+    const stopped = await client.query<{ labelfile: string }>("select labelfile from pg_backup_stop()");
+    const settings = [
+      `primary_conninfo = 'host=${from.hostname} port=${from.port} user=${role} application_name=standby'`,
+      "hot_standby_feedback = on",
+    ];
+    await rm(path.join(data, "postmaster.pid"), { force: true });
+    const files = { backup_label: stopped.rows[0]?.labelfile ?? "", "standby.signal": "" };
+    for (const [name, content] of Object.entries(files)) {
+      await writeFile(path.join(data, name), content);
+      if (user) await chown(path.join(data, name), user.uid, user.gid);
+    }
+    await appendFile(path.join(data, "postgresql.auto.conf"), `${settings.join("\n")}\n`);
+  } finally {
+    await client.end();
+  }
+  const run = runnerOf(directory, logFile, user, guard);
+  const serve = (port: number) => run(binaries.postgres, ["-D", data, "-p", String(port)], "SIGQUIT");
+  const { process: server, answer: port } = await startServer(
+    "PostgreSQL",
+    logFile,
+    ([port]) => serve(port),
+    ([port]) => asked(port, "select 1"),
+  );
+  const again = () => serve(port);
+  return Object.assign(
+    restartable("PostgreSQL", logFile, server, again, () => asked(port, "select 1")),
+    { url: `postgres://${role}@127.0.0.1:${port}/${databaseName}` },
+  );
+}
+
+/** How programs of PostgreSQL are run: as a user who may, and without the settings of the person's own one. */
+function runnerOf(
+  directory: string,
+  logFile: string,
+  user: ReturnType<typeof unprivilegedUser>,
+  guard: Guard,
+) {
+  // PGPORT, PGOPTIONS, PGDATA …
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(PG|LC_|LANG)/.test(name)),
+  );
+  const options = { logFile, cwd: directory, env: { ...env, TZ: "UTC" }, ...user };
+  return async (program: string, args: readonly string[], signal: NodeJS.Signals) => {
+    try {
+      return await guard.spawn(program, args, { ...options, signal });
+    } catch (cause) {
+      const who = user ? `the user ${user.name}, because it refuses to run as root` : "you";
+      throw new ConfigurationError(
+        `PostgreSQL runs as ${who}; that user cannot execute ${program}: ` +
+          "move the checkout to a folder that everybody may read, or set DATABASE_URL",
+        { cause },
+      );
+    }
+  };
+}
+
+/** Runs a statement on the server at a port, and gives the port back. */
+async function asked(port: number, sql: string): Promise<number> {
+  const client = new pg.Client({
+    connectionString: `postgres://${role}@127.0.0.1:${port}/postgres`,
+    connectionTimeoutMillis: 2_000,
+  });
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+  return port;
 }
 
 /**

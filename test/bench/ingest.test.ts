@@ -124,5 +124,6 @@ test("a batch is one statement, and no message has a round trip of its own", asy
   const calls = statements.filter((text) => / ccx\.ingest\(/.test(text)).length;
   // the broker may cut what it hands over anywhere
   assert.ok(calls >= 3 && calls <= 8, `${calls} calls of ingest()`);
-  assert.ok(statements.length - calls <= 2, `beside them: ${statements.join("\n")}`);
+  // the partition's offset, and the database's clock once a minute
+  assert.ok(statements.length - calls <= 3, `beside them: ${statements.join("\n")}`);
 });

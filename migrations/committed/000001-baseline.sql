@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:f965cc740551588704967557407fdeb5789a4ae3
+--! Hash: sha1:c03d92b2edf66441755365891747efc88c710c5b
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -293,8 +293,8 @@ create index read_errors_report_idx on read_errors (org_id, cluster, updated_at)
 
 create table consumer_offset (
   topic text not null,
-  partition integer not null,
-  next_offset bigint not null,
+  partition integer not null check (partition >= 0),
+  next_offset bigint not null check (next_offset >= 0),
   updated_at timestamptz not null default now(),
   high_watermark bigint,
   high_watermark_at timestamptz,
@@ -649,6 +649,7 @@ create table notified_issue (
   left_out boolean not null default false,
   left_out_reasons text[],
   primary key (notification_id, issue_id),
+  constraint notified_issue_cooldown_check check (cooldown_period @> notified_at),
   constraint notified_once_per_cooldown exclude using gist (
     target_id with =, issue_id with =, cooldown_period with &&) where (live and not resolved)
 );

@@ -2052,6 +2052,12 @@ function ccx.flapping_until(issue_id bigint, occurrence integer, flapping_occurr
   returns timestamp with time zone
   language sql stable parallel safe;
 
+-- The time as it is; raises NTK02 for null.
+function ccx.given(at timestamp with time zone)
+  returns timestamp with time zone
+  language plpgsql immutable parallel safe
+  set search_path=public, ccx, pg_temp;
+
 -- A worker says that it lives. Frees the jobs of workers that have been silent for 90 seconds and returns the ids of their pools.
 function ccx.heartbeat(pool_id text, host text, pid integer, roles text[], version text, at timestamp with time zone DEFAULT now())
   returns text[]
@@ -2139,6 +2145,12 @@ function ccx.matching_silence(org_id bigint, cluster text, rule_name text, error
 function ccx.message_body(n notification)
   returns TABLE(issues jsonb)
   language sql stable parallel safe;
+
+-- The error key that a person means: the one given, or the one behind the | of the rule; null: none. Raises NTC01 where both are given and differ.
+function ccx.named_key(rule text, error_key text)
+  returns text
+  language plpgsql immutable parallel safe
+  set search_path=public, ccx, pg_temp;
 
 -- The candidate that has most pairs of letters in common with this name; null: none has half of them.
 function ccx.nearest_name(name text, candidates text[])

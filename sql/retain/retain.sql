@@ -19,6 +19,7 @@ declare
   kept record;
   cleared bigint;
 begin
+  perform given(retain.at);
   if not pg_try_advisory_xact_lock(hashtextextended('retain', 0)) then
     return; -- somebody else is at it
   end if;

@@ -2,6 +2,7 @@
 -- index.sql tells its story and lists its files in the order of loading: a file uses only what comes before
 -- it.
 --!include stored/index.sql
+--!include guard/index.sql
 --!include queue/index.sql
 --!include ledger/index.sql
 --!include content/index.sql

@@ -61,3 +61,93 @@ create or replace trigger _100_kept before delete on retention
   for each row execute function tg_retention__kept();
 create or replace trigger _110_kept before truncate on retention
   for each statement execute function tg_retention__kept();
+
+-- Guards (room guard). On tables that are written all the time they name the columns, so that a claim or a
+-- settlement does not call them.
+
+create or replace trigger _010_guard before delete on silence
+  for each row execute function tg_guard('a silence stays on record, end_silence() ends it');
+create or replace trigger _011_guard before truncate on silence
+  for each statement execute function tg_guard('a silence stays on record, end_silence() ends it');
+create or replace trigger _012_guard before update on silence
+  for each row execute function tg_guard('a silence stays on record, end_silence() ends it', ended_at, ended_by, in_force);
+create or replace trigger _013_guard before update on silence
+  for each row when (old.ended_at is not null) execute function tg_guard('it has ended');
+
+create or replace trigger _010_guard before delete on acknowledgement
+  for each row execute function tg_guard('the history of acknowledgements stays, unacknowledge() ends one');
+create or replace trigger _011_guard before truncate on acknowledgement
+  for each statement execute function tg_guard('the history of acknowledgements stays, unacknowledge() ends one');
+create or replace trigger _012_guard before update on acknowledgement
+  for each row execute function tg_guard('the history of acknowledgements stays, unacknowledge() ends one', period);
+
+create or replace trigger _010_guard before delete on rule_content
+  for each row execute function tg_guard('a version stays as it was, load_content() makes a new one');
+create or replace trigger _011_guard before truncate on rule_content
+  for each statement execute function tg_guard('a version stays as it was, load_content() makes a new one');
+create or replace trigger _012_guard before update on rule_content
+  for each row execute function tg_guard('a version stays as it was, load_content() makes a new one', validity, total_risk);
+create or replace trigger _013_guard before update of validity on rule_content
+  for each row when (lower(old.validity) is distinct from lower(new.validity) or not upper_inf(old.validity))
+  execute function tg_guard('a version that has ended stays as it was');
+
+create or replace trigger _010_guard before delete on withdrawn_policy
+  for each row execute function tg_guard('what was withdrawn stays on record');
+create or replace trigger _011_guard before truncate on withdrawn_policy
+  for each statement execute function tg_guard('what was withdrawn stays on record');
+create or replace trigger _012_guard before update on withdrawn_policy
+  for each row execute function tg_guard('what was withdrawn stays on record');
+
+create or replace trigger _010_guard before delete on notification
+  for each row execute function tg_guard('the outbox is what customers were sent, retain() deletes what is past');
+create or replace trigger _011_guard before truncate on notification
+  for each statement execute function tg_guard('the outbox is what customers were sent, retain() deletes what is past');
+create or replace trigger _012_guard
+  before update of id, message_id, target_id, org_id, cluster, updated_at, decided_at, resolved, replay_of
+  on notification
+  for each row when (
+    (old.id, old.message_id, old.target_id, old.org_id, old.cluster, old.updated_at, old.decided_at,
+    old.resolved, old.replay_of)
+    is distinct from
+    (new.id, new.message_id, new.target_id, new.org_id, new.cluster, new.updated_at, new.decided_at,
+    new.resolved, new.replay_of))
+  execute function tg_guard('what was decided stays, redrive() and replay() send again');
+
+create or replace trigger _010_guard before delete on notified_issue
+  for each row execute function tg_guard('without its ledger an issue is notified again, retain() deletes what is past');
+create or replace trigger _011_guard before truncate on notified_issue
+  for each statement execute function tg_guard('without its ledger an issue is notified again, retain() deletes what is past');
+create or replace trigger _012_guard
+  before update of notification_id, issue_id, target_id, notified_at, occurrence, content_id, policy_id, resolved
+  on notified_issue
+  for each row when (
+    (old.notification_id, old.issue_id, old.target_id, old.notified_at, old.occurrence,
+    old.content_id, old.policy_id, old.resolved)
+    is distinct from
+    (new.notification_id, new.issue_id, new.target_id, new.notified_at, new.occurrence,
+    new.content_id, new.policy_id, new.resolved))
+  execute function tg_guard('what was notified stays');
+
+create or replace trigger _010_guard before delete on states
+  for each row execute function tg_guard('other programs know these rows, a migration changes them');
+create or replace trigger _011_guard before truncate on states
+  for each statement execute function tg_guard('other programs know these rows, a migration changes them');
+create or replace trigger _012_guard before update on states
+  for each row when (old.* is distinct from new.*)
+  execute function tg_guard('other programs know these rows, a migration changes them');
+
+create or replace trigger _010_guard before delete on notification_types
+  for each row execute function tg_guard('other programs know these rows, a migration changes them');
+create or replace trigger _011_guard before truncate on notification_types
+  for each statement execute function tg_guard('other programs know these rows, a migration changes them');
+create or replace trigger _012_guard before update on notification_types
+  for each row when (old.* is distinct from new.*)
+  execute function tg_guard('other programs know these rows, a migration changes them');
+
+create or replace trigger _010_guard before delete on event_targets
+  for each row execute function tg_guard('other programs know these rows, a migration changes them');
+create or replace trigger _011_guard before truncate on event_targets
+  for each statement execute function tg_guard('other programs know these rows, a migration changes them');
+create or replace trigger _012_guard before update on event_targets
+  for each row when (old.* is distinct from new.*)
+  execute function tg_guard('other programs know these rows, a migration changes them');

@@ -14,6 +14,7 @@ import { addSilenceCommands } from "./cli/silence.ts";
 import { addStatusCommand } from "./cli/status.ts";
 import { isStop, stopSignal } from "./cli/stop.ts";
 import { addStuckCommands } from "./cli/stuck.ts";
+import { withItsOption } from "./cli/which_option.ts";
 import { describeConfig, requireKeys } from "./config/config.ts";
 import { ContentError } from "./content/source/error.ts";
 import { asConfigurationError, asRefusal } from "./db/errors.ts";
@@ -65,14 +66,18 @@ export async function main(argv: string[]): Promise<void> {
     console.log(release);
     return;
   }
+  let running: Command | undefined;
   const program = new Command("ccx")
     .description(
-      "Tells OpenShift customers about new issues of their clusters; every decision is made in PostgreSQL.",
+      "Notifies OpenShift customers of new issues of their clusters; every decision is made in PostgreSQL.",
     )
     .option("--config <file>", "file with KEY=value lines; the environment goes before it")
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "ccx: ")) })
     .addHelpText("after", "\nccx --version prints the release.")
-    .showHelpAfterError("(ccx --help lists the commands)");
+    .showHelpAfterError("(ccx --help lists the commands)")
+    .hook("preAction", (_, command) => {
+      running = command;
+    });
 
   const context = createContext(() => program.opts<{ config?: string }>().config);
 
@@ -146,7 +151,7 @@ export async function main(argv: string[]): Promise<void> {
   try {
     await program.parseAsync(argv);
   } catch (error) {
-    process.exitCode = report(error);
+    process.exitCode = report(error, running);
   }
 }
 
@@ -172,7 +177,7 @@ function failWhereOutputCannotGo(): void {
 }
 
 /** Says what went wrong on stderr; returns the exit code. */
-export function report(error: unknown): 1 {
+export function report(error: unknown, command?: Command): 1 {
   const forPeople =
     error instanceof ConfigurationError || error instanceof ContentError
       ? error
@@ -181,6 +186,6 @@ export function report(error: unknown): 1 {
     console.error(error);
     return 1;
   }
-  for (const line of forPeople.message.split("\n")) console.error(`ccx: ${line}`);
+  for (const line of withItsOption(forPeople.message, command).split("\n")) console.error(`ccx: ${line}`);
   return 1;
 }

@@ -27,6 +27,7 @@ async function decidedSome(client: pg.ClientBase): Promise<boolean> {
 
 /** Leaves in the outbox what waits for this target, `most` of them at most; returns how many wait. */
 export async function keepWaiting(client: pg.ClientBase, target: string, most: number): Promise<number> {
+  await client.query("set ccx.rewrite_history = on");
   await client.query(
     `delete from notification n
      where n.state = 'pending'
@@ -35,6 +36,7 @@ export async function keepWaiting(client: pg.ClientBase, target: string, most: n
          where p.state = 'pending' and t.name = $1 order by p.id limit $2)`,
     [target, most],
   );
+  await client.query("reset ccx.rewrite_history");
   await client.query("vacuum (analyze) notification, notified_issue");
   const { rows } = await client.query<{ count: number }>(
     "select count(*)::integer as count from notification where state = 'pending'",

@@ -245,6 +245,9 @@ create table acknowledgement (
 );
 CREATE INDEX acknowledgement_cluster_idx ON public.acknowledgement USING btree (rule_name, cluster) WHERE (cluster IS NOT NULL);
 CREATE INDEX acknowledgement_org_idx ON public.acknowledgement USING btree (rule_name, org_id) WHERE (cluster IS NULL);
+CREATE TRIGGER _010_guard BEFORE DELETE ON acknowledgement FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('the history of acknowledgements stays, unacknowledge() ends one');
+CREATE TRIGGER _011_guard BEFORE TRUNCATE ON acknowledgement FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_guard('the history of acknowledgements stays, unacknowledge() ends one');
+CREATE TRIGGER _012_guard BEFORE UPDATE ON acknowledgement FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('the history of acknowledgements stays, unacknowledge() ends one', 'period');
 CREATE TRIGGER _100_rules AFTER INSERT ON acknowledgement REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_acknowledgement__rules();
 
 -- whether a target is sent to: closed, or open since its receiver is down or asked for time; the view delivery_circuit explains it; written by decide, deliver: of a probe that is withdrawn nothing is left
@@ -320,6 +323,9 @@ create table consumer_offset (
   -- when a report of it was last stored; null: never
   stored_at timestamp with time zone,
   constraint consumer_offset_pkey PRIMARY KEY (topic, partition)
+  constraint consumer_offset_pkey PRIMARY KEY (topic, partition),
+  constraint consumer_offset_next_offset_check CHECK (next_offset >= 0),
+  constraint consumer_offset_partition_check CHECK (partition >= 0)
 ) with (fillfactor=50);
 
 -- clusters that wait for a decision; whoever holds the row lock decides, so a cluster is never decided twice at once
@@ -379,6 +385,9 @@ create table event_targets (
   constraint event_targets_name_key UNIQUE (name),
   constraint event_targets_task_key UNIQUE (task)
 );
+CREATE TRIGGER _010_guard BEFORE DELETE ON event_targets FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('other programs know these rows, a migration changes them');
+CREATE TRIGGER _011_guard BEFORE TRUNCATE ON event_targets FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_guard('other programs know these rows, a migration changes them');
+CREATE TRIGGER _012_guard BEFORE UPDATE ON event_targets FOR EACH ROW WHEN (old.* IS DISTINCT FROM new.*) EXECUTE FUNCTION ccx.tg_guard('other programs know these rows, a migration changes them');
 
 -- what the filter of a policy says about a version of rule content; worked out once, when either is written
 create table filter_result (
@@ -521,6 +530,9 @@ CREATE INDEX notification_decided_idx ON public.notification USING brin (decided
 CREATE INDEX notification_due_idx ON public.notification USING btree (target_id, next_attempt_at, id) WHERE (state = 'pending'::text);
 CREATE INDEX notification_ended_idx ON public.notification USING brin (ended_at);
 CREATE INDEX notification_replay_idx ON public.notification USING btree (replay_of) WHERE (replay_of IS NOT NULL);
+CREATE TRIGGER _010_guard BEFORE DELETE ON notification FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('the outbox is what customers were sent, retain() deletes what is past');
+CREATE TRIGGER _011_guard BEFORE TRUNCATE ON notification FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_guard('the outbox is what customers were sent, retain() deletes what is past');
+CREATE TRIGGER _012_guard BEFORE UPDATE OF id, message_id, target_id, org_id, cluster, updated_at, decided_at, resolved, replay_of ON notification FOR EACH ROW WHEN (old.id IS DISTINCT FROM new.id OR old.message_id IS DISTINCT FROM new.message_id OR old.target_id IS DISTINCT FROM new.target_id OR old.org_id IS DISTINCT FROM new.org_id OR old.cluster IS DISTINCT FROM new.cluster OR old.updated_at IS DISTINCT FROM new.updated_at OR old.decided_at IS DISTINCT FROM new.decided_at OR old.resolved IS DISTINCT FROM new.resolved OR old.replay_of IS DISTINCT FROM new.replay_of) EXECUTE FUNCTION ccx.tg_guard('what was decided stays, redrive() and replay() send again');
 
 -- list of all notification types used by Notification service
 create table notification_types (
@@ -535,6 +547,9 @@ create table notification_types (
   constraint notification_types_pkey PRIMARY KEY (id),
   constraint notification_types_value_key UNIQUE (value)
 );
+CREATE TRIGGER _010_guard BEFORE DELETE ON notification_types FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('other programs know these rows, a migration changes them');
+CREATE TRIGGER _011_guard BEFORE TRUNCATE ON notification_types FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_guard('other programs know these rows, a migration changes them');
+CREATE TRIGGER _012_guard BEFORE UPDATE ON notification_types FOR EACH ROW WHEN (old.* IS DISTINCT FROM new.*) EXECUTE FUNCTION ccx.tg_guard('other programs know these rows, a migration changes them');
 
 -- the ledger: which issue went into which notification; two live rows for one issue and target never overlap in their cooldown; written by decide, ledger: a decision that is taken again leaves issues out
 create table notified_issue (
@@ -570,11 +585,15 @@ create table notified_issue (
   constraint notified_issue_content_id_fkey FOREIGN KEY (content_id) REFERENCES rule_content(id) ON DELETE RESTRICT,
   constraint notified_issue_issue_id_fkey FOREIGN KEY (issue_id) REFERENCES issue(id) ON DELETE RESTRICT,
   constraint notified_issue_notification_id_fkey FOREIGN KEY (notification_id) REFERENCES notification(id) ON DELETE CASCADE,
+  constraint notified_issue_cooldown_check CHECK (cooldown_period @> notified_at),
   constraint notified_once_per_cooldown EXCLUDE USING gist (target_id WITH =, issue_id WITH =, cooldown_period WITH &&) WHERE (live AND NOT resolved)
 );
 CREATE INDEX notified_issue_cooldown_end_idx ON public.notified_issue USING btree (upper(cooldown_period)) WHERE (live AND (NOT resolved));
 CREATE INDEX notified_issue_notified_idx ON public.notified_issue USING btree (issue_id, target_id, superseded_at);
 CREATE UNIQUE INDEX resolved_once_per_occurrence ON public.notified_issue USING btree (issue_id, target_id, occurrence) WHERE (live AND resolved);
+CREATE TRIGGER _010_guard BEFORE DELETE ON notified_issue FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('without its ledger an issue is notified again, retain() deletes what is past');
+CREATE TRIGGER _011_guard BEFORE TRUNCATE ON notified_issue FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_guard('without its ledger an issue is notified again, retain() deletes what is past');
+CREATE TRIGGER _012_guard BEFORE UPDATE OF notification_id, issue_id, target_id, notified_at, occurrence, content_id, policy_id, resolved ON notified_issue FOR EACH ROW WHEN (old.notification_id IS DISTINCT FROM new.notification_id OR old.issue_id IS DISTINCT FROM new.issue_id OR old.target_id IS DISTINCT FROM new.target_id OR old.notified_at IS DISTINCT FROM new.notified_at OR old.occurrence IS DISTINCT FROM new.occurrence OR old.content_id IS DISTINCT FROM new.content_id OR old.policy_id IS DISTINCT FROM new.policy_id OR old.resolved IS DISTINCT FROM new.resolved) EXECUTE FUNCTION ccx.tg_guard('what was notified stays');
 CREATE TRIGGER _100_superseded AFTER INSERT ON notified_issue REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__superseded();
 CREATE TRIGGER _110_superseded AFTER DELETE ON notified_issue REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__superseded();
 CREATE TRIGGER _120_superseded AFTER UPDATE OF notified_at ON notified_issue FOR EACH ROW EXECUTE FUNCTION ccx.tg_notified_issue__superseded();
@@ -889,6 +908,10 @@ create table rule_content (
   constraint rule_content_validity_check CHECK (NOT isempty(validity)),
   constraint rule_content_rule_name_error_key_validity_excl EXCLUDE USING gist (rule_name WITH =, error_key WITH =, validity WITH &&)
 );
+CREATE TRIGGER _010_guard BEFORE DELETE ON rule_content FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('a version stays as it was, load_content() makes a new one');
+CREATE TRIGGER _011_guard BEFORE TRUNCATE ON rule_content FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_guard('a version stays as it was, load_content() makes a new one');
+CREATE TRIGGER _012_guard BEFORE UPDATE ON rule_content FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('a version stays as it was, load_content() makes a new one', 'validity', 'total_risk');
+CREATE TRIGGER _013_guard BEFORE UPDATE OF validity ON rule_content FOR EACH ROW WHEN (lower(old.validity) IS DISTINCT FROM lower(new.validity) OR NOT upper_inf(old.validity)) EXECUTE FUNCTION ccx.tg_guard('a version that has ended stays as it was');
 CREATE TRIGGER _200_filter_results AFTER INSERT ON rule_content REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_rule_content__filter_results();
 CREATE TRIGGER _900_announce AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON rule_content FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_rule_content__announce();
 
@@ -962,6 +985,10 @@ create table silence (
   constraint silence_once EXCLUDE USING gist (COALESCE(org_id, 0::bigint) WITH =, COALESCE(cluster, ''::text) WITH =, COALESCE(rule_name, ''::text) WITH =, COALESCE(error_key, ''::text) WITH =, COALESCE(tag, ''::text) WITH =, in_force WITH &&)
 );
 CREATE INDEX silence_in_force_idx ON public.silence USING gist (in_force);
+CREATE TRIGGER _010_guard BEFORE DELETE ON silence FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('a silence stays on record, end_silence() ends it');
+CREATE TRIGGER _011_guard BEFORE TRUNCATE ON silence FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_guard('a silence stays on record, end_silence() ends it');
+CREATE TRIGGER _012_guard BEFORE UPDATE ON silence FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('a silence stays on record, end_silence() ends it', 'ended_at', 'ended_by', 'in_force');
+CREATE TRIGGER _013_guard BEFORE UPDATE ON silence FOR EACH ROW WHEN (old.ended_at IS NOT NULL) EXECUTE FUNCTION ccx.tg_guard('it has ended');
 
 -- states for each row stored in reported table
 create table states (
@@ -974,6 +1001,9 @@ create table states (
   constraint states_pkey PRIMARY KEY (id),
   constraint states_value_key UNIQUE (value)
 );
+CREATE TRIGGER _010_guard BEFORE DELETE ON states FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('other programs know these rows, a migration changes them');
+CREATE TRIGGER _011_guard BEFORE TRUNCATE ON states FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_guard('other programs know these rows, a migration changes them');
+CREATE TRIGGER _012_guard BEFORE UPDATE ON states FOR EACH ROW WHEN (old.* IS DISTINCT FROM new.*) EXECUTE FUNCTION ccx.tg_guard('other programs know these rows, a migration changes them');
 
 -- clusters whose decision fails, put aside so that it goes on for all others; tried again by and by, by hand with retry_stuck(), and with their next report; a decision that succeeds takes them out
 create table stuck_cluster (
@@ -1040,6 +1070,9 @@ create table withdrawn_policy (
   reason text,
   constraint withdrawn_policy_pkey PRIMARY KEY (id)
 );
+CREATE TRIGGER _010_guard BEFORE DELETE ON withdrawn_policy FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('what was withdrawn stays on record');
+CREATE TRIGGER _011_guard BEFORE TRUNCATE ON withdrawn_policy FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_guard('what was withdrawn stays on record');
+CREATE TRIGGER _012_guard BEFORE UPDATE ON withdrawn_policy FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('what was withdrawn stays on record');
 
 -- the worker processes; each says every 15 seconds that it lives, and is dead after 90 seconds of silence; the next one that lives, or retention, takes its row away
 create table worker (
@@ -1950,6 +1983,7 @@ function replayable(started_at timestamp with time zone, stopped_at timestamp wi
 function retain(at timestamp with time zone DEFAULT now())
   returns TABLE(action text, name text, row_count bigint, bytes bigint)
   language plpgsql volatile
+  set ccx.rewrite_history=on
   set lock_timeout=250ms
   set search_path=public, ccx, pg_temp;
 
@@ -2214,6 +2248,12 @@ function ccx.flapping_until(issue_id bigint, occurrence integer, flapping_occurr
   returns timestamp with time zone
   language sql stable parallel safe;
 
+-- The time as it is; raises NTK02 for null.
+function ccx.given(at timestamp with time zone)
+  returns timestamp with time zone
+  language plpgsql immutable parallel safe
+  set search_path=public, ccx, pg_temp;
+
 -- A worker says that it lives. Frees the jobs of workers that have been silent for 90 seconds and returns the ids of their pools.
 function ccx.heartbeat(pool_id text, host text, pid integer, roles text[], version text, at timestamp with time zone DEFAULT now())
   returns text[]
@@ -2302,6 +2342,12 @@ function ccx.message_body(n notification)
   returns TABLE(issues jsonb)
   language sql stable parallel safe;
 
+-- The error key that a person means: the one given, or the one behind the | of the rule; null: none. Raises NTC01 where both are given and differ.
+function ccx.named_key(rule text, error_key text)
+  returns text
+  language plpgsql immutable parallel safe
+  set search_path=public, ccx, pg_temp;
+
 -- The candidate that has most pairs of letters in common with this name; null: none has half of them.
 function ccx.nearest_name(name text, candidates text[])
   returns text
@@ -2371,6 +2417,7 @@ function ccx.put_aside(org_id bigint, cluster text, reason text, at timestamp wi
 function ccx.queue_notifications(issues ccx.issue_to_notify[], at timestamp with time zone)
   returns TABLE(notifications integer, notified integer)
   language plpgsql volatile
+  set ccx.rewrite_history=on
   set search_path=public, ccx, pg_temp;
 
 -- A stored report as JSON; null where it is not valid JSON, as other programs may write it.
@@ -2587,6 +2634,12 @@ function ccx.tg_cluster_rule_toggle__acknowledgement()
 function ccx.tg_decision_request__wake()
   returns trigger
   language plpgsql volatile security definer
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of tables that keep history: refuses (NTK01) unless ccx.rewrite_history is on. Arguments: what to do instead; then columns that may change.
+function ccx.tg_guard()
+  returns trigger
+  language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
 -- Trigger of new_reports: keeps latest_report, issue, occurrence and decision_due in step with the reports of one statement.

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:8fd63f235eca6033717b1404477580d2fb22d317
+--! Hash: sha1:9c0d610d4c8cf51c3f011622fe06dc7702abaa3f
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -293,8 +293,8 @@ create index read_errors_report_idx on read_errors (org_id, cluster, updated_at)
 
 create table consumer_offset (
   topic text not null,
-  partition integer not null,
-  next_offset bigint not null,
+  partition integer not null check (partition >= 0),
+  next_offset bigint not null check (next_offset >= 0),
   updated_at timestamptz not null default now(),
   high_watermark bigint,
   high_watermark_at timestamptz,
@@ -650,6 +650,7 @@ create table notified_issue (
   left_out boolean not null default false,
   left_out_reasons text[],
   primary key (notification_id, issue_id),
+  constraint notified_issue_cooldown_check check (cooldown_period @> notified_at),
   constraint notified_once_per_cooldown exclude using gist (
     target_id with =, issue_id with =, cooldown_period with &&) where (live and not resolved)
 );

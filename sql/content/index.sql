@@ -3,11 +3,12 @@
 -- ends the versions that changed and adds the new ones; content_diff shows what it would do. A trigger
 -- announces every change, so that processes drop the texts they keep, and asks for new decisions. Processes
 -- read texts with content_texts() and look with content_versions() whether what they keep still holds.
--- rule_ref() takes the spelling of a rule apart, in_force() says which version of anything counts at a time.
+-- rule_ref() takes the spelling of a rule apart, named_key() says which error key is meant, in_force() says which version of anything counts at a time.
 
 --!include content/tables.sql
 --!include content/tg_rule_content__announce.sql
 --!include content/rule_ref.sql
+--!include content/named_key.sql
 --!include content/in_force.sql
 --!include content/load_content.sql
 --!include content/content_diff.sql

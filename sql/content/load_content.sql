@@ -10,6 +10,12 @@ as $$
 declare
   rule_names text[];
 begin
+  perform given(load_content.at);
+  -- null would end every version
+  if jsonb_typeof(content) is distinct from 'array'
+    or jsonb_path_exists(content, 'strict $[*] ? (@.type() != "object")') then
+    raise exception 'content is a list of objects, one for each rule and error key' using errcode = 'NTC02';
+  end if;
   -- two loads at once would each end the other's versions
   lock table rule_content in share row exclusive mode;
 

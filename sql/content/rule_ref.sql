@@ -4,7 +4,9 @@ create or replace function ccx.rule_ref(spelling text)
   returns table (module text, rule_name text, error_key text)
 language sql immutable parallel safe
 begin atomic
-  select split_part(spelling, '|', 1), rule_name(spelling), nullif(split_part(spelling, '|', 2), '');
+  select btrim(split_part(spelling, '|', 1), e' \t\r\n'),
+    rule_name(btrim(split_part(spelling, '|', 1), e' \t\r\n')),
+    nullif(btrim(split_part(spelling, '|', 2), e' \t\r\n'), '');
 end;
 
 comment on function ccx.rule_ref(text) is

@@ -5,6 +5,7 @@ create or replace function ccx.queue_notifications(issues issue_to_notify[], at 
 returns table (notifications integer, notified integer)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
+set ccx.rewrite_history = on
 as $$
 #variable_conflict use_column
 declare

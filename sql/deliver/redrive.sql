@@ -12,6 +12,9 @@ as $$
 declare
   n notification;
 begin
+  if notification_ids is null then
+    raise exception 'a redrive names its messages, as in dead_letter' using errcode = 'NTD03';
+  end if;
   perform lock_replays();
   perform from notification d where d.id = any (notification_ids) order by d.id for update;
   at := coalesce(at, clock_timestamp());
@@ -44,6 +47,18 @@ begin
           refusal := 'its issues are being notified at this moment';
       end;
     end if;
+    return next;
+  end loop;
+
+  for notification_id in
+    select distinct asked.id from unnest(notification_ids) asked (id)
+    where asked.id is not null and not exists (select from notification d where d.id = asked.id)
+    order by asked.id
+  loop
+    target := null;
+    issues := 0;
+    left_out := 0;
+    refusal := 'there is no message of that number';
     return next;
   end loop;
 

@@ -19,6 +19,13 @@ begin
   from policy p
   where policy is not null and p.target_id = wanted_target and num_nonnulls(p.org_id, p.rule_name) = 0
     and p.validity && tstzrange(from_time, to_time);
+  if not exists (
+    select from occurrence o
+    where o.known_from < to_time and coalesce(o.known_until > from_time, true))
+  then
+    raise notice 'no issue of that time is known: nothing can be replayed'
+      using hint = 'Retention has deleted it, or nothing was reported (view partitions, table retention).';
+  end if;
   return query
     with notified as materialized (
       select t.org_id, t.cluster, t.notified_at, (t.notified_at at time zone 'UTC')::date as day,

@@ -27,7 +27,7 @@ begin atomic
     d.acknowledgement_id,
     d.render_error
   from decide(
-    case when explain_at.target is not null then target_id(explain_at.target) end, at,
+    case when explain_at.target is not null then target_id(explain_at.target) end, given(at),
     case when explain_at.cluster is not null then array[explain_at.cluster, lower(explain_at.cluster)] end,
       settings_at) d
   -- there always is one; a plain join would have the planner expect few rows

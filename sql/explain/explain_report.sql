@@ -21,6 +21,10 @@ set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 begin
+  if num_nulls(explain_report.org_id, explain_report.cluster, explain_report.updated_at, explain_report.at) > 0
+  then
+    raise exception 'a report is named by its organization, cluster and time' using errcode = 'NTE02';
+  end if;
   return query
   with report as materialized (
     select r.org_id, r.cluster, r.updated_at, r.received_at, l.updated_at as latest_at,

@@ -15,6 +15,7 @@ declare
     select a.attname from pg_attribute a where a.attrelid = 'policy'::regclass
       and a.atttypid = 'interval'::regtype);
   wrong text;
+  refused record;
   changed policy;
 begin
   if jsonb_typeof(change) is distinct from 'object' then
@@ -33,6 +34,37 @@ begin
         using errcode = 'NTP10', column = wrong;
     end if;
   end loop;
+  -- what is a number, but too large for the column, is out of bounds like any other
+  select s.key, s.value #>> '{}' as text, c.meaning, format_type(a.atttypid, null) as type into refused
+  from jsonb_each(change) s
+  join pg_attribute a on a.attrelid = 'policy'::regclass and a.attname = s.key
+  left join lateral (
+    select obj_description(c.oid, 'pg_constraint') as meaning
+    from pg_constraint c
+    where c.conrelid = a.attrelid and c.contype = 'c' and c.conkey = array[a.attnum]
+      and s.value #>> '{}' ~ '^[+-]?[0-9]+$' and a.atttypid in ('smallint'::regtype, 'integer'::regtype)
+  ) c on true
+  where jsonb_typeof(s.value) <> 'null'
+    and case
+      when a.atttypid = 'text[]'::regtype then case jsonb_typeof(s.value)
+        when 'array' then jsonb_path_exists(s.value, 'strict $[*] ? (@.type() == "array" || @.type() == "object")')
+        else not pg_input_is_valid(s.value #>> '{}', 'text[]') end
+      else jsonb_typeof(s.value) in ('array', 'object')
+        or not pg_input_is_valid(s.value #>> '{}', format_type(a.atttypid, null)) end
+  limit 1;
+  if refused.meaning is not null then
+    raise exception '%', refused.meaning using errcode = 'NTP06', column = refused.key;
+  elsif refused.key is not null then
+    raise exception 'the setting % is %, not "%"', refused.key,
+      case refused.type
+        when 'boolean' then 'true or false'
+        when 'text' then 'a text'
+        when 'text[]' then 'a list of texts'
+        when 'interval' then 'an interval with its unit'
+        else 'a whole number' end,
+      refused.text
+      using errcode = 'NTP17', column = refused.key;
+  end if;
   changed := jsonb_populate_record(policy, change);
   -- a list that is null stays null: for allowed_clusters it means all of them, the others refuse it
   if changed.required_tags is not null then

@@ -13,7 +13,7 @@ begin
     select a.attname as column_name
     from pg_attribute a
     where a.attrelid = 'policy'::regclass and a.attnum > 0 and a.attnotnull and not a.attisdropped
-      and a.attname not in ('id', 'changed_by')
+      and a.attname not in ('id', 'changed_by', 'reason')
     order by a.attnum
   loop
     execute format('select ($1).%I is not null', bound.column_name) into holds using policy;
@@ -30,7 +30,7 @@ begin
     order by c.conname
   loop
     execute format('select %s from (select ($1).*) as policy', bound.expression) into holds using policy;
-    if not holds then
+    if not holds or bound.conname = 'policy_reason_check' and holds is null then
       raise exception '%', bound.meaning using errcode = 'NTP06', constraint = bound.conname;
     end if;
   end loop;

@@ -17,7 +17,7 @@ set search_path = public, ccx, pg_temp
 as $$
 declare
   wanted_target integer := target_id(set_policy.target);
-  scope_rule text := rule_name(set_policy.rule);
+  scope_rule text := rule_name(btrim(set_policy.rule, e' \t\r\n'));
   present policy;
   is_successor boolean;
   begun_at timestamptz;
@@ -28,8 +28,8 @@ begin
   if set_policy.rule like '%|%' then
     raise exception 'a policy is for a whole rule, not for one of its error keys' using errcode = 'NTP01';
   end if;
-  if not isfinite(set_policy.at) then
-    raise exception 'a policy begins at a time, not at %', set_policy.at using errcode = 'NTP13';
+  if isfinite(set_policy.at) is not true then
+    raise exception 'a policy begins at a time, not at %', coalesce(set_policy.at::text, 'null') using errcode = 'NTP13';
   end if;
   -- of two changes at once the second waits here, in a statement before the one that is to see what the first
   -- made

@@ -7,6 +7,7 @@ as $$
 declare
   kept record;
 begin
+  perform given(preview_retention.at);
   return query
   select 'drop', p.name, p.rows, p.bytes,
     case when p.is_attached then retention_horizon(p.parent, at) end,

@@ -10,6 +10,7 @@ create or replace function retain(at timestamptz default now())
 returns table (action text, name text, row_count bigint, bytes bigint)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
+set ccx.rewrite_history = on
 set lock_timeout = '250ms'
 as $$
 #variable_conflict use_column
@@ -18,6 +19,7 @@ declare
   kept record;
   cleared bigint;
 begin
+  perform given(retain.at);
   if not pg_try_advisory_xact_lock(hashtextextended('retain', 0)) then
     return; -- somebody else is at it
   end if;

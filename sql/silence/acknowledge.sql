@@ -11,12 +11,16 @@ declare
   key text;
 begin
   select * into asked from rule_ref(acknowledge.rule) r;
-  key := coalesce(acknowledge.error_key, asked.error_key, '');
+  key := coalesce(named_key(acknowledge.rule, acknowledge.error_key), '');
+  cluster := lower(btrim(acknowledge.cluster, e' \t\r\n'));
   if acknowledge.org_id is null or coalesce(asked.rule_name, '') = '' then
     raise exception 'an acknowledgement needs an organization and a rule' using errcode = 'NTA01';
   end if;
   if acknowledge.cluster is not null and acknowledge.justification is not null then
     raise exception 'an acknowledgement for one cluster has no place for a justification' using errcode = 'NTA02';
+  end if;
+  if acknowledge.cluster = '' then
+    raise exception 'an acknowledgement cannot be for a cluster without a name' using errcode = 'NTA03';
   end if;
   perform notice_unknown_names(acknowledge.org_id, acknowledge.cluster, asked.rule_name, nullif(key, ''),
     null);
@@ -37,7 +41,7 @@ begin
   else
     if exists (
       select from cluster_rule_toggle t
-      where lower(t.cluster_id) = lower(acknowledge.cluster)
+      where lower(t.cluster_id) = acknowledge.cluster
         and t.org_id in ('0', acknowledge.org_id::text)
         and exists (
           select from rule_ref(t.rule_id) r
@@ -48,7 +52,7 @@ begin
     end if;
     insert into cluster_rule_toggle (cluster_id, rule_id, error_key, org_id, disabled, disabled_at,
       updated_at)
-    values (lower(acknowledge.cluster), asked.module, key, acknowledge.org_id::text, 1, now(), now())
+    values (acknowledge.cluster, asked.module, key, acknowledge.org_id::text, 1, now(), now())
     on conflict (cluster_id, rule_id, error_key) do update
     set org_id = excluded.org_id, disabled = 1, disabled_at = excluded.disabled_at,
       updated_at = excluded.updated_at;

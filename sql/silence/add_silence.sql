@@ -16,7 +16,15 @@ set search_path = public, ccx, pg_temp
 as $$
 declare
   added silence;
+  asked record;
+  key text;
 begin
+  -- what is typed or pasted has blanks around it, and would match nothing
+  cluster := lower(btrim(cluster, e' \t\r\n'));
+  tag := btrim(tag, e' \t\r\n');
+  select * into asked from rule_ref(add_silence.rule) r;
+  key := named_key(add_silence.rule, add_silence.error_key);
+  perform given(add_silence.at);
   ends_at := coalesce(ends_at, coalesce(starts_at, add_silence.at) + lasts);
   if ends_at is null or ends_at = 'infinity' then
     raise exception 'a silence needs an end' using errcode = 'NTS01';
@@ -35,13 +43,11 @@ begin
     raise exception 'a silence of everything cannot be narrowed at the same time'
       using errcode = 'NTS05';
   end if;
-  if '' = any (array[cluster, rule_name(rule), error_key, tag]) then
+  if '' = any (array[cluster, asked.rule_name, key, tag]) then
     raise exception 'a silence cannot be of an empty name' using errcode = 'NTS06';
   end if;
   insert into silence (org_id, cluster, rule_name, error_key, tag, everything, period, reason, created_at)
-  values (add_silence.org_id, lower(add_silence.cluster), rule_name(add_silence.rule),
-    coalesce(add_silence.error_key, (select r.error_key from rule_ref(add_silence.rule) r)), add_silence.tag,
-      everything,
+  values (add_silence.org_id, add_silence.cluster, asked.rule_name, key, add_silence.tag, everything,
     tstzrange(coalesce(starts_at, add_silence.at), ends_at), add_silence.reason, add_silence.at)
   returning * into added;
   perform notice_unknown_names(added.org_id, added.cluster, added.rule_name, added.error_key, added.tag);

@@ -5,6 +5,7 @@ as $$
 declare
   ended silence;
 begin
+  perform given(end_silence.at);
   update silence s
   set ended_at = end_silence.at, ended_by = session_user
   where s.id = end_silence.id and s.ended_at is null and upper(s.period) > end_silence.at

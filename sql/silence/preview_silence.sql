@@ -13,12 +13,12 @@ as $$
   from (
     select jsonb_populate_record(null::silence, jsonb_build_object(
       'org_id', preview_silence.org_id,
-      'cluster', lower(preview_silence.cluster),
-      'rule_name', rule_name(preview_silence.rule),
-      'error_key', coalesce(preview_silence.error_key, (select r.error_key from rule_ref(preview_silence.rule) r)),
-      'tag', preview_silence.tag)) as silence
+      'cluster', lower(btrim(preview_silence.cluster, e' \t\r\n')),
+      'rule_name', (select r.rule_name from rule_ref(preview_silence.rule) r),
+      'error_key', named_key(preview_silence.rule, preview_silence.error_key),
+      'tag', btrim(preview_silence.tag, e' \t\r\n'))) as silence
   ) draft
-  cross join lateral silenced_issues(draft.silence, preview_silence.at) h;
+  cross join lateral silenced_issues(draft.silence, given(preview_silence.at)) h;
 $$;
 
 comment on function preview_silence(bigint, text, text, text, text, timestamptz) is

@@ -1,5 +1,6 @@
 -- A row stays when the rule is switched on again, so an update may begin an acknowledgement, end one, both
--- (the row is now that of another rule) or neither.
+-- (the row is now that of another rule) or neither. The aggregator goes by `disabled` alone, so a time that is
+-- still to come is one of a clock that runs ahead: it counts from now.
 create or replace function ccx.tg_cluster_rule_toggle__acknowledgement() returns trigger
 language plpgsql volatile security definer
 set search_path = public, ccx, pg_temp
@@ -15,7 +16,7 @@ declare
 begin
   if was_off and (is_another or not is_off) then
     if tg_op = 'UPDATE' and not is_off then
-      changed_at := coalesce(new.enabled_at, changed_at);
+      changed_at := least(new.enabled_at, changed_at);
     end if;
     update acknowledgement a
     set period = tstzrange(lower(a.period), greatest(changed_at, lower(a.period)))
@@ -34,7 +35,7 @@ begin
     insert into acknowledgement (org_id, cluster, rule_name, error_key, period, source, source_key)
     values (nullif(new.org_id, '0')::bigint, lower(new.cluster_id), rule_name(new.rule_id),
       coalesce(nullif(new.error_key, ''), (select r.error_key from rule_ref(new.rule_id) r)),
-      tstzrange(greatest(case when was_off then changed_at else coalesce(new.disabled_at, changed_at) end,
+      tstzrange(greatest(case when was_off then changed_at else least(new.disabled_at, changed_at) end,
         free_from), null),
       'cluster_rule_toggle', concat_ws(' ', new.cluster_id, new.rule_id, new.error_key));
   end if;

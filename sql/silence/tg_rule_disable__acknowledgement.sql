@@ -1,4 +1,5 @@
 -- The aggregator's table holds only what is in force; the history that decide() reads is kept here.
+-- A time that is still to come is one of a clock that runs ahead: it counts from now.
 create or replace function ccx.tg_rule_disable__acknowledgement() returns trigger
 language plpgsql volatile security definer
 set search_path = public, ccx, pg_temp
@@ -25,7 +26,7 @@ begin
     insert into acknowledgement (org_id, rule_name, error_key, period, source, source_key)
     values (new.org_id::bigint, rule_name(new.rule_id),
       coalesce(nullif(new.error_key, ''), (select r.error_key from rule_ref(new.rule_id) r)),
-      tstzrange(greatest(case tg_op when 'INSERT' then new.created_at else changed_at end, free_from), null),
+      tstzrange(greatest(case tg_op when 'INSERT' then least(new.created_at, changed_at) else changed_at end, free_from), null),
       'rule_disable', concat_ws(' ', new.org_id, new.rule_id, new.error_key));
   end if;
   return null;

@@ -34,9 +34,10 @@ export function addSilenceCommands(program: Command, context: Context): void {
     .option("--from <time>", "when it begins (now)")
     .option("--everything", "hold all notifications; asked to confirm unless this is given")
     .action(async (given: Add) => {
-      if ((given.until === undefined) === (given.for === undefined)) {
+      if (given.until === undefined && given.for === undefined)
         throw new ConfigurationError("A silence needs an end: --until TIME or --for INTERVAL.");
-      }
+      if (given.until !== undefined && given.for !== undefined)
+        throw new ConfigurationError("A silence has one end: leave --until or --for out.");
       const { org, cluster, rule, errorKey, tag } = given;
       const matchers = { org, cluster, rule, errorKey, tag };
       const all = Object.values(matchers).every((value) => value === undefined);

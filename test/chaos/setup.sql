@@ -32,7 +32,7 @@ create table chaos.moved_clock (issue_id bigint not null, target_id integer not 
 -- As if time had passed for every parts-th issue that was notified and sent: its whole ledger moves back
 -- together, so that the present cooldown ends in five seconds. (In the past, the sweep that is under way
 -- would have gone past it already.)
-create function chaos.move_clock(parts integer, part integer) returns integer language plpgsql as $$
+create function chaos.move_clock(parts integer, part integer) returns integer language plpgsql set ccx.rewrite_history = on as $$
 declare
   cooling record;
   notified record;

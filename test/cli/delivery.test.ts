@@ -196,7 +196,7 @@ test("what makes no sense is one line with exit code 1", async () => {
       minutesAgo(-60),
     ],
     [
-      /^ccx: invalid input syntax for type timestamp/,
+      /^ccx: --from takes a time such as .+, not "yesterday/,
       "delivery",
       "replay",
       "--from",
@@ -212,7 +212,7 @@ test("what makes no sense is one line with exit code 1", async () => {
       "--failure",
       "x",
     ],
-    [/^ccx: invalid input syntax for type bigint/, "delivery", "redrive", "--id", "1 or true"],
+    [/^ccx: --id takes a whole number, not "1 or true"$/, "delivery", "redrive", "--id", "1 or true"],
   ];
   for (const [line, ...args] of says) assertGivesUp(await ccx(...args, "--yes"), line);
   assert.deepEqual(await states(), ["sent", "dead", "dead"]);

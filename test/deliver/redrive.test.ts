@@ -245,7 +245,10 @@ test("what is not dead, and what does not exist, is not redriven", () =>
     await someMessages(db, at);
     const [id] = await rows(db, "select id from notification");
     const answer = await rows(db, "select refusal from redrive(array[$1::bigint, 987654321])", [id?.id]);
-    assert.deepEqual(answer, [{ refusal: "it is not dead" }]);
+    assert.deepEqual(answer, [
+      { refusal: "it is not dead" },
+      { refusal: "there is no message of that number" },
+    ]);
   }));
 
 test("the view tells what died, why, and what can be done", () =>

@@ -25,7 +25,20 @@ const settings: [change: Row, why: [code: string, sentence: RegExp]][] = [
   ],
   [{ cooldown: null }, ["NTP05", /the setting cooldown cannot be empty/]],
   [{ enabled: null }, ["NTP05", /the setting enabled cannot be empty/]],
-  [{ enabled: "perhaps" }, ["22P02", /invalid input syntax for type boolean: "perhaps"/]],
+  [{ enabled: "perhaps" }, ["NTP17", /the setting enabled is true or false, not "perhaps"/]],
+  [{ enabled: [true] }, ["NTP17", /the setting enabled is true or false, not "\[true\]"/]],
+  [
+    { total_risk_threshold: "high" },
+    ["NTP17", /the setting total_risk_threshold is a whole number, not "high"/],
+  ],
+  [{ total_risk_threshold: 1.5 }, ["NTP17", /the setting total_risk_threshold is a whole number, not "1.5"/]],
+  [{ total_risk_threshold: 40_000 }, ["NTP06", /total_risk_threshold has to be between 0 and 4/]],
+  [{ max_events: 3_000_000_000 }, ["NTP06", /max_events has to be between 1 and 1000/]],
+  [{ max_events: {} }, ["NTP17", /the setting max_events is a whole number, not "{}"/]],
+  [{ required_tags: "a" }, ["NTP17", /the setting required_tags is a list of texts, not "a"/]],
+  [{ allowed_clusters: 7 }, ["NTP17", /the setting allowed_clusters is a list of texts, not "7"/]],
+  [{ blocked_clusters: [["a"], "b"] }, ["NTP17", /the setting blocked_clusters is a list of texts, not .+/]],
+  [{ flapping_action: ["damp"] }, ["NTP17", /the setting flapping_action is a text, not .+/]],
   [{ max_events: 0 }, ["NTP06", /max_events has to be between 1 and 1000/]],
   [{ max_events: 1001 }, ["NTP06", /max_events has to be between 1 and 1000/]],
   [{ required_tags: null }, ["NTP05", /the setting required_tags cannot be empty/]],
@@ -108,10 +121,11 @@ test("a policy for nobody, for no reason or for a time that is taken is refused 
     for (const rule of ["disk|A", "a.b.disk.report|B", "disk|", "|KEY"]) {
       await refuse(["NTP01", /a policy is for a whole rule, not for one of its error keys/], { rule });
     }
-    for (const reason of ["", "why", "why    ", "    why"]) {
+    for (const reason of [null, "", "why", "why    ", "    why"]) {
       await refuse(["NTP06", /a change needs a reason that a colleague understands/], {}, {}, at, reason);
     }
-    await refuse(["NTP05", /the setting reason cannot be empty/], {}, {}, at, null);
+    for (const when of [null, "infinity", "-infinity"])
+      await refused(db, "NTP13", () => setScopedPolicy(db, {}, {}, when));
     await refuse(
       ["NTP12", /there is a policy of its own at that time already.*/],
       { org: 1 },
@@ -157,7 +171,11 @@ test("the end of a policy that is not there, or for no reason, is refused with a
     await refuse(none, { org: 1, rule: "disk" });
     await refuse(none, { org: 1, target: "service log" });
     await refuse(none, { org: 1 }, "2026-02-10T00:00:00Z");
-    await refuse(["NTG01", /there is no target "pager"; .+/], { org: 1, target: "pager" });
+    await refuse(["NTG01", /there is no target "pager"; .+/], { target: "pager" });
+    await refused(db, "NTG01", () => db.query("select end_policy(null, 'a good reason')"));
+    await refused(db, "NTP13", () =>
+      db.query("select end_policy('service log', 'a good reason', null, org_id => 1)"),
+    );
     const why: [string, RegExp] = [
       "NTP03",
       /the end of a policy needs a reason that a colleague understands/,

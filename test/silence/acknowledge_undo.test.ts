@@ -124,6 +124,23 @@ test("without times of its own, a change counts from when it is made", () =>
     assert.deepEqual(await reasons(db, cluster, [-1, 0, 1]), [[], [], []]);
   }));
 
+test("a time that is still to come, of a clock that runs ahead, counts from now", () =>
+  rolledBack(database.pool, async (db) => {
+    const { cluster, hour } = await aCase(db);
+    await toggleRule(db, cluster, "disk", "", { disabled_at: await hour(1) });
+    await disableRule(db, 1, "net", "", await hour(2));
+    assert.deepEqual(await reasons(db, cluster, [-1, 0, 1]), [[], ["disabled"], ["disabled"]]);
+    assert.deepEqual(
+      (await history(db)).map(({ rule, begins }) => [rule, begins]),
+      [
+        ["disk", 0],
+        ["net", 0],
+      ],
+    );
+    await db.query("update cluster_rule_toggle set disabled = 0, enabled_at = $1", [await hour(1)]);
+    assert.deepEqual(await reasons(db, cluster, [0, 1]), [[], []]);
+  }));
+
 test("a deleted row of a cluster ends its acknowledgement", () =>
   rolledBack(database.pool, async (db) => {
     const { cluster, hour } = await aCase(db);

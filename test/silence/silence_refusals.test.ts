@@ -3,7 +3,13 @@ import { test } from "node:test";
 import type { NoticeMessage as Notice } from "pg-protocol/dist/messages.js";
 import { aCluster, loadContent, reportAndDecide, value } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
-import { addSilence, endSilence, type GivenSilence, wholeTable } from "../support/policies.ts";
+import {
+  addSilence,
+  endSilence,
+  type GivenSilence,
+  previewSilence,
+  wholeTable,
+} from "../support/policies.ts";
 import { refused } from "../support/sessions.ts";
 
 const database = testDatabase();
@@ -41,7 +47,13 @@ test("a silence that cannot be is refused with a sentence, and nothing changes",
     await refuse(taken, { everything: true });
     const empty: [string, RegExp] = ["NTS06", /a silence cannot be of an empty name/];
     for (const rule of ["", "a.b.", "|KEY"]) await refuse(empty, { rule });
-    for (const name of ["cluster", "error_key", "tag"]) await refuse(empty, { org_id, [name]: "" });
+    for (const name of ["cluster", "error_key", "tag"])
+      for (const nothing of ["", "  ", "\t\n"]) await refuse(empty, { org_id, [name]: nothing });
+    await refuse(["NTC01", /the rule names the error key A, beside it stands B/], {
+      rule: "disk|A",
+      error_key: "B",
+    });
+    await refuse(taken, { cluster: " C\n" });
     await refuse(["22007", /.*"soon"/], {
       org_id,
       ends_at: "soon",
@@ -145,4 +157,49 @@ test("a name that nobody knows is remarked on, with the nearest one, and what is
     const holding = "select ccx.silence_holds(id) from silence where rule_name = 'disk' order by id limit 1";
     assert.equal(await value(db, holding), 1);
     db.off("notice", hear);
+  }));
+
+test("blanks around a name, as they come with copying, are no part of it", () =>
+  rolledBack(database.pool, async (db) => {
+    await loadContent(db, ["disk|KEY"]);
+    const cluster = aCluster();
+    await reportAndDecide(db, cluster, at, ["disk|KEY"]);
+    for (const named of [
+      { cluster: ` ${cluster.toUpperCase()}\n` },
+      { rule: "\ta.b.disk.report | KEY " },
+      { rule: " disk", error_key: "KEY " },
+    ]) {
+      assert.equal((await previewSilence(db, named, at)).length, 1, JSON.stringify(named));
+      const { id } = await addSilence(db, named, at);
+      assert.equal(await value(db, "select ccx.silence_holds($1, $2)", [id, at]), 1);
+      await endSilence(db, id, at);
+    }
+    const pasted = ` ${cluster}\n`;
+    assert.equal(await value(db, "select acknowledge(1, ' disk|KEY', $1)", [pasted]), true);
+    assert.equal(await value(db, "select acknowledge(1, 'disk', $1, 'KEY ')", [cluster]), false);
+    assert.equal(await value(db, "select unacknowledge(1, 'disk |KEY', $1)", [pasted]), true);
+  }));
+
+test("what has no answer is refused, rather than answered with nothing", () =>
+  rolledBack(database.pool, async (db) => {
+    const refusals: Record<string, string[]> = {
+      NTK02: [
+        ...["explain_at(null)", "new_issues_at(null)", "retain(null)", "preview_retention(null)"],
+        ...["preview_silence(org_id => 1, at => null)", "end_silence(1, null)", "load_content('[]', null)"],
+        "add_silence(now() + interval '1 day', 'for the test', org_id => 1, at => null)",
+      ],
+      NTC01: ["acknowledge(1, 'disk|A', error_key => 'B')", "unacknowledge(1, 'disk|A', null, 'B')"],
+      NTC02: ["load_content(null)", "load_content('{}')", "load_content('[1]')", "load_content('null')"],
+      NTA01: ["unacknowledge(null, null)", "unacknowledge(1, ' ')", "acknowledge(1, ' ')"],
+      NTA03: ["acknowledge(1, 'disk', ' ')"],
+      NTD03: ["redrive(null)"],
+      NTE02: ["explain_report(null, 'c', now())", "explain_report(1, null, now())"],
+      NTG01: ["close_circuit(null)", "backtest(null, '2026-01-01', '2026-01-02')"],
+    };
+    for (const [code, calls] of Object.entries(refusals))
+      for (const call of calls) await refused(db, code, () => db.query(`select * from ${call}`));
+    assert.equal(
+      await value(db, "select refusal from redrive('{999999}')"),
+      "there is no message of that number",
+    );
   }));

@@ -312,6 +312,22 @@ create table consumer_offset (
   constraint consumer_offset_pkey PRIMARY KEY (topic, partition)
 ) with (fillfactor=50);
 
+-- rules and error keys that the latest load left out, because they do not conform; refused_content shows them
+create table content_refusal (
+  -- bare name of the rule, as far as it can be stored
+  rule_name text not null,
+  -- which of its problems; null: the whole rule
+  error_key text,
+  -- everything that is wrong with it, one sentence each
+  problems text[] not null,
+  -- the first load in a row that left it out
+  since timestamp with time zone not null,
+  -- the folder or content service of the latest load
+  source text not null,
+  constraint content_refusal_rule_name_error_key_key UNIQUE NULLS NOT DISTINCT (rule_name, error_key),
+  constraint content_refusal_problems_check CHECK (cardinality(problems) > 0)
+);
+
 -- clusters that wait for a decision; whoever holds the row lock decides, so a cluster is never decided twice at once
 create table decision_due (
   -- organization that owns the cluster
@@ -1496,6 +1512,22 @@ view policy_history with (security_invoker=true) (
   policy_id bigint
 );
 
+-- Rules and error keys that the latest load of content left out, because they do not conform. Their old versions stay in force; without one, their issues are held as no_content.
+view refused_content with (security_invoker=true) (
+  -- bare name of the rule, as far as it can be stored
+  rule_name text,
+  -- which of the rule's problems; null: the whole rule
+  error_key text,
+  -- everything that is wrong with it, one sentence each
+  problems text[],
+  -- the first load in a row that left it out
+  since timestamp with time zone,
+  -- the folder or content service of the latest load
+  source text,
+  -- error keys whose old version stays in force; empty: nothing is known of it
+  kept text[]
+);
+
 -- What was rejected, by hour, topic and reason, each with an example (ccx rejected show).
 view rejected_summary with (security_invoker=true) (
   -- hour in which they arrived
@@ -1629,9 +1661,9 @@ function explain_report(org_id bigint, cluster text, updated_at timestamp with t
   set plan_cache_mode=force_custom_plan
   set search_path=public, ccx, pg_temp;
 
--- Takes over the whole rule content (array of objects with the columns of rule_content) in one transaction: new versions for what changed, an end for what is gone; clusters concerned are asked again.
-function load_content(content jsonb, at timestamp with time zone DEFAULT now())
-  returns TABLE(added integer, changed integer, removed integer, unchanged integer)
+-- Takes over the whole rule content (array of objects with the columns of rule_content): new versions for what changed, an end for what is gone. refused: what the source (its name) holds but does not conform; its old versions stay.
+function load_content(content jsonb, at timestamp with time zone DEFAULT now(), refused jsonb DEFAULT '[]'::jsonb, source text DEFAULT 'load_content()'::text)
+  returns TABLE(added integer, changed integer, removed integer, unchanged integer, refused_count integer)
   language plpgsql volatile
   set lock_timeout=10s
   set search_path=public, ccx, pg_temp;

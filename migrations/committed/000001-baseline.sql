@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:f15b4f5dfa6227e413f4f5ebbf2198c065b600c8
+--! Hash: sha1:1555567fe097ae2d75c1a1f94a98a99f88adc322
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -399,6 +399,15 @@ create table rule_content (
   tags text[] not null default '{}',
   validity tstzrange not null check (not isempty(validity)),
   exclude using gist (rule_name with =, error_key with =, validity with &&)
+);
+
+create table content_refusal (
+  rule_name text not null,
+  error_key text,
+  problems text[] not null check (cardinality(problems) > 0),
+  since timestamptz not null,
+  source text not null,
+  unique nulls not distinct (rule_name, error_key)
 );
 
 -- Who is notified of what -----------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 -- What each rule says: rule_content, one row for each version of a rule and error key, with risk, likelihood,
 -- impact, tags and the templates of the texts. load_content() compares a whole content with what is in force,
--- ends the versions that changed and adds the new ones; content_diff shows what it would do. A trigger
+-- ends the versions that changed and adds the new ones; content_diff shows what it would do. What does not
+-- conform is left out by whoever read it, keeps its old version, and stands in refused_content. A trigger
 -- announces every change, so that processes drop the texts they keep, and asks for new decisions. Processes
 -- read texts with content_texts() and look with content_versions() whether what they keep still holds.
 -- rule_ref() takes the spelling of a rule apart, in_force() says which version of anything counts at a time.
@@ -11,5 +12,6 @@
 --!include content/in_force.sql
 --!include content/load_content.sql
 --!include content/content_diff.sql
+--!include content/refused_content.sql
 --!include content/content_texts.sql
 --!include content/content_versions.sql

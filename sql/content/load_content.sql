@@ -1,6 +1,12 @@
--- The whole content at once: what changed gets a new version, what is gone ends, the rest is left alone.
-create or replace function load_content(content jsonb, at timestamptz default now())
-returns table (added integer, changed integer, removed integer, unchanged integer)
+-- The whole content at once: what changed gets a new version, what is gone ends, the rest is left alone. What
+-- the source holds, but does not conform, is not gone: one bad rule must not end itself, nor keep others back.
+create or replace function load_content(
+  content jsonb,
+  at timestamptz default now(),
+  refused jsonb default '[]',
+  source text default 'load_content()'
+)
+returns table (added integer, changed integer, removed integer, unchanged integer, refused_count integer)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 -- somebody may have loaded content in a transaction that is still open, to see what it would change
@@ -15,6 +21,8 @@ begin
 
   with incoming as materialized (
     select * from jsonb_populate_recordset(null::rule_content, content)
+  ), left_out as materialized (
+    select * from jsonb_populate_recordset(null::content_refusal, load_content.refused)
   ), compared as materialized (
     select i.*, c.id as present_id, i.rule_name is null as is_gone, c.rule_name as present_rule_name,
       c.id is not null and i.rule_name is not null and
@@ -26,6 +34,9 @@ begin
     from incoming i
     full join (select * from rule_content where upper_inf(validity)) c
       on c.rule_name = i.rule_name and c.error_key = i.error_key
+    where i.rule_name is not null or not exists (
+      select from left_out r
+      where r.rule_name = c.rule_name and (r.error_key is null or r.error_key = c.error_key))
   ), ended as (
     update rule_content c
     set validity = tstzrange(lower(c.validity), load_content.at)
@@ -53,12 +64,24 @@ begin
     select from rule_content c
     where c.rule_name = i.rule_name and c.error_key = i.error_key and upper_inf(c.validity));
 
+  delete from content_refusal r
+  where not exists (
+    select from jsonb_populate_recordset(null::content_refusal, load_content.refused) n
+    where n.rule_name = r.rule_name and n.error_key is not distinct from r.error_key);
+  insert into content_refusal as r (rule_name, error_key, problems, since, source)
+  select n.rule_name, n.error_key, n.problems, load_content.at, load_content.source
+  from jsonb_populate_recordset(null::content_refusal, load_content.refused) n
+  on conflict (rule_name, error_key) do update set problems = excluded.problems, source = excluded.source
+  where (r.problems, r.source) is distinct from (excluded.problems, excluded.source);
+  refused_count := jsonb_array_length(load_content.refused);
+
   if rule_names is not null then
     perform request_decisions('content changed', rule_names, at => load_content.at);
   end if;
   return next;
 end $$;
 
-comment on function load_content(jsonb, timestamptz) is
-  'Takes over the whole rule content (array of objects with the columns of rule_content) in one '
-  'transaction: new versions for what changed, an end for what is gone; clusters concerned are asked again.';
+comment on function load_content(jsonb, timestamptz, jsonb, text) is
+  'Takes over the whole rule content (array of objects with the columns of rule_content): new versions for '
+  'what changed, an end for what is gone. refused: what the source (its name) holds but does not conform; '
+  'its old versions stay.';

@@ -22,3 +22,11 @@ comment on column rule_content.publish_date is 'when the rule was published';
 comment on column rule_content.tags is 'what the rule is about, for required_tags of a policy';
 comment on column rule_content.validity is
   'when this version was the one in force; open-ended for the present one';
+
+comment on table content_refusal is
+  'rules and error keys that the latest load left out, because they do not conform; refused_content shows them';
+comment on column content_refusal.rule_name is 'bare name of the rule, as far as it can be stored';
+comment on column content_refusal.error_key is 'which of its problems; null: the whole rule';
+comment on column content_refusal.problems is 'everything that is wrong with it, one sentence each';
+comment on column content_refusal.since is 'the first load in a row that left it out';
+comment on column content_refusal.source is 'the folder or content service of the latest load';

@@ -1,12 +1,14 @@
 import type { Command } from "commander";
 import { requireKeys } from "../config/config.ts";
 import type { ContentDiff } from "../content/source/diff.ts";
-import type { Loaded } from "../content/sql.ts";
+import type { Stored } from "../content/source/load.ts";
+import type { Refused } from "../content/source/refused.ts";
 import type { Context } from "./context.ts";
 import { table } from "./output.ts";
 
 /**
- * `ccx content load|diff|fetch`: what rules say is taken over whole or, when something is bad, not at all.
+ * `ccx content load|diff|fetch`: what rules say is taken over rule by rule; what does not conform is left out
+ * and named.
  */
 export function addContentCommands(program: Command, context: Context): void {
   const content = program.command("content").description("what rules say");
@@ -15,10 +17,10 @@ export function addContentCommands(program: Command, context: Context): void {
     .command("load")
     .argument("<dir>", "folder in the layout of the content service")
     .option("--json", "print the counts as JSON")
-    .description("take over the rule content of a folder, all of it or, when a file is bad, nothing")
+    .description("take over the rule content of a folder; what does not conform is left out and named")
     .action(async (directory: string, options: { json?: true }) => {
       const { loadContent } = await import("../content/source/load.ts");
-      print(await context.withDatabase((pool) => loadContent(pool, directory)), options);
+      await print(await context.withDatabase((pool) => loadContent(pool, directory)), options);
     });
 
   content
@@ -29,6 +31,7 @@ export function addContentCommands(program: Command, context: Context): void {
     .action(async (directory: string, { json }: { json?: true }) => {
       const { diffContent } = await import("../content/source/diff.ts");
       const diff = await context.withDatabase((pool) => diffContent(pool, directory));
+      await warnOf(diff.refused);
       console.log(json ? JSON.stringify(diff) : inWords(diff));
       if (diff.content.length === 0) process.exitCode = 3;
     });
@@ -36,29 +39,38 @@ export function addContentCommands(program: Command, context: Context): void {
   content
     .command("fetch")
     .option("--json", "print the counts as JSON")
-    .description("take over the rule content of the content service (CCX_CONTENT_URL), all of it or nothing")
+    .description("take over the rule content of the content service (CCX_CONTENT_URL), as load does")
     .action(async (options: { json?: true }) => {
       const { config } = context.config();
       requireKeys(config, ["databaseUrl", "contentUrl"]);
-      const [{ contentSourceOf, fetchContent }, { storeContent }] = await Promise.all([
+      const [{ contentSourceOf, fetchContent, nameOf }, { storeContent }] = await Promise.all([
         import("../content/source/fetch.ts"),
         import("../content/source/load.ts"),
       ]);
       const source = contentSourceOf(config);
-      print(
-        await context.withDatabase(async (pool) => storeContent(pool, await fetchContent(source))),
+      await print(
+        await context.withDatabase(async (pool) =>
+          storeContent(pool, await fetchContent(source), nameOf(source)),
+        ),
         options,
       );
     });
 }
 
-function print(loaded: Loaded, { json }: { json?: true }): void {
+async function print({ loaded, refused }: Stored, { json }: { json?: true }): Promise<void> {
+  await warnOf(refused);
   const { added, changed, removed, unchanged } = loaded;
+  const leftOut = refused.length > 0 ? `, ${refused.length} left out` : "";
   console.log(
     json
       ? JSON.stringify(loaded)
-      : `${added} added, ${changed} changed, ${removed} removed, ${unchanged} unchanged`,
+      : `${added} added, ${changed} changed, ${removed} removed, ${unchanged} unchanged${leftOut}`,
   );
+}
+
+async function warnOf(refused: readonly Refused[]): Promise<void> {
+  const { refusedInWords } = await import("../content/source/refused.ts");
+  for (const line of refusedInWords(refused)) console.error(`ccx: ${line}`);
 }
 
 function inWords({ content, decisions }: ContentDiff): string {

@@ -6,14 +6,27 @@ const loaded = z.object({
   changed: z.number(),
   removed: z.number(),
   unchanged: z.number(),
+  refused: z.number(),
 });
 
-/** How many rule × error key contents a load added, changed, removed and left alone. */
+/**
+ * How many rule × error key contents a load added, changed, removed and left alone, and how many rules and
+ * error keys it left out.
+ */
 export type Loaded = z.infer<typeof loaded>;
 
-/** Takes over the whole content, a JSON array of objects with the columns of rule_content. */
-export const loadContent = (db: Db, content: string): Promise<Loaded> =>
-  rowOf(db, loaded, "select added, changed, removed, unchanged from load_content($1::jsonb)", [content]);
+/** What a load takes, in JSON: objects with the columns of rule_content, and of refused_content. */
+export type Load = { content: string; refused: string; source: string };
+
+/** Takes over the whole content of a source. */
+export const loadContent = (db: Db, { content, refused, source }: Load): Promise<Loaded> =>
+  rowOf(
+    db,
+    loaded,
+    `select added, changed, removed, unchanged, refused_count as refused
+     from load_content($1::jsonb, refused => $2::jsonb, source => $3)`,
+    [content, refused, source],
+  );
 
 /** What the open transaction changed of the content. */
 export const contentDiff = (db: Db): Promise<AnyRow[]> =>

@@ -196,6 +196,41 @@ test("content with one part that cannot be stored is refused whole", () =>
     assert.deepEqual(await rows(db, "select * from rule_content"), before);
   }));
 
+const refusals = (db: PoolClient) =>
+  rows(db, "select rule_name, error_key, problems, since, source, kept from refused_content order by 1, 2");
+
+test("what does not conform keeps its version, and is listed for as long as it is left out", () =>
+  rolledBack(database.pool, async (db) => {
+    const load = (content: string[], refused: Row[], at: string, source = "here") =>
+      rows(db, "select * from load_content($1, $2, $3, $4)", [
+        JSON.stringify(content.map((name) => someContent(name))),
+        at,
+        JSON.stringify(refused),
+        source,
+      ]);
+    await load(["disk|A", "disk|B", "net", "old"], [], t1);
+    const left = (rule_name: string, error_key: string | null, ...problems: string[]) => {
+      return { rule_name, error_key, problems };
+    };
+    const bad = [left("disk", "B", "one", "two"), left("disk", "NEW", "x"), left("net", null, "y")];
+    const [loaded] = await load(["disk|A"], bad, t2);
+    assert.deepEqual(loaded, { added: 0, changed: 0, removed: 1, unchanged: 1, refused_count: 3 });
+    const kept = (await versions(db)).filter(({ ends }) => ends === null).map(({ rule }) => rule);
+    assert.deepEqual(kept, ["disk|A", "disk|B", "net|KEY"]);
+    assert.deepEqual(await refusals(db), [
+      { ...bad[0], since: t2, source: "here", kept: ["B"] },
+      { ...bad[1], since: t2, source: "here", kept: [] },
+      { ...bad[2], since: t2, source: "here", kept: ["KEY"] },
+    ]);
+
+    await load(["disk|A", "disk|B", "net"], [left("disk", "NEW", "z")], t3, "there");
+    assert.deepEqual(await refusals(db), [
+      { ...left("disk", "NEW", "z"), since: t2, source: "there", kept: [] },
+    ]);
+    await load(["disk|A", "disk|B", "net"], [], "2026-03-04T00:00:00Z");
+    assert.deepEqual(await refusals(db), []);
+  }));
+
 test("two loads at once take turns, and the later one is what is in force", () =>
   twoSessions(database.pool, async (first, second) => {
     await loadContent(first, ["disk", "net"], t1);

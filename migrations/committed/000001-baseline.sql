@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:1555567fe097ae2d75c1a1f94a98a99f88adc322
+--! Hash: sha1:932b632396030f75af083b277492ea2b4e0d5adc
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -409,6 +409,18 @@ create table content_refusal (
   source text not null,
   unique nulls not distinct (rule_name, error_key)
 );
+
+create table content_guard (
+  single boolean primary key default true check (single),
+  max_share numeric not null default 0.2 check (max_share between 0 and 1),
+  min_rules integer not null default 3 check (min_rules >= 1),
+  min_issues integer not null default 10 check (min_issues >= 1),
+  accepted_until timestamptz,
+  accepted_by text,
+  loaded_at timestamptz,
+  is_accepted boolean not null default false
+);
+insert into content_guard default values;
 
 -- Who is notified of what -----------------------------------------------------------------------------------
 

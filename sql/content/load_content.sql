@@ -4,7 +4,8 @@ create or replace function load_content(
   content jsonb,
   at timestamptz default now(),
   refused jsonb default '[]',
-  source text default 'load_content()'
+  source text default 'load_content()',
+  accepted boolean default false
 )
 returns table (added integer, changed integer, removed integer, unchanged integer, refused_count integer)
 language plpgsql volatile
@@ -15,9 +16,13 @@ as $$
 #variable_conflict use_column
 declare
   rule_names text[];
+  guard content_guard;
+  present_count integer;
 begin
   -- two loads at once would each end the other's versions
   lock table rule_content in share row exclusive mode;
+  select g.* into guard from content_guard g;
+  select count(*) into present_count from rule_content c where upper_inf(c.validity);
 
   with incoming as materialized (
     select * from jsonb_populate_recordset(null::rule_content, content)
@@ -52,6 +57,17 @@ begin
   into added, changed, removed, unchanged, rule_names
   from compared;
 
+  if accepted or removed + changed < guard.min_rules
+      or removed + changed <= guard.max_share * present_count then
+    null;
+  elsif use_acceptance(load_content.at) then
+    accepted := true;
+  else
+    raise exception 'this would end % and change % of % rules and error keys in force, more than %; '
+      'nothing was taken over (--yes or accept_content() says that it is meant)',
+      removed, changed, present_count, round(100 * guard.max_share) || ' %' using errcode = 'NTC01';
+  end if;
+
   insert into rule_content
     (rule_name, python_module, error_key, description, generic, summary, reason, resolution, more_info,
       impact,
@@ -76,12 +92,15 @@ begin
   refused_count := jsonb_array_length(load_content.refused);
 
   if rule_names is not null then
+    -- the first content of all changes every decision, as it should
+    update content_guard g
+    set loaded_at = load_content.at, is_accepted = load_content.accepted or present_count = 0;
     perform request_decisions('content changed', rule_names, at => load_content.at);
   end if;
   return next;
 end $$;
 
-comment on function load_content(jsonb, timestamptz, jsonb, text) is
-  'Takes over the whole rule content (array of objects with the columns of rule_content): new versions for '
-  'what changed, an end for what is gone. refused: what the source (its name) holds but does not conform; '
-  'its old versions stay.';
+comment on function load_content(jsonb, timestamptz, jsonb, text, boolean) is
+  'Takes over the whole rule content (objects with the columns of rule_content). refused: what the source '
+  'holds but does not conform; its old versions stay. accepted: a person agrees to whatever it changes '
+  '(content_guard).';

@@ -151,7 +151,8 @@ const openWriters: Record<string, (db: PoolClient) => Promise<unknown>> = {
   "a silence": (db) => addSilence(db, { org_id: 99 }),
   "a silence that ends": async (db) => endSilence(db, (await addSilence(db, { org_id: 99 })).id, at),
   "a policy": (db) => setScopedPolicy(db, {}, { max_events: 99 }, new Date().toISOString()),
-  "content that is loaded": (db) => loadContent(db, [someContent("disk", { impact: 4 }), "net"], "2026-02-15T00:00:00Z"),
+  "content that is loaded": (db) =>
+    loadContent(db, [someContent("disk", { impact: 4 }), "net"], "2026-02-15T00:00:00Z"),
   "a request for decisions": (db) => db.query("select request_decisions('by hand')"),
 };
 

@@ -12,17 +12,23 @@ export type Stored = { loaded: sql.Loaded; refused: readonly Refused[] };
 /**
  * Takes over a folder of rule content, as `storeContent` does. Throws ContentError when nothing can be read.
  */
-export async function loadContent(pool: Pool, directory: string): Promise<Stored> {
-  return storeContent(pool, await readContent(directory), directory);
+export async function loadContent(pool: Pool, directory: string, accepted = false): Promise<Stored> {
+  return storeContent(pool, await readContent(directory), directory, accepted);
 }
 
 /**
  * Takes over the whole rule content of a source (SQL load_content) in one transaction; what did not change
- * gets no new version, what does not conform keeps its old one. Throws ContentError when it is over 50 MiB;
- * then nothing has changed.
+ * gets no new version, what does not conform keeps its old one. Throws ContentError when it is over 50 MiB,
+ * and an error that `sql.isTooMuch` when it would change too much at once and nobody `accepted` that; then nothing has
+ * changed.
  */
-export async function storeContent(pool: Pool, read: SourceContent, source: string): Promise<Stored> {
-  return { loaded: await sql.loadContent(pool, inJson(read, source)), refused: read.refused };
+export async function storeContent(
+  pool: Pool,
+  read: SourceContent,
+  source: string,
+  accepted = false,
+): Promise<Stored> {
+  return { loaded: await sql.loadContent(pool, inJson(read, source), accepted), refused: read.refused };
 }
 
 /**

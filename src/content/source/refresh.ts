@@ -2,6 +2,7 @@ import type { Pool } from "pg";
 import { isUnstorable, mayPass } from "../../db/errors.ts";
 import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
+import { isTooMuch } from "../sql.ts";
 import { ContentError } from "./error.ts";
 import { type ContentSource, fetchContent, nameOf } from "./fetch.ts";
 import { storeContent } from "./load.ts";
@@ -31,7 +32,8 @@ export async function refreshContent(
       log.warn({ refused: refusedInWords(refused) }, "content left out, see refused_content");
   } catch (error) {
     if (stop?.aborted) return;
-    const expected = error instanceof ContentError || mayPass(error) || isUnstorable(error);
+    const expected =
+      error instanceof ContentError || isTooMuch(error) || mayPass(error) || isUnstorable(error);
     if (!expected) throw error;
     log.warn({ reason: messageOf(error) }, "content not fetched, what was there stays");
   }

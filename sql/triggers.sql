@@ -35,6 +35,9 @@ create or replace trigger _200_filter_results after insert on rule_content
   referencing new table as added
   for each statement execute function tg_rule_content__filter_results();
 
+create or replace trigger _200_issues after update of loaded_at on content_guard
+  for each row when (not new.is_accepted) execute function tg_content_guard__issues();
+
 create or replace trigger _100_history before update or delete on policy
   for each row execute function tg_policy__history();
 create or replace trigger _110_withdrawn after delete on policy

@@ -56,7 +56,7 @@ export async function fillSampleWeek(
 ): Promise<void> {
   const shift = later * dayMs;
   await pool.query("select load_content($1::jsonb, $2)", [
-    JSON.stringify(await readContent(sampleContent)),
+    JSON.stringify((await readContent(sampleContent)).content),
     new Date(Date.parse("2026-03-01T00:00Z") + shift).toISOString(),
   ]);
   const reports = messagesOfTheWeek(firstDay + shift);

@@ -328,6 +328,48 @@ create table consumer_offset (
   constraint consumer_offset_partition_check CHECK (partition >= 0)
 ) with (fillfactor=50);
 
+-- how much of the content one load may change without a person who agrees (one row), and the latest load that changed something
+create table content_guard (
+  -- there is one row
+  single boolean not null default true,
+  -- a load that ends or changes more than this share of the rules and error keys in force, or holds or releases more than this share of the open issues, is refused; 1: never
+  max_share numeric not null default 0.2,
+  -- fewer rules and error keys than that are never too many
+  min_rules integer not null default 3,
+  -- fewer open issues than that are never too many
+  min_issues integer not null default 10,
+  -- until then the next load that would be refused is taken over; see accept_content()
+  accepted_until timestamp with time zone,
+  -- who agreed to that
+  accepted_by text,
+  -- from when on the latest load that changed something counts
+  loaded_at timestamp with time zone,
+  -- a person agreed to that load, so it is not looked at
+  is_accepted boolean not null default false,
+  constraint content_guard_pkey PRIMARY KEY (single),
+  constraint content_guard_max_share_check CHECK (max_share >= 0::numeric AND max_share <= 1::numeric),
+  constraint content_guard_min_issues_check CHECK (min_issues >= 1),
+  constraint content_guard_min_rules_check CHECK (min_rules >= 1),
+  constraint content_guard_single_check CHECK (single)
+);
+CREATE TRIGGER _200_issues AFTER UPDATE OF loaded_at ON content_guard FOR EACH ROW WHEN (NOT new.is_accepted) EXECUTE FUNCTION ccx.tg_content_guard__issues();
+
+-- rules and error keys that the latest load left out, because they do not conform; refused_content shows them
+create table content_refusal (
+  -- bare name of the rule, as far as it can be stored
+  rule_name text not null,
+  -- which of its problems; null: the whole rule
+  error_key text,
+  -- everything that is wrong with it, one sentence each
+  problems text[] not null,
+  -- the first load in a row that left it out
+  since timestamp with time zone not null,
+  -- the folder or content service of the latest load
+  source text not null,
+  constraint content_refusal_rule_name_error_key_key UNIQUE NULLS NOT DISTINCT (rule_name, error_key),
+  constraint content_refusal_problems_check CHECK (cardinality(problems) > 0)
+);
+
 -- clusters that wait for a decision; whoever holds the row lock decides, so a cluster is never decided twice at once
 create table decision_due (
   -- organization that owns the cluster
@@ -1785,6 +1827,20 @@ view postponed_decisions with (security_invoker=true) (
   waits_for text,
   -- when the decision is taken at the latest
   until timestamp with time zone
+-- Rules and error keys that the latest load of content left out, because they do not conform. Their old versions stay in force; without one, their issues are held as no_content.
+view refused_content with (security_invoker=true) (
+  -- bare name of the rule, as far as it can be stored
+  rule_name text,
+  -- which of the rule's problems; null: the whole rule
+  error_key text,
+  -- everything that is wrong with it, one sentence each
+  problems text[],
+  -- the first load in a row that left it out
+  since timestamp with time zone,
+  -- the folder or content service of the latest load
+  source text,
+  -- error keys whose old version stays in force; empty: nothing is known of it
+  kept text[]
 );
 
 -- What was rejected, by hour, topic and reason, each with an example (ccx rejected show).
@@ -1861,6 +1917,12 @@ view status with (security_invoker=true) (
 
 -- Functions -------------------------------------------------------------------------------------------
 
+-- Agrees to the next load of content that content_guard would refuse, within this time; once. Returns until when.
+function accept_content(valid_for interval DEFAULT '01:00:00'::interval, at timestamp with time zone DEFAULT now())
+  returns timestamp with time zone
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Stops notification an organization, or one of its clusters, about a rule (any spelling); false when it was so already.
 function acknowledge(org_id bigint, rule text, cluster text DEFAULT NULL::text, error_key text DEFAULT NULL::text, justification text DEFAULT NULL::text)
   returns boolean
@@ -1920,9 +1982,9 @@ function explain_report(org_id bigint, cluster text, updated_at timestamp with t
   set plan_cache_mode=force_custom_plan
   set search_path=public, ccx, pg_temp;
 
--- Takes over the whole rule content (array of objects with the columns of rule_content) in one transaction: new versions for what changed, an end for what is gone; clusters concerned are asked again.
-function load_content(content jsonb, at timestamp with time zone DEFAULT now())
-  returns TABLE(added integer, changed integer, removed integer, unchanged integer)
+-- Takes over the whole rule content (objects with the columns of rule_content). refused: what the source holds but does not conform; its old versions stay. accepted: a person agrees to whatever it changes (content_guard).
+function load_content(content jsonb, at timestamp with time zone DEFAULT now(), refused jsonb DEFAULT '[]'::jsonb, source text DEFAULT 'load_content()'::text, accepted boolean DEFAULT false)
+  returns TABLE(added integer, changed integer, removed integer, unchanged integer, refused_count integer)
   language plpgsql volatile
   set lock_timeout=10s
   set search_path=public, ccx, pg_temp;
@@ -2630,6 +2692,12 @@ function ccx.tg_cluster_rule_toggle__acknowledgement()
   language plpgsql volatile security definer
   set search_path=public, ccx, pg_temp;
 
+-- Trigger of content_guard: refuses a load of content that would hold or release more of the open issues than that allows, unless a person agreed.
+function ccx.tg_content_guard__issues()
+  returns trigger
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Trigger of decision_request: wakes the deciders when the transaction commits.
 function ccx.tg_decision_request__wake()
   returns trigger
@@ -2710,6 +2778,12 @@ function ccx.unrendered_issues(settled ccx.settled_notification)
 -- These issues of these messages (two arrays, position by position) count as notified again from this time on; returns how many did not.
 function ccx.unvoid_notified(notification_ids bigint[], issue_ids bigint[], at timestamp with time zone)
   returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- True when a person has agreed to the next load of content that would be refused; that was it then.
+function ccx.use_acceptance(at timestamp with time zone)
+  returns boolean
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 

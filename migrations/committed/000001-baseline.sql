@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:9c0d610d4c8cf51c3f011622fe06dc7702abaa3f
+--! Hash: sha1:9873116f4a3748480ebcd7df1ba584a871bc28ba
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -407,6 +407,27 @@ create table rule_content (
   validity tstzrange not null check (not isempty(validity)),
   exclude using gist (rule_name with =, error_key with =, validity with &&)
 );
+
+create table content_refusal (
+  rule_name text not null,
+  error_key text,
+  problems text[] not null check (cardinality(problems) > 0),
+  since timestamptz not null,
+  source text not null,
+  unique nulls not distinct (rule_name, error_key)
+);
+
+create table content_guard (
+  single boolean primary key default true check (single),
+  max_share numeric not null default 0.2 check (max_share between 0 and 1),
+  min_rules integer not null default 3 check (min_rules >= 1),
+  min_issues integer not null default 10 check (min_issues >= 1),
+  accepted_until timestamptz,
+  accepted_by text,
+  loaded_at timestamptz,
+  is_accepted boolean not null default false
+);
+insert into content_guard default values;
 
 -- Who is notified of what -----------------------------------------------------------------------------------
 

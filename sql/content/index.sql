@@ -1,6 +1,9 @@
 -- What each rule says: rule_content, one row for each version of a rule and error key, with risk, likelihood,
 -- impact, tags and the templates of the texts. load_content() compares a whole content with what is in force,
--- ends the versions that changed and adds the new ones; content_diff shows what it would do. A trigger
+-- ends the versions that changed and adds the new ones; content_diff shows what it would do. What does not
+-- conform is left out by whoever read it, keeps its old version, and stands in refused_content. A load that
+-- would change too much at once is refused (content_guard) unless a person agrees (accept_content()); how
+-- many open issues it would hold or release is counted by the room policy. A trigger
 -- announces every change, so that processes drop the texts they keep, and asks for new decisions. Processes
 -- read texts with content_texts() and look with content_versions() whether what they keep still holds.
 -- rule_ref() takes the spelling of a rule apart, named_key() says which error key is meant, in_force() says which version of anything counts at a time.
@@ -10,7 +13,10 @@
 --!include content/rule_ref.sql
 --!include content/named_key.sql
 --!include content/in_force.sql
+--!include content/accept_content.sql
+--!include content/use_acceptance.sql
 --!include content/load_content.sql
 --!include content/content_diff.sql
+--!include content/refused_content.sql
 --!include content/content_texts.sql
 --!include content/content_versions.sql

@@ -1,6 +1,13 @@
--- The whole content at once: what changed gets a new version, what is gone ends, the rest is left alone.
-create or replace function load_content(content jsonb, at timestamptz default now())
-returns table (added integer, changed integer, removed integer, unchanged integer)
+-- The whole content at once: what changed gets a new version, what is gone ends, the rest is left alone. What
+-- the source holds, but does not conform, is not gone: one bad rule must not end itself, nor keep others back.
+create or replace function load_content(
+  content jsonb,
+  at timestamptz default now(),
+  refused jsonb default '[]',
+  source text default 'load_content()',
+  accepted boolean default false
+)
+returns table (added integer, changed integer, removed integer, unchanged integer, refused_count integer)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 -- somebody may have loaded content in a transaction that is still open, to see what it would change
@@ -9,18 +16,24 @@ as $$
 #variable_conflict use_column
 declare
   rule_names text[];
+  guard content_guard;
+  present_count integer;
 begin
   perform given(load_content.at);
   -- null would end every version
   if jsonb_typeof(content) is distinct from 'array'
     or jsonb_path_exists(content, 'strict $[*] ? (@.type() != "object")') then
-    raise exception 'content is a list of objects, one for each rule and error key' using errcode = 'NTC02';
+    raise exception 'content is a list of objects, one for each rule and error key' using errcode = 'NTC05';
   end if;
   -- two loads at once would each end the other's versions
   lock table rule_content in share row exclusive mode;
+  select g.* into guard from content_guard g;
+  select count(*) into present_count from rule_content c where upper_inf(c.validity);
 
   with incoming as materialized (
     select * from jsonb_populate_recordset(null::rule_content, content)
+  ), left_out as materialized (
+    select * from jsonb_populate_recordset(null::content_refusal, load_content.refused)
   ), compared as materialized (
     select i.*, c.id as present_id, i.rule_name is null as is_gone, c.rule_name as present_rule_name,
       c.id is not null and i.rule_name is not null and
@@ -32,6 +45,9 @@ begin
     from incoming i
     full join (select * from rule_content where upper_inf(validity)) c
       on c.rule_name = i.rule_name and c.error_key = i.error_key
+    where i.rule_name is not null or not exists (
+      select from left_out r
+      where r.rule_name = c.rule_name and (r.error_key is null or r.error_key = c.error_key))
   ), ended as (
     update rule_content c
     set validity = tstzrange(lower(c.validity), load_content.at)
@@ -47,6 +63,17 @@ begin
   into added, changed, removed, unchanged, rule_names
   from compared;
 
+  if accepted or removed + changed < guard.min_rules
+      or removed + changed <= guard.max_share * present_count then
+    null;
+  elsif use_acceptance(load_content.at) then
+    accepted := true;
+  else
+    raise exception 'this would end % and change % of % rules and error keys in force, more than %; '
+      'nothing was taken over (--yes or accept_content() says that it is meant)',
+      removed, changed, present_count, round(100 * guard.max_share) || ' %' using errcode = 'NTC01';
+  end if;
+
   insert into rule_content
     (rule_name, python_module, error_key, description, generic, summary, reason, resolution, more_info,
       impact,
@@ -59,12 +86,27 @@ begin
     select from rule_content c
     where c.rule_name = i.rule_name and c.error_key = i.error_key and upper_inf(c.validity));
 
+  delete from content_refusal r
+  where not exists (
+    select from jsonb_populate_recordset(null::content_refusal, load_content.refused) n
+    where n.rule_name = r.rule_name and n.error_key is not distinct from r.error_key);
+  insert into content_refusal as r (rule_name, error_key, problems, since, source)
+  select n.rule_name, n.error_key, n.problems, load_content.at, load_content.source
+  from jsonb_populate_recordset(null::content_refusal, load_content.refused) n
+  on conflict (rule_name, error_key) do update set problems = excluded.problems, source = excluded.source
+  where (r.problems, r.source) is distinct from (excluded.problems, excluded.source);
+  refused_count := jsonb_array_length(load_content.refused);
+
   if rule_names is not null then
+    -- the first content of all changes every decision, as it should
+    update content_guard g
+    set loaded_at = load_content.at, is_accepted = load_content.accepted or present_count = 0;
     perform request_decisions('content changed', rule_names, at => load_content.at);
   end if;
   return next;
 end $$;
 
-comment on function load_content(jsonb, timestamptz) is
-  'Takes over the whole rule content (array of objects with the columns of rule_content) in one '
-  'transaction: new versions for what changed, an end for what is gone; clusters concerned are asked again.';
+comment on function load_content(jsonb, timestamptz, jsonb, text, boolean) is
+  'Takes over the whole rule content (objects with the columns of rule_content). refused: what the source '
+  'holds but does not conform; its old versions stay. accepted: a person agrees to whatever it changes '
+  '(content_guard).';

@@ -9,11 +9,11 @@ declare
 begin
   if beside <> '' and in_rule <> beside then
     raise exception 'the rule names the error key %, beside it stands %', in_rule, beside
-      using errcode = 'NTC01';
+      using errcode = 'NTC04';
   end if;
   return coalesce(beside, in_rule);
 end $$;
 
 comment on function ccx.named_key(text, text) is
   'The error key that a person means: the one given, or the one behind the | of the rule; null: none. Raises '
-  'NTC01 where both are given and differ.';
+  'NTC04 where both are given and differ.';

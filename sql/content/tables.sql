@@ -22,3 +22,26 @@ comment on column rule_content.publish_date is 'when the rule was published';
 comment on column rule_content.tags is 'what the rule is about, for required_tags of a policy';
 comment on column rule_content.validity is
   'when this version was the one in force; open-ended for the present one';
+
+comment on table content_refusal is
+  'rules and error keys that the latest load left out, because they do not conform; refused_content shows them';
+comment on column content_refusal.rule_name is 'bare name of the rule, as far as it can be stored';
+comment on column content_refusal.error_key is 'which of its problems; null: the whole rule';
+comment on column content_refusal.problems is 'everything that is wrong with it, one sentence each';
+comment on column content_refusal.since is 'the first load in a row that left it out';
+comment on column content_refusal.source is 'the folder or content service of the latest load';
+
+comment on table content_guard is
+  'how much of the content one load may change without a person who agrees (one row), and the latest load '
+  'that changed something';
+comment on column content_guard.single is 'there is one row';
+comment on column content_guard.max_share is
+  'a load that ends or changes more than this share of the rules and error keys in force, or holds or '
+  'releases more than this share of the open issues, is refused; 1: never';
+comment on column content_guard.min_rules is 'fewer rules and error keys than that are never too many';
+comment on column content_guard.min_issues is 'fewer open issues than that are never too many';
+comment on column content_guard.accepted_until is
+  'until then the next load that would be refused is taken over; see accept_content()';
+comment on column content_guard.accepted_by is 'who agreed to that';
+comment on column content_guard.loaded_at is 'from when on the latest load that changed something counts';
+comment on column content_guard.is_accepted is 'a person agreed to that load, so it is not looked at';

@@ -5,7 +5,8 @@
 -- is ever overwritten, so that a question about the past gets the answer of that time. A policy may have a
 -- filter: compile_filter() (stored) reads it, evaluate_filters() has evaluate_filter() evaluate it once for
 -- each policy and content version, and filter_result keeps the outcome. policy_reasons() says why a policy
--- holds an issue, given what the rule says. People see policies and policy_history.
+-- holds an issue, given what the rule says; by it, tg_content_guard__issues() counts what a load of content
+-- would hold or release. People see policies and policy_history.
 
 --!include policy/tables.sql
 --!include policy/target_id.sql
@@ -20,6 +21,7 @@
 --!include policy/check_policy.sql
 --!include policy/changed_policy.sql
 --!include policy/policy_reasons.sql
+--!include policy/tg_content_guard__issues.sql
 --!include policy/set_policy.sql
 --!include policy/end_policy.sql
 --!include policy/withdraw_policy.sql

@@ -1,12 +1,19 @@
 import type { Command } from "commander";
+import type { Pool } from "pg";
 import { requireKeys } from "../config/config.ts";
 import type { ContentDiff } from "../content/source/diff.ts";
-import type { Loaded } from "../content/sql.ts";
+import type { Stored } from "../content/source/load.ts";
+import type { Refused } from "../content/source/refused.ts";
+import { messageOf } from "../errors.ts";
+import { confirmed } from "./confirm.ts";
 import type { Context } from "./context.ts";
 import { table } from "./output.ts";
 
+type Options = { json?: true; yes?: true };
+
 /**
- * `ccx content load|diff|fetch`: what rules say is taken over whole or, when something is bad, not at all.
+ * `ccx content load|accept|diff|fetch`: what rules say is taken over rule by rule; what does not conform is left out
+ * and named.
  */
 export function addContentCommands(program: Command, context: Context): void {
   const content = program.command("content").description("what rules say");
@@ -15,10 +22,21 @@ export function addContentCommands(program: Command, context: Context): void {
     .command("load")
     .argument("<dir>", "folder in the layout of the content service")
     .option("--json", "print the counts as JSON")
-    .description("take over the rule content of a folder, all of it or, when a file is bad, nothing")
-    .action(async (directory: string, options: { json?: true }) => {
+    .option("--yes", "take it over however much it changes")
+    .description("take over the rule content of a folder; what does not conform is left out and named")
+    .action(async (directory: string, options: Options) => {
       const { loadContent } = await import("../content/source/load.ts");
-      print(await context.withDatabase((pool) => loadContent(pool, directory)), options);
+      const load = (pool: Pool) => asking(options, (accepted) => loadContent(pool, directory, accepted));
+      await print(await context.withDatabase(load), options);
+    });
+
+  content
+    .command("accept")
+    .description("agree, once and for an hour, to a load by the worker that would change too much")
+    .action(async () => {
+      const { acceptContent } = await import("../content/sql.ts");
+      const until = await context.withDatabase(acceptContent);
+      console.log(`The next load that would change too much is taken over, until ${until}.`);
     });
 
   content
@@ -29,6 +47,7 @@ export function addContentCommands(program: Command, context: Context): void {
     .action(async (directory: string, { json }: { json?: true }) => {
       const { diffContent } = await import("../content/source/diff.ts");
       const diff = await context.withDatabase((pool) => diffContent(pool, directory));
+      await warnOf(diff.refused);
       console.log(json ? JSON.stringify(diff) : inWords(diff));
       if (diff.content.length === 0) process.exitCode = 3;
     });
@@ -36,36 +55,57 @@ export function addContentCommands(program: Command, context: Context): void {
   content
     .command("fetch")
     .option("--json", "print the counts as JSON")
-    .description("take over the rule content of the content service (CCX_CONTENT_URL), all of it or nothing")
-    .action(async (options: { json?: true }) => {
+    .option("--yes", "take it over however much it changes")
+    .description("take over the rule content of the content service (CCX_CONTENT_URL), as load does")
+    .action(async (options: Options) => {
       const { config } = context.config();
       requireKeys(config, ["databaseUrl", "contentUrl"]);
-      const [{ contentSourceOf, fetchContent }, { storeContent }] = await Promise.all([
+      const [{ contentSourceOf, fetchContent, nameOf }, { storeContent }] = await Promise.all([
         import("../content/source/fetch.ts"),
         import("../content/source/load.ts"),
       ]);
       const source = contentSourceOf(config);
-      print(
-        await context.withDatabase(async (pool) => storeContent(pool, await fetchContent(source))),
-        options,
-      );
+      const stored = await context.withDatabase(async (pool) => {
+        const read = await fetchContent(source);
+        return asking(options, (accepted) => storeContent(pool, read, nameOf(source), accepted));
+      });
+      await print(stored, options);
     });
 }
 
-function print(loaded: Loaded, { json }: { json?: true }): void {
+/** A load that would change too much is asked about on a terminal, and then done nevertheless. */
+async function asking({ yes }: Options, load: (accepted: boolean) => Promise<Stored>): Promise<Stored> {
+  const { isTooMuch } = await import("../content/sql.ts");
+  try {
+    return await load(yes === true);
+  } catch (error) {
+    if (isTooMuch(error) && (await confirmed(`${messageOf(error)}. Go on? [y/N] `))) return load(true);
+    throw error;
+  }
+}
+
+async function print({ loaded, refused }: Stored, { json }: Options): Promise<void> {
+  await warnOf(refused);
   const { added, changed, removed, unchanged } = loaded;
+  const leftOut = refused.length > 0 ? `, ${refused.length} left out` : "";
   console.log(
     json
       ? JSON.stringify(loaded)
-      : `${added} added, ${changed} changed, ${removed} removed, ${unchanged} unchanged`,
+      : `${added} added, ${changed} changed, ${removed} removed, ${unchanged} unchanged${leftOut}`,
   );
 }
 
-function inWords({ content, decisions }: ContentDiff): string {
+async function warnOf(refused: readonly Refused[]): Promise<void> {
+  const { refusedInWords } = await import("../content/source/refused.ts");
+  for (const line of refusedInWords(refused)) console.error(`ccx: ${line}`);
+}
+
+function inWords({ content, decisions, too_much }: ContentDiff): string {
   if (content.length === 0) return "Nothing would change.";
+  const refusal = too_much === null ? "" : `\n\nA load is refused: ${too_much}`;
   const decided =
     decisions.length === 0
       ? "No open issue would be decided differently."
       : `Open issues that would be decided differently:\n\n${table(decisions)}`;
-  return `${table(content)}\n\n${decided}`;
+  return `${table(content)}\n\n${decided}${refusal}`;
 }

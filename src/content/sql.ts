@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { codeOf } from "../db/errors.ts";
 import { type AnyRow, anyRow, type Db, rowOf, rowsOf } from "../db/rows.ts";
 
 const loaded = z.object({
@@ -6,14 +7,34 @@ const loaded = z.object({
   changed: z.number(),
   removed: z.number(),
   unchanged: z.number(),
+  refused: z.number(),
 });
 
-/** How many rule × error key contents a load added, changed, removed and left alone. */
+/**
+ * How many rule × error key contents a load added, changed, removed and left alone, and how many rules and
+ * error keys it left out.
+ */
 export type Loaded = z.infer<typeof loaded>;
 
-/** Takes over the whole content, a JSON array of objects with the columns of rule_content. */
-export const loadContent = (db: Db, content: string): Promise<Loaded> =>
-  rowOf(db, loaded, "select added, changed, removed, unchanged from load_content($1::jsonb)", [content]);
+/** What a load takes, in JSON: objects with the columns of rule_content, and of refused_content. */
+export type Load = { content: string; refused: string; source: string };
+
+/** Takes over the whole content of a source; `accepted`: a person agrees to whatever it changes. */
+export const loadContent = (db: Db, { content, refused, source }: Load, accepted: boolean): Promise<Loaded> =>
+  rowOf(
+    db,
+    loaded,
+    `select added, changed, removed, unchanged, refused_count as refused
+     from load_content($1::jsonb, refused => $2::jsonb, source => $3, accepted => $4)`,
+    [content, refused, source, accepted],
+  );
+
+/** True when load_content refuses what would change too much at once. */
+export const isTooMuch = (error: unknown): boolean => ["NTC01", "NTC02"].includes(codeOf(error) ?? "");
+
+/** Agrees to the next load that would change too much; returns until when. */
+export const acceptContent = async (db: Db): Promise<string> =>
+  (await rowOf(db, z.object({ until: z.string() }), "select accept_content()::text as until")).until;
 
 /** What the open transaction changed of the content. */
 export const contentDiff = (db: Db): Promise<AnyRow[]> =>

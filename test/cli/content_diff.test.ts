@@ -41,7 +41,10 @@ test("ccx content diff says what a load would change and whose decisions, and ch
   const same = await run("diff", folder.path);
   assert.deepEqual([same.code, same.stdout, same.stderr], [3, "Nothing would change.\n", ""]);
   const none = await run("diff", folder.path, "--json");
-  assert.deepEqual([none.code, JSON.parse(none.stdout)], [3, { content: [], decisions: [] }]);
+  assert.deepEqual(
+    [none.code, JSON.parse(none.stdout)],
+    [3, { content: [], decisions: [], refused: [], too_much: null }],
+  );
 
   await folder.replace({
     ...{ disk: { reason: "notified in other words" }, net: { impact: "Low", likelihood: 1 } },
@@ -102,13 +105,33 @@ test("ccx content diff says what a load would change and whose decisions, and ch
   assert.equal((await run("load", folder.path)).stdout, "0 added, 1 changed, 0 removed, 3 unchanged\n");
 });
 
-test("a folder that a load would refuse is refused in one line with exit code 1", async (t) => {
+test("what a load would leave out is one line each; a folder that cannot be read is one with exit code 1", async (t) => {
   const before = await traces();
   await using folder = await openRules();
-  await folder.replace({ disk: { likelihood: 9 } });
+  await folder.replace({ ...present, disk: { likelihood: 9 } });
   const end = await run("diff", folder.path);
-  assertGivesUp(end, /^ccx: external\/disk\/KEY\/metadata\.yaml: /);
-  assert.equal(end.stdout, "");
+  assert.match(end.stderr, /^ccx: disk\|KEY is left out: external\/disk\/KEY\/metadata\.yaml: .*\n$/);
   assertGivesUp(await run("diff", await folderOf(t, {})), /^ccx: /);
   assert.deepEqual(await traces(), before);
+});
+
+test("a load that would change too much needs a word that it is meant, and a diff says so", async () => {
+  await using folder = await openRules();
+  const names = Array.from({ length: 10 }, (_, nth) => `many${nth}`);
+  await folder.replace(Object.fromEntries(names.map((name) => [name, {}])));
+  assert.equal((await run("load", folder.path, "--yes")).code, 0);
+  await folder.replace({ many0: {} });
+  const before = await traces();
+  const refusal = "this would end 9 and change 0 of 10 rules and error keys in force, more than 20 %";
+  const diff = await run("diff", folder.path);
+  assert.deepEqual([diff.code, diff.stdout.includes(`A load is refused: ${refusal}`)], [0, true]);
+  const load = await run("load", folder.path);
+  assertGivesUp(load, /^ccx: this would end 9 and change 0 of 10 .*--yes or /);
+  assert.deepEqual(await traces(), before);
+  const meant = await run("load", folder.path, "--yes");
+  assert.deepEqual([meant.code, meant.stdout], [0, "0 added, 0 changed, 9 removed, 1 unchanged\n"]);
+  assert.match(
+    (await run("accept")).stdout,
+    /^The next load that would change too much is taken over, until /,
+  );
 });

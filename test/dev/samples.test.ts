@@ -173,7 +173,7 @@ test("issues stay, come, go and come back, and their details vary", () => {
 });
 
 test("every rule that hits has sample content, but for unlisted_rule", async () => {
-  const content = await readContent(new URL("../../samples/content", import.meta.url).pathname);
+  const { content } = await readContent(new URL("../../samples/content", import.meta.url).pathname);
   const known = content.map((entry) => `${entry.python_module}.report|${entry.error_key}`);
   const hit = new Set(validOf(generate(2000)).flatMap(hitsOf));
   assert.deepEqual(

@@ -49,7 +49,7 @@ test("a silence that cannot be is refused with a sentence, and nothing changes",
     for (const rule of ["", "a.b.", "|KEY"]) await refuse(empty, { rule });
     for (const name of ["cluster", "error_key", "tag"])
       for (const nothing of ["", "  ", "\t\n"]) await refuse(empty, { org_id, [name]: nothing });
-    await refuse(["NTC01", /the rule names the error key A, beside it stands B/], {
+    await refuse(["NTC04", /the rule names the error key A, beside it stands B/], {
       rule: "disk|A",
       error_key: "B",
     });
@@ -188,8 +188,8 @@ test("what has no answer is refused, rather than answered with nothing", () =>
         ...["preview_silence(org_id => 1, at => null)", "end_silence(1, null)", "load_content('[]', null)"],
         "add_silence(now() + interval '1 day', 'for the test', org_id => 1, at => null)",
       ],
-      NTC01: ["acknowledge(1, 'disk|A', error_key => 'B')", "unacknowledge(1, 'disk|A', null, 'B')"],
-      NTC02: ["load_content(null)", "load_content('{}')", "load_content('[1]')", "load_content('null')"],
+      NTC04: ["acknowledge(1, 'disk|A', error_key => 'B')", "unacknowledge(1, 'disk|A', null, 'B')"],
+      NTC05: ["load_content(null)", "load_content('{}')", "load_content('[1]')", "load_content('null')"],
       NTA01: ["unacknowledge(null, null)", "unacknowledge(1, ' ')", "acknowledge(1, ' ')"],
       NTA03: ["acknowledge(1, 'disk', ' ')"],
       NTD03: ["redrive(null)"],

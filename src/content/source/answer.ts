@@ -2,15 +2,19 @@ import { z } from "zod";
 import { withLineFeeds } from "../../text/clean.ts";
 import { ContentError } from "./error.ts";
 import { maxFileBytes } from "./files.ts";
+import { Problems, type Refused, type SourceContent, withoutRefused } from "./refused.ts";
 import {
   byName,
   checkModule,
   errorKeyContent,
+  type Impacts,
+  impactNamed,
+  type Rule,
   type RuleContent,
   type Texts,
   textNames,
 } from "./rule_content.ts";
-import { checked, configShape, metadataShape, nameShape, pluginShape, text } from "./shapes.ts";
+import { checked, configShape, metadataShape, nameShape, oneToFour, pluginShape, text } from "./shapes.ts";
 
 /**
  * What a content service answers, decoded: `Config` and `Rules` of the type RuleContentDirectory. Gob calls
@@ -22,7 +26,8 @@ const named = z.custom<Record<string, unknown>>(isObject, "has to be an object")
 
 const texts = Object.fromEntries(textNames.map((name) => [name, text.nullish()]));
 const answerShape = struct({ config: struct(configShape.shape), rules: named });
-const ruleShape = struct({ plugin: struct(pluginShape.shape), error_keys: named, ...texts });
+const ruleShape = struct({ plugin: z.unknown(), error_keys: named });
+const moduleShape = struct({ plugin: struct(pluginShape.shape) });
 const errorKeyShape = struct({
   metadata: struct({
     ...metadataShape.shape,
@@ -30,60 +35,95 @@ const errorKeyShape = struct({
     resolution_risk: z.unknown().optional(), // its number, where the file has its name
     publish_date: z.preprocess((date) => date || null, metadataShape.shape.publish_date),
   }),
-  ...texts,
 });
+const textsShape = struct(texts);
 
 /**
- * The same content as `readContent` has from the folder that the service has read: one entry per rule and
- * error key, sorted by both, by the same rules. All or nothing: the first thing wrong throws a ContentError,
- * which names the rule and the error key.
+ * The same as `readContent` has from the folder that the service has read, by the same rules: what conforms,
+ * and what does not, with all its problems, which name the rule and the error key. Throws ContentError for an
+ * answer without config or rules.
  */
-export function readAnswer(answer: unknown): RuleContent[] {
+export function readAnswer(answer: unknown): SourceContent {
   const { config, rules } = checked("the answer", answer, answerShape);
   const impacts = new Map(Object.entries(config.impact));
-  const content = Object.entries(rules ?? {})
+  const read = Object.entries(rules ?? {})
     .sort(byName)
-    .flatMap(([name, rule]) => readRule(name, rule, impacts));
-  if (content.length === 0) throw new ContentError("the answer", "holds no rule");
-  return content;
+    .map(([name, rule]) => readRule(name, rule, impacts));
+  if (read.length === 0) throw new ContentError("the answer", "holds no rule");
+  return withoutRefused({
+    content: read.flatMap(({ content }) => content),
+    refused: read.flatMap(({ refused }) => refused),
+  });
 }
 
-function readRule(name: string, answer: unknown, impacts: ReadonlyMap<string, number>): RuleContent[] {
+function readRule(name: string, answer: unknown, impacts: Impacts): SourceContent {
   const path = `rule ${name}`;
-  checked(path, name, nameShape);
-  const { plugin, error_keys: errorKeys, ...own } = checked(path, answer, ruleShape);
-  const rule = { name, pythonModule: plugin.python_module };
-  checkModule(rule, path);
-  const ruleTexts = textsOf(path, own);
-  const content = Object.entries(errorKeys ?? {})
-    .sort(byName)
-    .map(([key, value]) => {
-      const keyPath = `${path}, error key ${key}`;
-      checked(keyPath, key, nameShape);
-      const { metadata, ...keyOwn } = checked(keyPath, value, errorKeyShape);
-      const merged = { ...ruleTexts, ...textsOf(keyPath, keyOwn) };
-      const errorKey = { name: key, path: keyPath, metadataPath: keyPath };
-      const { impact, ...rest } = metadata;
-      const entry = errorKeyContent(rule, errorKey, { ...rest, impact: impact.name }, impacts, merged);
-      if (entry.impact !== impact.impact) {
-        const problem = `impact "${impact.name}" is ${impact.impact} here, and ${entry.impact} in config.yaml`;
-        throw new ContentError(keyPath, problem);
-      }
-      return entry;
-    });
-  if (content.length === 0) throw new ContentError(path, "is a rule without error keys");
-  return content;
+  const problems = new Problems();
+  problems.try(() => checked(path, name, nameShape));
+  const members = problems.try(() => checked(path, answer, ruleShape));
+  const plugin = members && problems.try(() => checked(path, answer, moduleShape))?.plugin;
+  const rule = { name, pythonModule: plugin?.python_module ?? "" };
+  if (plugin) problems.try(() => checkModule(rule, path));
+  const ruleTexts = members ? textsOf(path, answer, problems) : {};
+
+  const errorKeys = Object.entries(members?.error_keys ?? {}).sort(byName);
+  if (members && errorKeys.length === 0) problems.add(path, "is a rule without error keys");
+  const content: RuleContent[] = [];
+  const refused: Refused[] = [];
+  for (const [key, value] of errorKeys) {
+    const ofKey = new Problems();
+    const errorKey = { name: key, path: `${path}, error key ${key}` };
+    const entry = readErrorKey(rule, errorKey, value, ruleTexts, impacts, ofKey);
+    if (entry) content.push(entry);
+    else refused.push(ofKey.refusing(name, key));
+  }
+  if (!problems.none) refused.push(problems.refusing(name));
+  return { content, refused };
+}
+
+function readErrorKey(
+  rule: Rule,
+  errorKey: { name: string; path: string },
+  answer: unknown,
+  ruleTexts: Texts,
+  impacts: Impacts,
+  problems: Problems,
+): RuleContent | undefined {
+  const { name, path } = errorKey;
+  problems.try(() => checked(path, name, nameShape));
+  const metadata = problems.try(() => checked(path, answer, errorKeyShape))?.metadata;
+  const impact = metadata && problems.try(() => impactOf(metadata.impact, impacts, path));
+  const own = isObject(answer) ? textsOf(path, answer, problems) : {};
+  return errorKeyContent(rule, errorKey, metadata, impact, { ...ruleTexts, ...own }, problems);
+}
+
+/**
+ * A service has looked the name up already. The number counts where config does not know the name (any
+ * more); the service makes 0 of a name that it does not know, and that is no impact.
+ */
+function impactOf(
+  { name, impact }: { name: string; impact: number },
+  impacts: Impacts,
+  path: string,
+): number {
+  if (!impacts.has(name) && oneToFour.safeParse(impact).success) return impact;
+  const known = impactNamed(name, impacts, path);
+  if (known !== impact)
+    throw new ContentError(path, `impact "${name}" is ${impact} here, and ${known} in config.yaml`);
+  return known;
 }
 
 /** The texts there are. An empty one does not count: in gob it is the same as none. */
-function textsOf(path: string, members: Record<string, unknown>): Texts {
+function textsOf(path: string, answer: unknown, problems: Problems): Texts {
   const found: Texts = {};
-  for (const name of textNames) {
-    const value = members[name];
-    if (typeof value !== "string" || value === "") continue;
+  problems.try(() => checked(path, answer, textsShape));
+  for (const [member, value] of Object.entries(inSnakeCase(answer) as object)) {
+    const name = textNames.find((known) => known === member);
+    if (name === undefined || value === "" || value === null || value === undefined) continue;
     const textPath = `${path}, ${name}`;
-    if (Buffer.byteLength(value) > maxFileBytes) throw new ContentError(textPath, "is over 1 MiB");
-    found[name] = { path: textPath, text: withLineFeeds(value.replace(/^\uFEFF/, "")) };
+    const isText = typeof value === "string";
+    if (isText && Buffer.byteLength(value) > maxFileBytes) problems.add(textPath, "is over 1 MiB");
+    found[name] = { path: textPath, text: isText ? withLineFeeds(value.replace(/^\uFEFF/, "")) : undefined };
   }
   return found;
 }

@@ -5,7 +5,7 @@ import { ContentError } from "./error.ts";
 import { maxTotalBytes } from "./files.ts";
 import { decodeGob } from "./gob/gob.ts";
 import { GobError } from "./gob/reader.ts";
-import type { RuleContent } from "./rule_content.ts";
+import type { SourceContent } from "./refused.ts";
 
 /** A content service. */
 export type ContentSource = {
@@ -21,15 +21,21 @@ export function contentSourceOf({ contentUrl, contentTimeoutMs }: Config): Conte
   return contentUrl === undefined ? undefined : { url: contentUrl, timeoutMs: contentTimeoutMs };
 }
 
+/** What lines and tables call a content service: without the query of its URL. */
+export function nameOf({ url }: ContentSource): string {
+  const { origin, pathname } = new URL(url);
+  return `content service ${origin}${pathname}`;
+}
+
 /**
  * Asks a content service for all rule content: one GET, no retry, no redirect, 50 MiB at most. The answer is
  * Go's gob, as the Insights content service gives it, or JSON if it says so. `stop` ends it early.
  *
  * Throws ContentError, one line that names the service (without the query of its URL) and the reason.
  */
-export async function fetchContent(source: ContentSource, stop?: AbortSignal): Promise<RuleContent[]> {
+export async function fetchContent(source: ContentSource, stop?: AbortSignal): Promise<SourceContent> {
   const url = new URL(source.url);
-  const name = `content service ${url.origin}${url.pathname}`;
+  const name = nameOf(source);
   try {
     return readAnswer(decoded(await get(url, source.timeoutMs, stop)));
   } catch (error) {

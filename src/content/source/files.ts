@@ -10,13 +10,21 @@ export const maxTotalBytes = 50 * 1024 * 1024;
 
 /**
  * A folder as it was listed; `path` is relative to the content folder, with `/`. Hidden entries are left out.
+ * What cannot be listed or followed is unreadable, by its name.
  */
-export type Folder = { path: string; name: string; files: Set<string>; folders: Folder[] };
+export type Folder = {
+  path: string;
+  name: string;
+  files: Set<string>;
+  folders: Folder[];
+  unreadable: { name: string; error: ContentError }[];
+};
 
 /**
- * Lists a folder below `root` with everything in it, sorted by name.
- * Throws ContentError for a symbolic link (content may come from a stranger's repository, and a link
- * could name any file of this machine) and for what is neither file nor folder.
+ * Lists a folder below `root` with everything in it, sorted by name. A symbolic link is unreadable (content
+ * may come from a stranger's repository, and a link could name any file of this machine), and so is what is
+ * neither file nor folder. Either counts as a file where it has the name of one, since readers refuse it.
+ * Throws ContentError when the folder itself cannot be listed.
  */
 export async function listFolder(root: string, path: string): Promise<Folder> {
   const entries = await readdir(join(root, path), { withFileTypes: true }).catch((cause) => {
@@ -24,14 +32,21 @@ export async function listFolder(root: string, path: string): Promise<Folder> {
   });
   entries.sort((a, b) => (a.name < b.name ? -1 : 1));
 
-  const folder: Folder = { path, name: path.split("/").at(-1) ?? path, files: new Set(), folders: [] };
+  const name = path.split("/").at(-1) ?? path;
+  const folder: Folder = { path, name, files: new Set(), folders: [], unreadable: [] };
   for (const entry of entries) {
     if (entry.name.startsWith(".")) continue;
     const child = `${path}/${entry.name}`;
-    if (entry.isSymbolicLink()) throw new ContentError(child, "is a symbolic link, which is not followed");
-    if (entry.isDirectory()) folder.folders.push(await listFolder(root, child));
-    else if (entry.isFile()) folder.files.add(entry.name);
-    else throw new ContentError(child, "is neither a file nor a folder");
+    const unreadable = (error: ContentError) => void folder.unreadable.push({ name: entry.name, error });
+    if (entry.isDirectory())
+      await listFolder(root, child).then(
+        (listed) => void folder.folders.push(listed),
+        (error) => (error instanceof ContentError ? unreadable(error) : Promise.reject(error)),
+      );
+    else if (entry.isFile() || /\.(md|yaml)$/.test(entry.name)) folder.files.add(entry.name);
+    else if (entry.isSymbolicLink())
+      unreadable(new ContentError(child, "is a symbolic link, which is not followed"));
+    else unreadable(new ContentError(child, "is neither a file nor a folder"));
   }
   return folder;
 }
@@ -54,7 +69,9 @@ export class TextReader {
     const bytes = await this.#bytes(path);
     this.#totalBytes += bytes.length;
     if (this.#totalBytes > maxTotalBytes)
-      throw new ContentError(path, "with this file the content is over 50 MiB in total");
+      throw new ContentError(path, "with this file the content is over 50 MiB in total", {
+        ofTheWhole: true,
+      });
     if (bytes.includes(0)) throw new ContentError(path, "contains a NUL character");
     try {
       return withLineFeeds(new TextDecoder("utf-8", { fatal: true }).decode(bytes));

@@ -1,30 +1,41 @@
 import type { Pool } from "pg";
+import { quotable } from "../../text/clean.ts";
 import * as sql from "../sql.ts";
 import { ContentError } from "./error.ts";
 import { maxTotalBytes } from "./files.ts";
 import { readContent } from "./read.ts";
-import type { RuleContent } from "./rule_content.ts";
+import type { Refused, SourceContent } from "./refused.ts";
+
+/** What a load did, and what it left out. */
+export type Stored = { loaded: sql.Loaded; refused: readonly Refused[] };
 
 /**
- * Takes over a folder of rule content, as `storeContent` does. Throws ContentError that names the bad file.
+ * Takes over a folder of rule content, as `storeContent` does. Throws ContentError when nothing can be read.
  */
-export async function loadContent(pool: Pool, directory: string): Promise<sql.Loaded> {
-  return storeContent(pool, await readContent(directory));
+export async function loadContent(pool: Pool, directory: string, accepted = false): Promise<Stored> {
+  return storeContent(pool, await readContent(directory), directory, accepted);
 }
 
 /**
- * Takes over the whole rule content (SQL load_content) in one transaction; what did not change gets no new
- * version. Throws ContentError when it is over 50 MiB; then nothing has changed.
+ * Takes over the whole rule content of a source (SQL load_content) in one transaction; what did not change
+ * gets no new version, what does not conform keeps its old one. Throws ContentError when it is over 50 MiB,
+ * and an error that `sql.isTooMuch` when it would change too much at once and nobody `accepted` that; then nothing has
+ * changed.
  */
-export async function storeContent(pool: Pool, content: readonly RuleContent[]): Promise<sql.Loaded> {
-  return sql.loadContent(pool, inJson(content));
+export async function storeContent(
+  pool: Pool,
+  read: SourceContent,
+  source: string,
+  accepted = false,
+): Promise<Stored> {
+  return { loaded: await sql.loadContent(pool, inJson(read, source), accepted), refused: read.refused };
 }
 
 /**
  * What SQL load_content takes. Throws ContentError when it is over 50 MiB: a rule's text counts for each of
  * its error keys, and a few MB of files could become more than a string can hold.
  */
-export function inJson(content: readonly RuleContent[]): string {
+export function inJson({ content, refused }: SourceContent, source: string): sql.Load {
   const parts: string[] = [];
   let bytes = 0;
   for (const entry of content) {
@@ -39,5 +50,5 @@ export function inJson(content: readonly RuleContent[]): string {
     }
     parts.push(part);
   }
-  return `[${parts.join(",")}]`;
+  return { content: `[${parts.join(",")}]`, refused: JSON.stringify(refused), source: quotable(source, 500) };
 }

@@ -1,10 +1,14 @@
 import { readdir } from "node:fs/promises";
+import type { z } from "zod";
 import { ContentError } from "./error.ts";
 import { codeOf, type Folder, listFolder, TextReader } from "./files.ts";
+import { Problems, type Refused, type SourceContent, withoutRefused } from "./refused.ts";
 import {
   byName,
   checkModule,
   errorKeyContent,
+  type Impacts,
+  impactNamed,
   type Rule,
   type RuleContent,
   type Texts,
@@ -12,26 +16,34 @@ import {
 } from "./rule_content.ts";
 import { checked, configShape, metadataShape, nameShape, parseYaml, pluginShape } from "./shapes.ts";
 
-type RuleFolder = Rule & { folder: Folder };
-
 /**
  * Reads a tree of rule content in the layout of the Insights content service: `config.yaml`, and below
  * `external/` and `internal/`, at any depth, rule folders (`plugin.yaml`) with error key folders
  * (`metadata.yaml`); a text that an error key does not have is the rule's.
  *
- * Returns one entry per rule and error key, sorted by both. All or nothing: the first thing wrong, in
- * order of paths, throws a ContentError whose one-line message names the path and the problem.
+ * Returns one entry per rule and error key that conforms, and what does not, with all its problems: one bad
+ * rule is one bad rule. Throws ContentError where nothing can be read: no folder, no config.yaml, no rule,
+ * or more than 50 MiB.
  */
-export async function readContent(directory: string): Promise<RuleContent[]> {
+export async function readContent(directory: string): Promise<SourceContent> {
   const trees = await listTrees(directory);
   const reader = new TextReader(directory);
   const config = parseYaml("config.yaml", await reader.text("config.yaml"), configShape);
   const impacts = new Map(Object.entries(config.impact));
 
+  const found = new FoundRules();
+  for (const tree of trees) found.look(tree);
+  if (found.rules.size === 0 && found.refused.length === 0)
+    throw new ContentError("external, internal", "hold no rule (a folder with a plugin.yaml)");
+
   const content: RuleContent[] = [];
-  for (const rule of await readRules(trees, reader))
-    content.push(...(await readErrorKeys(rule, reader, impacts)));
-  return content;
+  const refused = found.refused;
+  for (const [name, folders] of [...found.rules].sort(byName)) {
+    const read = await readRule(name, folders, reader, impacts);
+    refused.push(...read.refused);
+    content.push(...read.content);
+  }
+  return withoutRefused({ content, refused });
 }
 
 async function listTrees(directory: string): Promise<Folder[]> {
@@ -52,84 +64,131 @@ async function listTrees(directory: string): Promise<Folder[]> {
   return trees;
 }
 
-/**
- * All rules, sorted by name; a name is used once in both trees together, as reports name rules without the
- * tree.
- */
-async function readRules(trees: Folder[], reader: TextReader): Promise<RuleFolder[]> {
-  const rules = new Map<string, RuleFolder>();
-  for (const folder of trees.flatMap((tree) => findRules(tree))) {
-    const pythonModule = await readModule(folder, reader);
-    const twin = rules.get(folder.name);
-    if (twin) throw new ContentError(folder.path, `rule ${folder.name} is already in ${twin.folder.path}`);
-    rules.set(folder.name, { folder, name: folder.name, pythonModule });
+/** What the trees hold, by the names of rules. */
+class FoundRules {
+  /** Reports name rules without the tree, so a name with two folders is no rule. */
+  readonly rules = new Map<string, Folder[]>();
+  readonly refused: Refused[] = [];
+
+  /** A file in the wrong place is a problem, as it would silently not count. */
+  look(folder: Folder, parent?: Folder, enclosingRule?: Folder): void {
+    const isRule = folder.files.has("plugin.yaml");
+    const isErrorKey = folder.files.has("metadata.yaml");
+    if (isRule) this.rules.set(folder.name, [...(this.rules.get(folder.name) ?? []), folder]);
+    if (isRule && isErrorKey)
+      this.#refuse(
+        folder.name,
+        null,
+        folder.path,
+        "has both a plugin.yaml (rule) and a metadata.yaml (error key)",
+      );
+    else if (isErrorKey && !parent?.files.has("plugin.yaml")) {
+      const [rule, key] = enclosingRule ? [enclosingRule.name, folder.name] : [(parent ?? folder).name, null];
+      const problem = `has no plugin.yaml, but its folder ${folder.name} has a metadata.yaml`;
+      this.#refuse(rule, key, parent?.path ?? ".", problem);
+    }
+    if (isRule && enclosingRule)
+      this.#refuse(folder.name, null, folder.path, `is a rule inside the rule ${enclosingRule.path}`);
+
+    // pictures and the like may lie anywhere; a text that belongs to nothing is a rule or an error key
+    // forgotten half-way
+    const orphan = textNames.find((name) => folder.files.has(`${name}.md`));
+    if (orphan && !isRule && !isErrorKey) {
+      const [rule, key] = enclosingRule ? [enclosingRule.name, folder.name] : [folder.name, null];
+      const missing = enclosingRule ? "metadata.yaml" : "plugin.yaml";
+      this.#refuse(rule, key, folder.path, `has ${orphan}.md, but no ${missing}`);
+    }
+
+    const rule = isRule ? folder : enclosingRule;
+    for (const { name, error } of folder.unreadable) {
+      const problems = new Problems();
+      problems.note(error);
+      // behind the name may be a rule, an error key, or something inside of one
+      this.refused.push(
+        rule ? problems.refusing(rule.name, isRule ? name : folder.name) : problems.refusing(name),
+      );
+    }
+    for (const child of folder.folders) this.look(child, folder, rule);
   }
-  if (rules.size === 0)
-    throw new ContentError("external, internal", "hold no rule (a folder with a plugin.yaml)");
-  return [...rules].sort(byName).map(([, rule]) => rule);
-}
 
-/**
- * The rule folders at or below a folder. A file in the wrong place is an error, as it would silently not
- * count.
- */
-function findRules(folder: Folder, parent?: Folder, enclosingRule?: Folder): Folder[] {
-  const isRule = folder.files.has("plugin.yaml");
-  const isErrorKey = folder.files.has("metadata.yaml");
-  if (isRule && isErrorKey)
-    throw new ContentError(folder.path, "has both a plugin.yaml (rule) and a metadata.yaml (error key)");
-  if (isRule && enclosingRule)
-    throw new ContentError(folder.path, `is a rule inside the rule ${enclosingRule.path}`);
-  if (isErrorKey && !parent?.files.has("plugin.yaml"))
-    throw new ContentError(
-      parent?.path ?? ".",
-      `has no plugin.yaml, but its folder ${folder.name} has a metadata.yaml`,
-    );
-  const inner = folder.folders.flatMap((child) => findRules(child, folder, isRule ? folder : enclosingRule));
-  // pictures and the like may lie anywhere; a text that belongs to nothing is a rule or an error key
-  // forgotten half-way
-  const orphan = textNames.find((name) => folder.files.has(`${name}.md`));
-  if (orphan && !isRule && !isErrorKey) {
-    const missing = enclosingRule ? "metadata.yaml" : "plugin.yaml";
-    throw new ContentError(folder.path, `has ${orphan}.md, but no ${missing}`);
+  #refuse(rule: string, errorKey: string | null, path: string, problem: string): void {
+    const problems = new Problems();
+    problems.add(path, problem);
+    this.refused.push(problems.refusing(rule, errorKey));
   }
-  return isRule ? [folder] : inner;
 }
 
-async function readModule(folder: Folder, reader: TextReader): Promise<string> {
-  checked(folder.path, folder.name, nameShape);
-  const path = `${folder.path}/plugin.yaml`;
-  const { python_module: pythonModule } = parseYaml(path, await reader.text(path), pluginShape);
-  checkModule({ name: folder.name, pythonModule }, path);
-  return pythonModule;
-}
-
-async function readErrorKeys(
-  rule: RuleFolder,
+async function readRule(
+  name: string,
+  [folder, ...twins]: Folder[],
   reader: TextReader,
-  impacts: Map<string, number>,
-): Promise<RuleContent[]> {
-  const ruleTexts = await readTexts(rule.folder, reader);
+  impacts: Impacts,
+): Promise<SourceContent> {
+  if (!folder) return { content: [], refused: [] };
+  const problems = new Problems();
+  for (const twin of twins) problems.add(twin.path, `rule ${name} is already in ${folder.path}`);
+  problems.try(() => checked(folder.path, name, nameShape));
+  const path = `${folder.path}/plugin.yaml`;
+  const plugin = await readYaml(path, pluginShape, reader, problems);
+  const rule = { name, pythonModule: plugin?.python_module ?? "" };
+  if (plugin) problems.try(() => checkModule(rule, path));
+  const texts = await readTexts(folder, reader, problems);
+
+  const errorKeys = folder.folders.filter(({ files }) => files.has("metadata.yaml"));
+  if (errorKeys.length === 0)
+    problems.add(folder.path, "is a rule without error keys (folders with metadata.yaml)");
   const content: RuleContent[] = [];
-  for (const folder of rule.folder.folders) {
-    if (!folder.files.has("metadata.yaml")) continue;
-    checked(folder.path, folder.name, nameShape);
-    const metadataPath = `${folder.path}/metadata.yaml`;
-    const metadata = parseYaml(metadataPath, await reader.text(metadataPath), metadataShape);
-    const texts = { ...ruleTexts, ...(await readTexts(folder, reader)) };
-    const errorKey = { name: folder.name, path: folder.path, metadataPath };
-    content.push(errorKeyContent(rule, errorKey, metadata, impacts, texts));
+  const refused: Refused[] = [];
+  for (const errorKey of errorKeys) {
+    const ofKey = new Problems();
+    const entry = await readErrorKey(rule, errorKey, texts, reader, impacts, ofKey);
+    if (entry) content.push(entry);
+    else refused.push(ofKey.refusing(name, errorKey.name));
   }
-  if (content.length === 0)
-    throw new ContentError(rule.folder.path, "is a rule without error keys (folders with metadata.yaml)");
-  return content;
+  if (!problems.none) refused.push(problems.refusing(name));
+  return { content, refused };
 }
 
-async function readTexts(folder: Folder, reader: TextReader): Promise<Texts> {
+async function readErrorKey(
+  rule: Rule,
+  folder: Folder,
+  ruleTexts: Texts,
+  reader: TextReader,
+  impacts: Impacts,
+  problems: Problems,
+): Promise<RuleContent | undefined> {
+  problems.try(() => checked(folder.path, folder.name, nameShape));
+  const path = `${folder.path}/metadata.yaml`;
+  const metadata = await readYaml(path, metadataShape, reader, problems);
+  const impact = metadata && problems.try(() => impactNamed(metadata.impact, impacts, path));
+  const texts = { ...ruleTexts, ...(await readTexts(folder, reader, problems)) };
+  return errorKeyContent(rule, folder, metadata, impact, texts, problems);
+}
+
+async function readYaml<T>(
+  path: string,
+  shape: z.ZodType<T>,
+  reader: TextReader,
+  problems: Problems,
+): Promise<T | undefined> {
+  const source = await readText(path, reader, problems);
+  return source === undefined ? undefined : problems.try(() => parseYaml(path, source, shape));
+}
+
+async function readTexts(folder: Folder, reader: TextReader, problems: Problems): Promise<Texts> {
   const texts: Texts = {};
   for (const name of textNames) {
     const path = `${folder.path}/${name}.md`;
-    if (folder.files.has(`${name}.md`)) texts[name] = { path, text: await reader.text(path) };
+    if (folder.files.has(`${name}.md`)) texts[name] = { path, text: await readText(path, reader, problems) };
   }
   return texts;
+}
+
+async function readText(path: string, reader: TextReader, problems: Problems): Promise<string | undefined> {
+  try {
+    return await reader.text(path);
+  } catch (error) {
+    problems.note(error);
+    return undefined;
+  }
 }

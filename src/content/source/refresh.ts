@@ -2,13 +2,16 @@ import type { Pool } from "pg";
 import { isUnstorable, mayPass } from "../../db/errors.ts";
 import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
+import { isTooMuch } from "../sql.ts";
 import { ContentError } from "./error.ts";
-import { type ContentSource, fetchContent } from "./fetch.ts";
+import { type ContentSource, fetchContent, nameOf } from "./fetch.ts";
 import { storeContent } from "./load.ts";
+import { refusedInWords } from "./refused.ts";
 
 /**
  * Takes over what the content service has now. What does not succeed is one warning, and the content stays as
- * it was: the next round tries again. `stop` ends it early, without a word.
+ * it was: the next round tries again. Rules that do not conform are one warning, too. `stop` ends it early,
+ * without a word.
  */
 export async function refreshContent(
   pool: Pool,
@@ -18,15 +21,19 @@ export async function refreshContent(
 ): Promise<void> {
   const start = performance.now();
   try {
-    const loaded = await storeContent(pool, await fetchContent(source, stop));
+    const read = await fetchContent(source, stop);
+    const { loaded, refused } = await storeContent(pool, read, nameOf(source));
     const isNew = loaded.added + loaded.changed + loaded.removed > 0;
     log[isNew ? "info" : "debug"](
       { ...loaded, ms: Math.round(performance.now() - start) },
       "content fetched",
     );
+    if (refused.length > 0)
+      log.warn({ refused: refusedInWords(refused) }, "content left out, see refused_content");
   } catch (error) {
     if (stop?.aborted) return;
-    const expected = error instanceof ContentError || mayPass(error) || isUnstorable(error);
+    const expected =
+      error instanceof ContentError || isTooMuch(error) || mayPass(error) || isUnstorable(error);
     if (!expected) throw error;
     log.warn({ reason: messageOf(error) }, "content not fetched, what was there stays");
   }

@@ -1,5 +1,6 @@
 import { ContentError } from "./error.ts";
-import type { Metadata } from "./shapes.ts";
+import type { Problems } from "./refused.ts";
+import { type Metadata, oneToFour } from "./shapes.ts";
 
 /**
  * What one error key of one rule says, as SQL's `load_content(jsonb)` takes it (member = column).
@@ -25,10 +26,10 @@ export type RuleContent = {
 
 export const textNames = ["generic", "summary", "reason", "resolution", "more_info"] as const;
 export type TextName = (typeof textNames)[number];
-const mandatoryTexts: ReadonlySet<TextName> = new Set(["generic", "reason"]);
+const mandatoryTexts = ["generic", "reason"] as const;
 
-/** The texts of a rule or an error key; `path` is what an error names. */
-export type Texts = Partial<Record<TextName, { path: string; text: string }>>;
+/** The texts of a rule or an error key; `path` is what an error names. Undefined: it could not be read. */
+export type Texts = Partial<Record<TextName, { path: string; text: string | undefined }>>;
 
 /**
  * A rule's name is its folder's, and the last part of its module: hits name the module, so both have to
@@ -43,30 +44,38 @@ export function checkModule({ name, pythonModule }: Rule, path: string): void {
     throw new ContentError(path, `python_module ends in ${last}, but the rule's folder is ${name}`);
 }
 
+/** Behind the names of impacts, as config.yaml or the answer has them: numbers, or anything else. */
+export type Impacts = ReadonlyMap<string, unknown>;
+
+/** Throws ContentError unless a number from 1 to 4 stands behind the name of this impact. */
+export function impactNamed(name: string, impacts: Impacts, path: string): number {
+  if (!impacts.has(name)) throw new ContentError(path, `impact "${name}" is not in config.yaml`);
+  const impact = oneToFour.safeParse(impacts.get(name));
+  if (impact.success) return impact.data;
+  throw new ContentError(path, `impact "${name}" is not 1, 2, 3 or 4 in config.yaml`);
+}
+
 /**
- * What an error key says, put together by the rules of the content service: the impact's number by its name,
- * and the rule's text where the error key has none of its own. `texts` are the rule's, overlaid with the
- * error key's. Throws ContentError for an impact that has no number, and where generic or reason is missing
- * or empty.
+ * What an error key says, put together by the rules of the content service: the rule's text stands where the
+ * error key has none of its own. `texts` are the rule's, overlaid with the error key's; `path` is the error
+ * key's. Undefined where anything is missing: `problems` then says what, generic and reason included, which
+ * must not be empty.
  */
 export function errorKeyContent(
   rule: Rule,
-  errorKey: { name: string; path: string; metadataPath: string },
-  metadata: Omit<Metadata, "resolution_risk">,
-  impacts: ReadonlyMap<string, number>,
+  errorKey: { name: string; path: string },
+  metadata: Omit<Metadata, "impact" | "resolution_risk"> | undefined,
+  impact: number | undefined,
   texts: Texts,
-): RuleContent {
-  const impact = impacts.get(metadata.impact);
-  if (impact === undefined)
-    throw new ContentError(errorKey.metadataPath, `impact "${metadata.impact}" is not in config.yaml`);
-  const textOf = (name: TextName): string => {
+  problems: Problems,
+): RuleContent | undefined {
+  for (const name of mandatoryTexts) {
     const found = texts[name];
-    if (mandatoryTexts.has(name)) {
-      if (!found) throw new ContentError(errorKey.path, `has no ${name}.md, and neither has its rule`);
-      if (found.text.trim() === "") throw new ContentError(found.path, "is empty");
-    }
-    return found?.text ?? "";
-  };
+    if (!found) problems.add(errorKey.path, `has no ${name}.md, and neither has its rule`);
+    else if (found.text?.trim() === "") problems.add(found.path, "is empty");
+  }
+  if (!metadata || impact === undefined || !problems.none) return undefined;
+  const textOf = (name: TextName): string => texts[name]?.text ?? "";
   return {
     rule_name: rule.name,
     python_module: rule.pythonModule,

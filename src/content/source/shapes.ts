@@ -10,7 +10,7 @@ export const text = z
   .refine((value) => value.isWellFormed() && !value.includes("\0"), "holds a character that cannot be stored")
   .transform(withLineFeeds);
 const filled = text.refine((value) => value.trim() !== "", "must not be empty");
-const oneToFour = z.int().refine((value) => value >= 1 && value <= 4, "must be 1, 2, 3 or 4");
+export const oneToFour = z.int().refine((value) => value >= 1 && value <= 4, "must be 1, 2, 3 or 4");
 
 const dateForm = /^(\d{4}-\d\d-\d\d)(?:[ Tt](\d\d:\d\d)(:\d\d)?(?:[.,]\d{1,9})?)? ?(Z|z|[+-]\d\d:?\d\d)?$/;
 
@@ -31,11 +31,11 @@ const publishDate = z.string().transform((value, context) => {
   return z.NEVER;
 });
 
-/** `config.yaml`: the numbers behind the names of impacts. */
-export const configShape = z.object({
-  impact: z.record(text, oneToFour),
-  resolution_risk: z.record(text, z.int()).nullish(),
-});
+/**
+ * `config.yaml`: the numbers behind the names of impacts. A number out of bounds is a problem of the error
+ * keys that use it. Nothing here uses the names of resolution risks.
+ */
+export const configShape = z.object({ impact: z.record(z.string(), z.unknown()) });
 
 /** `plugin.yaml` of a rule. Only `python_module` is used; the others are checked for their type. */
 export const pluginShape = z.object({
@@ -45,9 +45,12 @@ export const pluginShape = z.object({
   python_module: z.string().regex(/^[\w-]+(\.[\w-]+)*$/, "must be a dotted module name"),
 });
 
-/** `metadata.yaml` of an error key. YAML reads `42` as a number and `'3'` as a text: both are what they look like. */
+/**
+ * `metadata.yaml` of an error key. YAML reads `42` as a number and `'3'` as a text: both are what they look
+ * like. A description may be missing or empty: a message then has the rule and the error key in its place.
+ */
 export const metadataShape = z.object({
-  description: z.preprocess((value) => (Number.isSafeInteger(value) ? String(value) : value), filled),
+  description: z.preprocess((value) => (Number.isSafeInteger(value) ? String(value) : (value ?? "")), text),
   impact: text,
   likelihood: z.preprocess(
     (value) => (typeof value === "string" && /^[1-4]$/.test(value) ? Number(value) : value),
@@ -105,12 +108,14 @@ function requireUniqueKeys(document: Document): void {
   });
 }
 
-/** `value` in the given shape. Throws ContentError naming the first member that is wrong. */
+/** `value` in the given shape. Throws ContentError naming every member that is wrong. */
 export function checked<T>(path: string, value: unknown, shape: z.ZodType<T>): T {
   const result = shape.safeParse(value);
   if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  const member = issue?.path.map(String).join(".");
-  const problem = issue?.message.replace(/^Invalid input: .* received undefined$/, "is missing");
-  throw new ContentError(path, `${member ? `${member}: ` : ""}${problem}`, { cause: result.error });
+  const problems = result.error.issues.map(({ path: members, message }) => {
+    const member = members.map(String).join(".");
+    const problem = message.replace(/^Invalid input: .* received undefined$/, "is missing");
+    return `${member ? `${member}: ` : ""}${problem}`;
+  });
+  throw new ContentError(path, problems, { cause: result.error });
 }

@@ -518,6 +518,7 @@ CREATE INDEX notification_dead_idx ON public.notification USING btree (target_id
 CREATE INDEX notification_decided_idx ON public.notification USING brin (decided_at);
 CREATE INDEX notification_due_idx ON public.notification USING btree (target_id, next_attempt_at, id) WHERE (state = 'pending'::text);
 CREATE INDEX notification_ended_idx ON public.notification USING brin (ended_at);
+CREATE INDEX notification_pending_idx ON public.notification USING btree (target_id, cluster, decided_at) WHERE (state = 'pending'::text);
 CREATE INDEX notification_replay_idx ON public.notification USING btree (replay_of) WHERE (replay_of IS NOT NULL);
 
 -- list of all notification types used by Notification service
@@ -1944,6 +1945,17 @@ function ccx.decide_due(batch_size integer, at timestamp with time zone DEFAULT 
   set random_page_cost=1.1
   set search_path=public, ccx, pg_temp;
 
+-- The details of the hits of a stored report as {component: {error key: details}}, for whoever looks up many of them; null when it has no hits.
+function ccx.details_by_hit(report text)
+  returns TABLE(by_hit jsonb)
+  language sql immutable parallel safe;
+
+-- The details that the issues had which these messages, all about one cluster, tell are gone, as {issue id/occurrence: details}.
+function ccx.details_when_gone(messages notification[])
+  returns jsonb
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
 -- explain_diff with decision and reasons as one text, and whether cooldown, spacing and damping end later or sooner.
 function ccx.diff_in_words()
   returns TABLE(target text, org_id bigint, cluster text, component text, error_key text, before text, after text, next_eligible_at_before timestamp with time zone, next_eligible_at timestamp with time zone, next_eligible text)
@@ -2102,8 +2114,8 @@ function ccx.matching_silence(org_id bigint, cluster text, rule_name text, error
   returns bigint
   language sql stable parallel safe;
 
--- The issues that a message tells, with the details of their hits and what its target calls their severity.
-function ccx.message_body(n notification)
+-- The issues that a message tells, with what its target calls their severity and the details of their hits (from details_by_hit() or, of resolved ones, details_when_gone()).
+function ccx.message_body(n notification, details jsonb)
   returns TABLE(issues jsonb)
   language sql stable parallel safe;
 

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:f965cc740551588704967557407fdeb5789a4ae3
+--! Hash: sha1:5b85b20e3037c5b2d37a879c6c4f4707a1d546cf
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -627,6 +627,7 @@ create table notification (
       'schema', 'auth', 'rate_limited', 'client', 'server', 'timeout', 'network', 'broker', 'template'))
 ) with (fillfactor = 70);
 create index notification_due_idx on notification (target_id, next_attempt_at, id) where state = 'pending';
+create index notification_pending_idx on notification (target_id, cluster, decided_at) where state = 'pending';
 create index notification_cluster_idx on notification (cluster, org_id, decided_at);
 create index notification_decided_idx on notification using brin (decided_at);
 create index notification_dead_idx on notification (target_id, ended_at) where state = 'dead';

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:5b85b20e3037c5b2d37a879c6c4f4707a1d546cf
+--! Hash: sha1:e9a72443cbd9dadbc031a91b17785d1dce7ac774
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -441,12 +441,15 @@ create table policy (
   flapping_action text not null default 'notify' check (flapping_action in ('notify', 'damp')),
   notify_resolved boolean not null default false,
   notify_resolved_since timestamptz,
+  receiver_knows_resolved boolean not null default false,
   validity tstzrange not null check (not isempty(validity)),
   changed_by text not null default session_user,
   reason text not null check (length(btrim(reason)) >= 5),
   ended_by text,
   end_reason text check (length(btrim(end_reason)) >= 5),
   constraint policy_notify_resolved_check check (notify_resolved = (notify_resolved_since is not null)),
+  constraint policy_receiver_knows_resolved_check
+    check (not notify_resolved or receiver_knows_resolved or target_id <> 1),
   constraint policy_one_in_force exclude using gist (
     target_id with =, coalesce(org_id, 0) with =, coalesce(rule_name, '') with =, validity with &&)
 );

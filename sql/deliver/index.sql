@@ -3,8 +3,8 @@
 -- details_when_gone()), by the function claim_notifications() of the room decide, which asks once more about
 -- what waited; it sends that outside any transaction, and reports how it went to settle_notifications(). Its
 -- steps: apply_outcomes()
--- marks messages sent, lets them wait (retry_delay()) or gives them up; record_unrendered() keeps what had no
--- texts; void_ledger() takes out of the ledger what was not notified; settle_circuit() moves the circuit of
+-- marks messages sent, lets them wait (retry_delay()) or gives them up; split_too_large() makes two of one that
+-- is too large; record_unrendered() keeps what had no texts; void_ledger() takes out of the ledger what was not notified; settle_circuit() moves the circuit of
 -- the target, so that while a receiver is down nothing is handed out but a probe; record_reported() writes
 -- reported; wake_delivery() queues the next try. expire_notifications() gives up what the receiver would no
 -- longer recognize, wake_due_deliveries() finds what waits with no wake-up. People see dead_letter,
@@ -30,6 +30,7 @@
 --!include deliver/settled_notification.sql
 --!include deliver/unrendered_issues.sql
 --!include deliver/apply_outcomes.sql
+--!include deliver/split_too_large.sql
 --!include deliver/record_unrendered.sql
 --!include deliver/void_ledger.sql
 --!include deliver/settle_notifications.sql

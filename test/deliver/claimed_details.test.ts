@@ -68,7 +68,12 @@ async function claimedDetails(db: PoolClient, hour: number): Promise<unknown[][]
 const inTransaction = (work: (db: PoolClient) => Promise<void>) =>
   rolledBack(database.pool, async (db) => {
     await loadContent(db, ["disk", "net"]);
-    await setScopedPolicy(db, {}, { notify_resolved: true, decide_again_after: "1 year" }, "2026-02-01");
+    await setScopedPolicy(
+      db,
+      {},
+      { notify_resolved: true, receiver_knows_resolved: true, decide_again_after: "1 year" },
+      "2026-02-01",
+    );
     await work(db);
   });
 
@@ -213,7 +218,10 @@ test("a claim looks up what waits of a cluster, whatever has been sent about it 
         `explain (analyze, buffers, format json)
          select * from ccx.claim_due('notifications backend', 10, '2 minutes', '${at(2)}')`,
       );
-      const buffers = JSON.stringify(plan).match(/"Shared (?:Hit|Read) Blocks":(\d+)/g)?.slice(0, 2) ?? [];
+      const buffers =
+        JSON.stringify(plan)
+          .match(/"Shared (?:Hit|Read) Blocks":(\d+)/g)
+          ?.slice(0, 2) ?? [];
       return buffers.reduce((sum, found) => sum + Number(found.split(":")[1]), 0);
     };
     await arrive(db, [1, reportOf({ disk: 1 })]);

@@ -571,6 +571,7 @@ CREATE INDEX notification_dead_idx ON public.notification USING btree (target_id
 CREATE INDEX notification_decided_idx ON public.notification USING brin (decided_at);
 CREATE INDEX notification_due_idx ON public.notification USING btree (target_id, next_attempt_at, id) WHERE (state = 'pending'::text);
 CREATE INDEX notification_ended_idx ON public.notification USING brin (ended_at);
+CREATE INDEX notification_pending_idx ON public.notification USING btree (target_id, cluster, decided_at) WHERE (state = 'pending'::text);
 CREATE INDEX notification_replay_idx ON public.notification USING btree (replay_of) WHERE (replay_of IS NOT NULL);
 CREATE TRIGGER _010_guard BEFORE DELETE ON notification FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('the outbox is what customers were sent, retain() deletes what is past');
 CREATE TRIGGER _011_guard BEFORE TRUNCATE ON notification FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_guard('the outbox is what customers were sent, retain() deletes what is past');
@@ -710,6 +711,8 @@ create table policy (
   notify_resolved boolean not null default false,
   -- since when notify_resolved is set; what went before is not notified
   notify_resolved_since timestamp with time zone,
+  -- true: the event type resolved-recommendation is registered at the notifications backend, which drops messages of any other
+  receiver_knows_resolved boolean not null default false,
   -- when this version was the one in force; open-ended for the present one
   validity tstzrange not null,
   -- database user who made the change
@@ -736,6 +739,7 @@ create table policy (
   constraint policy_notify_resolved_check CHECK (notify_resolved = (notify_resolved_since IS NOT NULL)),
   constraint policy_org_id_check CHECK (org_id > 0),
   constraint policy_reason_check CHECK (length(btrim(reason)) >= 5),
+  constraint policy_receiver_knows_resolved_check CHECK (NOT notify_resolved OR receiver_knows_resolved OR target_id <> 1),
   constraint policy_required_tags_check CHECK (array_position(required_tags, NULL::text) IS NULL),
   constraint policy_rule_name_check CHECK (rule_name = ccx.rule_name(rule_name) AND rule_name <> ''::text),
   constraint policy_severity_threshold_check CHECK (severity_threshold >= 0 AND severity_threshold <= 4),
@@ -818,7 +822,7 @@ CREATE INDEX rejected_message_position ON public.rejected_message USING btree (t
 CREATE INDEX rejected_message_received_at ON public.rejected_message USING btree (received_at);
 CREATE INDEX rejected_message_retry_due ON public.rejected_message USING btree (retry_due_at) WHERE ((retry_due_at IS NOT NULL) AND (stored_at IS NULL));
 
--- issues whose texts could not be rendered; they are held for a day, or until the content changes or the issue comes back
+-- issues whose texts could not be rendered, or do not fit into a message alone; they are held for a day, or until the content changes or the issue comes back
 create table render_failure (
   -- the issue
   issue_id bigint not null,
@@ -2233,6 +2237,15 @@ function ccx.decide_due(batch_size integer, at timestamp with time zone DEFAULT 
 function ccx.delivery_times(ids bigint[])
   returns TABLE(seen_seconds double precision, decided_seconds double precision)
   language sql stable
+-- The details of the hits of a stored report as {component: {error key: details}}, for whoever looks up many of them; null when it has no hits.
+function ccx.details_by_hit(report text)
+  returns TABLE(by_hit jsonb)
+  language sql immutable parallel safe;
+
+-- The details that the issues had which these messages, all about one cluster, tell are gone, as {issue id/occurrence: details}.
+function ccx.details_when_gone(messages notification[])
+  returns jsonb
+  language plpgsql stable
   set search_path=public, ccx, pg_temp;
 
 -- explain_diff with decision and reasons as one text, and whether cooldown, spacing and damping end later or sooner.
@@ -2399,8 +2412,8 @@ function ccx.matching_silence(org_id bigint, cluster text, rule_name text, error
   returns bigint
   language sql stable parallel safe;
 
--- The issues that a message tells, with the details of their hits and what its target calls their severity.
-function ccx.message_body(n notification)
+-- The issues that a message tells, with what its target calls their severity and the details of their hits (from details_by_hit() or, of resolved ones, details_when_gone()).
+function ccx.message_body(n notification, details jsonb)
   returns TABLE(issues jsonb)
   language sql stable parallel safe;
 
@@ -2497,7 +2510,7 @@ function ccx.record_reported(notification_ids bigint[])
   set enable_seqscan=off
   set search_path=public, ccx, pg_temp;
 
--- Writes to render_failure which issues were left out of messages that ended, since their texts could not be rendered.
+-- Writes to render_failure which issues were left out of messages that ended, since their texts could not be rendered, and which do not fit into a message alone.
 function ccx.record_unrendered(settled ccx.settled_notification[], at timestamp with time zone)
   returns void
   language plpgsql volatile
@@ -2645,6 +2658,12 @@ function ccx.silence_scopes(during tstzrange)
 function ccx.silenced_issues(silence silence, at timestamp with time zone)
   returns TABLE(org_id bigint, cluster text, component text, error_key text, first_seen timestamp with time zone)
   language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- Moves the second half of the issues of each message that is too large, and has several, to a message of its own, which is due at once.
+function ccx.split_too_large(settled ccx.settled_notification[], at timestamp with time zone)
+  returns void
+  language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
 -- Stores the reports of a batch (what has a reason, or comes before from_offset, is passed over); says how many were new, had other content before, or were there already. Raises 22P02 when one is not JSON.

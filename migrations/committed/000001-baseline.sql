@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:9873116f4a3748480ebcd7df1ba584a871bc28ba
+--! Hash: sha1:4464fbeec581d9316a12afdd94b33e2c1057edd8
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -463,12 +463,15 @@ create table policy (
   flapping_action text not null default 'notify' check (flapping_action in ('notify', 'damp')),
   notify_resolved boolean not null default false,
   notify_resolved_since timestamptz,
+  receiver_knows_resolved boolean not null default false,
   validity tstzrange not null check (not isempty(validity)),
   changed_by text not null default session_user,
   reason text not null check (length(btrim(reason)) >= 5),
   ended_by text,
   end_reason text check (length(btrim(end_reason)) >= 5),
   constraint policy_notify_resolved_check check (notify_resolved = (notify_resolved_since is not null)),
+  constraint policy_receiver_knows_resolved_check
+    check (not notify_resolved or receiver_knows_resolved or target_id <> 1),
   constraint policy_one_in_force exclude using gist (
     target_id with =, coalesce(org_id, 0) with =, coalesce(rule_name, '') with =, validity with &&)
 );
@@ -649,6 +652,7 @@ create table notification (
       'schema', 'auth', 'rate_limited', 'client', 'server', 'timeout', 'network', 'broker', 'template'))
 ) with (fillfactor = 70);
 create index notification_due_idx on notification (target_id, next_attempt_at, id) where state = 'pending';
+create index notification_pending_idx on notification (target_id, cluster, decided_at) where state = 'pending';
 create index notification_cluster_idx on notification (cluster, org_id, decided_at);
 create index notification_decided_idx on notification using brin (decided_at);
 create index notification_dead_idx on notification (target_id, ended_at) where state = 'dead';

@@ -1,6 +1,9 @@
 -- A message that the receiver refuses is dead only if others get through: a receiver, or something on the way
 -- to it, that refuses everybody says nothing about the message. Until then it waits, as after any failure.
 --
+-- One that is too large and has several issues is due again at once, to be split (split_too_large()); that is
+-- no attempt.
+--
 -- A success counts whoever reports it (the message is out); a failure only from the worker that still holds
 -- the message. What cannot succeed any more is dead.
 create or replace function ccx.apply_outcomes(outcomes jsonb, at timestamptz) returns settled_notification[]
@@ -28,7 +31,7 @@ begin
       case when release.only then n.failure else coalesce(o.failure, 'client') end as failure,
       case when release.only then n.last_error else left(o.error, 1000) end as error,
       own.permanent, coalesce(o.too_large, false) as too_large, o.retry_after_ms,
-      not coalesce(o.tried, true) as untried,
+      not coalesce(o.tried, true) or own.is_split as untried,
       horizon.may_be_out,
         coalesce(o.expired, false) as expired,
       -- a wait that is longer than what is left still leaves a last try
@@ -44,7 +47,23 @@ begin
     join outcome o on o.id = n.id
     cross join lateral (select coalesce(o.tried = false and o.failure is null, false) as only) release
     cross join lateral (
-      select case when release.only then at
+      select case when o.too_large then 1 < (
+        select count(*) from notified_issue t where t.notification_id = n.id and not t.left_out)
+        else false end as is_split
+    ) size
+    cross join lateral (
+      select size.is_split, coalesce(o.permanent, false) as permanent,
+        not size.is_split and coalesce(o.permanent, false) and (coalesce(o.expired or o.too_large, false)
+          or coalesce(o.failure, 'client') <> 'client' or o.tried = false
+          -- refused, while others get through: now, or since it was refused before
+          or n.target_id = any (accepting)
+          or n.failure = 'client' and not exists (
+            select from circuit c
+            where c.target_id = n.target_id and (c.opened_at is not null or n.id = any (c.failed_messages)))
+        ) as is_final
+    ) own
+    cross join lateral (
+      select case when release.only or own.is_split then at
           else at + retry_delay(case when o.tried = false then 1 else n.attempts - n.attempts_before end)
         end as next_attempt_at,
         at + o.retry_after_ms * interval '1 millisecond' as asked_at
@@ -57,17 +76,6 @@ begin
       select tried.may_be_out, case when tried.may_be_out then retry_until(n) end as until,
         case when tried.may_be_out then retry_until(n) - interval '1 minute' end as last_try_at
     ) horizon
-    cross join lateral (
-      select coalesce(o.permanent, false) as permanent,
-        coalesce(o.permanent, false) and (coalesce(o.expired or o.too_large, false)
-          or coalesce(o.failure, 'client') <> 'client' or o.tried = false
-          -- refused, while others get through: now, or since it was refused before
-          or n.target_id = any (accepting)
-          or n.failure = 'client' and not exists (
-            select from circuit c
-            where c.target_id = n.target_id and (c.opened_at is not null or n.id = any (c.failed_messages)))
-        ) as is_final
-    ) own
     where (o.sent and n.state in ('pending', 'dead'))
       or (n.state = 'pending' and n.attempts = o.attempt and (n.leased_until is not null or o.expired))
   ), updated as (

@@ -1,8 +1,10 @@
 -- From the outbox to the targets. notification holds one row for each message. A worker takes what is due
--- under a lease (claim_due()), with what it says (message_body()), by the function claim_notifications() of
--- the room decide, which asks once more about what waited; it sends that outside any transaction, and reports how it went to settle_notifications(). Its steps: apply_outcomes()
--- marks messages sent, lets them wait (retry_delay()) or gives them up; record_unrendered() keeps what had no
--- texts; void_ledger() takes out of the ledger what was not notified; settle_circuit() moves the circuit of
+-- under a lease (claim_due()), with what it says (message_body(), of details_by_hit() or
+-- details_when_gone()), by the function claim_notifications() of the room decide, which asks once more about
+-- what waited; it sends that outside any transaction, and reports how it went to settle_notifications(). Its
+-- steps: apply_outcomes()
+-- marks messages sent, lets them wait (retry_delay()) or gives them up; split_too_large() makes two of one that
+-- is too large; record_unrendered() keeps what had no texts; void_ledger() takes out of the ledger what was not notified; settle_circuit() moves the circuit of
 -- the target, so that while a receiver is down nothing is handed out but a probe; record_reported() writes
 -- reported; wake_delivery() queues the next try. expire_notifications() gives up what the receiver would no
 -- longer recognize, wake_due_deliveries() finds what waits with no wake-up. People see dead_letter,
@@ -19,6 +21,7 @@
 --!include deliver/next_delivery_at.sql
 --!include deliver/wake_due_deliveries.sql
 --!include deliver/claim_due.sql
+--!include deliver/details_when_gone.sql
 --!include deliver/message_body.sql
 --!include deliver/record_reported.sql
 --!include deliver/close_circuit.sql
@@ -27,6 +30,7 @@
 --!include deliver/settled_notification.sql
 --!include deliver/unrendered_issues.sql
 --!include deliver/apply_outcomes.sql
+--!include deliver/split_too_large.sql
 --!include deliver/record_unrendered.sql
 --!include deliver/void_ledger.sql
 --!include deliver/settle_notifications.sql

@@ -1,5 +1,5 @@
 -- A query that claim_notifications() takes in, so that its plan covers all messages of a claim.
-create or replace function ccx.message_body(n notification) returns table (issues jsonb)
+create or replace function ccx.message_body(n notification, details jsonb) returns table (issues jsonb)
 language sql stable parallel safe
 begin atomic
   select jsonb_agg(
@@ -10,39 +10,17 @@ begin atomic
       'total_risk', rc.total_risk,
       'severity', s.name,
       'content_id', rc.id::text,
-      'details', coalesce(there.details, gone.details))
+      'details', case when n.resolved then details -> concat_ws('/', t.issue_id, t.occurrence)
+        else details #> array[rule.component, rule.error_key] end)
     order by rc.total_risk desc, i.id)
-  from (
-    -- each report is read once, however many issues it tells
-    select readable_report((
-      select r.report from new_reports r where r.org_id = n.org_id and r.cluster = n.cluster
-        and r.updated_at = n.updated_at
-    )) as report
-    offset 0
-  ) current
-  cross join notified_issue t
+  from notified_issue t
   join issue i on i.id = t.issue_id
   join rule on rule.id = i.rule_id
   join rule_content rc on rc.id = t.content_id
-  left join severity s on s.target_id = t.target_id and s.total_risk = rc.total_risk
-  left join hit_details(current.report) there
-    on there.component = rule.component and there.error_key = rule.error_key and not n.resolved
-  left join lateral (
-    -- the last report that still had it; one that came late, or was replaced, may lie between that and the
-    -- one without it
-    select h.details
-    from occurrence o
-    join new_reports before
-      on before.org_id = n.org_id and before.cluster = n.cluster
-      and before.updated_at >= o.opened_at and before.updated_at < o.closed_at
-    cross join lateral hit_details(readable_report(before.report)) h
-    where n.resolved and o.issue_id = t.issue_id and o.occurrence = t.occurrence
-      and h.component = rule.component and h.error_key = rule.error_key
-    order by before.updated_at desc
-    limit 1
-  ) gone on true
+  left join severity s on s.target_id = n.target_id and s.total_risk = rc.total_risk
   where t.notification_id = n.id and not t.left_out;
 end;
 
-comment on function ccx.message_body(notification) is
-  'The issues that a message tells, with the details of their hits and what its target calls their severity.';
+comment on function ccx.message_body(notification, jsonb) is
+  'The issues that a message tells, with what its target calls their severity and the details of their hits '
+  '(from details_by_hit() or, of resolved ones, details_when_gone()).';

@@ -4,7 +4,8 @@
 -- retry_after_ms}, either with unrendered: [{issue_id, error}] for issues left out. tried: false says that
 -- the message certainly did not go out, so that the attempt is given back; with no failure it is only
 -- released, and due again at once. not_stored: true says that it went out, and that the receiver certainly does
--- not have it. too_large: true says that it is only its size. expired: true comes from expire_notifications(), which is no worker.
+-- not have it. too_large: true says that it is only its size. expired: true comes from
+-- expire_notifications(), which is no worker.
 --
 -- Replays that fail take turns, so that of two the second knows what became of the first.
 --
@@ -37,6 +38,7 @@ begin
     count(*) filter (where s.state = 'dead')
   into sent, retried, dead
   from unnest(settled) s;
+  perform split_too_large(settled, at);
   perform record_unrendered(settled, at);
   perform void_ledger(settled, at);
 

@@ -87,7 +87,7 @@ comment on column circuit.last_error is 'what went wrong then, for people';
 comment on column circuit.last_failed_at is 'when that was';
 
 comment on table render_failure is
-  'issues whose texts could not be rendered; they are held for a day, or until the content changes or the '
+  'issues whose texts could not be rendered, or do not fit into a message alone; they are held for a day, or until the content changes or the '
   'issue comes back';
 comment on column render_failure.issue_id is 'the issue';
 comment on column render_failure.target_id is 'the target it was rendered for';

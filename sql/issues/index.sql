@@ -13,6 +13,7 @@
 --!include issues/readable_report.sql
 --!include issues/report_hits.sql
 --!include issues/hit_details.sql
+--!include issues/details_by_hit.sql
 --!include issues/seen_hit.sql
 --!include issues/advance_latest_reports.sql
 --!include issues/add_rules.sql

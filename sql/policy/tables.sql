@@ -42,6 +42,9 @@ comment on column policy.decide_again_after is
   'target counts';
 comment on column policy.notify_resolved_since is
   'since when notify_resolved is set; what went before is not notified';
+comment on column policy.receiver_knows_resolved is
+  'true: the event type resolved-recommendation is registered at the notifications backend, which drops '
+  'messages of any other';
 comment on column policy.validity is 'when this version was the one in force; open-ended for the present one';
 comment on column policy.changed_by is 'database user who made the change';
 comment on column policy.reason is 'why it was made';
@@ -77,6 +80,9 @@ comment on constraint policy_decide_again_after_check on policy is
   'decide_again_after has to be between 0 and 100 years';
 comment on constraint policy_notify_resolved_check on policy is
   'notify_resolved and notify_resolved_since go together';
+comment on constraint policy_receiver_knows_resolved_check on policy is
+  'the notifications backend drops messages about resolved issues until the event type '
+  'resolved-recommendation is registered there; set receiver_knows_resolved once it is';
 
 comment on table filter_result is
   'what the filter of a policy says about a version of rule content; worked out once, when either is '

@@ -161,6 +161,8 @@ function logFailures(target: Target, outcomes: Outcome[], rows: readonly Address
             ),
             attempt,
           };
-    log.warn({ ...which, failure, error }, permanent ? "delivery given up" : "delivery failed");
+    // settle_notifications() splits what can be split
+    const ended = permanent && !first.too_large ? "delivery given up" : "delivery failed";
+    log.warn({ ...which, failure, error }, first.too_large ? "message is too large" : ended);
   }
 }

@@ -59,6 +59,7 @@ test("settings are texts, numbers and lists; an empty one is cleared where that 
     ],
     ...["allowed_clusters= c,d", "blocked_clusters=e", "spacing=2 hours", "likelihood_threshold=1"],
     ...["flapping_occurrences=3", "flapping_window=6 hours", "flapping_action=damp", "notify_resolved=true"],
+    "receiver_knows_resolved=true",
   );
   assert.partialDeepStrictEqual(await shown(), {
     max_events: 5,

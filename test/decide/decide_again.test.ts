@@ -152,7 +152,7 @@ test("a claim of which nothing is left takes the next ones", () =>
 
 test("a problem of which nobody was notified is withdrawn together with its resolution", () =>
   withContent(async (db) => {
-    await setScopedPolicy(db, {}, { notify_resolved: true }, "2026-02-01");
+    await setScopedPolicy(db, {}, { notify_resolved: true, receiver_knows_resolved: true }, "2026-02-01");
     await report(db, 0, "disk");
     await report(db, 8);
     assert.deepEqual(await claimed(db, 10), []);
@@ -164,7 +164,7 @@ test("a problem of which nobody was notified is withdrawn together with its reso
 
 test("a resolution that waited while its problem came back is withdrawn", () =>
   withContent(async (db) => {
-    await setScopedPolicy(db, {}, { notify_resolved: true }, "2026-02-01");
+    await setScopedPolicy(db, {}, { notify_resolved: true, receiver_knows_resolved: true }, "2026-02-01");
     await report(db, 0, "disk");
     await settle(db, [delivered(await claimOne(db, at(0)))], at(0));
     await report(db, 1);
@@ -176,7 +176,7 @@ test("a resolution that waited while its problem came back is withdrawn", () =>
 for (const [what, outcome] of Object.entries({ "waits for its retry": failed, "is out": undefined }))
   test(`a message is not handed out while an earlier one about its cluster ${what}, others are`, () =>
     withContent(async (db) => {
-      await setScopedPolicy(db, {}, { notify_resolved: true }, "2026-02-01");
+      await setScopedPolicy(db, {}, { notify_resolved: true, receiver_knows_resolved: true }, "2026-02-01");
       await report(db, 0, "disk");
       const first = await claimOne(db, at(0));
       const settled = outcome && (await settle(db, [outcome(first, { retry_after_ms: 240_000 })], at(0)));

@@ -144,7 +144,7 @@ test("an issue that flaps and goes is notified as resolved when it has calmed do
       assert.equal(await state(db, cluster, at(5)), "resolved");
       assert.deepEqual(await decisions(db, cluster, at(6)), { "disk|KEY": "notify" });
     },
-    { notify_resolved: true },
+    { notify_resolved: true, receiver_knows_resolved: true },
   ));
 
 test("the sweep asks again when damping ends, once, for clusters that reported within a day", () =>

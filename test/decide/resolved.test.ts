@@ -27,7 +27,12 @@ const at = (hour: number) => `2026-03-01T${String(hour).padStart(2, "0")}:00:00Z
 const withResolved = (work: (db: PoolClient) => Promise<void>, settings = {}) =>
   rolledBack(database.pool, async (db) => {
     await loadContent(db, ["disk", "net", "cpu", someContent("low", { impact: 1, likelihood: 1 })]);
-    await setScopedPolicy(db, {}, { notify_resolved: true, ...settings }, "2026-02-01");
+    await setScopedPolicy(
+      db,
+      {},
+      { notify_resolved: true, receiver_knows_resolved: true, ...settings },
+      "2026-02-01",
+    );
     await work(db);
   });
 
@@ -99,7 +104,7 @@ test("without notify_resolved nothing is notified, and what went until it was se
       const open = Object.keys(await decisions(db, cluster, at(2)));
       assert.deepEqual(open.sort(), ["cpu|KEY", "net|KEY"]);
       await report(db, 3, "cpu");
-      await setScopedPolicy(db, {}, { notify_resolved: true }, at(3)); // net is known to be gone since this very moment
+      await setScopedPolicy(db, {}, { notify_resolved: true, receiver_knows_resolved: true }, at(3)); // net is known to be gone since this very moment
       await report(db, 4);
       assert.deepEqual(await messages(db), ["there: cpu disk net", "gone: cpu"]);
     },
@@ -123,7 +128,12 @@ test("a change of another setting does not begin anew; switching off and on does
     await report(db, 6);
     assert.deepEqual(await messages(db), ["there: disk net", "gone: disk", "gone: net"]);
     await setScopedPolicy(db, { org: 1 }, { notify_resolved: false }, at(7));
-    const again = await setScopedPolicy(db, { org: 1 }, { notify_resolved: true }, at(8));
+    const again = await setScopedPolicy(
+      db,
+      { org: 1 },
+      { notify_resolved: true, receiver_knows_resolved: true },
+      at(8),
+    );
     assert.equal(again.notify_resolved_since, at(8));
   }));
 

@@ -30,7 +30,12 @@ const at = (hour: number) => `2026-03-01T${String(hour).padStart(2, "0")}:00:00Z
 const withResolved = (work: (db: PoolClient) => Promise<void>, settings = {}) =>
   rolledBack(database.pool, async (db) => {
     await loadContent(db, ["disk", "net", "cpu", someContent("low", { impact: 1, likelihood: 1 })]);
-    await setScopedPolicy(db, {}, { notify_resolved: true, ...settings }, "2026-02-01");
+    await setScopedPolicy(
+      db,
+      {},
+      { notify_resolved: true, receiver_knows_resolved: true, ...settings },
+      "2026-02-01",
+    );
     await work(db);
   });
 

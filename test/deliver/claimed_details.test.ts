@@ -10,6 +10,7 @@ import {
   delivered,
   loadContent,
   type Row,
+  rows,
   settle,
   value,
 } from "../support/builders.ts";
@@ -67,7 +68,12 @@ async function claimedDetails(db: PoolClient, hour: number): Promise<unknown[][]
 const inTransaction = (work: (db: PoolClient) => Promise<void>) =>
   rolledBack(database.pool, async (db) => {
     await loadContent(db, ["disk", "net"]);
-    await setScopedPolicy(db, {}, { notify_resolved: true, decide_again_after: "1 year" }, "2026-02-01");
+    await setScopedPolicy(
+      db,
+      {},
+      { notify_resolved: true, receiver_knows_resolved: true, decide_again_after: "1 year" },
+      "2026-02-01",
+    );
     await work(db);
   });
 
@@ -174,4 +180,62 @@ test("what came back and went again has the details of that time, or none", () =
     await db.query("rollback to savepoint decided");
     await db.query("delete from new_reports where updated_at = $1", [at(3)]);
     assert.deepEqual(await claimedDetails(db, 5), [[1], [null]], "not of the time before");
+  }));
+
+test("a report is read once for all the messages of a claim about it, also of what is gone", () =>
+  inTransaction(async (db) => {
+    const rules = ["disk", "net", "memory", "nodes", "quota"];
+    const reads = async () =>
+      Number(
+        await value(
+          db,
+          "select sum(calls) from pg_stat_xact_user_functions where funcname = 'readable_report'",
+        ),
+      );
+    await loadContent(db, rules);
+    await setScopedPolicy(db, {}, { max_events: 1 }, "2026-02-02");
+    await db.query("set local track_functions = 'all'");
+    const all = reportOf(Object.fromEntries(rules.map((rule) => [rule, rule])));
+    await arrive(db, [1, reportOf({ disk: "earlier" })], [2, all]);
+    await decideDue(db, at(2));
+    let before = await reads();
+    assert.deepEqual((await claimedDetails(db, 2)).flat().sort(), [...rules].sort());
+    assert.equal((await reads()) - before, 1);
+
+    await arrive(db, [3, reportOf({ disk: "last" })], [4, reportOf({})]);
+    await decideDue(db, at(4));
+    before = await reads();
+    const gone = (await claimedDetails(db, 4)).flat().sort();
+    assert.deepEqual(gone, ["last", ...rules.filter((rule) => rule !== "disk")].sort());
+    assert.equal((await reads()) - before, 2);
+  }));
+
+test("a claim looks up what waits of a cluster, whatever has been sent about it before", () =>
+  inTransaction(async (db) => {
+    const touched = async () => {
+      const [plan] = await rows(
+        db,
+        `explain (analyze, buffers, format json)
+         select * from ccx.claim_due('notifications backend', 10, '2 minutes', '${at(2)}')`,
+      );
+      const buffers =
+        JSON.stringify(plan)
+          .match(/"Shared (?:Hit|Read) Blocks":(\d+)/g)
+          ?.slice(0, 2) ?? [];
+      return buffers.reduce((sum, found) => sum + Number(found.split(":")[1]), 0);
+    };
+    await arrive(db, [1, reportOf({ disk: 1 })]);
+    await decideDue(db, at(1));
+    await db.query("savepoint decided");
+    const alone = await touched();
+    await db.query("rollback to savepoint decided");
+    await db.query(
+      `insert into notification (target_id, org_id, account_number, cluster, updated_at, decided_at, state,
+         ended_at, next_attempt_at)
+       select n.target_id, n.org_id, 0, n.cluster, n.updated_at, n.decided_at - nth * interval '1 hour', 'sent',
+         n.decided_at, n.decided_at
+       from notification n cross join generate_series(1, 1000) nth where n.cluster = $1`,
+      [cluster],
+    );
+    assert.ok((await touched()) < alone + 50, "it reads what has been sent");
   }));

@@ -262,7 +262,12 @@ test("a message that was given up and got through after all does not tell what i
 
 test("what cannot be notified as gone is tried again after 24 hours, too", () =>
   inTransaction(async (db) => {
-    await setScopedPolicy(db, {}, { notify_resolved: true }, at(1, "00:00:00"));
+    await setScopedPolicy(
+      db,
+      {},
+      { notify_resolved: true, receiver_knows_resolved: true },
+      at(1, "00:00:00"),
+    );
     await report(db, at(1, "10:00:00"), "disk", "net");
     await deliver(db, at(1, "10:00:00"));
     await report(db, at(1, "11:00:00"));
@@ -308,4 +313,71 @@ test("an error of any length is cut, one that names no issue of the message is p
       { length: 1_000 },
     ]);
     assert.deepEqual(await ledger(db), ["disk", "not net"]);
+  }));
+
+/**
+ * Delivers until nothing is due, to a receiver that takes so many issues at once, and none of these rules;
+ * returns the rules of each message that got through.
+ */
+async function deliverWithin(db: PoolClient, when: string, most: number, ...huge: string[]) {
+  const messages: string[][] = [];
+  for (let due = await claim(db, when); due.length > 0; due = await claim(db, when)) {
+    const outcomes = due.map((message) => {
+      const rules = (message.issues as Row[]).map(
+        ({ component }) => String(component).split(".").at(-2) ?? "",
+      );
+      const fits = rules.length <= most && !rules.some((rule) => huge.includes(rule));
+      if (fits) messages.push(rules);
+      return fits
+        ? delivered(outcomeOf(message))
+        : failed(outcomeOf(message), {
+            ...{ failure: "client", error: "too large", permanent: true },
+            ...{ too_large: true, not_stored: true },
+          });
+    });
+    await settle(db, outcomes, when);
+  }
+  return messages;
+}
+
+test("a message that is too large is split until it fits, and every issue is notified once, the gravest first", () =>
+  inTransaction(async (db) => {
+    const names = Array.from({ length: 13 }, (_, nth) => `rule${nth}`);
+    const grave = names.map((name, nth) => someContent(name, nth === 7 ? { impact: 4, likelihood: 4 } : {}));
+    await loadContent(db, grave, "2020-06-01T00:00:00Z");
+    await setScopedPolicy(db, {}, { notify_resolved: true, receiver_knows_resolved: true }, "2026-02-01");
+    await report(db, at(1), ...names);
+    const messages = await deliverWithin(db, at(1, "12:00:01"), 3);
+    assert.deepEqual(messages.flat().sort(), [...names].sort());
+    assert.ok(messages.some(([first]) => first === "rule7"));
+    assert.deepEqual(await rows(db, "select distinct state, failure from notification"), [
+      { state: "sent", failure: "client" },
+      { state: "sent", failure: null },
+    ]);
+    assert.deepEqual(await ledger(db), [...names].sort());
+    assert.equal(await value(db, "select count(*)::integer from reported where state = 1"), 1);
+    const opened = "select count(*)::integer from circuit where failures > 0 or opened_at is not null";
+    assert.equal(await value(db, opened), 0);
+
+    await report(db, at(2));
+    const gone = await deliverWithin(db, at(2, "12:00:01"), 1);
+    assert.deepEqual(gone.flat().sort(), [...names].sort());
+  }));
+
+test("an issue that does not fit alone is dead and held with the error; the others of its message get through", () =>
+  inTransaction(async (db) => {
+    await report(db, at(1), "disk", "net");
+    assert.deepEqual(await deliverWithin(db, at(1, "12:00:00"), 9, "net"), [["disk"]]);
+    assert.deepEqual(await ledger(db), ["disk", "not net"]);
+    assert.equal(await value(db, "select failure from dead_letter"), "client");
+    assert.deepEqual(await renderFailed(db, at(1, "13:00:00")), { ...held, render_error: "too large" });
+    assert.equal((await report(db, at(1, "14:00:00"), "disk", "net")).notifications, 0);
+  }));
+
+test("a replay that is too large is split as well", () =>
+  inTransaction(async (db) => {
+    await report(db, at(1), "disk", "net");
+    await deliverWithin(db, at(1, "12:00:01"), 9);
+    await db.query("select replay($1, $2, at => $3)", [at(1, "00:00:00"), at(2, "00:00:00"), at(2)]);
+    assert.deepEqual((await deliverWithin(db, at(2, "12:00:01"), 1)).flat().sort(), ["disk", "net"]);
   }));

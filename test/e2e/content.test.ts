@@ -51,10 +51,7 @@ scenario("a rule's impact is changed while the service runs, and the decision wi
 
   await load(scene, { disk: { impact: "Critical", likelihood: 4, description: "{{=pydata.missing}}!" } });
   const [notified] = await scene.topics.received.take(1);
-  assert.deepEqual(
-    [notified?.cluster, notified?.severity, notified?.titles],
-    [cluster, "CRITICAL", ["undefined!"]],
-  );
+  assert.deepEqual([notified?.cluster, notified?.risk, notified?.titles], [cluster, 4, ["undefined!"]]);
   await scene.quiet();
   assert.equal(await said(), "cooldown");
   assert.equal(service.said("running").length, 1);
@@ -78,7 +75,7 @@ scenario(
         ["disk is wrong", "Node n1 is slow"],
       ],
     );
-    assert.equal(notified?.severity, "IMPORTANT", "of those that are notified");
+    assert.equal(notified?.risk, 3, "of those that are notified");
     const summaries = () =>
       entries(scene)
         .map(({ summary }) => summary)

@@ -32,7 +32,7 @@ scenario("the same report twice makes one notification", {}, async (scene) => {
   const [notified] = await scene.topics.received.take(1);
   assert.deepEqual(notified?.issues, [issueOf("bug")]);
   assert.deepEqual([notified?.key, notified?.cluster, notified?.org], [cluster, cluster, "11789772"]);
-  assert.equal(notified?.severity, "CRITICAL");
+  assert.equal(notified?.risk, 4);
   assert.deepEqual(await explained(scene, cluster, backend), { [issueOf("bug")]: ["cooldown"] });
   const reported = await scene.rows(
     "select state, report <> '' as has_report from reported where event_type_id = 1 order by notified_at",
@@ -130,7 +130,7 @@ scenario(
     ]);
     const [notified] = await scene.topics.received.take(1);
     assert.deepEqual(notified?.issues, [issueOf("tutorial")]);
-    assert.equal(notified?.severity, "LOW");
+    assert.equal(notified?.risk, 1);
   },
 );
 

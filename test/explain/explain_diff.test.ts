@@ -174,7 +174,12 @@ test("the times at which an issue may be notified again are compared, too", () =
 test("what is to be notified as gone has no decision without the policy that asks for it", () =>
   rolledBack(database.pool, async (db) => {
     await aScene(db);
-    await setScopedPolicy(db, { org: 1 }, { notify_resolved: true }, "2026-02-01");
+    await setScopedPolicy(
+      db,
+      { org: 1 },
+      { notify_resolved: true, receiver_knows_resolved: true },
+      "2026-02-01",
+    );
     await db.query(
       `insert into new_reports (org_id, cluster, updated_at, report, received_at)
        values (1, 'cluster-1', now() - interval '1 minute', '{"reports": []}', now() - interval '1 minute')`,

@@ -97,7 +97,12 @@ test(`explain says what is notified next, and for every time in the past what wa
     await rolledBack(database.pool, async (db) => {
       const past: { at: string; decided: Cluster[]; answered: Answer[] }[] = [];
       await loadContent(db, randomContent(random), "2026-02-01");
-      const everything = { enabled: true, required_tags: [], notify_resolved: true };
+      const everything = {
+        enabled: true,
+        required_tags: [],
+        notify_resolved: true,
+        receiver_knows_resolved: true,
+      };
       await setScopedPolicy(db, { target: serviceLog }, everything, "2026-02-01");
       for (let step = 1; step <= steps; step++) {
         const [at, what] = [hour(step), `history ${history}, step ${step} of SEED=${seed}`];

@@ -151,7 +151,7 @@ test("it counts what appears and goes, and what flaps now by the target's policy
 test("what was given up, or notified as gone, does not count as notified", () =>
   rolledBack(database.pool, async (db) => {
     await loadContent(db, ["disk"]);
-    await setScopedPolicy(db, {}, { notify_resolved: true }, "2026-02-01");
+    await setScopedPolicy(db, {}, { notify_resolved: true, receiver_knows_resolved: true }, "2026-02-01");
     const [gone, dead] = [aCluster(), aCluster()];
     await history(db, [[10, gone, ["disk"]]]);
     await settle(db, [delivered(await claimOne(db, ago(10)))], ago(10));

@@ -51,7 +51,10 @@ const settings: [change: Row, why: [code: string, sentence: RegExp]][] = [
   [{ spacing: null }, ["NTP05", /the setting spacing cannot be empty/]],
   [
     { colour: 1 },
-    ["NTP09", /a policy has no setting "colour"; the settings are: enabled, .*filter.*, notify_resolved/],
+    [
+      "NTP09",
+      /a policy has no setting "colour"; the settings are: enabled, .*filter.*, notify_resolved, receiver_knows_resolved/,
+    ],
   ],
   [{ flapping_occurrences: 1 }, ["NTP06", /flapping_occurrences is a number from 2 to 1000/]],
   [{ flapping_occurrences: 1001 }, ["NTP06", /flapping_occurrences is a number from 2 to 1000/]],
@@ -65,6 +68,10 @@ const settings: [change: Row, why: [code: string, sentence: RegExp]][] = [
   [{ flapping_window: null }, ["NTP05", /the setting flapping_window cannot be empty/]],
   [{ flapping_action: "hide" }, ["NTP06", /flapping_action is notify or damp/]],
   [{ flapping_action: null }, ["NTP05", /the setting flapping_action cannot be empty/]],
+  [
+    { notify_resolved: true },
+    ["NTP06", /.+ drops messages about resolved issues until .+ receiver_knows_resolved once it is/],
+  ],
   [{ notify_resolved: null }, ["NTP05", /the setting notify_resolved cannot be empty/]],
   [{ notify_resolved_since: "2026-01-01" }, ["NTP09", /a policy has no setting "notify_resolved_since".+/]],
   [{ id: 9 }, ["NTP09", /a policy has no setting "id"; the settings are: .+/]],

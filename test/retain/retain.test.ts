@@ -142,7 +142,12 @@ test("a day is held while a message about an issue that went waits for a report 
   rolledBack(database.pool, async (db) => {
     const cluster = await oldMessage(db);
     await settle(db, [delivered(await claimOne(db, "2026-03-01T12:01:00Z"))], "2026-03-01T12:02:00Z");
-    await setPolicy(db, notificationsBackend, { notify_resolved: true }, "2026-03-01T13:00:00Z");
+    await setPolicy(
+      db,
+      notificationsBackend,
+      { notify_resolved: true, receiver_knows_resolved: true },
+      "2026-03-01T13:00:00Z",
+    );
     await ensure(db, "2026-03-09");
     await reportAndDecide(db, cluster, "2026-03-09T12:00:00Z", []);
     assert.equal(await value(db, "select count(*)::integer from notification where state = 'pending'"), 1);

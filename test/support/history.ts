@@ -34,7 +34,8 @@ function someSettings(random: Random): Row {
     flapping_action: pick(random, ["notify", "damp"]),
     notify_resolved: below(random, 3) > 0,
   };
-  return Object.fromEntries(Object.entries(all).filter(() => below(random, 3) === 0));
+  const set = Object.entries(all).filter(() => below(random, 3) === 0);
+  return { ...Object.fromEntries(set), receiver_knows_resolved: true };
 }
 
 export const randomContent = (random: Random): Row[] =>
@@ -100,7 +101,7 @@ async function deliveryEnds(db: PoolClient, random: Random, at: string): Promise
     message.id,
     at,
   ]);
-  await settle(db, [{ ...message, sent: below(random, 2) === 0, permanent: true, too_large: true }], at);
+  await settle(db, [{ ...message, sent: below(random, 2) === 0, permanent: true, failure: "schema" }], at);
 }
 
 /** One thing that happens, at `at`; refusals (a silence that is there already) are part of life. */

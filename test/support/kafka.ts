@@ -124,7 +124,8 @@ export type Notification = {
   key: string | undefined;
   cluster: string;
   org: string;
-  severity: string;
+  /** the highest total risk of its events */
+  risk: number;
   /** `rule|ERROR_KEY` of every event */
   issues: string[];
   /** what every event is called */
@@ -198,7 +199,7 @@ export class Notifications {
             key: key?.toString(),
             cluster: action.context.display_name,
             org: action.org_id,
-            severity: action.severity,
+            risk: Math.max(...action.events.map(({ payload }) => Number(payload.total_risk))),
             issues: action.events.map(({ payload }) => issueIn(payload.rule_url)),
             titles: action.events.map(({ payload }) => payload.rule_description),
             offset,
@@ -214,9 +215,8 @@ export class Notifications {
 type Action = {
   id: string;
   org_id: string;
-  severity: string;
   context: { display_name: string };
-  events: { payload: { rule_url: string; rule_description: string } }[];
+  events: { payload: { rule_url: string; rule_description: string; total_risk: string } }[];
 };
 
 /** `rule|ERROR_KEY` from a link such as …?first=ccx_rules_ocp|external|rules|x|report|ERROR_KEY */

@@ -40,7 +40,8 @@ function someSettings(random: Random, { resolved }: Traits): Row {
       ? { notify_resolved: oneIn(random, 2) }
       : { spacing: pick(random, ["0", "30 minutes", "3 hours"]) }),
   };
-  return Object.fromEntries(Object.entries(all).filter(() => oneIn(random, 3)));
+  const set = Object.entries(all).filter(() => oneIn(random, 3));
+  return { ...Object.fromEntries(set), receiver_knows_resolved: true };
 }
 
 const someScope = (random: Random) => ({

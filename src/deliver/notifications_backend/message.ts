@@ -25,17 +25,15 @@ function knownRisk(totalRisk: number | null): number {
 /**
  * Turns a claimed row into the notification of one cluster: one event per issue. Pure: the same row gives the
  * same bytes on every try, so that the receiver recognises a repetition by its id. The key keeps the messages
- * of a cluster in order. `resolved-recommendation` is ours: only a receiver that knows it should be asked for
- * it (policy notify_resolved). Contract: reference/anchors.md §2.2–2.6.
+ * of a cluster in order. There is no `severity`: the receiver works it out from the risks of the events, and
+ * knows none but CRITICAL for this event type. `resolved-recommendation` is sent only where a policy says that
+ * the receiver knows it (receiver_knows_resolved). Contract: reference/anchors.md §2.2–2.6.
  */
 export function buildNotificationMessage(
   row: RenderedNotification,
   urls: NotificationUrls,
 ): NotificationMessage {
   const cluster_id = row.cluster;
-  const gravest = row.issues.reduce((one, other) =>
-    knownRisk(other.total_risk) > knownRisk(one.total_risk) ? other : one,
-  );
   const action = {
     version: "2.0.0",
     id: row.message_id,
@@ -46,7 +44,6 @@ export function buildNotificationMessage(
     timestamp: row.first_tried_at,
     org_id: row.org_id,
     account_id: row.account_number === "0" ? null : row.account_number,
-    severity: gravest.severity,
     context: {
       display_name: cluster_id,
       host_url: fillUrl(urls.clusterUrl, { cluster_id }),

@@ -46,7 +46,6 @@ test("a claimed row becomes the message of the contract, field by field", () => 
     timestamp: "2026-08-22T10:15:30.123456Z",
     org_id: "1234567",
     account_id: null,
-    severity: "IMPORTANT",
     context: {
       display_name: cluster,
       host_url: `https://console.example.com/openshift/details/${cluster}#insights`,
@@ -72,18 +71,13 @@ test("every try of a row gives the same bytes", () => {
   assert.deepEqual(buildNotificationMessage(aRow({ attempt: 7 }), urls), first);
 });
 
-test("every issue is an event and the highest risk is the severity", () => {
-  const names = ["LOW", "MODERATE", "IMPORTANT", "CRITICAL"];
-  const risks = (...all: number[]) =>
-    built({}, ...all.map((total_risk) => ({ total_risk, severity: names[total_risk - 1] ?? "" })));
-  const action = risks(1, 4, 2);
+test("every issue is an event with its risk, from which the receiver works out the severity", () => {
+  const action = built({}, ...[1, 4, 2].map((total_risk) => ({ total_risk })));
   assert.deepEqual(
     action.events.map((event: { payload: { total_risk: string } }) => event.payload.total_risk),
     ["1", "4", "2"],
   );
-  assert.equal(action.severity, "CRITICAL");
-  assert.equal(risks(2).severity, "MODERATE");
-  assert.equal(risks(1).severity, "LOW");
+  assert.equal("severity" in action, false);
 });
 
 test("an unknown risk counts as the lowest, one outside the scale as its end", () => {

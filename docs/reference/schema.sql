@@ -64,7 +64,7 @@ create type explanation as (
   error_key text,
   -- notify or hold
   decision text,
-  -- every reason that holds it: target_disabled, policy_disabled, no_content, inactive, below_threshold, filtered, missing_tag, render_failed, cluster_not_allowed, cluster_blocked, silenced, acked, disabled, cooldown, spacing, flapping
+  -- every reason that holds it: target_disabled, policy_disabled, no_content, inactive, below_threshold, filtered, missing_tag, render_failed, cluster_not_allowed, cluster_blocked, silenced, acked, disabled, cooldown, spacing, flapping, stale_report
   reasons text[],
   -- 1 low to 4 critical; null without content
   total_risk smallint,
@@ -643,6 +643,8 @@ create table policy (
   flapping_window interval not null default '1 day'::interval,
   -- notify: flapping issues are notified like others; damp: they are held while they flap
   flapping_action text not null default 'notify'::text,
+  -- while the newest report of a cluster is older, nothing of it is notified; null: however old it is
+  max_report_age interval default '24:00:00'::interval,
   -- true: an issue that was notified and went is notified as resolved
   notify_resolved boolean not null default false,
   -- since when notify_resolved is set; what went before is not notified
@@ -670,6 +672,7 @@ create table policy (
   constraint policy_impact_threshold_check CHECK (impact_threshold >= 0 AND impact_threshold <= 4),
   constraint policy_likelihood_threshold_check CHECK (likelihood_threshold >= 0 AND likelihood_threshold <= 4),
   constraint policy_max_events_check CHECK (max_events >= 1 AND max_events <= 1000),
+  constraint policy_max_report_age_check CHECK (max_report_age >= '00:01:00'::interval AND max_report_age <= '100 years'::interval),
   constraint policy_notify_resolved_check CHECK (notify_resolved = (notify_resolved_since IS NOT NULL)),
   constraint policy_org_id_check CHECK (org_id > 0),
   constraint policy_reason_check CHECK (length(btrim(reason)) >= 5),
@@ -1334,7 +1337,7 @@ view explain_notification with (security_invoker=true) (
   error_key text,
   -- notify or hold
   decision text,
-  -- every reason that holds it: target_disabled, policy_disabled, no_content, inactive, below_threshold, filtered, missing_tag, render_failed, cluster_not_allowed, cluster_blocked, silenced, acked, disabled, cooldown, spacing, flapping
+  -- every reason that holds it: target_disabled, policy_disabled, no_content, inactive, below_threshold, filtered, missing_tag, render_failed, cluster_not_allowed, cluster_blocked, silenced, acked, disabled, cooldown, spacing, flapping, stale_report
   reasons text[],
   -- 1 low to 4 critical; null without content
   total_risk smallint,
@@ -1501,7 +1504,9 @@ view policies with (security_invoker=true) (
   -- from when it is in force
   since timestamp with time zone,
   -- number of the version, as in explain_notification
-  policy_id bigint
+  policy_id bigint,
+  -- while the newest report of a cluster is older, nothing of it is notified; null: however old it is
+  max_report_age interval
 );
 
 -- Every version of every policy, past, present and planned, with who made it and why.
@@ -1557,7 +1562,9 @@ view policy_history with (security_invoker=true) (
   -- why it was ended
   end_reason text,
   -- number of the version, as in explain_notification
-  policy_id bigint
+  policy_id bigint,
+  -- while the newest report of a cluster is older, nothing of it is notified; null: however old it is
+  max_report_age interval
 );
 
 -- Clusters that are not decided on yet, since more messages of the partition of their report were known to follow and may say otherwise.
@@ -2030,8 +2037,8 @@ function ccx.hit_details(report jsonb)
   returns TABLE(component text, error_key text, details jsonb)
   language sql immutable parallel safe;
 
--- Every reason that holds an issue of a cluster, none for notify, given what its policy says, when it was last notified, when its cluster last got a message, and what else holds it until when.
-function ccx.hold_reasons(at timestamp with time zone, policy_reasons text[], policy policy, cluster text, occurrence integer, is_open boolean, notified_at timestamp with time zone, message_at timestamp with time zone, flapping_until timestamp with time zone, unrendered_until timestamp with time zone, silence_id bigint, acked_by bigint, disabled_by bigint)
+-- Every reason that holds an issue of a cluster, none for notify, given what its policy says, when it was last notified, when its cluster last got a message, what else holds it until when, and when it reported.
+function ccx.hold_reasons(at timestamp with time zone, policy_reasons text[], policy policy, cluster text, occurrence integer, is_open boolean, notified_at timestamp with time zone, message_at timestamp with time zone, flapping_until timestamp with time zone, unrendered_until timestamp with time zone, silence_id bigint, acked_by bigint, disabled_by bigint, reported_at timestamp with time zone)
   returns TABLE(reasons text[], qualifies boolean, issue_state text, next_eligible_at timestamp with time zone)
   language sql immutable parallel safe;
 

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:f965cc740551588704967557407fdeb5789a4ae3
+--! Hash: sha1:4b2972a370744fcd105114910b84e11e60f9e970
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -439,6 +439,8 @@ create table policy (
   flapping_window interval not null default '1 day'
     check (flapping_window between interval '1 second' and interval '100 years'),
   flapping_action text not null default 'notify' check (flapping_action in ('notify', 'damp')),
+  max_report_age interval default '24 hours'
+    check (max_report_age between interval '1 minute' and interval '100 years'),
   notify_resolved boolean not null default false,
   notify_resolved_since timestamptz,
   validity tstzrange not null check (not isempty(validity)),

@@ -183,7 +183,10 @@ as $$
         from hold_reasons(
           r.moment, v.reasons, v.policy, r.cluster, o.occurrence, true, r.notified_at, r.message_at,
             held.flapping_until, upper(unrendered.held_period),
-          held.silence_id, held.acked_by, held.disabled_by) answer
+          held.silence_id, held.acked_by, held.disabled_by,
+          -- an issue that appeared within that time has a report that is not older
+          case when add_in_utc(o.opened_at, (v.policy).max_report_age) < r.moment
+            then newest_report_at(r.org_id, r.cluster, r.moment) end) answer
         offset 0
       ) h
       cross join lateral (

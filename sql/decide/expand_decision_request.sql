@@ -1,6 +1,8 @@
 -- A request may concern a million clusters: so many at a time, in the order of their names, and only while
 -- few wait, so that reports that come in are not kept waiting behind it.
-create or replace function ccx.expand_decision_request(batch_size integer, at timestamptz) returns integer
+create or replace function ccx.expand_decision_request(
+  batch_size integer, at timestamptz default clock_timestamp()
+) returns integer
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$

@@ -29,7 +29,7 @@ export type Waiting = z.infer<typeof waiting>;
 
 /** Lets the next clusters of a request wait for a decision, unless so many wait already. */
 export const expandRequests = (db: Db, batchSize: number): Promise<void> =>
-  call(db, "select ccx.expand_decision_request($1, clock_timestamp())", [batchSize]);
+  call(db, "select ccx.expand_decision_request($1)", [batchSize]);
 
 /** The clusters that wait longest, at most so many. */
 export const waitingClusters = (db: Db, limit: number): Promise<Waiting[]> =>
@@ -37,11 +37,12 @@ export const waitingClusters = (db: Db, limit: number): Promise<Waiting[]> =>
 
 /** Decides for these clusters only, as far as they still wait. */
 export const decideFor = (db: Db, clusters: Waiting[]): Promise<Decided> =>
-  rowOf(db, decided, "select clusters, notifications, notified, held from ccx.decide_due($1, null, $2, $3)", [
-    clusters.length,
-    clusters.map(({ org_id }) => org_id),
-    clusters.map(({ cluster }) => cluster),
-  ]);
+  rowOf(
+    db,
+    decided,
+    "select clusters, notifications, notified, held from ccx.decide_due($1, only_orgs => $2, only_clusters => $3)",
+    [clusters.length, clusters.map(({ org_id }) => org_id), clusters.map(({ cluster }) => cluster)],
+  );
 
 /** Puts a cluster aside whose decision fails; returns how many tries have failed, 0: it waits no more. */
 export const putAside = async (db: Db, { org_id, cluster }: Waiting, reason: string): Promise<number> =>

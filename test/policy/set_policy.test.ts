@@ -136,6 +136,9 @@ test("what cannot be is refused with a sentence and changes nothing", () =>
     await refuse("NTP06", { max_events: 0 });
     await refuse("NTP06", { max_events: 1001 });
     await refuse("NTP06", { required_tags: [null] });
+    await refuse("NTP06", { storm_share: 0 });
+    await refuse("NTP06", { storm_share: 1.01 });
+    await refuse("NTP06", { storm_minimum: 0 });
     await refuse("NTP06", { max_report_age: "59 seconds" });
     await refuse("NTP06", { max_report_age: "101 years" });
     await refuse("NTP10", { max_report_age: "24" });

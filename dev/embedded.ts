@@ -62,6 +62,10 @@ export async function prepareDatabase(databaseUrl: string, log: Logger): Promise
     await pool.query(
       "select set_policy('service log', '{\"enabled\": true}', 'the embedded stack has a stand-in for it')",
     );
+    // everything is new here, and nobody gets a message
+    await pool.query(
+      "select set_policy(name, '{\"storm_share\": null}', 'everything is new', clock_timestamp()) from event_targets",
+    );
   } finally {
     await pool.end();
   }

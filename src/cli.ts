@@ -13,6 +13,7 @@ import { addRetentionCommands } from "./cli/retention.ts";
 import { addSilenceCommands } from "./cli/silence.ts";
 import { addStatusCommand } from "./cli/status.ts";
 import { isStop, stopSignal } from "./cli/stop.ts";
+import { addStormCommands } from "./cli/storm.ts";
 import { addStuckCommands } from "./cli/stuck.ts";
 import { withItsOption } from "./cli/which_option.ts";
 import { describeConfig, requireKeys } from "./config/config.ts";
@@ -121,6 +122,7 @@ export async function main(argv: string[]): Promise<void> {
   addContentCommands(program, context);
   addExplainCommands(program, context);
   addSilenceCommands(program, context);
+  addStormCommands(program, context);
   addStuckCommands(program, context);
   addAckCommands(program, context);
   addPolicyCommands(program, context);

@@ -5,6 +5,7 @@ import { isStop } from "../../src/cli/stop.ts";
 import { report } from "../../src/cli.ts";
 import { loadConfig } from "../../src/config/config.ts";
 import { ConfigurationError } from "../../src/errors.ts";
+import { passOnUnreadable } from "../../src/kafka/fetched.ts";
 import { createLogger, type Logger } from "../../src/log.ts";
 import { run } from "../../src/run.ts";
 import { createDatabase, createTopics, embed, prepareDatabase } from "../embedded.ts";
@@ -26,6 +27,8 @@ const stop = new AbortController();
 async function demo(): Promise<void> {
   const options = readOptions();
   if (!options) return;
+  // before the demo's own consumer fetches, which may be before the service's
+  passOnUnreadable();
   const log = createLogger(options.json ? "warn" : "error", pino.destination(2));
   const progress = new Progress(options.json);
 

@@ -64,7 +64,7 @@ create type explanation as (
   error_key text,
   -- notify or hold
   decision text,
-  -- every reason that holds it: target_disabled, policy_disabled, no_content, inactive, below_threshold, filtered, missing_tag, render_failed, cluster_not_allowed, cluster_blocked, silenced, acked, disabled, cooldown, spacing, flapping
+  -- every reason to hold it: target_disabled, policy_disabled, no_content, inactive, below_threshold, filtered, missing_tag, render_failed, cluster_not_allowed, cluster_blocked, silenced, acked, disabled, cooldown, spacing, flapping, stale_report, storm
   reasons text[],
   -- 1 low to 4 critical; null without content
   total_risk smallint,
@@ -322,7 +322,6 @@ create table consumer_offset (
   is_behind boolean not null default false,
   -- when a report of it was last stored; null: never
   stored_at timestamp with time zone,
-  constraint consumer_offset_pkey PRIMARY KEY (topic, partition)
   constraint consumer_offset_pkey PRIMARY KEY (topic, partition),
   constraint consumer_offset_next_offset_check CHECK (next_offset >= 0),
   constraint consumer_offset_partition_check CHECK (partition >= 0)
@@ -488,7 +487,7 @@ create table latest_report (
   constraint latest_report_pkey PRIMARY KEY (cluster, org_id)
 ) with (fillfactor=80);
 
--- new reports consumed from Kafka topic and stored to database in shrunk format
+-- new reports consumed from Kafka topic and stored to database in shrunk format; written by decide, ingest: import_reported() adds what only reported has
 create table new_reports (
   -- organization that owns the cluster (OrgID)
   org_id bigint not null,
@@ -593,6 +592,19 @@ create table notification_types (
 CREATE TRIGGER _010_guard BEFORE DELETE ON notification_types FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('other programs know these rows, a migration changes them');
 CREATE TRIGGER _011_guard BEFORE TRUNCATE ON notification_types FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_guard('other programs know these rows, a migration changes them');
 CREATE TRIGGER _012_guard BEFORE UPDATE ON notification_types FOR EACH ROW WHEN (old.* IS DISTINCT FROM new.*) EXECUTE FUNCTION ccx.tg_guard('other programs know these rows, a migration changes them');
+
+-- how many clusters each decision notified, by rule and in all, for the brake; the sweep deletes what is older than two hours; written by decide, ops
+create table notified_count (
+  -- the target
+  target_id integer not null,
+  -- the rule; null: all rules together
+  rule_name text,
+  -- how many clusters; rules that a person released do not count
+  clusters integer not null,
+  -- the time of the decision
+  counted_at timestamp with time zone not null
+);
+CREATE INDEX notified_count_counted_idx ON public.notified_count USING btree (counted_at);
 
 -- the ledger: which issue went into which notification; two live rows for one issue and target never overlap in their cooldown; written by decide, ledger: a decision that is taken again leaves issues out
 create table notified_issue (
@@ -707,6 +719,14 @@ create table policy (
   flapping_window interval not null default '1 day'::interval,
   -- notify: flapping issues are notified like others; damp: they are held while they flap
   flapping_action text not null default 'notify'::text,
+  -- while the newest report of a cluster is older, nothing of it is notified; null: however old it is
+  max_report_age interval default '24:00:00'::interval,
+  -- the brake: this share of the clusters that reported within a day, or storm_minimum if that is more, may be notified of one rule within an hour, and twice as many of all rules; null: no brake; the one of the target counts
+  storm_share numeric default 0.05,
+  -- so many clusters may be notified of one rule within an hour, however few report; the one of the target counts
+  storm_minimum integer not null default 1000,
+  -- the brake holds nothing before, for the first days of an installation; null: it always works
+  storm_from timestamp with time zone,
   -- true: an issue that was notified and went is notified as resolved
   notify_resolved boolean not null default false,
   -- since when notify_resolved is set; what went before is not notified
@@ -736,6 +756,7 @@ create table policy (
   constraint policy_impact_threshold_check CHECK (impact_threshold >= 0 AND impact_threshold <= 4),
   constraint policy_likelihood_threshold_check CHECK (likelihood_threshold >= 0 AND likelihood_threshold <= 4),
   constraint policy_max_events_check CHECK (max_events >= 1 AND max_events <= 1000),
+  constraint policy_max_report_age_check CHECK (max_report_age >= '00:01:00'::interval AND max_report_age <= '100 years'::interval),
   constraint policy_notify_resolved_check CHECK (notify_resolved = (notify_resolved_since IS NOT NULL)),
   constraint policy_org_id_check CHECK (org_id > 0),
   constraint policy_reason_check CHECK (length(btrim(reason)) >= 5),
@@ -744,6 +765,8 @@ create table policy (
   constraint policy_rule_name_check CHECK (rule_name = ccx.rule_name(rule_name) AND rule_name <> ''::text),
   constraint policy_severity_threshold_check CHECK (severity_threshold >= 0 AND severity_threshold <= 4),
   constraint policy_spacing_check CHECK (spacing >= '00:00:00'::interval AND spacing <= '100 years'::interval),
+  constraint policy_storm_minimum_check CHECK (storm_minimum >= 1 AND storm_minimum <= 1000000000),
+  constraint policy_storm_share_check CHECK (storm_share > 0::numeric AND storm_share <= 1::numeric),
   constraint policy_total_risk_threshold_check CHECK (total_risk_threshold >= 0 AND total_risk_threshold <= 4),
   constraint policy_validity_check CHECK (NOT isempty(validity)),
   constraint policy_one_in_force EXCLUDE USING gist (target_id WITH =, COALESCE(org_id, 0::bigint) WITH =, COALESCE(rule_name, ''::text) WITH =, validity WITH &&)
@@ -1051,6 +1074,34 @@ CREATE TRIGGER _010_guard BEFORE DELETE ON states FOR EACH ROW EXECUTE FUNCTION 
 CREATE TRIGGER _011_guard BEFORE TRUNCATE ON states FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_guard('other programs know these rows, a migration changes them');
 CREATE TRIGGER _012_guard BEFORE UPDATE ON states FOR EACH ROW WHEN (old.* IS DISTINCT FROM new.*) EXECUTE FUNCTION ccx.tg_guard('other programs know these rows, a migration changes them');
 
+-- times at which more clusters than the limit would have been notified within an hour: what went beyond it is held, until a person releases or drops it
+create table storm (
+  -- number of the storm
+  id bigint not null generated always as identity,
+  -- the target
+  target_id integer not null,
+  -- the rule that is held; null: everything for this target
+  rule_name text,
+  -- when the limit was met; decisions after that hold
+  began_at timestamp with time zone not null,
+  -- how many clusters might be notified within an hour
+  cluster_limit integer not null,
+  -- how many had been notified in that hour when it began
+  notified integer not null,
+  -- when somebody released or dropped it; null: it goes on
+  ended_at timestamp with time zone,
+  -- true: what waited was decided anew; false: it was dropped, and stays held until the issue goes
+  released boolean,
+  -- database user who did
+  ended_by text,
+  -- why
+  reason text,
+  constraint storm_pkey PRIMARY KEY (id),
+  constraint storm_target_id_fkey FOREIGN KEY (target_id) REFERENCES event_targets(id) ON DELETE CASCADE,
+  constraint storm_check CHECK (num_nulls(ended_at, released, ended_by, reason) = ANY (ARRAY[0, 4]))
+);
+CREATE UNIQUE INDEX storm_once ON public.storm USING btree (target_id, COALESCE(rule_name, ''::text)) WHERE (ended_at IS NULL);
+
 -- clusters whose decision fails, put aside so that it goes on for all others; tried again by and by, by hand with retry_stuck(), and with their next report; a decision that succeeds takes them out
 create table stuck_cluster (
   -- organization that owns the cluster
@@ -1078,6 +1129,10 @@ create table sweep_mark (
   only_row boolean not null default true,
   -- cooldowns that ended before this have been asked again
   cooldowns_until timestamp with time zone not null,
+  -- clusters that had reported in the day before they were counted; storm_share is a share of them
+  reporting_clusters integer not null default 0,
+  -- when they were counted
+  counted_at timestamp with time zone not null default '-infinity'::timestamp with time zone,
   constraint sweep_mark_pkey PRIMARY KEY (only_row),
   constraint sweep_mark_only_row_check CHECK (only_row)
 );
@@ -1429,7 +1484,7 @@ view explain_notification with (security_invoker=true) (
   error_key text,
   -- notify or hold
   decision text,
-  -- every reason that holds it: target_disabled, policy_disabled, no_content, inactive, below_threshold, filtered, missing_tag, render_failed, cluster_not_allowed, cluster_blocked, silenced, acked, disabled, cooldown, spacing, flapping
+  -- every reason to hold it: target_disabled, policy_disabled, no_content, inactive, below_threshold, filtered, missing_tag, render_failed, cluster_not_allowed, cluster_blocked, silenced, acked, disabled, cooldown, spacing, flapping, stale_report, storm
   reasons text[],
   -- 1 low to 4 critical; null without content
   total_risk smallint,
@@ -1762,7 +1817,9 @@ view policies with (security_invoker=true) (
   -- from when it is in force
   since timestamp with time zone,
   -- number of the version, as in explain_notification
-  policy_id bigint
+  policy_id bigint,
+  -- while the newest report of a cluster is older, nothing of it is notified; null: however old it is
+  max_report_age interval
 );
 
 -- Every version of every policy, past, present and planned, with who made it and why.
@@ -1818,7 +1875,9 @@ view policy_history with (security_invoker=true) (
   -- why it was ended
   end_reason text,
   -- number of the version, as in explain_notification
-  policy_id bigint
+  policy_id bigint,
+  -- while the newest report of a cluster is older, nothing of it is notified; null: however old it is
+  max_report_age interval
 );
 
 -- Clusters that are not decided on yet, since more messages of the partition of their report were known to follow and may say otherwise.
@@ -1831,6 +1890,8 @@ view postponed_decisions with (security_invoker=true) (
   waits_for text,
   -- when the decision is taken at the latest
   until timestamp with time zone
+);
+
 -- Rules and error keys that the latest load of content left out, because they do not conform. Their old versions stay in force; without one, their issues are held as no_content.
 view refused_content with (security_invoker=true) (
   -- bare name of the rule, as far as it can be stored
@@ -1919,6 +1980,32 @@ view status with (security_invoker=true) (
   detail text
 );
 
+-- Where the brake held notifications: which rule, how many clusters were notified, how many wait, since when.
+view storms with (security_invoker=true) (
+  -- number of the storm, for release_storm() and drop_storm()
+  id bigint,
+  -- the target
+  target text,
+  -- the rule that is held; null: everything for this target
+  rule_name text,
+  -- going on, released or dropped
+  state text,
+  -- since when it holds
+  began_at timestamp with time zone,
+  -- how many clusters might be notified within an hour
+  cluster_limit integer,
+  -- how many had been notified in that hour when it began
+  notified integer,
+  -- clusters that nothing else holds now; null: it does not go on
+  waiting bigint,
+  -- when somebody released or dropped it
+  ended_at timestamp with time zone,
+  -- database user who did
+  ended_by text,
+  -- why
+  reason text
+);
+
 -- Functions -------------------------------------------------------------------------------------------
 
 -- Agrees to the next load of content that content_guard would refuse, within this time; once. Returns until when.
@@ -1962,6 +2049,12 @@ function decide(target integer, at timestamp with time zone, clusters text[] DEF
   returns SETOF decision
   language sql stable parallel safe;
 
+-- Ends a storm: the issues that it named and that were open stay held until they go (unless their cooldown ran); what appears later is decided as ever. Raises NTW01 without a reason, NTW02 when no such storm goes on.
+function drop_storm(id bigint, reason text, at timestamp with time zone DEFAULT now())
+  returns storm
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Ends the policy that an organization or a rule has of its own; the wider one counts again.
 function end_policy(target text, reason text, at timestamp with time zone DEFAULT now(), org_id bigint DEFAULT NULL::bigint, rule text DEFAULT NULL::text)
   returns policy
@@ -1984,6 +2077,12 @@ function explain_report(org_id bigint, cluster text, updated_at timestamp with t
   returns TABLE(report_state text, target text, component text, error_key text, decided_at timestamp with time zone, decision text, reasons text[], issue_state text, last_notified_at timestamp with time zone, next_eligible_at timestamp with time zone, policy_id bigint, content_id bigint, silence_id bigint, acknowledgement_id bigint)
   language plpgsql stable
   set plan_cache_mode=force_custom_plan
+  set search_path=public, ccx, pg_temp;
+
+-- Makes what another service notified (rows of reported, state sent, within the longest cooldown) count as notified; returns how many messages and issues. To be called after rule content is loaded; again does no harm.
+function import_reported(at timestamp with time zone DEFAULT now())
+  returns TABLE(notifications integer, issues integer)
+  language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
 -- Takes over the whole rule content (objects with the columns of rule_content). refused: what the source holds but does not conform; its old versions stay. accepted: a person agrees to whatever it changes (content_guard).
@@ -2032,6 +2131,12 @@ function redrive(notification_ids bigint[], at timestamp with time zone DEFAULT 
 function rejected_messages(reason text DEFAULT NULL::text, topic text DEFAULT NULL::text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, ids bigint[] DEFAULT NULL::bigint[], positions text[] DEFAULT NULL::text[], stored boolean DEFAULT false)
   returns TABLE(id bigint, "position" text, received_at timestamp with time zone, reason text, org_id bigint, cluster text, bytes integer, attempts integer, stored_at timestamp with time zone, detail text)
   language sql stable parallel safe;
+
+-- Ends a storm: what it held is decided anew, by what counts then, and for a day the brake does not count the rule. Raises NTW01 without a reason, NTW02 when no such storm goes on.
+function release_storm(id bigint, reason text, at timestamp with time zone DEFAULT now())
+  returns storm
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
 
 -- Sends again what ended (sent or given up) in this stretch of time, under new ids (notification.replay_of); see preview_replay(). again: also what was replayed already. Returns how much goes to each target.
 function replay(started_at timestamp with time zone, stopped_at timestamp with time zone, target text DEFAULT NULL::text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, rule text DEFAULT NULL::text, again boolean DEFAULT false, at timestamp with time zone DEFAULT NULL::timestamp with time zone)
@@ -2133,6 +2238,12 @@ function ccx.backtest_steps(target integer, from_time timestamp with time zone, 
   set search_path=public, ccx, pg_temp
   set work_mem=64MB;
 
+-- Takes clusters (three arrays, position by position) out of a decision that would notify more of them than storm_share allows; they are due again, and a storm begins.
+function ccx.brake(at timestamp with time zone, INOUT orgs bigint[], INOUT names text[], INOUT by_report boolean[])
+  returns record
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- The first so many (null: all) decisions that the open transaction would change (explain_diff), with how many there are in all, and how many of them notify before and after.
 function ccx.changed_decisions(most integer DEFAULT NULL::integer)
   returns TABLE(target text, org_id bigint, cluster text, component text, error_key text, before text, after text, next_eligible_at_before timestamp with time zone, next_eligible_at timestamp with time zone, next_eligible text, total_decisions integer, total_notify_before integer, total_notify integer)
@@ -2215,6 +2326,18 @@ function ccx.cooldown_period(notified_at timestamp with time zone, cooldown inte
   returns tstzrange
   language sql immutable strict parallel safe;
 
+-- Counts the clusters that reported within a day, for the brake, and forgets what it counted hours ago.
+function ccx.count_fleet(at timestamp with time zone)
+  returns void
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Counts the clusters that a decision notifies, for the brake, where their target has one.
+function ccx.count_notified(issues ccx.issue_to_notify[], at timestamp with time zone)
+  returns void
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Asks decide() once more about claimed messages of one target that waited and are certainly not out; what is not to be notified any more leaves them. Returns those that are withdrawn, since nothing is left.
 function ccx.decide_again(notification_ids bigint[], at timestamp with time zone)
   returns bigint[]
@@ -2237,6 +2360,8 @@ function ccx.decide_due(batch_size integer, at timestamp with time zone DEFAULT 
 function ccx.delivery_times(ids bigint[])
   returns TABLE(seen_seconds double precision, decided_seconds double precision)
   language sql stable
+  set search_path=public, ccx, pg_temp;
+
 -- The details of the hits of a stored report as {component: {error key: details}}, for whoever looks up many of them; null when it has no hits.
 function ccx.details_by_hit(report text)
   returns TABLE(by_hit jsonb)
@@ -2263,6 +2388,12 @@ function ccx.due_rejected(batch_size integer, at timestamp with time zone DEFAUL
 function ccx.end_heartbeat(pool_id text)
   returns void
   language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Ends a storm, released or dropped, for this reason; its clusters are asked again. Raises NTW01, NTW02.
+function ccx.end_storm(id bigint, is_released boolean, reason text, at timestamp with time zone)
+  returns storm
+  language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
 -- Makes sure that new_reports or reported has a partition for this UTC day; true when it was made now, false also when others hold the table: the next call makes it.
@@ -2335,13 +2466,18 @@ function ccx.heartbeat(pool_id text, host text, pid integer, roles text[], versi
   language sql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Does a storm hold an occurrence of an issue of this rule, known since known_from and last notified at notified_at, at this time.
+function ccx.held_by_storm(target integer, rule_name text, known_from timestamp with time zone, notified_at timestamp with time zone, cooldown interval, at timestamp with time zone)
+  returns boolean
+  language sql stable parallel safe;
+
 -- The details of the hits of a report: what the templates of their content see as pydata; one row for each rule and error key.
 function ccx.hit_details(report jsonb)
   returns TABLE(component text, error_key text, details jsonb)
   language sql immutable parallel safe;
 
--- Every reason that holds an issue of a cluster, none for notify, given what its policy says, when it was last notified, when its cluster last got a message, and what else holds it until when.
-function ccx.hold_reasons(at timestamp with time zone, policy_reasons text[], policy policy, cluster text, occurrence integer, is_open boolean, notified_at timestamp with time zone, message_at timestamp with time zone, flapping_until timestamp with time zone, unrendered_until timestamp with time zone, silence_id bigint, acked_by bigint, disabled_by bigint)
+-- Every reason that holds an issue of a cluster, none for notify, given what its policy says, when it was last notified, when its cluster last got a message, what else holds it until when, when it reported, and whether a storm holds it.
+function ccx.hold_reasons(at timestamp with time zone, policy_reasons text[], policy policy, cluster text, occurrence integer, is_open boolean, notified_at timestamp with time zone, message_at timestamp with time zone, flapping_until timestamp with time zone, unrendered_until timestamp with time zone, silence_id bigint, acked_by bigint, disabled_by bigint, reported_at timestamp with time zone, in_storm boolean)
   returns TABLE(reasons text[], qualifies boolean, issue_state text, next_eligible_at timestamp with time zone)
   language sql immutable parallel safe;
 
@@ -2417,7 +2553,7 @@ function ccx.message_body(n notification, details jsonb)
   returns TABLE(issues jsonb)
   language sql stable parallel safe;
 
--- The error key that a person means: the one given, or the one behind the | of the rule; null: none. Raises NTC01 where both are given and differ.
+-- The error key that a person means: the one given, or the one behind the | of the rule; null: none. Raises NTC04 where both are given and differ.
 function ccx.named_key(rule text, error_key text)
   returns text
   language plpgsql immutable parallel safe
@@ -2455,6 +2591,12 @@ function ccx.next_rejected(after_id bigint, last_id bigint, batch_size integer, 
   returns TABLE(id bigint, kafka_offset bigint, value bytea)
   language sql stable parallel safe;
 
+-- Adds the issues that only these past reports had, as gone since the newest report of their cluster; what is known already is left alone.
+function ccx.note_past_issues(hits ccx.seen_hit[])
+  returns void
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Says in a NOTICE which of these names nobody knows: organization, cluster, rule (any spelling), error key, tag; null: not asked.
 function ccx.notice_unknown_names(org_id bigint, cluster text, rule text, error_key text, tag text)
   returns void
@@ -2465,6 +2607,12 @@ function ccx.notice_unknown_names(org_id bigint, cluster text, rule text, error_
 function ccx.notified_elsewhere(i notified_issue)
   returns boolean
   language sql stable parallel safe;
+
+-- How many clusters were notified in the hour before this time, by target and rule (null: all rules).
+function ccx.notified_lately(at timestamp with time zone)
+  returns TABLE(target_id integer, rule_name text, clusters integer)
+  language sql stable
+  set search_path=public, ccx, pg_temp;
 
 -- Why a day of new_reports or reported must not be dropped yet; null: nothing holds it.
 function ccx.partition_held_by(parent text, day date, at timestamp with time zone DEFAULT now())
@@ -2670,6 +2818,23 @@ function ccx.split_too_large(settled ccx.settled_notification[], at timestamp wi
 function ccx.store_reports(batch jsonb, from_offset bigint, at timestamp with time zone)
   returns TABLE(stored integer, replaced integer, unchanged integer)
   language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- How many clusters each target may be notified of within an hour, of one rule and in all; targets without a brake have no row.
+function ccx.storm_limits(at timestamp with time zone)
+  returns TABLE(target_id integer, rule_limit integer, target_limit integer)
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- Has somebody released a storm of this rule (null: of all rules) within a day: then the brake does not count it.
+function ccx.storm_released(target integer, rule_name text, at timestamp with time zone)
+  returns boolean
+  language sql stable;
+
+-- What an issue must have one of to be held by a storm at this time, going on or dropped: one row.
+function ccx.storm_scopes(at timestamp with time zone)
+  returns TABLE(targets integer[], rules text[])
+  language sql stable parallel safe
   set search_path=public, ccx, pg_temp;
 
 -- Notes for each notification of these issues to these targets (two arrays, position by position) when it was notified again.

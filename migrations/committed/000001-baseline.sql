@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:4464fbeec581d9316a12afdd94b33e2c1057edd8
+--! Hash: sha1:a69f65769ecbef7345c9a5c037a9027ed99ce473
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -461,6 +461,11 @@ create table policy (
   flapping_window interval not null default '1 day'
     check (flapping_window between interval '1 second' and interval '100 years'),
   flapping_action text not null default 'notify' check (flapping_action in ('notify', 'damp')),
+  max_report_age interval default '24 hours'
+    check (max_report_age between interval '1 minute' and interval '100 years'),
+  storm_share numeric default 0.05 check (storm_share > 0 and storm_share <= 1),
+  storm_minimum integer not null default 1000 check (storm_minimum between 1 and 1000000000),
+  storm_from timestamptz,
   notify_resolved boolean not null default false,
   notify_resolved_since timestamptz,
   receiver_knows_resolved boolean not null default false,
@@ -617,8 +622,36 @@ create unlogged table wake_up (
 
 create table sweep_mark (
   only_row boolean primary key default true check (only_row),
-  cooldowns_until timestamptz not null
+  cooldowns_until timestamptz not null,
+  reporting_clusters integer not null default 0,
+  counted_at timestamptz not null default '-infinity'
 );
+
+-- The brake: how many clusters were notified of what, and the storms that this made out ------------------------
+
+-- only inserted and, hours later, deleted: no decision waits for another one's count
+create table notified_count (
+  target_id integer not null,
+  rule_name text,
+  clusters integer not null,
+  counted_at timestamptz not null
+);
+create index notified_count_counted_idx on notified_count (counted_at);
+
+create table storm (
+  id bigint generated always as identity primary key,
+  target_id integer not null references event_targets on delete cascade,
+  rule_name text,
+  began_at timestamptz not null,
+  cluster_limit integer not null,
+  notified integer not null,
+  ended_at timestamptz,
+  released boolean,
+  ended_by text,
+  reason text,
+  constraint storm_check check (num_nulls(ended_at, released, ended_by, reason) in (0, 4))
+);
+create unique index storm_once on storm (target_id, coalesce(rule_name, '')) where ended_at is null;
 
 -- The outbox and the ledger ---------------------------------------------------------------------------------
 

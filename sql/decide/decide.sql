@@ -24,8 +24,7 @@ begin atomic
     x.occurrence,
     h.issue_state,
     x.first_seen,
-    -- the cluster's newest report that had arrived by then and could be read
-    case when x.received_at <= at then x.updated_at else newest_report_at(x.org_id, x.cluster, at) end,
+    x.reported_at,
     x.total_risk,
     case when cardinality(h.reasons) = 0 then 'notify' else 'hold' end,
     h.reasons,
@@ -38,7 +37,11 @@ begin atomic
     coalesce(x.acked_by, x.disabled_by),
     x.render_error
   from (
-    select v.*, o.occurrence, coalesce(o.known_until > at, true) as is_open, l.received_at, l.updated_at,
+    select v.*, o.occurrence, o.known_from,
+      v.rule_name = any (storms.rules) or v.target_id = any (storms.targets) as storm_is_near, coalesce(o.known_until > at, true) as is_open,
+      -- the cluster's newest report that had arrived by then and could be read
+      case when l.received_at <= at then l.updated_at else newest_report_at(v.org_id, v.cluster, at) end
+        as reported_at,
       case when notified.voided @> at
         then last_notified_at(v.issue_id, v.target_id, at) else notified.notified_at end as last_notified_at,
       case when (v.policy).spacing > interval '0'
@@ -75,6 +78,7 @@ begin atomic
     left join acknowledged_rule cluster_acked on cluster_acked.rule_name = v.rule_name
       and cluster_acked.cluster = v.cluster
     cross join silence_scopes(tstzrange(coalesce(settings_at, at), coalesce(settings_at, at), '[]')) silenced
+    cross join storm_scopes(coalesce(settings_at, at)) storms
     where o.known_from <= at
       -- open then, or gone since the policy tells what is gone
       and coalesce(o.known_until > least(at, (v.policy).notify_resolved_since), true)
@@ -82,7 +86,9 @@ begin atomic
   cross join lateral hold_reasons(
     at, x.reasons, x.policy, x.cluster, x.occurrence, x.is_open, x.last_notified_at, x.message_at,
       x.flapping_until, x.unrendered_until, x.silence_id, x.acked_by,
-    x.disabled_by) h
+    x.disabled_by, x.reported_at,
+    case when x.storm_is_near then held_by_storm(x.target_id, x.rule_name, x.known_from, x.last_notified_at,
+      (x.policy).cooldown, coalesce(settings_at, at)) end) h
   where x.is_open
     or x.last_notified_at is not null
       and resolution_is_due(x.issue_id, x.occurrence, x.target_id, x.last_notified_at, at);

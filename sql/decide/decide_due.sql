@@ -45,6 +45,9 @@ begin
     return;
   end if;
 
+  select b.orgs, b.names, b.by_report into orgs, names, by_report
+  from brake(at, orgs, names, by_report) b;
+
   -- `execute` plans anew each time, with the clusters at hand: a plan kept for any clusters, or none, reads
   -- all issues. (plan_cache_mode on the function does that too, but also plans every foreign key check anew:
   -- 290 ms against 155.) Of what is held only the outcome is kept: to carry all answers along as rows of a
@@ -118,6 +121,9 @@ begin
   end if;
   select q.notifications, q.notified into notifications, notified
     from queue_notifications(issues_to_notify, at) q;
+  if issues_to_notify <> '{}' then
+    perform count_notified(issues_to_notify, at);
+  end if;
 
   perform announce('decided', jsonb_build_object(
     'clusters', clusters, 'notifications', notifications, 'notified', notified, 'held', held));

@@ -3,20 +3,35 @@
 -- the open issues and is the only place that answers; it takes the clock as an argument and reads only.
 -- decide_due() is the step that commits its answer: it turns requests into waiting clusters
 -- (expand_decision_request()), takes the clusters that wait longest, and writes ledger and outbox
--- (queue_notifications()), reported and the wake-up of the deliveries in one transaction. Issues that went
+-- (queue_notifications()), reported and the wake-up of the deliveries in one transaction. brake() keeps it from
+-- notifying more clusters within an hour than storm_limits() allows; release_storm() and drop_storm() are for
+-- people, and import_reported() for whoever takes over from another service. Issues that went
 -- away are notified as resolved where the policy says so (resolution_is_due()). A worker takes what is due from
 -- the outbox with claim_notifications(); what had to wait is decided again then (decide_again()).
 
+--!include decide/tables.sql
 --!include decide/issue_verdict.sql
 --!include decide/verdict.sql
 --!include decide/hold_reasons.sql
 --!include decide/decision.sql
 --!include decide/resolution_is_due.sql
+--!include decide/import_reported.sql
+--!include decide/storm_scopes.sql
+--!include decide/held_by_storm.sql
 --!include decide/decide.sql
 --!include decide/expand_decision_request.sql
 --!include decide/issue_to_notify.sql
 --!include decide/last_notification.sql
 --!include decide/queue_notifications.sql
+--!include decide/storm_limits.sql
+--!include decide/storm_released.sql
+--!include decide/notified_lately.sql
+--!include decide/count_notified.sql
+--!include decide/brake.sql
+--!include decide/end_storm.sql
+--!include decide/release_storm.sql
+--!include decide/drop_storm.sql
+--!include decide/storms.sql
 --!include decide/decide_due.sql
 --!include decide/decide_again.sql
 --!include decide/claim_notifications.sql

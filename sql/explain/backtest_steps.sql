@@ -162,6 +162,7 @@ as $$
       left join acknowledged_rule cluster_acked on cluster_acked.rule_name = v.rule_name
         and cluster_acked.cluster = r.cluster
       cross join silence_scopes(tstzrange(from_time, to_time)) silenced
+      cross join (select exists (select from storm) as are_known) storms
       cross join lateral (
         select
           case when r.cluster = any (silenced.clusters) or r.org_id = any (silenced.organizations)
@@ -183,7 +184,12 @@ as $$
         from hold_reasons(
           r.moment, v.reasons, v.policy, r.cluster, o.occurrence, true, r.notified_at, r.message_at,
             held.flapping_until, upper(unrendered.held_period),
-          held.silence_id, held.acked_by, held.disabled_by) answer
+          held.silence_id, held.acked_by, held.disabled_by,
+          -- an issue that appeared within that time has a report that is not older
+          case when add_in_utc(o.opened_at, (v.policy).max_report_age) < r.moment
+            then newest_report_at(r.org_id, r.cluster, r.moment) end,
+          case when storms.are_known then held_by_storm(backtest_steps.target, v.rule_name, o.known_from,
+            r.notified_at, (v.policy).cooldown, r.moment) end) answer
         offset 0
       ) h
       cross join lateral (

@@ -52,6 +52,12 @@ from (
   select 9, 'rejected messages', null, false, count(*), min(r.received_at), 'of the last 24 hours'
   from rejected_message r
   where r.received_at > now() - interval '24 hours'
+  union all
+  select 10, 'storms', null, count(*) > 0, count(*), min(w.began_at),
+    string_agg(format('%s: %s', t.name, coalesce(w.rule_name, 'every rule')), ', ' order by w.id)
+  from storm w
+  join event_targets t on t.id = w.target_id
+  where w.ended_at is null
 ) s
 order by s.position, s.target;
 

@@ -5,7 +5,7 @@
 -- whose issues stay as they are, and apply_hits() opens and closes rows of issue and keeps each time that an
 -- issue was there as a row of occurrence. Decisions and explanations ask flapping_until() whether an issue
 -- comes and goes, and within_reevaluation_window() whether a cluster reported lately; deliveries ask
--- hit_details() what the report says of a hit. notice_unknown_names() says which names of a request nobody
+-- hit_details() what the report says of a hit. note_past_issues() is for take-overs. notice_unknown_names() says which names of a request nobody
 -- knows.
 
 --!include issues/tables.sql
@@ -17,6 +17,7 @@
 --!include issues/seen_hit.sql
 --!include issues/advance_latest_reports.sql
 --!include issues/add_rules.sql
+--!include issues/note_past_issues.sql
 --!include issues/keep_changed.sql
 --!include issues/apply_hits.sql
 --!include issues/tg_new_reports__issues.sql

@@ -13,7 +13,7 @@ begin
     e.content_id, e.policy_id,
     e.resolved, e.superseded_at, e.voided
   from unnest(entries) e
-  order by e.issue_id, e.target_id
+  order by e.issue_id, e.target_id, e.notified_at
   -- somebody else wrote to the ledger since the decision: the constraint is right
   on conflict do nothing
   returning n.notification_id, n.issue_id;

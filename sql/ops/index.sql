@@ -10,4 +10,5 @@
 --!include ops/heartbeat.sql
 --!include ops/requeue_ended_holds.sql
 --!include ops/end_heartbeat.sql
+--!include ops/count_fleet.sql
 --!include ops/sweep.sql

@@ -14,6 +14,7 @@ begin
     select j.id from graphile_worker.jobs j where j.attempts >= j.max_attempts and j.locked_at is null));
   cooldowns_ended := requeue_ended_holds(sweep.at);
   perform requeue_stuck(sweep.at);
+  perform count_fleet(sweep.at);
 
   woken := '{}';
   if exists (select from decision_due) or exists (select from decision_request r where r.due_at <= sweep.at)

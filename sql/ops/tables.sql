@@ -3,6 +3,9 @@
 comment on table sweep_mark is 'how far the sweep has come';
 comment on column sweep_mark.only_row is 'keeps this table at one row';
 comment on column sweep_mark.cooldowns_until is 'cooldowns that ended before this have been asked again';
+comment on column sweep_mark.reporting_clusters is
+  'clusters that had reported in the day before they were counted; storm_share is a share of them';
+comment on column sweep_mark.counted_at is 'when they were counted';
 
 comment on table worker is
   'the worker processes; each says every 15 seconds that it lives, and is dead after 90 seconds of silence; '

@@ -20,7 +20,8 @@ select
   p.flapping_action,
   p.notify_resolved,
   lower(p.validity) as since,
-  p.id as policy_id
+  p.id as policy_id,
+  p.max_report_age
 from policy p
 join event_targets t on t.id = p.target_id
 where p.validity @> now();
@@ -53,3 +54,5 @@ comment on column policies.notify_resolved is
   'true: an issue that was notified and went is notified as resolved';
 comment on column policies.since is 'from when it is in force';
 comment on column policies.policy_id is 'number of the version, as in explain_notification';
+comment on column policies.max_report_age is
+  'while the newest report of a cluster is older, nothing of it is notified; null: however old it is';

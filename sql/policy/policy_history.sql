@@ -25,7 +25,8 @@ select
   p.reason,
   p.ended_by,
   p.end_reason,
-  p.id as policy_id
+  p.id as policy_id,
+  p.max_report_age
 from policy p
 join event_targets t on t.id = p.target_id;
 
@@ -62,3 +63,5 @@ comment on column policy_history.reason is 'why it was made';
 comment on column policy_history.ended_by is 'database user who ended it without a successor';
 comment on column policy_history.end_reason is 'why it was ended';
 comment on column policy_history.policy_id is 'number of the version, as in explain_notification';
+comment on column policy_history.max_report_age is
+  'while the newest report of a cluster is older, nothing of it is notified; null: however old it is';

@@ -35,6 +35,15 @@ comment on column policy.flapping_occurrences is
 comment on column policy.flapping_window is 'see flapping_occurrences';
 comment on column policy.flapping_action is
   'notify: flapping issues are notified like others; damp: they are held while they flap';
+comment on column policy.max_report_age is
+  'while the newest report of a cluster is older, nothing of it is notified; null: however old it is';
+comment on column policy.storm_share is
+  'the brake: this share of the clusters that reported within a day, or storm_minimum if that is more, may be '
+  'notified of one rule within an hour, and twice as many of all rules; null: no brake; the one of the target counts';
+comment on column policy.storm_minimum is
+  'so many clusters may be notified of one rule within an hour, however few report; the one of the target counts';
+comment on column policy.storm_from is
+  'the brake holds nothing before, for the first days of an installation; null: it always works';
 comment on column policy.notify_resolved is
   'true: an issue that was notified and went is notified as resolved';
 comment on column policy.decide_again_after is
@@ -78,6 +87,12 @@ comment on constraint policy_flapping_window_check on policy is
 comment on constraint policy_flapping_action_check on policy is 'flapping_action is notify or damp';
 comment on constraint policy_decide_again_after_check on policy is
   'decide_again_after has to be between 0 and 100 years';
+comment on constraint policy_max_report_age_check on policy is
+  'max_report_age is an interval from 1 minute to 100 years, or null';
+comment on constraint policy_storm_share_check on policy is
+  'storm_share is more than 0 and at most 1, or null';
+comment on constraint policy_storm_minimum_check on policy is
+  'storm_minimum has to be between 1 and 1000000000';
 comment on constraint policy_notify_resolved_check on policy is
   'notify_resolved and notify_resolved_since go together';
 comment on constraint policy_receiver_knows_resolved_check on policy is

@@ -505,3 +505,17 @@ export const retryStuck = async (db: Db, org: string | null, cluster: string | n
       cluster,
     ])
   ).retried;
+
+// --- storm
+
+/** The storms in one of these states, the newest first. */
+export const storms = (db: Db, states: string[]): Promise<AnyRow[]> =>
+  rowsOf(db, anyRow, "select * from storms where state = any ($1) order by began_at desc, id desc", [states]);
+
+/** Ends a storm; what it held is decided anew. */
+export const releaseStorm = (db: Db, id: string, reason: string): Promise<void> =>
+  call(db, "select release_storm($1, $2)", [id, reason]);
+
+/** Ends a storm; what it held stays held. */
+export const dropStorm = (db: Db, id: string, reason: string): Promise<void> =>
+  call(db, "select drop_storm($1, $2)", [id, reason]);

@@ -19,6 +19,8 @@ export const holdReasons = [
   "cooldown",
   "spacing",
   "flapping",
+  "stale_report",
+  "storm",
 ] as const;
 
 const targets = ["notifications backend", "service log"];

@@ -34,6 +34,8 @@ const asked: string[][] = [
   ...each(["silence", "add", "--org", "1", "--reason", evil], ["--until", "--for"]),
   ["silence", "add", "--org", "1", "--reason", evil, "--for", "1 hour", "--from", evil],
   ["silence", "end", evil],
+  ["storm", "release", evil, "--reason", evil],
+  ["storm", "drop", evil, "--reason", evil],
   ["ack", "add", "--rule", evil, "--org", "1", "--reason", evil],
   ...each(["ack", "add", "--rule", "x"], ["--org"]),
   ...each(["ack", "add", "--rule", "x", "--org", "1"], ["--cluster", "--error-key"]),

@@ -31,6 +31,13 @@ test("ccx retention shows what is past, drops it, and then has nothing to do", a
   assert.deepEqual([nothing.code, nothing.stdout], [3, "Nothing is past.\n"]);
 });
 
+test("ccx storm list ends with 3 when no storm goes on, ccx storm drop with 1 then", async () => {
+  const { code, stdout } = await runCcx(["storm", "list"], { DATABASE_URL: database.url });
+  assert.deepEqual([code, stdout], [3, "No storm.\n"]);
+  const none = await runCcx(["storm", "drop", "1", "--reason", "wrong rule"], { DATABASE_URL: database.url });
+  assert.deepEqual([none.code, none.stderr], [1, "ccx: there is no storm 1 that goes on\n"]);
+});
+
 test("ccx status shows on one screen what may be stuck, and ends with 3 while something is", async () => {
   const status = async () => {
     const { code, stdout } = await runCcx(["status", "--json"], { DATABASE_URL: database.url });

@@ -10,6 +10,7 @@ import {
   serviceLog,
   setPolicy,
   someContent,
+  value,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 
@@ -213,4 +214,20 @@ test("a decision names the issue, the versions that decided and when its cluster
       acknowledgement_id: null,
       ...ids[0],
     });
+  }));
+
+test("an issue is held while the newest report of its cluster is older than max_report_age", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, ["disk"]);
+    await setPolicy(db, notificationsBackend, { max_report_age: "24 hours" }, "2026-02-01");
+    await addReport(db, cluster, "2026-03-01T00:00:00Z", ["disk"]);
+    const reasons = (when: string) =>
+      value(db, "select reasons from decide(1, $1, array[$2])", [when, cluster]);
+    assert.deepEqual(await reasons("2026-03-02T00:00:00Z"), []);
+    assert.deepEqual(await reasons("2026-03-02T00:00:01Z"), ["stale_report"]);
+    await addReport(db, cluster, "2026-03-01T00:00:02Z", ["disk"]);
+    assert.deepEqual(await reasons("2026-03-02T00:00:01Z"), [], "asked again with the next one");
+    await setPolicy(db, notificationsBackend, { max_report_age: null }, "2026-03-02T01:00:00Z");
+    assert.deepEqual(await reasons("2027-01-01T00:00:00Z"), []);
   }));

@@ -37,6 +37,8 @@ test("no setting of a version is changed, nor whom it is for, nor who made it an
       ...{ flapping_occurrences: "7", flapping_window: "'1 hour'", flapping_action: "'damp'" },
       decide_again_after: "'1 hour'",
       receiver_knows_resolved: "true",
+      max_report_age: "'1 hour'",
+      ...{ storm_share: "0.5", storm_minimum: "7", storm_from: "now()" },
       notify_resolved: "true, notify_resolved_since = now()",
     };
     const left = ["id", "validity", "ended_by", "end_reason", "compiled_filter", "notify_resolved_since"];

@@ -17,7 +17,7 @@ import { refused } from "../support/sessions.ts";
 const database = testDatabase();
 
 const versions = `select enabled, total_risk_threshold as risk, required_tags as tags, cooldown::text,
-    max_events, lower(validity) as begins, upper(validity) as ends, reason, changed_by = session_user as mine
+    max_events, max_report_age::text as age, lower(validity) as begins, upper(validity) as ends, reason, changed_by = session_user as mine
   from policy where target_id = 1 order by lower(validity)`;
 
 test("a change is a new version; what was not named stays, the earlier version keeps its time", () =>
@@ -40,6 +40,7 @@ test("a change is a new version; what was not named stays, the earlier version k
       tags: ["a", "b"],
       cooldown: "1 mon",
       max_events: 100,
+      age: null,
       begins: "2026-03-01T00:00:00Z",
       ends: null,
       reason: "calmer",
@@ -55,6 +56,7 @@ test("every setting can be changed", () =>
       required_tags: ["x"],
       cooldown: "0",
       max_events: 7,
+      max_report_age: "3 days",
     };
     await setPolicy(db, notificationsBackend, change, "2026-03-01");
     const [, after] = await rows(db, versions);
@@ -64,6 +66,7 @@ test("every setting can be changed", () =>
       tags: ["x"],
       cooldown: "00:00:00",
       max_events: 7,
+      age: "3 days",
     });
   }));
 
@@ -133,6 +136,12 @@ test("what cannot be is refused with a sentence and changes nothing", () =>
     await refuse("NTP06", { max_events: 0 });
     await refuse("NTP06", { max_events: 1001 });
     await refuse("NTP06", { required_tags: [null] });
+    await refuse("NTP06", { storm_share: 0 });
+    await refuse("NTP06", { storm_share: 1.01 });
+    await refuse("NTP06", { storm_minimum: 0 });
+    await refuse("NTP06", { max_report_age: "59 seconds" });
+    await refuse("NTP06", { max_report_age: "101 years" });
+    await refuse("NTP10", { max_report_age: "24" });
     await refuse("NTP05", { enabled: null });
     await refuse("NTP06", { enabled: false }, notificationsBackend, when, "why  ");
     await refuse("NTP11", { enabled: false }, notificationsBackend, "2026-02-01");

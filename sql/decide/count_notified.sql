@@ -1,0 +1,16 @@
+create or replace function ccx.count_notified(issues issue_to_notify[], at timestamptz) returns void
+language sql volatile
+set search_path = public, ccx, pg_temp
+as $$
+  insert into notified_count (target_id, rule_name, clusters, counted_at)
+  select i.target_id, r.rule_name, count(distinct (i.org_id, i.cluster)), count_notified.at
+  from unnest(issues) i
+  join storm_limits(count_notified.at) l on l.target_id = i.target_id
+  join issue on issue.id = i.issue_id
+  join rule r on r.id = issue.rule_id
+  where not storm_released(i.target_id, r.rule_name, count_notified.at)
+  group by grouping sets ((i.target_id, r.rule_name), (i.target_id))
+$$;
+
+comment on function ccx.count_notified(issue_to_notify[], timestamptz) is
+  'Counts the clusters that a decision notifies, for the brake, where their target has one.';

@@ -1,0 +1,92 @@
+-- Who takes over from the service before us has what it sent in `reported` only: one row for each report that it
+-- notified of, with the text of the report. Those rows become messages that were sent and rows of the ledger, so
+-- that their issues are in their cooldown.
+--
+-- A hit counts as notified if it qualifies by policy and content of now: what is below the threshold was not
+-- notified then, either. The oldest row that has it counts, since in the later ones it was in its cooldown.
+create or replace function import_reported(at timestamptz default now())
+  returns table (notifications integer, issues integer)
+language plpgsql volatile
+set search_path = public, ccx, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  rows_to_import reported[];
+  past_hits seen_hit[];
+  entries notified_issue[];
+  entered bigint[];
+begin
+  -- of two at once the second finds what the first has imported
+  perform pg_advisory_xact_lock(hashtext('ccx.import_reported'));
+
+  rows_to_import := array(
+    select r
+    from reported r
+    where r.state = 1 and r.notified_at > import_reported.at - longest_cooldown()
+      and r.notified_at <= import_reported.at
+      and pg_input_is_valid(r.report, 'jsonb')
+      and not exists (
+        select from notification n
+        where n.cluster = r.cluster and n.org_id = r.org_id and n.decided_at = r.notified_at
+          and n.target_id = r.event_type_id));
+
+  -- clusters of which nothing else is known: their report arrives now, as any other
+  insert into new_reports (org_id, account_number, cluster, report, updated_at, received_at)
+  select distinct on (r.org_id, r.cluster)
+    r.org_id, r.account_number, r.cluster, r.report, r.updated_at, r.notified_at
+  from unnest(rows_to_import) r
+  where not exists (select from latest_report l where l.org_id = r.org_id and l.cluster = r.cluster)
+  order by r.org_id, r.cluster, r.updated_at desc
+  on conflict do nothing;
+
+  select array_agg((1, r.org_id, r.cluster, r.updated_at, r.notified_at, r.account_number, h.component,
+    h.error_key)::seen_hit)
+  into past_hits
+  from unnest(rows_to_import) r
+  cross join lateral report_hits(r.report::jsonb) h;
+  perform note_past_issues(past_hits);
+
+  with hit as materialized (
+    select r.org_id, r.cluster, r.event_type_id, r.notified_at, r.updated_at, h.component, h.error_key
+    from unnest(rows_to_import) r
+    cross join lateral report_hits(r.report::jsonb) h
+  ), qualifying as materialized (
+    select v.*
+    from verdict(null, import_reported.at, array(select distinct r.cluster from unnest(rows_to_import) r)) v
+    where v.reasons = '{}'
+  ), message as (
+    insert into notification (target_id, org_id, account_number, cluster, updated_at, decided_at, state,
+      attempts, first_tried_at, next_attempt_at, ended_at, result)
+    select r.event_type_id, r.org_id, r.account_number, r.cluster, r.updated_at, r.notified_at, 'sent',
+      1, r.notified_at, r.notified_at, r.notified_at, '{"imported": true}'
+    from unnest(rows_to_import) r
+    order by r.notified_at
+    returning id, target_id, org_id, cluster, decided_at
+  )
+  select array_agg((m.id, q.issue_id, m.target_id, h.notified_at,
+    cooldown_period(h.notified_at, (q.policy).cooldown),
+    coalesce((
+      select max(o.occurrence) from occurrence o
+      where o.issue_id = q.issue_id and o.opened_at <= h.updated_at), 1),
+    q.content_id, (q.policy).id, false, 'infinity', '{}', null, false, null)::notified_issue)
+  into entries
+  from hit h
+  join message m on m.target_id = h.event_type_id and m.org_id = h.org_id and m.cluster = h.cluster
+    and m.decided_at = h.notified_at
+  join qualifying q on q.target_id = h.event_type_id and q.org_id = h.org_id and q.cluster = h.cluster
+    and q.component = h.component and q.error_key = h.error_key;
+
+  select count(distinct e.notification_id), count(*), array_agg(distinct e.notification_id)
+  into notifications, issues, entered
+  from enter_notified(entries) e;
+  -- what says nothing is no message
+  delete from notification n
+  where n.result = '{"imported": true}' and n.id <> all (coalesce(entered, '{}'))
+    and (n.cluster, n.org_id, n.decided_at, n.target_id) in (
+      select r.cluster, r.org_id, r.notified_at, r.event_type_id from unnest(rows_to_import) r);
+  return next;
+end $$;
+
+comment on function import_reported(timestamptz) is
+  'Makes what another service notified (rows of reported, state sent, within the longest cooldown) count as '
+  'notified; returns how many messages and issues. To be called after rule content is loaded; again does no harm.';

@@ -1628,6 +1628,28 @@ view rejected_summary with (security_invoker=true) (
   example_detail text
 );
 
+-- reported with names in place of numbers, and with the issues that were notified.
+view reported_in_words with (security_invoker=true) (
+  -- when it was decided
+  notified_at timestamp with time zone,
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster
+  cluster text,
+  -- the target
+  target text,
+  -- sent, same, lower or error, as in states
+  state text,
+  -- instant, as in notification_types
+  notification_type text,
+  -- time of the report
+  updated_at timestamp with time zone,
+  -- rule|ERROR_KEY of each issue that was in its messages; empty: it was skipped
+  issues text[],
+  -- what went wrong; null: nothing did
+  error_log text
+);
+
 -- Who asked not to be notified, of what, why, and whether that is pending, active or expired.
 view silences with (security_invoker=true) (
   -- number of the silence
@@ -1747,6 +1769,11 @@ function load_content(content jsonb, at timestamp with time zone DEFAULT now())
 -- What a decision at this time would have notified, or did tell: with what was known then.
 function new_issues_at(at timestamp with time zone, target text DEFAULT NULL::text)
   returns SETOF explanation
+  language sql stable parallel safe;
+
+-- How loud each rule was between two times (until now unless said), per target, as in the view noise; what is open or flaps is that at the end. Retention bounds how far back it sees.
+function noise_between(from_time timestamp with time zone, to_time timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, at timestamp with time zone DEFAULT now())
+  returns TABLE(target text, component text, error_key text, notified bigint, clusters bigint, organizations bigint, sightings numeric, dedup_ratio numeric, occurrences bigint, flapping_issues bigint, gone_within_an_hour bigint, open_issues bigint)
   language sql stable parallel safe;
 
 -- The messages that ended (sent or given up) in this stretch of time and that replay() would send again, with the issues they would tell; target, organization, cluster and rule (any spelling) narrow it down.

@@ -76,7 +76,7 @@ begin atomic
       and cluster_acked.cluster = v.cluster
     cross join silence_scopes(tstzrange(coalesce(settings_at, at), coalesce(settings_at, at), '[]')) silenced
     where o.known_from <= at
-      -- open then, or gone since the policy tells what is gone
+      -- open then, or gone since the policy notifies of what is gone
       and coalesce(o.known_until > least(at, (v.policy).notify_resolved_since), true)
   ) x
   cross join lateral hold_reasons(

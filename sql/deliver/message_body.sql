@@ -13,7 +13,7 @@ begin atomic
       'details', coalesce(there.details, gone.details))
     order by rc.total_risk desc, i.id)
   from (
-    -- each report is read once, however many issues it tells
+    -- each report is read once, however many issues it names
     select readable_report((
       select r.report from new_reports r where r.org_id = n.org_id and r.cluster = n.cluster
         and r.updated_at = n.updated_at
@@ -45,4 +45,4 @@ begin atomic
 end;
 
 comment on function ccx.message_body(notification) is
-  'The issues that a message tells, with the details of their hits and what its target calls their severity.';
+  'The issues that a message names, with the details of their hits and what its target calls their severity.';

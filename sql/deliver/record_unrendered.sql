@@ -10,7 +10,7 @@ begin
   cross join lateral jsonb_to_recordset(s.unrendered) as f (issue_id bigint, error text)
   join notified_issue i on i.notification_id = s.id and i.issue_id = f.issue_id
   where s.state <> 'pending' and s.replay_of is null
-  -- without a cooldown, several messages may tell the same issue
+  -- without a cooldown, several messages may name the same issue
   on conflict do nothing;
 end $$;
 

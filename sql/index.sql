@@ -1,5 +1,5 @@
 -- The rooms, floor by floor: a room uses only rooms on lower floors (test/db/floors.test.ts). Each room's
--- index.sql tells its story and lists its files in the order of loading: a file uses only what comes before
+-- index.sql has its story and lists its files in the order of loading: a file uses only what comes before
 -- it.
 --!include stored/index.sql
 --!include guard/index.sql

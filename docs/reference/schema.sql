@@ -529,7 +529,7 @@ create table notification (
   updated_at timestamp with time zone not null,
   -- when it was decided
   decided_at timestamp with time zone not null,
-  -- it tells of issues that are gone
+  -- it notifies of issues that are gone
   resolved boolean not null default false,
   -- the message that it repeats under an id of its own; null: it is none of that kind
   replay_of bigint,
@@ -705,7 +705,7 @@ create table policy (
   allowed_clusters text[],
   -- clusters that are not notified of
   blocked_clusters text[] not null default '{}'::text[],
-  -- how long an issue that was notified is not notified again; 0 tells with every report
+  -- how long an issue that was notified is not notified again; 0 notifies with every report
   cooldown interval not null,
   -- least time between two messages about one cluster
   spacing interval not null default '00:00:00'::interval,
@@ -1300,7 +1300,7 @@ view dead_letter with (security_invoker=true) (
   org_id bigint,
   -- cluster it is about
   cluster text,
-  -- how many issues it tells
+  -- how many issues it names
   issues bigint,
   -- what kind of failure ended it
   failure text,
@@ -1360,7 +1360,7 @@ view delivery_gap with (security_invoker=true) (
   org_id bigint,
   -- cluster it is about
   cluster text,
-  -- how many issues it tells
+  -- how many issues it names
   issues bigint,
   -- when it was decided
   decided_at timestamp with time zone,
@@ -1932,6 +1932,28 @@ view rejected_summary with (security_invoker=true) (
   example_detail text
 );
 
+-- reported with names in place of numbers, and with the issues that were notified.
+view reported_in_words with (security_invoker=true) (
+  -- when it was decided
+  notified_at timestamp with time zone,
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster
+  cluster text,
+  -- the target
+  target text,
+  -- sent, same, lower or error, as in states
+  state text,
+  -- instant, as in notification_types
+  notification_type text,
+  -- time of the report
+  updated_at timestamp with time zone,
+  -- rule|ERROR_KEY of each issue that was in its messages; empty: it was skipped
+  issues text[],
+  -- what went wrong; null: nothing did
+  error_log text
+);
+
 -- Who asked not to be notified, of what, why, and whether that is pending, active or expired.
 view silences with (security_invoker=true) (
   -- number of the silence
@@ -2092,12 +2114,17 @@ function load_content(content jsonb, at timestamp with time zone DEFAULT now(), 
   set lock_timeout=10s
   set search_path=public, ccx, pg_temp;
 
--- What a decision at this time would have notified, or did tell: with what was known then.
+-- What a decision at this time would have notified, or did notify: with what was known then.
 function new_issues_at(at timestamp with time zone, target text DEFAULT NULL::text)
   returns SETOF explanation
   language sql stable parallel safe;
 
--- The messages that ended (sent or given up) in this stretch of time and that replay() would send again, with the issues they would tell; target, organization, cluster and rule (any spelling) narrow it down.
+-- How loud each rule was between two times (until now unless said), per target, as in the view noise; what is open or flaps is that at the end. Retention bounds how far back it sees.
+function noise_between(from_time timestamp with time zone, to_time timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, at timestamp with time zone DEFAULT now())
+  returns TABLE(target text, component text, error_key text, notified bigint, clusters bigint, organizations bigint, sightings numeric, dedup_ratio numeric, occurrences bigint, flapping_issues bigint, gone_within_an_hour bigint, open_issues bigint)
+  language sql stable parallel safe;
+
+-- The messages that ended (sent or given up) in this stretch of time and that replay() would send again, with the issues they would name; target, organization, cluster and rule (any spelling) narrow it down.
 function preview_replay(started_at timestamp with time zone, stopped_at timestamp with time zone, target text DEFAULT NULL::text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, rule text DEFAULT NULL::text, again boolean DEFAULT false, at timestamp with time zone DEFAULT now())
   returns TABLE(notification_id bigint, target text, org_id bigint, cluster text, state text, ended_at timestamp with time zone, issue_ids bigint[])
   language sql stable
@@ -2121,7 +2148,7 @@ function redrivable(target text DEFAULT NULL::text, org_id bigint DEFAULT NULL::
   language sql stable
   set search_path=public, ccx, pg_temp;
 
--- Puts messages that were given up (dead_letter) back into the outbox under the same id; their issues count as notified again. Returns a row for each: how many issues it tells and leaves out, or why it was refused.
+-- Puts messages that were given up (dead_letter) back into the outbox under the same id; their issues count as notified again. Returns a row for each: how many issues it names and leaves out, or why it was refused.
 function redrive(notification_ids bigint[], at timestamp with time zone DEFAULT NULL::timestamp with time zone)
   returns TABLE(notification_id bigint, target text, issues integer, left_out integer, refusal text)
   language plpgsql volatile
@@ -2291,7 +2318,7 @@ function ccx.claim_due(target text, batch_size integer, lease interval, at times
   set enable_seqscan=off
   set search_path=public, ccx, pg_temp;
 
--- Takes up to batch_size messages that are due for this target and still to be notified, for the length of the lease, with the issues to tell and the details of their hits; a few or none while its circuit is open.
+-- Takes up to batch_size messages that are due for this target and still to be notified, for the length of the lease, with the issues to name and the details of their hits; a few or none while its circuit is open.
 function ccx.claim_notifications(target text, batch_size integer, lease interval DEFAULT '00:02:00'::interval, at timestamp with time zone DEFAULT now())
   returns TABLE(id bigint, message_id uuid, attempt integer, org_id bigint, account_number bigint, cluster text, updated_at timestamp with time zone, decided_at timestamp with time zone, first_tried_at timestamp with time zone, resolved boolean, issues jsonb)
   language plpgsql volatile
@@ -2508,7 +2535,7 @@ function ccx.last_notified_at(issue_id bigint, target integer, at timestamp with
   returns timestamp with time zone
   language sql stable parallel safe;
 
--- Leaves out of a message that is sent again the issues that another message tells by now; returns how many.
+-- Leaves out of a message that is sent again the issues that another message names by now; returns how many.
 function ccx.leave_out_notified(notification_id bigint)
   returns integer
   language plpgsql volatile
@@ -2550,6 +2577,8 @@ function ccx.matching_silence(org_id bigint, cluster text, rule_name text, error
 
 -- The issues that a message tells, with what its target calls their severity and the details of their hits (from details_by_hit() or, of resolved ones, details_when_gone()).
 function ccx.message_body(n notification, details jsonb)
+-- The issues that a message names, with the details of their hits and what its target calls their severity.
+function ccx.message_body(n notification)
   returns TABLE(issues jsonb)
   language sql stable parallel safe;
 
@@ -2603,7 +2632,7 @@ function ccx.notice_unknown_names(org_id bigint, cluster text, rule text, error_
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- Whether another message, sent or on its way, tells the same: then this entry of the ledger cannot count as notified, too.
+-- Whether another message, sent or on its way, names the same: then this entry of the ledger cannot count as notified, too.
 function ccx.notified_elsewhere(i notified_issue)
   returns boolean
   language sql stable parallel safe;
@@ -2930,7 +2959,7 @@ function ccx.tg_retention__kept()
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- Trigger of rule_content: tells the workers, on the channel ccx_content, to look whether what they keep of it still holds.
+-- Trigger of rule_content: notifies the workers, on the channel ccx_content, to look whether what they keep of it still holds.
 function ccx.tg_rule_content__announce()
   returns trigger
   language plpgsql volatile

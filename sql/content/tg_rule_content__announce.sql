@@ -8,5 +8,5 @@ begin
 end $$;
 
 comment on function ccx.tg_rule_content__announce() is
-  'Trigger of rule_content: tells the workers, on the channel ccx_content, to look whether what they keep '
+  'Trigger of rule_content: notifies the workers, on the channel ccx_content, to look whether what they keep '
   'of it still holds.';

@@ -75,5 +75,5 @@ end $$;
 
 comment on function ccx.claim_notifications(text, integer, interval, timestamptz) is
   'Takes up to batch_size messages that are due for this target and still to be notified, for the length of '
-  'the lease, with the issues to tell and the details of their hits; a few or none while its circuit is '
+  'the lease, with the issues to name and the details of their hits; a few or none while its circuit is '
   'open.';

@@ -80,7 +80,7 @@ begin atomic
     cross join silence_scopes(tstzrange(coalesce(settings_at, at), coalesce(settings_at, at), '[]')) silenced
     cross join storm_scopes(coalesce(settings_at, at)) storms
     where o.known_from <= at
-      -- open then, or gone since the policy tells what is gone
+      -- open then, or gone since the policy notifies of what is gone
       and coalesce(o.known_until > least(at, (v.policy).notify_resolved_since), true)
   ) x
   cross join lateral hold_reasons(

@@ -3,7 +3,7 @@
 -- fails again and again from standing in front of the others.
 --
 -- A message waits until earlier decisions about its cluster have ended, so that whoever reads them in the
--- order in which they come reads the latest last; those of one decision tell different issues, and go
+-- order in which they come reads the latest last; those of one decision name different issues, and go
 -- together.
 --
 -- While the circuit of the target is open nothing is handed out, but for the probe when it is time: three

@@ -28,7 +28,7 @@ comment on column dead_letter.target is 'where it was to go';
 comment on column dead_letter.message_id is 'id the receiver would have seen';
 comment on column dead_letter.org_id is 'organization that was to be notified';
 comment on column dead_letter.cluster is 'cluster it is about';
-comment on column dead_letter.issues is 'how many issues it tells';
+comment on column dead_letter.issues is 'how many issues it names';
 comment on column dead_letter.failure is 'what kind of failure ended it';
 comment on column dead_letter.last_error is 'what went wrong, for people';
 comment on column dead_letter.attempts is 'how many times it was handed to a worker';

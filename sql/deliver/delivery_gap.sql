@@ -31,7 +31,7 @@ comment on column delivery_gap.notification_id is 'number of the message';
 comment on column delivery_gap.message_id is 'id the receiver sees';
 comment on column delivery_gap.org_id is 'organization that is to be notified';
 comment on column delivery_gap.cluster is 'cluster it is about';
-comment on column delivery_gap.issues is 'how many issues it tells';
+comment on column delivery_gap.issues is 'how many issues it names';
 comment on column delivery_gap.decided_at is 'when it was decided';
 comment on column delivery_gap.age is 'how long ago that is';
 comment on column delivery_gap.attempts is 'how many times it was handed to a worker';

@@ -22,5 +22,5 @@ begin atomic
 end;
 
 comment on function ccx.message_body(notification, jsonb) is
-  'The issues that a message tells, with what its target calls their severity and the details of their hits '
+  'The issues that a message names, with what its target calls their severity and the details of their hits '
   '(from details_by_hit() or, of resolved ones, details_when_gone()).';

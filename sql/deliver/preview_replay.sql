@@ -53,4 +53,4 @@ $$;
 comment on function preview_replay(timestamptz, timestamptz, text, bigint, text, text, boolean,
   timestamptz) is
   'The messages that ended (sent or given up) in this stretch of time and that replay() would send again, '
-  'with the issues they would tell; target, organization, cluster and rule (any spelling) narrow it down.';
+  'with the issues they would name; target, organization, cluster and rule (any spelling) narrow it down.';

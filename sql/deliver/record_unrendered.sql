@@ -18,7 +18,7 @@ begin
   ) f
   join notified_issue i on i.notification_id = s.id and i.issue_id = f.issue_id
   where s.state <> 'pending' and s.replay_of is null
-  -- without a cooldown, several messages may tell the same issue
+  -- without a cooldown, several messages may name the same issue
   on conflict do nothing;
 end $$;
 

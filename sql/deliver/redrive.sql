@@ -1,4 +1,4 @@
--- Back into the outbox under the same id, the newest first: of several that tell the same issue only one may
+-- Back into the outbox under the same id, the newest first: of several that name the same issue only one may
 -- count as notified. An issue that was notified by another message meanwhile, or is about to be, is left out.
 --
 -- The clock is read when we have the rows: whoever decided while we waited for them did not know that they
@@ -71,5 +71,5 @@ end $$;
 
 comment on function redrive(bigint[], timestamptz) is
   'Puts messages that were given up (dead_letter) back into the outbox under the same id; their issues '
-  'count as notified again. Returns a row for each: how many issues it tells and leaves out, or why it was '
+  'count as notified again. Returns a row for each: how many issues it names and leaves out, or why it was '
   'refused.';

@@ -1,4 +1,4 @@
--- A replay repeats, it does not tell anew: its rows of the ledger are void from the beginning of time, so
+-- A replay repeats, it does not notify anew: its rows of the ledger are void from the beginning of time, so
 -- that no cooldown, no spacing and no decision sees them. What it repeats of a message that had been given up
 -- counts as notified from now on, as if that message had been redriven.
 create or replace function replay(

@@ -28,7 +28,7 @@ comment on column notification.account_number is 'account number of that organiz
 comment on column notification.cluster is 'cluster it is about';
 comment on column notification.updated_at is 'time of the report it was decided from';
 comment on column notification.decided_at is 'when it was decided';
-comment on column notification.resolved is 'it tells of issues that are gone';
+comment on column notification.resolved is 'it notifies of issues that are gone';
 comment on column notification.replay_of is
   'the message that it repeats under an id of its own; null: it is none of that kind';
 comment on column notification.state is

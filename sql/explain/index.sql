@@ -3,7 +3,8 @@
 -- new_issues and new_issues_at() list what would be notified. explain_diff shows, inside a transaction, what
 -- a change made there would do; explain_diff_by_rule counts it, changed_decisions() lists it. backtest()
 -- replays a stretch of time with other settings (backtest_steps(), changed_verdict()); compare_backtest()
--- puts that beside what was sent. noise shows which rules are loudest, missing_content which rules nothing is
+-- puts that beside what was sent. noise shows which rules are loudest, noise_between() which were in a
+-- stretch of the past, reported_in_words what was notified or skipped, missing_content which rules nothing is
 -- known about, postponed_decisions who is not decided on yet, status on one screen what may be stuck. All
 -- others ask decide() or what it is made of; none has a rule of its own.
 
@@ -21,7 +22,9 @@
 --!include explain/backtest_steps.sql
 --!include explain/backtest.sql
 --!include explain/compare_backtest.sql
+--!include explain/noise_between.sql
 --!include explain/noise.sql
+--!include explain/reported_in_words.sql
 --!include explain/missing_content.sql
 --!include explain/status.sql
 --!include explain/postponed_decisions.sql

@@ -7,4 +7,4 @@ begin atomic
 end;
 
 comment on function new_issues_at(timestamptz, text) is
-  'What a decision at this time would have notified, or did tell: with what was known then.';
+  'What a decision at this time would have notified, or did notify: with what was known then.';

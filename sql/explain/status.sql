@@ -7,7 +7,9 @@ from (
   select 1 as position, 'consumer' as what, null::text as target,
     coalesce(max(o.updated_at) < now() - interval '3 hours', true) as needs_attention,
     count(*) as amount, min(o.updated_at) as oldest,
-    coalesce('last results stored at ' || max(o.updated_at), 'nothing was ever consumed') as detail
+    coalesce('last results stored at ' || max(o.updated_at) || ', '
+      || coalesce((select sum(l.lag)::text from consumer_lag l), 'unknown how many') || ' still to come',
+      'nothing was ever consumed') as detail
   from consumer_offset o
   union all
   select 2, 'workers', null, count(*) filter (where w.seen_at > now() - interval '90 seconds') = 0,

@@ -13,5 +13,5 @@ begin
 end $$;
 
 comment on function ccx.leave_out_notified(bigint) is
-  'Leaves out of a message that is sent again the issues that another message tells by now; returns how '
+  'Leaves out of a message that is sent again the issues that another message names by now; returns how '
   'many.';

@@ -12,5 +12,5 @@ return exists (
       else other.cooldown_period && i.cooldown_period end);
 
 comment on function ccx.notified_elsewhere(notified_issue) is
-  'Whether another message, sent or on its way, tells the same: then this entry of the ledger cannot count '
+  'Whether another message, sent or on its way, names the same: then this entry of the ledger cannot count '
   'as notified, too.';

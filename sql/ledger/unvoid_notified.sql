@@ -1,4 +1,4 @@
--- Where another message tells the same by then (notified_elsewhere()), the constraints of the ledger refuse
+-- Where another message names the same by then (notified_elsewhere()), the constraints of the ledger refuse
 -- it: the caller leaves such issues out, or lets the error show.
 create or replace function ccx.unvoid_notified(notification_ids bigint[], issue_ids bigint[], at timestamptz)
   returns integer

@@ -27,7 +27,7 @@ comment on column policy.required_tags is 'tags that a rule must all have to be 
 comment on column policy.allowed_clusters is 'the only clusters that are notified of; null: all of them';
 comment on column policy.blocked_clusters is 'clusters that are not notified of';
 comment on column policy.cooldown is
-  'how long an issue that was notified is not notified again; 0 tells with every report';
+  'how long an issue that was notified is not notified again; 0 notifies with every report';
 comment on column policy.spacing is 'least time between two messages about one cluster';
 comment on column policy.max_events is 'most issues in one message; the rest goes into further messages';
 comment on column policy.flapping_occurrences is

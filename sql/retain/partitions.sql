@@ -17,7 +17,8 @@ from (
     pg_total_relation_size(c.oid)
   from retention r
   join pg_class c on c.relname = r.parent || '_default' and c.relnamespace = 'public'::regnamespace
-) p;
+) p
+order by p.parent, p.day nulls last;
 
 comment on view partitions is
   'Every day of new_reports and reported that is stored, how large it is, whether retention is to drop it, '

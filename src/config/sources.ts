@@ -73,7 +73,7 @@ function hint(key: string): string {
   return candidate === undefined ? "" : ` (did you mean ${candidate}?)`;
 }
 
-/** Kubernetes tells every pod about a Service named ccx-x in variables such as CCX_X_PORT_80_TCP_ADDR. */
+/** Kubernetes describes to every pod a Service named ccx-x in variables such as CCX_X_PORT_80_TCP_ADDR. */
 function isServiceLink(key: string): boolean {
   return /_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$/.test(key);
 }

@@ -40,7 +40,7 @@ export const claimedNotificationSchema = z.object({
    * never moves, so that a repetition has the same bytes.
    */
   first_tried_at: timestamp,
-  /** The issues are gone, and that is what it tells. */
+  /** The issues are gone, and that is what it notifies of. */
   resolved: z.boolean(),
   issues: z.array(claimedIssueSchema).min(1),
 });

@@ -9,7 +9,7 @@ export interface RecordProducer {
 }
 
 /**
- * `partition` and `offset` are null where the broker's answer does not tell them for a single message. Not
+ * `partition` and `offset` are null where the broker's answer does not name them for a single message. Not
  * `tried`: it was not even sent, for an earlier one had failed.
  */
 export type SendResult =

@@ -249,7 +249,7 @@ describe("a change of policy is tried on the past", () => {
     await refuse(/^ccx: The past is simulated for a whole target/, ...past, "--org", "1");
     await refuse(/^ccx: The past is shown day by day/, ...past, "--verbose");
     await refuse(/^ccx: a cooldown has to be between /, ...past, "cooldown=-1 day");
-    await refuse(/^ccx: invalid input syntax for type timestamp with time zone: "soon"$/, "--from", "soon");
+    await refuse(/^ccx: --from takes a time such as 2026-12-24T08:00Z, not "soon"$/, "--from", "soon");
     assert.equal(
       await value(database.pool, "select count(*)::integer from policy where reason = 'ccx policy simulate'"),
       0,

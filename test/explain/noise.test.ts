@@ -164,3 +164,45 @@ test("what was given up, or notified as gone, does not count as notified", () =>
     await settle(db, [failed(await claimOne(db, ago(5)), { permanent: true })], ago(4));
     assert.equal((await noiseOf(db, "disk"))?.notified, 1);
   }));
+
+test("a stretch of the past has its own numbers", () =>
+  rolledBack(database.pool, async (db) => {
+    await loadContent(db, ["disk"]);
+    const cluster = aCluster();
+    const days: [string, string[]][] = [
+      ["2026-03-01T12:00:00Z", ["disk"]],
+      ["2026-03-02T12:00:00Z", []],
+      ["2026-03-05T12:00:00Z", ["disk"]],
+    ];
+    for (const [day, hits] of days) {
+      await addReports(db, [{ org: 1, cluster, at: day, arrived: day, hits }]);
+      await decideDue(db, day);
+    }
+    const between = async (from: string, to: string) =>
+      (
+        await rows(
+          db,
+          `select notified::int, sightings::int, occurrences::int, open_issues::int from noise_between($1, $2)
+           where target = 'notifications backend'`,
+          [from, to],
+        )
+      )[0];
+    assert.deepEqual(await between("2026-03-01", "2026-03-03"), {
+      ...{ notified: 1, sightings: 1, occurrences: 1, open_issues: 0 },
+    });
+    assert.deepEqual(await between("2026-03-03", "2026-03-06"), {
+      ...{ notified: 0, sightings: 1, occurrences: 1, open_issues: 1 },
+    });
+    assert.deepEqual(await between("2026-03-01", "2026-03-02"), {
+      ...{ notified: 1, sightings: 1, occurrences: 1, open_issues: 1 },
+    });
+    const said =
+      "select target, state, notification_type, issues, error_log from reported_in_words order by notified_at, target";
+    await settle(db, [delivered(await claimOne(db, "2026-03-01T12:00:00Z"))], "2026-03-01T12:00:01Z");
+    const [first] = await rows(db, said);
+    assert.deepEqual(first, {
+      ...{ target: "notifications backend", state: "sent", notification_type: "instant" },
+      ...{ issues: ["disk|KEY"], error_log: null },
+    });
+    assert.ok((await rows(db, said)).slice(1).every(({ issues }) => (issues as string[]).length === 0));
+  }));

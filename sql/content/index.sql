@@ -12,6 +12,7 @@
 --!include content/tg_rule_content__announce.sql
 --!include content/rule_ref.sql
 --!include content/in_force.sql
+--!include content/concerns_many.sql
 --!include content/accept_content.sql
 --!include content/use_acceptance.sql
 --!include content/load_content.sql

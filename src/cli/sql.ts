@@ -198,6 +198,10 @@ export const policyHistory = (db: Db, target: string | undefined): Promise<AnyRo
 /** Whose policy is meant: a target's, or that of an organization or a rule. */
 export type PolicyScope = { target: string; org?: string | undefined; rule?: string | undefined };
 
+/** Functions remark on nothing until the transaction ends. */
+export const withoutRemarks = (db: Db): Promise<void> =>
+  call(db, "select set_config('client_min_messages', 'warning', true)", []);
+
 /** Changes a policy from now on. */
 export const setPolicy = (
   db: Db,
@@ -209,6 +213,34 @@ export const setPolicy = (
     db,
     "select set_policy($1, $2, $3, org_id => $4, rule => $5)",
     given(target, JSON.stringify(change), reason, org, rule),
+  );
+
+const policyEffect = z.object({
+  held: z.number(),
+  released: z.number(),
+  open_issues: z.number(),
+  many: z.boolean(),
+});
+
+/**
+ * What the latest version of a policy does to the open issues; `many`: more than a person should change
+ * without a look.
+ */
+export const effectOfPolicy = (
+  db: Db,
+  { target, org, rule }: PolicyScope,
+): Promise<z.infer<typeof policyEffect>> =>
+  rowOf(
+    db,
+    policyEffect,
+    `select e.held, e.released, e.open_issues, ccx.concerns_many(e.held + e.released, e.open_issues) as many
+     from policy p
+     cross join ccx.policy_effect(p.id) e
+     where p.target_id = target_id($1) and p.org_id is not distinct from $2::bigint
+       and p.rule_name is not distinct from ccx.rule_name($3::text)
+     order by p.id desc
+     limit 1`,
+    [target, org ?? null, rule ?? null],
   );
 
 /** Ends the policy that an organization or a rule has of its own. */

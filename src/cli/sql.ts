@@ -108,11 +108,20 @@ export const addSilence = async (
 export const silenceById = (db: Db, id: string): Promise<z.infer<typeof silence>> =>
   rowOf(db, silence, "select id, starts_at, ends_at, reason, created_by from silences where id = $1", [id]);
 
-const held = z.object({ holds: z.number() });
+const held = z.object({ holds: z.number(), many: z.boolean() });
 
-/** How many open issues a silence holds, or would once it begins. */
-export const silenceHolds = async (db: Db, id: string): Promise<number> =>
-  (await rowOf(db, held, "select ccx.silence_holds($1) as holds", [id])).holds;
+/**
+ * How many open issues a silence holds, or would once it begins; `many`: more than a person should hold
+ * without a look.
+ */
+export const silenceHolds = (db: Db, id: string): Promise<z.infer<typeof held>> =>
+  rowOf(
+    db,
+    held,
+    `select h.holds, ccx.concerns_many(h.holds, (select count(*)::integer from issue where closed_at is null)) as many
+     from ccx.silence_holds($1) h (holds)`,
+    [id],
+  );
 
 /** The silences in these states: pending, active, expired. */
 export const silences = (db: Db, states: readonly string[]): Promise<AnyRow[]> =>

@@ -191,4 +191,13 @@ test("a change that concerns many open issues needs a word that it is meant", as
   );
   assert.deepEqual(await rows(pool, "select id from policy order by id"), before);
   assert.equal((await ccx(...args, "--yes")).code, 0);
+
+  const silence = (...more: string[]) =>
+    runCcx(["silence", "add", "--rule", "disk", "--for", "1 day", ...reason, ...more], {
+      DATABASE_URL: database.url,
+    });
+  assert.match((await silence()).stderr, /Nothing was silenced\. --yes says that it is meant\./);
+  assert.deepEqual(await rows(pool, "select id from silence"), []);
+  assert.equal((await silence("--yes")).code, 0);
+  assert.equal(await value(pool, "select count(*)::integer from silence"), 1);
 });

@@ -1894,7 +1894,7 @@ function ccx.compile_filter(filter text)
   set search_path=public, ccx, pg_temp;
 
 -- True when so many of the open issues are more than one input may hold or release without a person who agrees (content_guard).
-function ccx.concerns_many(issues integer, open_issues integer)
+function ccx.concerns_many(issues integer, open_issues integer DEFAULT NULL::integer)
   returns boolean
   language sql stable
   set search_path=public, ccx, pg_temp;

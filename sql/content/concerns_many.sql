@@ -1,8 +1,9 @@
-create or replace function ccx.concerns_many(issues integer, open_issues integer) returns boolean
+create or replace function ccx.concerns_many(issues integer, open_issues integer default null) returns boolean
 language sql stable
 set search_path = public, ccx, pg_temp
 as $$
-  select concerns_many.issues >= g.min_issues and concerns_many.issues > g.max_share * open_issues
+  select concerns_many.issues >= g.min_issues and concerns_many.issues > g.max_share * coalesce(
+    open_issues, (select count(*) from issue i where i.closed_at is null))
   from content_guard g;
 $$;
 

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Pool } from "pg";
 import type { AnyRow, Db } from "../db/rows.ts";
-import { undone } from "../db/undone.ts";
+import { kept, undone } from "../db/undone.ts";
 import { agreed } from "./confirm.ts";
 import type { Context } from "./context.ts";
 import { printRows } from "./output.ts";
@@ -75,12 +75,12 @@ async function setPolicy(
   change: Record<string, unknown>,
 ): Promise<void> {
   await undone(pool, async (client) => {
-    await sql.setPolicy(client, given, change, given.reason);
-    const { held, released, open_issues, many } = await sql.effectOfPolicy(client, given);
-    if (many) {
+    const id = await sql.setPolicy(client, given, change, given.reason);
+    const { held, released, open_issues } = await sql.effectOfPolicy(client, id);
+    if (await sql.concernsMany(client, held + released)) {
       const question = `Of ${open_issues} open issues this holds ${held} and releases ${released}. Go on?`;
       await agreed(given.yes, question, `Nothing was changed: ${held + released} open issues are concerned.`);
     }
-    await client.query("commit");
+    await kept(client);
   });
 }

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { undone } from "../db/undone.ts";
+import { kept, undone } from "../db/undone.ts";
 import { ConfigurationError } from "../errors.ts";
 import { agreed, confirmed } from "./confirm.ts";
 import type { Context } from "./context.ts";
@@ -53,11 +53,11 @@ export function addSilenceCommands(program: Command, context: Context): void {
         // rolled back unless a person agrees to what concerns many issues
         return undone(pool, async (client) => {
           const id = await sql.addSilence(client, matchers, { ...given, everything });
-          const { holds, many } = await sql.silenceHolds(client, id);
-          if (many && !everything)
+          const holds = await sql.silenceHolds(client, id);
+          if (!everything && (await sql.concernsMany(client, holds)))
             await agreed(given.yes, `This holds ${holds} open issues. Go on?`, "Nothing was silenced.");
           const silence = await sql.silenceById(client, id);
-          await client.query("commit");
+          await kept(client);
           return { ...silence, holds };
         });
       });

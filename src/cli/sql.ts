@@ -108,20 +108,15 @@ export const addSilence = async (
 export const silenceById = (db: Db, id: string): Promise<z.infer<typeof silence>> =>
   rowOf(db, silence, "select id, starts_at, ends_at, reason, created_by from silences where id = $1", [id]);
 
-const held = z.object({ holds: z.number(), many: z.boolean() });
+const held = z.object({ holds: z.number() });
 
-/**
- * How many open issues a silence holds, or would once it begins; `many`: more than a person should hold
- * without a look.
- */
-export const silenceHolds = (db: Db, id: string): Promise<z.infer<typeof held>> =>
-  rowOf(
-    db,
-    held,
-    `select h.holds, ccx.concerns_many(h.holds, (select count(*)::integer from issue where closed_at is null)) as many
-     from ccx.silence_holds($1) h (holds)`,
-    [id],
-  );
+/** How many open issues a silence holds, or would once it begins. */
+export const silenceHolds = async (db: Db, id: string): Promise<number> =>
+  (await rowOf(db, held, "select ccx.silence_holds($1) as holds", [id])).holds;
+
+/** Whether so many of the open issues are more than a person should hold or release without a look. */
+export const concernsMany = async (db: Db, issues: number): Promise<boolean> =>
+  (await rowOf(db, z.object({ many: z.boolean() }), "select ccx.concerns_many($1) as many", [issues])).many;
 
 /** The silences in these states: pending, active, expired. */
 export const silences = (db: Db, states: readonly string[]): Promise<AnyRow[]> =>
@@ -209,48 +204,29 @@ export type PolicyScope = { target: string; org?: string | undefined; rule?: str
 
 /** Functions remark on nothing until the transaction ends. */
 export const withoutRemarks = (db: Db): Promise<void> =>
-  call(db, "select set_config('client_min_messages', 'warning', true)", []);
+  call(db, "select set_config($1, $2, $3::boolean)", ["client_min_messages", "warning", true]);
 
-/** Changes a policy from now on. */
-export const setPolicy = (
+/** Changes a policy from now on; returns the number of the new version. */
+export const setPolicy = async (
   db: Db,
   { target, org, rule }: PolicyScope,
   change: AnyRow,
   reason: string,
-): Promise<void> =>
-  call(
-    db,
-    "select set_policy($1, $2, $3, org_id => $4, rule => $5)",
-    given(target, JSON.stringify(change), reason, org, rule),
-  );
+): Promise<string> =>
+  (
+    await rowOf(
+      db,
+      z.object({ id: z.string() }),
+      "select id from set_policy($1, $2, $3, org_id => $4, rule => $5)",
+      given(target, JSON.stringify(change), reason, org, rule),
+    )
+  ).id;
 
-const policyEffect = z.object({
-  held: z.number(),
-  released: z.number(),
-  open_issues: z.number(),
-  many: z.boolean(),
-});
+const policyEffect = z.object({ held: z.number(), released: z.number(), open_issues: z.number() });
 
-/**
- * What the latest version of a policy does to the open issues; `many`: more than a person should change
- * without a look.
- */
-export const effectOfPolicy = (
-  db: Db,
-  { target, org, rule }: PolicyScope,
-): Promise<z.infer<typeof policyEffect>> =>
-  rowOf(
-    db,
-    policyEffect,
-    `select e.held, e.released, e.open_issues, ccx.concerns_many(e.held + e.released, e.open_issues) as many
-     from policy p
-     cross join ccx.policy_effect(p.id) e
-     where p.target_id = target_id($1) and p.org_id is not distinct from $2::bigint
-       and p.rule_name is not distinct from ccx.rule_name($3::text)
-     order by p.id desc
-     limit 1`,
-    [target, org ?? null, rule ?? null],
-  );
+/** What a version of a policy does to the open issues. */
+export const effectOfPolicy = (db: Db, id: string): Promise<z.infer<typeof policyEffect>> =>
+  rowOf(db, policyEffect, "select held, released, open_issues from ccx.policy_effect($1)", [id]);
 
 /** Ends the policy that an organization or a rule has of its own. */
 export const endPolicy = (db: Db, { target, org, rule }: PolicyScope, reason: string): Promise<void> =>

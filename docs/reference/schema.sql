@@ -2338,6 +2338,12 @@ function ccx.compile_filter(filter text)
   language plpgsql immutable strict parallel safe
   set search_path=public, ccx, pg_temp;
 
+-- True when so many of the open issues are more than one input may hold or release without a person who agrees (content_guard).
+function ccx.concerns_many(issues integer, open_issues integer DEFAULT NULL::integer)
+  returns boolean
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
 -- The texts of these content versions, as templates by name; version changes when the row does. What does not exist is left out.
 function ccx.content_texts(ids bigint[])
   returns TABLE(id bigint, version text, templates jsonb)
@@ -2653,6 +2659,12 @@ function ccx.partition_held_by(parent text, day date, at timestamp with time zon
 function ccx.past_rows(name text)
   returns text
   language sql immutable parallel safe;
+
+-- How many open issues this version of a policy holds that were to be notified before it, how many it releases, and how many open issues there are; whatever cooldowns and silences say.
+function ccx.policy_effect(id bigint, OUT held integer, OUT released integer, OUT open_issues integer)
+  returns record
+  language sql stable
+  set search_path=public, ccx, pg_temp;
 
 -- The reasons for which this policy holds every issue of a rule with this content, whatever the cluster. target_enabled: of the target-wide policy; filter_passes: what the filter said of the content, null: it has not been asked yet.
 function ccx.policy_reasons(policy policy, content rule_content, target_enabled boolean, filter_passes boolean)

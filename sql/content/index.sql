@@ -13,6 +13,7 @@
 --!include content/rule_ref.sql
 --!include content/named_key.sql
 --!include content/in_force.sql
+--!include content/concerns_many.sql
 --!include content/accept_content.sql
 --!include content/use_acceptance.sql
 --!include content/load_content.sql

@@ -24,6 +24,7 @@ declare
   until timestamptz;
   successor policy;
   columns text;
+  effect record;
 begin
   if set_policy.rule like '%|%' then
     raise exception 'a policy is for a whole rule, not for one of its error keys' using errcode = 'NTP01';
@@ -90,6 +91,11 @@ begin
   execute format('insert into policy (%1$s) select %1$s from (select ($1).*) successor returning *', columns)
   into successor
   using successor;
+  select e.* into effect from policy_effect(successor.id) e;
+  if effect.held + effect.released > 0 then
+    raise notice 'of % open issues this policy holds % that were to be notified, and releases %',
+      effect.open_issues, effect.held, effect.released;
+  end if;
   perform notice_unknown_names(set_policy.org_id, null, scope_rule, null, null);
   perform request_decisions('policy changed',
     case when scope_rule is not null then array[scope_rule] end, set_policy.org_id, at => set_policy.at);

@@ -45,7 +45,7 @@ begin
     return null;
   end if;
   select count(*) into open_issues from issue i where i.closed_at is null;
-  if held + released > new.max_share * open_issues and not use_acceptance(new.loaded_at) then
+  if concerns_many(held + released, open_issues) and not use_acceptance(new.loaded_at) then
     raise exception 'this would hold % and release % of % open issues, more than %; nothing was taken over '
       '(--yes or accept_content() says that it is meant)',
       held, released, open_issues, round(100 * new.max_share) || ' %' using errcode = 'NTC02';

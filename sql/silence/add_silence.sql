@@ -18,6 +18,8 @@ declare
   added silence;
   asked record;
   key text;
+  holds integer;
+  open_issues integer;
 begin
   -- what is typed or pasted has blanks around it, and would match nothing
   cluster := lower(btrim(cluster, e' \t\r\n'));
@@ -51,8 +53,12 @@ begin
     tstzrange(coalesce(starts_at, add_silence.at), ends_at), add_silence.reason, add_silence.at)
   returning * into added;
   perform notice_unknown_names(added.org_id, added.cluster, added.rule_name, added.error_key, added.tag);
-  if not exists (select from silenced_issues(added, add_silence.at)) then
+  select count(*) into holds from silenced_issues(added, add_silence.at);
+  select count(*) into open_issues from issue i where i.closed_at is null;
+  if holds = 0 then
     raise notice 'this silence matches no open issue now';
+  elsif concerns_many(holds, open_issues) then
+    raise notice 'this silence holds % of % open issues', holds, open_issues;
   end if;
   return added;
 exception

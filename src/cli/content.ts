@@ -3,7 +3,7 @@ import type { Pool } from "pg";
 import { requireKeys } from "../config/config.ts";
 import type { ContentDiff } from "../content/source/diff.ts";
 import type { Stored } from "../content/source/load.ts";
-import type { Refused } from "../content/source/refused.ts";
+import type { Refused } from "../content/source/problems.ts";
 import { messageOf } from "../errors.ts";
 import { confirmed } from "./confirm.ts";
 import type { Context } from "./context.ts";

@@ -1,5 +1,8 @@
 import type { Command } from "commander";
+import type { Pool } from "pg";
 import type { AnyRow, Db } from "../db/rows.ts";
+import { kept, undone } from "../db/undone.ts";
+import { agreed } from "./confirm.ts";
 import type { Context } from "./context.ts";
 import { printRows } from "./output.ts";
 import { addPolicySimulateCommand } from "./policy_simulate.ts";
@@ -43,9 +46,10 @@ export function addPolicyCommands(program: Command, context: Context): void {
     .requiredOption("--reason <text>", "why")
     .option("--org <id>", "only for this organization")
     .option("--rule <rule>", "only for this rule, in any spelling")
-    .action(async (settings: string[], given: Change) => {
+    .option("--yes", "change it however many open issues it holds or releases")
+    .action(async (settings: string[], given: Change & { yes?: boolean }) => {
       const change = parseSettings(settings);
-      await context.withDatabase((pool) => sql.setPolicy(pool, given, change, given.reason));
+      await context.withDatabase((pool) => setPolicy(pool, given, change));
       console.log(`The policy for ${given.target} is changed; clusters that report are asked again.`);
     });
 
@@ -62,4 +66,21 @@ export function addPolicyCommands(program: Command, context: Context): void {
     });
 
   addPolicySimulateCommand(policy, context);
+}
+
+/** In one transaction, which is rolled back unless a person agrees to what concerns many issues. */
+async function setPolicy(
+  pool: Pool,
+  given: Change & { yes?: boolean },
+  change: Record<string, unknown>,
+): Promise<void> {
+  await undone(pool, async (client) => {
+    const id = await sql.setPolicy(client, given, change, given.reason);
+    const { held, released, open_issues } = await sql.effectOfPolicy(client, id);
+    if (await sql.concernsMany(client, held + released)) {
+      const question = `Of ${open_issues} open issues this holds ${held} and releases ${released}. Go on?`;
+      await agreed(given.yes, question, `Nothing was changed: ${held + released} open issues are concerned.`);
+    }
+    await kept(client);
+  });
 }

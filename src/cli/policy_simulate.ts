@@ -44,6 +44,7 @@ export function addPolicySimulateCommand(policy: Command, context: Context): voi
       const { from, json } = given;
       const simulate = async (db: Db): Promise<Outcome> => {
         if (from !== undefined) return comparePast(db, { ...given, from }, change);
+        await sql.withoutRemarks(db); // the simulation says more than they do
         await sql.setPolicy(db, given, change ?? {}, "ccx policy simulate");
         return given.verbose ? eachDecision(db, limit ?? (json ? null : 1000)) : byRule(db);
       };

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
+import { kept, undone } from "../db/undone.ts";
 import { ConfigurationError } from "../errors.ts";
-import { confirmed } from "./confirm.ts";
+import { agreed, confirmed } from "./confirm.ts";
 import type { Context } from "./context.ts";
 import { printRows } from "./output.ts";
 import * as sql from "./sql.ts";
@@ -11,6 +12,7 @@ type Add = sql.Matchers & {
   reason: string;
   from?: string;
   everything?: boolean;
+  yes?: boolean;
   json?: boolean;
 };
 
@@ -33,6 +35,7 @@ export function addSilenceCommands(program: Command, context: Context): void {
     .option("--for <interval>", "how long it holds, for example '2 days'")
     .option("--from <time>", "when it begins (now)")
     .option("--everything", "hold all notifications; asked to confirm unless this is given")
+    .option("--yes", "hold them however many open issues match")
     .action(async (given: Add) => {
       if (given.until === undefined && given.for === undefined)
         throw new ConfigurationError("A silence needs an end: --until TIME or --for INTERVAL.");
@@ -48,8 +51,16 @@ export function addSilenceCommands(program: Command, context: Context): void {
       }
       const everything = all || given.everything === true;
       const added = await context.withDatabase(async (pool) => {
-        const id = await sql.addSilence(pool, matchers, { ...given, everything });
-        return { ...(await sql.silenceById(pool, id)), holds: await sql.silenceHolds(pool, id) };
+        // rolled back unless a person agrees to what concerns many issues
+        return undone(pool, async (client) => {
+          const id = await sql.addSilence(client, matchers, { ...given, everything });
+          const holds = await sql.silenceHolds(client, id);
+          if (!everything && (await sql.concernsMany(client, holds)))
+            await agreed(given.yes, `This holds ${holds} open issues. Go on?`, "Nothing was silenced.");
+          const silence = await sql.silenceById(client, id);
+          await kept(client);
+          return { ...silence, holds };
+        });
       });
       printRows([added], { json: given.json, empty: "" });
     });

@@ -114,6 +114,10 @@ const held = z.object({ holds: z.number() });
 export const silenceHolds = async (db: Db, id: string): Promise<number> =>
   (await rowOf(db, held, "select ccx.silence_holds($1) as holds", [id])).holds;
 
+/** Whether so many of the open issues are more than a person should hold or release without a look. */
+export const concernsMany = async (db: Db, issues: number): Promise<boolean> =>
+  (await rowOf(db, z.object({ many: z.boolean() }), "select ccx.concerns_many($1) as many", [issues])).many;
+
 /** The silences in these states: pending, active, expired. */
 export const silences = (db: Db, states: readonly string[]): Promise<AnyRow[]> =>
   rowsOf(db, anyRow, "select * from silences where state = any ($1::text[]) order by starts_at, id", [
@@ -198,18 +202,31 @@ export const policyHistory = (db: Db, target: string | undefined): Promise<AnyRo
 /** Whose policy is meant: a target's, or that of an organization or a rule. */
 export type PolicyScope = { target: string; org?: string | undefined; rule?: string | undefined };
 
-/** Changes a policy from now on. */
-export const setPolicy = (
+/** Functions remark on nothing until the transaction ends. */
+export const withoutRemarks = (db: Db): Promise<void> =>
+  call(db, "select set_config($1, $2, $3::boolean)", ["client_min_messages", "warning", true]);
+
+/** Changes a policy from now on; returns the number of the new version. */
+export const setPolicy = async (
   db: Db,
   { target, org, rule }: PolicyScope,
   change: AnyRow,
   reason: string,
-): Promise<void> =>
-  call(
-    db,
-    "select set_policy($1, $2, $3, org_id => $4, rule => $5)",
-    given(target, JSON.stringify(change), reason, org, rule),
-  );
+): Promise<string> =>
+  (
+    await rowOf(
+      db,
+      z.object({ id: z.string() }),
+      "select id from set_policy($1, $2, $3, org_id => $4, rule => $5)",
+      given(target, JSON.stringify(change), reason, org, rule),
+    )
+  ).id;
+
+const policyEffect = z.object({ held: z.number(), released: z.number(), open_issues: z.number() });
+
+/** What a version of a policy does to the open issues. */
+export const effectOfPolicy = (db: Db, id: string): Promise<z.infer<typeof policyEffect>> =>
+  rowOf(db, policyEffect, "select held, released, open_issues from ccx.policy_effect($1)", [id]);
 
 /** Ends the policy that an organization or a rule has of its own. */
 export const endPolicy = (db: Db, { target, org, rule }: PolicyScope, reason: string): Promise<void> =>

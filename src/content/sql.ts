@@ -34,7 +34,7 @@ export const isTooMuch = (error: unknown): boolean => ["NTC01", "NTC02"].include
 
 /** Agrees to the next load that would change too much; returns until when. */
 export const acceptContent = async (db: Db): Promise<string> =>
-  (await rowOf(db, z.object({ until: z.string() }), "select accept_content()::text as until")).until;
+  (await rowOf(db, z.object({ until: z.coerce.string() }), "select accept_content() as until")).until;
 
 /** What the open transaction changed of the content. */
 export const contentDiff = (db: Db): Promise<AnyRow[]> =>

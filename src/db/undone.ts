@@ -28,3 +28,19 @@ export async function undone<T>(
     client.release();
   }
 }
+
+/** Keeps what was done so far in a transaction that `undone` would roll back. */
+export async function kept(client: PoolClient): Promise<void> {
+  await client.query("commit");
+}
+
+/** Calls `work` inside an open transaction; what it did is undone when it throws. */
+export async function attempted<T>(client: PoolClient, work: () => Promise<T>): Promise<T> {
+  await client.query("savepoint attempted");
+  try {
+    return await work();
+  } catch (error) {
+    await client.query("rollback to savepoint attempted");
+    throw error;
+  }
+}

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Row, rows } from "../support/builders.ts";
+import { aCluster, addReports, loadContent, type Row, rows, value } from "../support/builders.ts";
 import { assertGivesUp, runCcx } from "../support/command.ts";
 import { testDatabase } from "../support/database.ts";
 import { wholeTable } from "../support/policies.ts";
@@ -174,4 +174,33 @@ test("what cannot be is refused in one line, and nothing changes", async () => {
     /--help/,
   );
   assert.deepEqual(await wholeTable(database.pool, "policy"), before);
+});
+
+test("a change that concerns many open issues needs a word that it is meant", async () => {
+  const { pool } = database;
+  await loadContent(pool, ["disk"]);
+  const at = String(await value(pool, "select now()"));
+  await addReports(
+    pool,
+    Array.from({ length: 12 }, () => ({ cluster: aCluster(), at, hits: ["disk"], org: 77 })),
+  );
+  const args = ["set", "--target", target, "--org", "77", "enabled=false", ...reason];
+  const before = await rows(pool, "select id from policy order by id");
+  const end = await ccx(...args);
+  assert.equal(end.code, 1);
+  assert.match(
+    end.stderr,
+    /Nothing was changed: 12 open issues are concerned\. --yes says that it is meant\./,
+  );
+  assert.deepEqual(await rows(pool, "select id from policy order by id"), before);
+  assert.equal((await ccx(...args, "--yes")).code, 0);
+
+  const silence = (...more: string[]) =>
+    runCcx(["silence", "add", "--rule", "disk", "--for", "1 day", ...reason, ...more], {
+      DATABASE_URL: database.url,
+    });
+  assert.match((await silence()).stderr, /Nothing was silenced\. --yes says that it is meant\./);
+  assert.deepEqual(await rows(pool, "select id from silence"), []);
+  assert.equal((await silence("--yes")).code, 0);
+  assert.equal(await value(pool, "select count(*)::integer from silence"), 1);
 });

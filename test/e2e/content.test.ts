@@ -26,7 +26,7 @@ async function report(scene: Scene, cluster: string, rules: Record<string, unkno
 async function load(scene: Scene, rules: Record<string, GivenRule>): Promise<void> {
   await using folder = await openRules();
   await folder.replace(rules);
-  const { code, stderr } = await runCcx(["content", "load", folder.path], scene.env);
+  const { code, stderr } = await runCcx(["content", "load", "--yes", folder.path], scene.env);
   assert.deepEqual([code, stderr], [0, ""]);
 }
 

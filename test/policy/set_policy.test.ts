@@ -3,12 +3,16 @@ import { test } from "node:test";
 import {
   aCluster,
   addReport,
+  addReports,
   decideDue,
   jobs,
+  loadContent,
   notificationsBackend,
+  type Row,
   rows,
   serviceLog,
   setPolicy,
+  someContent,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 import { nobodyWaits, takeRequests } from "../support/policies.ts";
@@ -153,4 +157,32 @@ test("a cooldown that leads out of the calendar is refused: it would stop every 
     await refused(db, "NTP06", () =>
       setPolicy(db, notificationsBackend, { cooldown: "290000 years" }, "2026-03-01"),
     );
+  }));
+
+test("a policy remarks on how many open issues it holds or releases, those of narrower ones left out", () =>
+  rolledBack(database.pool, async (db) => {
+    await loadContent(db, ["disk", "net", someContent("low", { impact: 1, likelihood: 1 })]);
+    for (const org of [1, 1, 2, 3])
+      await addReports(db, [{ cluster: aCluster(), at: "2026-03-01", hits: ["disk", "net", "low"], org }]);
+    const said: string[] = [];
+    const hear = ({ message }: { message: string | undefined }) => void said.push(String(message));
+    db.on("notice", hear);
+    let day = 1;
+    const set = async (change: Row, scope: { org_id?: number; rule?: string } = {}) => {
+      said.length = 0;
+      await rows(db, "select set_policy($1, $2, 'for the test', $3, org_id => $4, rule => $5)", [
+        ...[notificationsBackend, change, `2026-03-01T00:00:0${day++}Z`],
+        ...[scope.org_id ?? null, scope.rule ?? null],
+      ]);
+      return said.map((message) =>
+        (/holds (\d+) .* releases (\d+)/.exec(message) ?? []).slice(1).map(Number),
+      );
+    };
+    assert.deepEqual(await set({ cooldown: "3 days" }), []);
+    assert.deepEqual(await set({ enabled: false }, { org_id: 1 }), [[4, 0]]);
+    assert.deepEqual(await set({ total_risk_threshold: 0 }, { rule: "low" }), [[0, 2]]);
+    assert.deepEqual(await set({ filter: "totalRisk > 4" }), [[4, 0]], "not those of organization 1");
+    assert.deepEqual(await set({ filter: null }), [[0, 4]]);
+    assert.deepEqual(await set({ enabled: false }), [[4, 0]], "nor those of the rule low");
+    db.off("notice", hear);
   }));

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NoticeMessage as Notice } from "pg-protocol/dist/messages.js";
-import { aCluster, loadContent, reportAndDecide, value } from "../support/builders.ts";
+import {
+  aCluster,
+  addReports,
+  loadContent,
+  reportAndDecide,
+  someContent,
+  value,
+} from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 import {
   addSilence,
@@ -201,5 +208,32 @@ test("what has no answer is refused, rather than answered with nothing", () =>
     assert.equal(
       await value(db, "select refusal from redrive('{999999}')"),
       "there is no message of that number",
+    );
+  }));
+
+test("a silence remarks on it when it holds many of the open issues, whatever narrows it", () =>
+  rolledBack(database.pool, async (db) => {
+    await loadContent(db, ["disk", "net", someContent("tagged", { tags: ["mine"] })]);
+    const hits = ["disk", "tagged"];
+    await addReports(
+      db,
+      Array.from({ length: 10 }, () => ({ cluster: aCluster(), at: "2026-02-28", hits, org: 5 })),
+    );
+    await addReports(db, [{ cluster: aCluster(), at: "2026-02-28", hits: ["net"], org: 6 }]);
+    const said: (string | undefined)[] = [];
+    const hear = ({ message }: Notice) => void said.push(message);
+    db.on("notice", hear);
+    for (const silence of [
+      { rule: "disk" },
+      { tag: "mine" },
+      { org_id: 5 },
+      { org_id: 6 },
+      { everything: true },
+    ])
+      await addSilence(db, silence, at);
+    db.off("notice", hear);
+    assert.deepEqual(
+      said,
+      [10, 10, 20, 21].map((holds) => `this silence holds ${holds} of 21 open issues`),
     );
   }));

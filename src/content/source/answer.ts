@@ -2,7 +2,8 @@ import { z } from "zod";
 import { withLineFeeds } from "../../text/clean.ts";
 import { ContentError } from "./error.ts";
 import { maxFileBytes } from "./files.ts";
-import { Problems, type Refused, type SourceContent, withoutRefused } from "./refused.ts";
+import { Problems, type Refused } from "./problems.ts";
+import { type SourceContent, withoutRefused } from "./refused.ts";
 import {
   byName,
   checkModule,

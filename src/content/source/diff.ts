@@ -1,11 +1,11 @@
 import type { Pool } from "pg";
 import type { AnyRow } from "../../db/rows.ts";
-import { undone } from "../../db/undone.ts";
+import { attempted, undone } from "../../db/undone.ts";
 import { messageOf } from "../../errors.ts";
 import * as sql from "../sql.ts";
 import { inJson } from "./load.ts";
+import type { Refused } from "./problems.ts";
 import { readContent } from "./read.ts";
-import type { Refused } from "./refused.ts";
 
 /**
  * Rows of the views content_diff and explain_diff, what would be left out, and why a load would need a person
@@ -26,12 +26,10 @@ export async function diffContent(pool: Pool, directory: string): Promise<Conten
   const read = await readContent(directory);
   const content = inJson(read, directory);
   return undone(pool, async (client) => {
-    await client.query("savepoint before_load");
-    const tooMuch = await sql.loadContent(client, content, false).then(
+    const tooMuch = await attempted(client, () => sql.loadContent(client, content, false)).then(
       () => null,
       async (error) => {
         if (!sql.isTooMuch(error)) throw error;
-        await client.query("rollback to savepoint before_load");
         await sql.loadContent(client, content, true);
         return messageOf(error);
       },

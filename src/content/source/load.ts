@@ -3,8 +3,9 @@ import { quotable } from "../../text/clean.ts";
 import * as sql from "../sql.ts";
 import { ContentError } from "./error.ts";
 import { maxTotalBytes } from "./files.ts";
+import type { Refused } from "./problems.ts";
 import { readContent } from "./read.ts";
-import type { Refused, SourceContent } from "./refused.ts";
+import type { SourceContent } from "./refused.ts";
 
 /** What a load did, and what it left out. */
 export type Stored = { loaded: sql.Loaded; refused: readonly Refused[] };

@@ -2,7 +2,8 @@ import { readdir } from "node:fs/promises";
 import type { z } from "zod";
 import { ContentError } from "./error.ts";
 import { codeOf, type Folder, listFolder, TextReader } from "./files.ts";
-import { Problems, type Refused, type SourceContent, withoutRefused } from "./refused.ts";
+import { Problems, type Refused } from "./problems.ts";
+import { type SourceContent, withoutRefused } from "./refused.ts";
 import {
   byName,
   checkModule,

@@ -1,5 +1,5 @@
 import { ContentError } from "./error.ts";
-import type { Problems } from "./refused.ts";
+import type { Problems } from "./problems.ts";
 import { type Metadata, oneToFour } from "./shapes.ts";
 
 /**

@@ -432,10 +432,15 @@ create table latest_report (
   account_number bigint not null default 0,
   -- when the newest report arrived
   received_at timestamp with time zone not null,
-  constraint latest_report_pkey PRIMARY KEY (cluster, org_id)
+  -- time of the report with which the cluster moved to another organization: its issues are closed for this one; null: it is this organization's
+  left_at timestamp with time zone,
+  -- the organization that the cluster moved to
+  moved_to bigint,
+  constraint latest_report_pkey PRIMARY KEY (cluster, org_id),
+  constraint latest_report_check CHECK ((left_at IS NULL) = (moved_to IS NULL))
 ) with (fillfactor=80);
 
--- new reports consumed from Kafka topic and stored to database in shrunk format; written by decide, ingest: import_reported() adds what only reported has
+-- new reports consumed from Kafka topic and stored to database in shrunk format; written by decide, ingest, issues: import_reported() adds what only reported has, the trigger mends received_at
 create table new_reports (
   -- organization that owns the cluster (OrgID)
   org_id bigint not null,
@@ -453,6 +458,9 @@ create table new_reports (
   received_at timestamp with time zone not null default now(),
   constraint new_reports_pkey PRIMARY KEY (org_id, cluster, updated_at)
 ) partition by RANGE (updated_at);
+CREATE TRIGGER _010_spelling BEFORE INSERT ON new_reports FOR EACH ROW WHEN (new.cluster <> lower(new.cluster)) EXECUTE FUNCTION ccx.tg_new_reports__spelling();
+CREATE TRIGGER _020_kept BEFORE UPDATE OF org_id, cluster, updated_at ON new_reports FOR EACH ROW WHEN (old.org_id IS DISTINCT FROM new.org_id OR old.cluster IS DISTINCT FROM new.cluster OR old.updated_at IS DISTINCT FROM new.updated_at) EXECUTE FUNCTION ccx.tg_new_reports__kept();
+CREATE TRIGGER _030_kept AFTER DELETE ON new_reports REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_new_reports__kept();
 CREATE TRIGGER _100_issues_of_inserted AFTER INSERT ON new_reports REFERENCING NEW TABLE AS arrived FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_new_reports__issues();
 CREATE TRIGGER _100_issues_of_replaced AFTER UPDATE ON new_reports REFERENCING NEW TABLE AS arrived FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_new_reports__issues();
 
@@ -1922,9 +1930,9 @@ function ccx.add_rules(hits ccx.seen_hit[])
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- Moves latest_report forward; returns the hits of those reports that are newer than what was known, or that replaced (is_replaced) the newest one; null: none are.
-function ccx.advance_latest_reports(hits ccx.seen_hit[], is_replaced boolean)
-  returns ccx.seen_hit[]
+-- Moves latest_report forward; returns the hits of those reports that are newer than what was known, or that replaced (is_replaced) the newest one (null: none are), and clusters that may have changed hands.
+function ccx.advance_latest_reports(hits ccx.seen_hit[], is_replaced boolean, OUT fresh_hits ccx.seen_hit[], OUT to_settle text[])
+  returns record
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
@@ -2460,6 +2468,12 @@ function ccx.settle_notifications(outcomes jsonb, at timestamp with time zone DE
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Notes in latest_report to which organization each of these clusters belongs; returns the hits with a report without hits, as the last one, for each organization that lost one.
+function ccx.settle_owners(hits ccx.seen_hit[], clusters text[])
+  returns ccx.seen_hit[]
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- How many open issues match this silence.
 function ccx.silence_holds(id bigint, at timestamp with time zone DEFAULT now())
   returns integer
@@ -2558,6 +2572,18 @@ function ccx.tg_decision_request__wake()
 
 -- Trigger of new_reports: keeps latest_report, issue, occurrence and decision_due in step with the reports of one statement.
 function ccx.tg_new_reports__issues()
+  returns trigger
+  language plpgsql volatile security definer
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of new_reports: refuses another key (NTI03), and to delete the newest report of a cluster while older ones stay (NTI04).
+function ccx.tg_new_reports__kept()
+  returns trigger
+  language plpgsql volatile security definer
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of new_reports: stores the name of a cluster in lower case.
+function ccx.tg_new_reports__spelling()
   returns trigger
   language plpgsql volatile security definer
   set search_path=public, ccx, pg_temp;

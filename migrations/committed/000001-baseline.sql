@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:9118ce17563bcbb68b53484bf628a6171eb2f62f
+--! Hash: sha1:97acf443766976202bd6491b0f325810ec5502b7
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -346,7 +346,10 @@ create table latest_report (
   previous_at timestamptz,
   account_number bigint not null default 0,
   received_at timestamptz not null,
-  primary key (cluster, org_id)
+  left_at timestamptz,
+  moved_to bigint,
+  primary key (cluster, org_id),
+  constraint latest_report_check check ((left_at is null) = (moved_to is null))
 ) with (fillfactor = 80);
 
 create table rule (

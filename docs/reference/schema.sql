@@ -992,6 +992,7 @@ create table silence (
   constraint silence_once EXCLUDE USING gist (COALESCE(org_id, 0::bigint) WITH =, COALESCE(cluster, ''::text) WITH =, COALESCE(rule_name, ''::text) WITH =, COALESCE(error_key, ''::text) WITH =, COALESCE(tag, ''::text) WITH =, in_force WITH &&)
 );
 CREATE INDEX silence_in_force_idx ON public.silence USING gist (in_force);
+CREATE INDEX silence_named_idx ON public.silence USING btree (COALESCE(cluster, ''::text), COALESCE(org_id, (0)::bigint), COALESCE(rule_name, ''::text), COALESCE(error_key, ''::text), COALESCE(tag, ''::text));
 
 -- states for each row stored in reported table
 create table states (
@@ -2241,7 +2242,9 @@ function ccx.matching_rejected(reason text DEFAULT NULL::text, topic text DEFAUL
 -- The oldest silence in force at this time that holds an issue with these properties (tags: of the rule's content); null: none.
 function ccx.matching_silence(org_id bigint, cluster text, rule_name text, error_key text, tags text[], at timestamp with time zone)
   returns bigint
-  language sql stable parallel safe;
+  language sql stable parallel safe
+  set enable_seqscan=off
+  set search_path=public, ccx, pg_temp;
 
 -- The issues that a message tells, with the details of their hits and what its target calls their severity.
 function ccx.message_body(n notification)

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:97acf443766976202bd6491b0f325810ec5502b7
+--! Hash: sha1:62ef94d85739ec284772dd2e4985eb9a7eb84ab9
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -503,6 +503,8 @@ create table silence (
     coalesce(error_key, '') with =, coalesce(tag, '') with =, in_force with &&)
 );
 create index silence_in_force_idx on silence using gist (in_force);
+create index silence_named_idx on silence (
+  coalesce(cluster, ''), coalesce(org_id, 0), coalesce(rule_name, ''), coalesce(error_key, ''), coalesce(tag, ''));
 
 create table rule_disable (
   org_id text not null,

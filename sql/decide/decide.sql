@@ -37,8 +37,9 @@ begin atomic
     coalesce(x.acked_by, x.disabled_by),
     x.render_error
   from (
-    select v.*, o.occurrence, o.known_from, coalesce(l.left_at <= at, false) as has_moved,
-      v.rule_name = any (storms.rules) or v.target_id = any (storms.targets) as storm_is_near, coalesce(o.known_until > at, true) as is_open,
+    select v.*, o.occurrence, o.known_from,
+      v.rule_name = any (storms.rules) or v.target_id = any (storms.targets) as storm_is_near,
+      coalesce(o.known_until > at, true) as is_open,
       -- the cluster's newest report that had arrived by then and could be read
       case when l.received_at <= at then l.updated_at else newest_report_at(v.org_id, v.cluster, at) end
         as reported_at,
@@ -90,8 +91,7 @@ begin atomic
     case when x.storm_is_near then held_by_storm(x.target_id, x.rule_name, x.known_from, x.last_notified_at,
       (x.policy).cooldown, coalesce(settings_at, at)) end) h
   where x.is_open
-    -- a cluster that moved is not resolved for the organization before
-    or x.last_notified_at is not null and not x.has_moved
+    or x.last_notified_at is not null
       and resolution_is_due(x.issue_id, x.occurrence, x.target_id, x.last_notified_at, at);
 end;
 

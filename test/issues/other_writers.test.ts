@@ -214,7 +214,7 @@ test("a report of a time that is ahead or infinite is refused, and freezes nothi
       await db.query("savepoint before");
       await assert.rejects(
         db.query(
-          "insert into new_reports (org_id, cluster, report, updated_at) values (1, $1, '{}', " + when + ")",
+          `insert into new_reports (org_id, cluster, report, updated_at) values (1, $1, '{}', ${when})`,
           [cluster],
         ),
         { code: "23514" },

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:62ef94d85739ec284772dd2e4985eb9a7eb84ab9
+--! Hash: sha1:344c381d5e6d3d51e3f1b56f1870bfe36b25f377
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -504,7 +504,8 @@ create table silence (
 );
 create index silence_in_force_idx on silence using gist (in_force);
 create index silence_named_idx on silence (
-  coalesce(cluster, ''), coalesce(org_id, 0), coalesce(rule_name, ''), coalesce(error_key, ''), coalesce(tag, ''));
+  coalesce(cluster, ''), coalesce(org_id, 0), coalesce(rule_name, ''), coalesce(error_key, ''),
+  coalesce(tag, ''));
 
 create table rule_disable (
   org_id text not null,
@@ -607,7 +608,7 @@ create table sweep_mark (
   counted_at timestamptz not null default '-infinity'
 );
 
--- The brake: how many clusters were notified of what, and the storms that this made out ------------------------
+-- The brake: how many clusters were notified of what, and the storms that this made out ---------------------
 
 -- only inserted and, hours later, deleted: no decision waits for another one's count
 create table notified_count (

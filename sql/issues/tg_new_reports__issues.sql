@@ -20,7 +20,8 @@ begin
   -- No later report would count until then. A class that ingest() takes for a fault of the message: it is
   -- rejected, the others of its batch are stored.
   if exists (
-    select from arrived a where a.updated_at > now() + interval '5 minutes' or not isfinite(a.updated_at)) then
+    select from arrived a
+    where a.updated_at > now() + interval '5 minutes' or not isfinite(a.updated_at)) then
     raise exception 'a report cannot be of a time that is infinite or more than five minutes ahead'
       using errcode = 'check_violation', table = 'new_reports', column = 'updated_at';
   end if;
@@ -29,8 +30,8 @@ begin
     -- All of them are JSON, as a rule: read once (`offset 0`: the planner would write the cast out wherever
     -- it is used). Only where one is not is each looked at first.
     begin
-      select array_agg((a.nth, a.org_id, a.cluster, a.updated_at, least(a.received_at, now()), a.account_number,
-        h.component, h.error_key)::seen_hit)
+      select array_agg((a.nth, a.org_id, a.cluster, a.updated_at, least(a.received_at, now()),
+        a.account_number, h.component, h.error_key)::seen_hit)
       into hits
       from (select row_number() over ()::integer as nth, a.* from arrived a) a
       cross join lateral (

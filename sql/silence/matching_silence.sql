@@ -1,7 +1,8 @@
--- silence_matches(), turned into look-ups: whatever a silence leaves open stands in its index as nothing, so an
--- issue asks for nothing and for its own value in each column, and finds the few that match among any number.
--- With silence_matches() each issue was compared with each silence of its rule (15 s for 1,000 issues and 2,000
--- silences). The bounds of in_force stand apart, so that no other index is tried, and no statistics matter.
+-- silence_matches(), turned into look-ups: whatever a silence leaves open stands in its index as nothing,
+-- so an issue asks for nothing and for its own value in each column, and finds the few that match among any
+-- number. With silence_matches() each issue was compared with each silence of its rule (15 s for 1,000
+-- issues and 2,000 silences). The bounds of in_force stand apart, so that no other index is tried, and no
+-- statistics matter.
 create or replace function ccx.matching_silence(
   org_id bigint, cluster text, rule_name text, error_key text, tags text[], at timestamptz
 ) returns bigint

@@ -484,10 +484,15 @@ create table latest_report (
   account_number bigint not null default 0,
   -- when the newest report arrived
   received_at timestamp with time zone not null,
-  constraint latest_report_pkey PRIMARY KEY (cluster, org_id)
+  -- time of the report with which the cluster moved to another organization: its issues are closed for this one; null: it is this organization's
+  left_at timestamp with time zone,
+  -- the organization that the cluster moved to
+  moved_to bigint,
+  constraint latest_report_pkey PRIMARY KEY (cluster, org_id),
+  constraint latest_report_check CHECK ((left_at IS NULL) = (moved_to IS NULL))
 ) with (fillfactor=80);
 
--- new reports consumed from Kafka topic and stored to database in shrunk format; written by decide, ingest: import_reported() adds what only reported has
+-- new reports consumed from Kafka topic and stored to database in shrunk format; written by decide, ingest, issues: import_reported() adds what only reported has, the trigger mends received_at
 create table new_reports (
   -- organization that owns the cluster (OrgID)
   org_id bigint not null,
@@ -505,6 +510,9 @@ create table new_reports (
   received_at timestamp with time zone not null default now(),
   constraint new_reports_pkey PRIMARY KEY (org_id, cluster, updated_at)
 ) partition by RANGE (updated_at);
+CREATE TRIGGER _010_spelling BEFORE INSERT ON new_reports FOR EACH ROW WHEN (new.cluster <> lower(new.cluster)) EXECUTE FUNCTION ccx.tg_new_reports__spelling();
+CREATE TRIGGER _020_kept BEFORE UPDATE OF org_id, cluster, updated_at ON new_reports FOR EACH ROW WHEN (old.org_id IS DISTINCT FROM new.org_id OR old.cluster IS DISTINCT FROM new.cluster OR old.updated_at IS DISTINCT FROM new.updated_at) EXECUTE FUNCTION ccx.tg_new_reports__kept();
+CREATE TRIGGER _030_kept AFTER DELETE ON new_reports REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_new_reports__kept();
 CREATE TRIGGER _100_issues_of_inserted AFTER INSERT ON new_reports REFERENCING NEW TABLE AS arrived FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_new_reports__issues();
 CREATE TRIGGER _100_issues_of_replaced AFTER UPDATE ON new_reports REFERENCING NEW TABLE AS arrived FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_new_reports__issues();
 
@@ -1054,6 +1062,7 @@ create table silence (
   constraint silence_once EXCLUDE USING gist (COALESCE(org_id, 0::bigint) WITH =, COALESCE(cluster, ''::text) WITH =, COALESCE(rule_name, ''::text) WITH =, COALESCE(error_key, ''::text) WITH =, COALESCE(tag, ''::text) WITH =, in_force WITH &&)
 );
 CREATE INDEX silence_in_force_idx ON public.silence USING gist (in_force);
+CREATE INDEX silence_named_idx ON public.silence USING btree (COALESCE(cluster, ''::text), COALESCE(org_id, (0)::bigint), COALESCE(rule_name, ''::text), COALESCE(error_key, ''::text), COALESCE(tag, ''::text));
 CREATE TRIGGER _010_guard BEFORE DELETE ON silence FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('a silence stays on record, end_silence() ends it');
 CREATE TRIGGER _011_guard BEFORE TRUNCATE ON silence FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_guard('a silence stays on record, end_silence() ends it');
 CREATE TRIGGER _012_guard BEFORE UPDATE ON silence FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('a silence stays on record, end_silence() ends it', 'ended_at', 'ended_by', 'in_force');
@@ -2232,9 +2241,9 @@ function ccx.add_rules(hits ccx.seen_hit[])
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- Moves latest_report forward; returns the hits of those reports that are newer than what was known, or that replaced (is_replaced) the newest one; null: none are.
-function ccx.advance_latest_reports(hits ccx.seen_hit[], is_replaced boolean)
-  returns ccx.seen_hit[]
+-- Moves latest_report forward; returns the hits of those reports that are newer than what was known, or that replaced (is_replaced) the newest one (null: none are), and clusters that may have changed hands.
+function ccx.advance_latest_reports(hits ccx.seen_hit[], is_replaced boolean, OUT fresh_hits ccx.seen_hit[], OUT to_settle text[])
+  returns record
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
@@ -2579,12 +2588,12 @@ function ccx.matching_rejected(reason text DEFAULT NULL::text, topic text DEFAUL
 -- The oldest silence in force at this time that holds an issue with these properties (tags: of the rule's content); null: none.
 function ccx.matching_silence(org_id bigint, cluster text, rule_name text, error_key text, tags text[], at timestamp with time zone)
   returns bigint
-  language sql stable parallel safe;
+  language sql stable parallel safe
+  set enable_seqscan=off
+  set search_path=public, ccx, pg_temp;
 
--- The issues that a message tells, with what its target calls their severity and the details of their hits (from details_by_hit() or, of resolved ones, details_when_gone()).
+-- The issues that a message names, with what its target calls their severity and the details of their hits (from details_by_hit() or, of resolved ones, details_when_gone()).
 function ccx.message_body(n notification, details jsonb)
--- The issues that a message names, with the details of their hits and what its target calls their severity.
-function ccx.message_body(n notification)
   returns TABLE(issues jsonb)
   language sql stable parallel safe;
 
@@ -2821,6 +2830,12 @@ function ccx.settle_notifications(outcomes jsonb, at timestamp with time zone DE
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Notes in latest_report to which organization each of these clusters belongs; returns the hits with a report without hits, as the last one, for each organization that lost one.
+function ccx.settle_owners(hits ccx.seen_hit[], clusters text[])
+  returns ccx.seen_hit[]
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- How many open issues match this silence.
 function ccx.silence_holds(id bigint, at timestamp with time zone DEFAULT now())
   returns integer
@@ -2937,6 +2952,18 @@ function ccx.tg_guard()
 
 -- Trigger of new_reports: keeps latest_report, issue, occurrence and decision_due in step with the reports of one statement.
 function ccx.tg_new_reports__issues()
+  returns trigger
+  language plpgsql volatile security definer
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of new_reports: refuses another key (NTI03), and to delete the newest report of a cluster while older ones stay (NTI04).
+function ccx.tg_new_reports__kept()
+  returns trigger
+  language plpgsql volatile security definer
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of new_reports: stores the name of a cluster in lower case.
+function ccx.tg_new_reports__spelling()
   returns trigger
   language plpgsql volatile security definer
   set search_path=public, ccx, pg_temp;

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:a69f65769ecbef7345c9a5c037a9027ed99ce473
+--! Hash: sha1:cb14fb318c5f852d665095809b21025533d54510
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -347,7 +347,10 @@ create table latest_report (
   previous_at timestamptz,
   account_number bigint not null default 0,
   received_at timestamptz not null,
-  primary key (cluster, org_id)
+  left_at timestamptz,
+  moved_to bigint,
+  primary key (cluster, org_id),
+  constraint latest_report_check check ((left_at is null) = (moved_to is null))
 ) with (fillfactor = 80);
 
 create table rule (
@@ -525,6 +528,9 @@ create table silence (
     coalesce(error_key, '') with =, coalesce(tag, '') with =, in_force with &&)
 );
 create index silence_in_force_idx on silence using gist (in_force);
+create index silence_named_idx on silence (
+  coalesce(cluster, ''), coalesce(org_id, 0), coalesce(rule_name, ''), coalesce(error_key, ''),
+  coalesce(tag, ''));
 
 create table rule_disable (
   org_id text not null,
@@ -627,7 +633,7 @@ create table sweep_mark (
   counted_at timestamptz not null default '-infinity'
 );
 
--- The brake: how many clusters were notified of what, and the storms that this made out ------------------------
+-- The brake: how many clusters were notified of what, and the storms that this made out ---------------------
 
 -- only inserted and, hours later, deleted: no decision waits for another one's count
 create table notified_count (

@@ -1,11 +1,12 @@
--- Nobody can take a message back: where a mistake in content, in a policy or in a rule would notify the fleet,
--- the first clusters up to a limit are notified, and the others wait for a person.
+-- Nobody can take a message back: where a mistake in content, in a policy or in a rule would notify the
+-- fleet, the first clusters up to a limit are notified, and the others wait for a person.
 --
--- Clusters beyond the limit go back to those that are due, whole, and a storm begins: their next decision finds
--- it. So no decision says one thing and does another, and explain_at() keeps its answer.
+-- Clusters beyond the limit go back to those that are due, whole, and a storm begins: their next decision
+-- finds it. So no decision says one thing and does another, and explain_at() keeps its answer.
 --
--- Nearly always no limit is near, and one look at the counts is all. Else decide() is asked twice. Two sessions
--- do not see what the other one is about to notify: together they go beyond a limit by a batch each at most.
+-- Nearly always no limit is near, and one look at the counts is all. Else decide() is asked twice. Two
+-- sessions do not see what the other one is about to notify: together they go beyond a limit by a batch
+-- each at most.
 create or replace function ccx.brake(
   at timestamptz, inout orgs bigint[], inout names text[], inout by_report boolean[]
 )

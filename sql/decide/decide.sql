@@ -38,7 +38,8 @@ begin atomic
     x.render_error
   from (
     select v.*, o.occurrence, o.known_from,
-      v.rule_name = any (storms.rules) or v.target_id = any (storms.targets) as storm_is_near, coalesce(o.known_until > at, true) as is_open,
+      v.rule_name = any (storms.rules) or v.target_id = any (storms.targets) as storm_is_near,
+      coalesce(o.known_until > at, true) as is_open,
       -- the cluster's newest report that had arrived by then and could be read
       case when l.received_at <= at then l.updated_at else newest_report_at(v.org_id, v.cluster, at) end
         as reported_at,

@@ -24,6 +24,7 @@ declare
   issues_to_notify issue_to_notify[];
   notified_before last_notification[];
   target text;
+  is_live constant boolean := at is null;
 begin
   -- first, since the sweep takes the lock of it before rows of decision_due, too
   perform ensure_partition('reported', (coalesce(at, clock_timestamp()) at time zone 'UTC')::date);
@@ -123,6 +124,15 @@ begin
     from queue_notifications(issues_to_notify, at) q;
   if issues_to_notify <> '{}' then
     perform count_notified(issues_to_notify, at);
+  end if;
+
+  -- the clock went back (another server took over): what is known only from later on is asked again then
+  if is_live then
+    perform mark_due(array_agg(l.org_id), array_agg(l.cluster), true, max(l.received_at))
+    from unnest(orgs, names) as d (org_id, cluster)
+    join latest_report l on l.org_id = d.org_id and l.cluster = d.cluster
+    where l.received_at > at
+    having count(*) > 0;
   end if;
 
   perform announce('decided', jsonb_build_object(

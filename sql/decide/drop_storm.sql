@@ -6,5 +6,6 @@ as $$
 $$;
 
 comment on function drop_storm(bigint, text, timestamptz) is
-  'Ends a storm: the issues that it named and that were open stay held until they go (unless their cooldown '
-  'ran); what appears later is decided as ever. Raises NTW01 without a reason, NTW02 when no such storm goes on.';
+  'Ends a storm: the issues that it named and that were open stay held until they go (unless their '
+  'cooldown ran); what appears later is decided as ever. Raises NTW01 without a reason, NTW02 when no '
+  'such storm goes on.';

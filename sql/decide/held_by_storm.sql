@@ -1,5 +1,5 @@
--- A storm that goes on holds everything it names. One that was dropped holds what had waited: what was open by
--- then, unless it had been notified and its cooldown still ran.
+-- A storm that goes on holds everything it names. One that was dropped holds what had waited: what was open
+-- by then, unless it had been notified and its cooldown still ran.
 create or replace function ccx.held_by_storm(
   target integer, rule_name text, known_from timestamptz, notified_at timestamptz, cooldown interval,
   at timestamptz

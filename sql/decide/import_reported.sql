@@ -1,6 +1,6 @@
--- Who takes over from the service before us has what it sent in `reported` only: one row for each report that it
--- notified of, with the text of the report. Those rows become messages that were sent and rows of the ledger, so
--- that their issues are in their cooldown.
+-- Who takes over from the service before us has what it sent in `reported` only: one row for each report
+-- that it notified of, with the text of the report. Those rows become messages that were sent and rows of
+-- the ledger, so that their issues are in their cooldown.
 --
 -- A hit counts as notified if it qualifies by policy and content of now: what is below the threshold was not
 -- notified then, either. The oldest row that has it counts, since in the later ones it was in its cooldown.
@@ -20,14 +20,16 @@ begin
   perform pg_advisory_xact_lock(hashtext('ccx.import_reported'));
 
   rows_to_import := array(
-    select r
+    -- new_reports has clusters in lower case
+    select (r.org_id, r.account_number, lower(r.cluster), r.notification_type, r.state, r.report, r.updated_at,
+      r.notified_at, r.error_log, r.event_type_id)::reported
     from reported r
     where r.state = 1 and r.notified_at > import_reported.at - longest_cooldown()
       and r.notified_at <= import_reported.at
       and pg_input_is_valid(r.report, 'jsonb')
       and not exists (
         select from notification n
-        where n.cluster = r.cluster and n.org_id = r.org_id and n.decided_at = r.notified_at
+        where n.cluster = lower(r.cluster) and n.org_id = r.org_id and n.decided_at = r.notified_at
           and n.target_id = r.event_type_id));
 
   -- clusters of which nothing else is known: their report arrives now, as any other
@@ -88,5 +90,6 @@ begin
 end $$;
 
 comment on function import_reported(timestamptz) is
-  'Makes what another service notified (rows of reported, state sent, within the longest cooldown) count as '
-  'notified; returns how many messages and issues. To be called after rule content is loaded; again does no harm.';
+  'Makes what another service notified (rows of reported, state sent, within the longest cooldown) count '
+  'as notified; returns how many messages and issues. To be called after rule content is loaded; again '
+  'does no harm.';

@@ -6,5 +6,5 @@ as $$
 $$;
 
 comment on function release_storm(bigint, text, timestamptz) is
-  'Ends a storm: what it held is decided anew, by what counts then, and for a day the brake does not count the '
-  'rule. Raises NTW01 without a reason, NTW02 when no such storm goes on.';
+  'Ends a storm: what it held is decided anew, by what counts then, and for a day the brake does not '
+  'count the rule. Raises NTW01 without a reason, NTW02 when no such storm goes on.';

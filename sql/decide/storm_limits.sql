@@ -1,6 +1,6 @@
--- One rule that goes wrong is a storm of that rule, before it is one of its target: therefore the limit of the
--- target is twice the limit of a rule. What a person released does not count for a day, or it would be held
--- again at once.
+-- One rule that goes wrong is a storm of that rule, before it is one of its target: therefore the limit of
+-- the target is twice the limit of a rule. What a person released does not count for a day, or it would be
+-- held again at once.
 create or replace function ccx.storm_limits(at timestamptz)
   returns table (target_id integer, rule_limit integer, target_limit integer)
 language sql stable

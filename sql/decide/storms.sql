@@ -21,7 +21,8 @@ from storm s
 join event_targets t on t.id = s.target_id;
 
 comment on view storms is
-  'Where the brake held notifications: which rule, how many clusters were notified, how many wait, since when.';
+  'Where the brake held notifications: which rule, how many clusters were notified, how many wait, since '
+  'when.';
 comment on column storms.id is 'number of the storm, for release_storm() and drop_storm()';
 comment on column storms.target is 'the target';
 comment on column storms.rule_name is 'the rule that is held; null: everything for this target';

@@ -1,16 +1,16 @@
 -- What the tables of this room and their columns hold; the tables themselves are in migrations/.
 
 comment on table notified_count is
-  'how many clusters each decision notified, by rule and in all, for the brake; the sweep deletes what is older '
-  'than two hours; written by decide, ops';
+  'how many clusters each decision notified, by rule and in all, for the brake; the sweep deletes what is'
+  ' older than two hours; written by decide, ops';
 comment on column notified_count.target_id is 'the target';
 comment on column notified_count.rule_name is 'the rule; null: all rules together';
 comment on column notified_count.clusters is 'how many clusters; rules that a person released do not count';
 comment on column notified_count.counted_at is 'the time of the decision';
 
 comment on table storm is
-  'times at which more clusters than the limit would have been notified within an hour: what went beyond it is '
-  'held, until a person releases or drops it';
+  'times at which more clusters than the limit would have been notified within an hour: what went beyond '
+  'it is held, until a person releases or drops it';
 comment on column storm.id is 'number of the storm';
 comment on column storm.target_id is 'the target';
 comment on column storm.rule_name is 'the rule that is held; null: everything for this target';

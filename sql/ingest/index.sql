@@ -5,6 +5,7 @@
 -- (claim_dead_letters(), settle_dead_letters()). People see them counted in rejected_summary, and one by one
 -- with rejected_messages(); a retry takes them with next_rejected() and stores them with retry_rejected().
 -- due_rejected() names those that the service tries again by itself. consumer_lag says what is to come.
+-- Two triggers of new_reports, tg_new_reports__spelling() and tg_new_reports__kept(), are for other writers.
 
 --!include ingest/tables.sql
 --!include ingest/store_reports.sql
@@ -20,3 +21,5 @@
 --!include ingest/rejected_to_retry.sql
 --!include ingest/newest_rejected.sql
 --!include ingest/next_rejected.sql
+--!include ingest/tg_new_reports__kept.sql
+--!include ingest/tg_new_reports__spelling.sql

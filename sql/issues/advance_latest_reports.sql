@@ -1,10 +1,10 @@
 -- The row lock on latest_report makes concurrent statements take turns per cluster.
-create or replace function ccx.advance_latest_reports(hits seen_hit[], is_replaced boolean) returns seen_hit[]
+create or replace function ccx.advance_latest_reports(
+  hits seen_hit[], is_replaced boolean, out fresh_hits seen_hit[], out to_settle text[]
+)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$
-declare
-  fresh_hits seen_hit[];
 begin
   with report as materialized (
     select distinct on (h.nth) h.nth, h.org_id, h.cluster, h.updated_at, h.received_at, h.account_number
@@ -22,7 +22,7 @@ begin
     -- the same time again is the same upload run again: it counts only when the row itself was replaced
     where excluded.updated_at > l.updated_at
        or (excluded.updated_at = l.updated_at and is_replaced)
-    returning l.org_id, l.cluster, l.updated_at, l.previous_at
+    returning l.org_id, l.cluster, l.updated_at, l.previous_at, l.left_at
   ), fresh as materialized (
     select r.nth,
       -- replaced by somebody who left received_at as it was: known from now on, not since then
@@ -38,13 +38,13 @@ begin
                      else a.previous_at is null or r.updated_at > a.previous_at end
   )
   select array_agg((f.ordinal, h.org_id, h.cluster, h.updated_at, f.received_at, h.account_number,
-    h.component, h.error_key)::seen_hit)
-  into fresh_hits
+    h.component, h.error_key)::seen_hit),
+    (select array_agg(a.cluster) from advanced a where a.previous_at is null or a.left_at is not null)
+  into fresh_hits, to_settle
   from fresh f
   join unnest(hits) h using (nth);
-  return fresh_hits;
 end $$;
 
 comment on function ccx.advance_latest_reports(seen_hit[], boolean) is
   'Moves latest_report forward; returns the hits of those reports that are newer than what was known, or '
-  'that replaced (is_replaced) the newest one; null: none are.';
+  'that replaced (is_replaced) the newest one (null: none are), and clusters that may have changed hands.';

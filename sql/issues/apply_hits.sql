@@ -15,8 +15,7 @@ begin
       max(r.known_at) over (partition by r.org_id, r.cluster order by r.ordinal) as known_at
     from (
       select distinct h.org_id, h.cluster, h.nth as ordinal, h.updated_at,
-        case when h.received_at between now() and now() + interval '1 day'
-          then seen_at else h.received_at end as known_at
+        case when h.received_at >= now() then seen_at else h.received_at end as known_at
       from unnest(hits) h
     ) r
   ), sighting as (

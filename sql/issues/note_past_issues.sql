@@ -27,5 +27,5 @@ begin
 end $$;
 
 comment on function ccx.note_past_issues(seen_hit[]) is
-  'Adds the issues that only these past reports had, as gone since the newest report of their cluster; what is '
-  'known already is left alone.';
+  'Adds the issues that only these past reports had, as gone since the newest report of their cluster; '
+  'what is known already is left alone.';

@@ -8,6 +8,10 @@ comment on column latest_report.updated_at is 'time of its newest report';
 comment on column latest_report.previous_at is 'time of the newest report known before that one arrived';
 comment on column latest_report.account_number is 'account number in the newest report';
 comment on column latest_report.received_at is 'when the newest report arrived';
+comment on column latest_report.left_at is
+  'time of the report with which the cluster moved to another organization: its issues are closed for '
+  'this one; null: it is this organization''s';
+comment on column latest_report.moved_to is 'the organization that the cluster moved to';
 
 comment on table rule is 'every rule and error key that any report has named';
 comment on column rule.id is 'number used in issue.rule_id';

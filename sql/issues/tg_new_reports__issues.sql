@@ -11,18 +11,27 @@ as $$
 declare
   all_are_json boolean := true;
   hits seen_hit[];
+  to_settle text[];
   seen_at timestamptz;
 begin
   if not exists (select from arrived) then
     return null;
+  end if;
+  -- No later report would count until then. A class that ingest() takes for a fault of the message: it is
+  -- rejected, the others of its batch are stored.
+  if exists (
+    select from arrived a
+    where a.updated_at > now() + interval '5 minutes' or not isfinite(a.updated_at)) then
+    raise exception 'a report cannot be of a time that is infinite or more than five minutes ahead'
+      using errcode = 'check_violation', table = 'new_reports', column = 'updated_at';
   end if;
 
   loop
     -- All of them are JSON, as a rule: read once (`offset 0`: the planner would write the cast out wherever
     -- it is used). Only where one is not is each looked at first.
     begin
-      select array_agg((a.nth, a.org_id, a.cluster, a.updated_at, a.received_at, a.account_number,
-        h.component, h.error_key)::seen_hit)
+      select array_agg((a.nth, a.org_id, a.cluster, a.updated_at, least(a.received_at, now()),
+        a.account_number, h.component, h.error_key)::seen_hit)
       into hits
       from (select row_number() over ()::integer as nth, a.* from arrived a) a
       cross join lateral (
@@ -44,7 +53,8 @@ begin
     where not pg_input_is_valid(a.report, 'jsonb');
   end loop;
 
-  hits := advance_latest_reports(hits, tg_op = 'UPDATE');
+  select a.fresh_hits, a.to_settle into hits, to_settle
+  from advance_latest_reports(hits, tg_op = 'UPDATE') a;
   if hits is null then
     return null;
   end if;
@@ -55,11 +65,22 @@ begin
     nullif(current_setting('ccx.backlog_of', true), ''))
   from unnest(hits) h;
   seen_at := clock_timestamp();
+  if to_settle is not null then
+    hits := settle_owners(hits, to_settle);
+  end if;
   hits := keep_changed(hits);
   if hits is not null then
     perform apply_hits(hits, seen_at);
   end if;
   perform wake_decide();
+  -- no decision would see a report that has not arrived yet, and none would be taken when its time has come
+  if exists (select from arrived a where a.received_at > now()) then
+    update new_reports r
+    set received_at = now()
+    from arrived a
+    where a.received_at > now()
+      and r.org_id = a.org_id and r.cluster = a.cluster and r.updated_at = a.updated_at;
+  end if;
   return null;
 end $$;
 

@@ -4,7 +4,9 @@ language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$
 begin
-  perform from sweep_mark m where m.counted_at <= count_fleet.at - interval '10 minutes' for update skip locked;
+  perform from sweep_mark m
+  where m.counted_at <= count_fleet.at - interval '10 minutes'
+  for update skip locked;
   if found then
     update sweep_mark
     set counted_at = count_fleet.at, reporting_clusters = (

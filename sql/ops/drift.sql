@@ -23,8 +23,14 @@ with newest as materialized (
     where l.org_id = k.org_id and l.cluster = k.cluster and not pg_input_is_valid(n.report, 'jsonb'))
 ), hit as materialized (
   select n.org_id, n.cluster, h.component, h.error_key
-  from newest n
+  from (
+    -- a cluster belongs to the organization of its newest report
+    select n.*, first_value(n.org_id) over (
+      partition by n.cluster order by n.updated_at desc, n.org_id desc) as owner
+    from newest n
+  ) n
   cross join lateral report_hits(n.report) h
+  where n.owner = n.org_id
 ), open_issue as materialized (
   select i.org_id, i.cluster, r.component, r.error_key
   from issue i

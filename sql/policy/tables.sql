@@ -38,10 +38,12 @@ comment on column policy.flapping_action is
 comment on column policy.max_report_age is
   'while the newest report of a cluster is older, nothing of it is notified; null: however old it is';
 comment on column policy.storm_share is
-  'the brake: this share of the clusters that reported within a day, or storm_minimum if that is more, may be '
-  'notified of one rule within an hour, and twice as many of all rules; null: no brake; the one of the target counts';
+  'the brake: this share of the clusters that reported within a day, or storm_minimum if that is more, '
+  'may be notified of one rule within an hour, and twice as many of all rules; null: no brake; the one of'
+  ' the target counts';
 comment on column policy.storm_minimum is
-  'so many clusters may be notified of one rule within an hour, however few report; the one of the target counts';
+  'so many clusters may be notified of one rule within an hour, however few report; the one of the target'
+  ' counts';
 comment on column policy.storm_from is
   'the brake holds nothing before, for the first days of an installation; null: it always works';
 comment on column policy.notify_resolved is

@@ -1,14 +1,24 @@
+-- silence_matches(), turned into look-ups: whatever a silence leaves open stands in its index as nothing,
+-- so an issue asks for nothing and for its own value in each column, and finds the few that match among any
+-- number. With silence_matches() each issue was compared with each silence of its rule (15 s for 1,000
+-- issues and 2,000 silences). The bounds of in_force stand apart, so that no other index is tried, and no
+-- statistics matter.
 create or replace function ccx.matching_silence(
   org_id bigint, cluster text, rule_name text, error_key text, tags text[], at timestamptz
 ) returns bigint
 language sql stable parallel safe
-begin atomic
+set search_path = public, ccx, pg_temp
+set enable_seqscan = off
+as $$
   select min(s.id)
   from silence s
-  where s.in_force @> at
-    and silence_matches(s, matching_silence.org_id, matching_silence.cluster, matching_silence.rule_name,
-      matching_silence.error_key, matching_silence.tags);
-end;
+  where coalesce(s.cluster, '') = any (array['', matching_silence.cluster])
+    and coalesce(s.org_id, 0) = any (array[0, matching_silence.org_id])
+    and coalesce(s.rule_name, '') = any (array['', matching_silence.rule_name])
+    and coalesce(s.error_key, '') = any (array['', matching_silence.error_key])
+    and coalesce(s.tag, '') = any (array[''] || matching_silence.tags)
+    and lower(s.in_force) <= matching_silence.at and upper(s.in_force) > matching_silence.at;
+$$;
 
 comment on function ccx.matching_silence(bigint, text, text, text, text[], timestamptz) is
   'The oldest silence in force at this time that holds an issue with these properties (tags: of the rule''s '

@@ -10,7 +10,7 @@ import { catalog } from "../support/catalog.ts";
 import { openDatabase, type TestDatabase, testDatabase } from "../support/database.ts";
 import { cleanEnvironment } from "../support/service.ts";
 
-const database = testDatabase();
+const database = testDatabase({ asMigrated: true });
 const root = path.join(import.meta.dirname, "../..");
 const run = promisify(execFile);
 

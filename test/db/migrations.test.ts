@@ -8,7 +8,7 @@ import { rows } from "../support/builders.ts";
 import { catalog } from "../support/catalog.ts";
 import { openDatabase, testDatabase } from "../support/database.ts";
 
-const database = testDatabase();
+const database = testDatabase({ asMigrated: true });
 const root = path.join(import.meta.dirname, "../..");
 const log = createLogger("silent");
 

@@ -96,6 +96,8 @@ test("only triggers of what other programs write, and wake-ups, run with the rig
     "tg_cluster_rule_toggle__acknowledgement",
     "tg_decision_request__wake",
     "tg_new_reports__issues",
+    "tg_new_reports__kept",
+    "tg_new_reports__spelling",
     "tg_rule_disable__acknowledgement",
     "tg_wake_up__send",
   ]);

@@ -12,6 +12,7 @@ import {
   someContent,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
+import { aLetteredCluster } from "../support/policies.ts";
 
 const database = testDatabase();
 const now = "2026-03-05T12:00:00Z";
@@ -102,11 +103,11 @@ test("only what was sent, lately, through that target counts, once", () =>
 
 test("a row that another program adds later counts after the next call", () =>
   rolledBack(database.pool, async (db) => {
-    const cluster = aCluster();
+    const cluster = aLetteredCluster();
     await loadContent(db, ["disk"]);
     await addReport(db, cluster, "2026-03-05T11:00:00Z", ["disk"]);
     assert.deepEqual(await imported(db), [{ notifications: 0, issues: 0 }]);
-    await reported(db, cluster, "2026-03-05T11:30:00Z", ["disk"]);
+    await reported(db, cluster.toUpperCase(), "2026-03-05T11:30:00Z", ["disk"]);
     assert.deepEqual(await imported(db), [{ notifications: 1, issues: 1 }]);
     assert.equal((await decideDue(db, now)).notified, 0);
   }));

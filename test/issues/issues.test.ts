@@ -114,7 +114,7 @@ test("an issue is the same whatever its details, and named twice in a report it 
     ]);
   }));
 
-test("clusters and organizations have issues of their own", () =>
+test("clusters have issues of their own, and belong to the organization of their newest report", () =>
   rolledBack(database.pool, async (db) => {
     const [one, other] = [aCluster(), aCluster()];
     await addReports(db, [
@@ -130,7 +130,7 @@ test("clusters and organizations have issues of their own", () =>
          order by cluster, org_id, rule_name`,
       ),
       [
-        { cluster: one, org_id: "1", rule_name: "disk", open: true },
+        { cluster: one, org_id: "1", rule_name: "disk", open: false },
         { cluster: one, org_id: "2", rule_name: "net", open: false },
         { cluster: other, org_id: "1", rule_name: "cpu", open: true },
         { cluster: other, org_id: "1", rule_name: "disk", open: true },

@@ -11,19 +11,23 @@ const histories = 25;
 const allHits = ["a", "b", "c", "d"];
 
 /**
- * Reports of three clusters, each in the order of its time but for some that arrive late; a few cannot be
- * read.
+ * Reports of four clusters, each in the order of its time but for some that arrive late; a few cannot be
+ * read. Clusters that move are two, and report for two organizations.
  */
-function aHistory(random: Random): GivenReport[] {
+function aHistory(random: Random, { moving = false } = {}): GivenReport[] {
   const reports = Array.from({ length: 40 }, (_, minute): GivenReport & { arrives: number } => ({
-    org: 1 + below(random, 2),
-    cluster: `cluster-${below(random, 2)}`,
+    ...clusterOf(1 + below(random, 2), below(random, 2), moving),
     at: `2026-03-01T01:${String(minute).padStart(2, "0")}:00Z`,
     hits: below(random, 10) === 0 ? "" : allHits.filter(() => below(random, 2) === 0),
     arrives: minute + (below(random, 6) === 0 ? below(random, 15) : 0),
   }));
   return reports.toSorted((a, b) => a.arrives - b.arrives);
 }
+
+const clusterOf = (org: number, nth: number, moving: boolean) => ({
+  org,
+  cluster: moving ? `cluster-${nth}` : `cluster-${nth}-of-${org}`,
+});
 
 /** The history cut at random; within a batch the order is that of its times, since its arrival has none. */
 function inBatches(history: GivenReport[], random: Random): GivenReport[][] {
@@ -82,10 +86,28 @@ const open = ({ cluster, org_id, rule_name }: Record<string, unknown>) => `${clu
 function expectedOpen(history: GivenReport[]): string[] {
   const newest = new Map<string, GivenReport>();
   for (const report of history.toSorted((a, b) => (a.at < b.at ? -1 : 1))) {
-    if (typeof report.hits !== "string") newest.set(`${report.cluster} ${report.org}`, report);
+    if (typeof report.hits !== "string") newest.set(report.cluster, report);
   }
-  return [...newest].flatMap(([key, { hits }]) => [...hits].map((hit) => `${key} ${hit}`)).sort();
+  return [...newest]
+    .flatMap(([cluster, { org, hits }]) => [...hits].map((hit) => `${cluster} ${org} ${hit}`))
+    .sort();
 }
+
+test(`wherever clusters move, what is open belongs to the organization of the newest report (SEED=${seed})`, async () => {
+  const random = seeded(seed + 2);
+  for (let n = 0; n < histories; n++) {
+    const history = aHistory(random, { moving: true });
+    await rolledBack(database.pool, async (db) => {
+      for (const batch of inBatches(history, random)) await addReports(db, batch);
+      assert.deepEqual(
+        (await issues(db)).filter(({ closed_at }) => closed_at === null).map(open),
+        expectedOpen(history),
+        `history ${n} of SEED=${seed + 2}`,
+      );
+      assert.deepEqual(await rows(db, "select * from drift"), [], `history ${n} of SEED=${seed + 2}`);
+    });
+  }
+});
 
 test(`however uploads are run again, the open issues are the hits of the newest report (SEED=${seed})`, async () => {
   const random = seeded(seed + 1);

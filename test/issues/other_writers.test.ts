@@ -206,3 +206,165 @@ test("a program needs no privilege but INSERT (or what it does) on the tables th
     client.release(true);
   }
 });
+
+test("a report of a time that is ahead or infinite is refused, and freezes nothing", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    const refusedAt = async (when: string) => {
+      await db.query("savepoint before");
+      await assert.rejects(
+        db.query(
+          `insert into new_reports (org_id, cluster, report, updated_at) values (1, $1, '{}', ${when})`,
+          [cluster],
+        ),
+        { code: "23514" },
+        when,
+      );
+      await db.query("rollback to before");
+    };
+    for (const when of ["'2999-01-01'", "'infinity'", "'-infinity'", "now() + interval '301 seconds'"])
+      await refusedAt(when);
+    await db.query(
+      "insert into new_reports (org_id, cluster, report, updated_at) values (1, $1, '{}', now())",
+      [cluster],
+    );
+    await db.query(
+      "insert into new_reports (org_id, cluster, report, updated_at) values (1, $1, '{}', now() + interval '4 minutes')",
+      [cluster],
+    );
+  }));
+
+test("a report that arrived in the future has arrived now", () =>
+  rolledBack(database.pool, async (db) => {
+    for (const ahead of ["1 second", "1 hour", "25 hours", "1000 years"]) {
+      const cluster = aCluster();
+      await db.query(
+        `insert into new_reports (org_id, cluster, report, updated_at, received_at)
+         values (1, $1, $2, now() - interval '1 hour', now() + $3::interval)`,
+        [cluster, aReport("disk"), ahead],
+      );
+      assert.deepEqual(
+        await rows(
+          db,
+          `select r.received_at = now() as row, l.received_at = now() as latest,
+             o.known_from between now() and clock_timestamp() as known, i.occurrence
+           from new_reports r join latest_report l using (org_id, cluster) join issue i using (org_id, cluster)
+           join occurrence o on o.issue_id = i.id where cluster = $1`,
+          [cluster],
+        ),
+        [{ row: true, latest: true, known: true, occurrence: 1 }],
+        ahead,
+      );
+    }
+    assert.deepEqual(await rows(db, "select * from drift"), []);
+  }));
+
+test("a cluster belongs to the organization of its newest report only", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    const open = () =>
+      rows(
+        db,
+        `select i.org_id::integer as org, i.closed_at is null as open, moved_to::integer from issue i
+         join latest_report using (org_id, cluster) where cluster = $1 order by 1`,
+        [cluster],
+      );
+    const report = (org: number, at: string, hits = ["disk"]) => addReports(db, [{ cluster, at, hits, org }]);
+    const agrees = async () => assert.deepEqual(await rows(db, "select * from drift"), []);
+    await report(1, t1);
+    await report(2, t2);
+    assert.deepEqual(await open(), [
+      { org: 1, open: false, moved_to: 2 },
+      { org: 2, open: true, moved_to: null },
+    ]);
+    await agrees();
+    // one that comes late changes nothing
+    await report(1, "2026-03-01T01:30:00Z", ["disk"]);
+    await report(3, "2026-03-01T01:40:00Z", ["disk"]);
+    assert.deepEqual(await open(), [
+      { org: 1, open: false, moved_to: 2 },
+      { org: 2, open: true, moved_to: null },
+      { org: 3, open: false, moved_to: 2 },
+    ]);
+    await agrees();
+    await report(1, "2026-03-01T03:00:00Z");
+    await report(1, "2026-03-01T03:10:00Z");
+    assert.deepEqual(await open(), [
+      { org: 1, open: true, moved_to: null },
+      { org: 2, open: false, moved_to: 1 },
+      { org: 3, open: false, moved_to: 1 },
+    ]);
+    await agrees();
+    // all in one statement
+    const other = aCluster();
+    await addReports(
+      db,
+      [1, 2, 1].map((org, nth) => ({
+        cluster: other,
+        at: `2026-03-01T0${nth + 1}:00:00Z`,
+        hits: ["disk"],
+        org,
+      })),
+    );
+    assert.deepEqual(
+      await rows(db, "select org_id::integer as org from issue where cluster = $1 and closed_at is null", [
+        other,
+      ]),
+      [{ org: 1 }],
+    );
+    await agrees();
+  }));
+
+test("by hand no report gets another key, and no cluster loses its newest one alone", () =>
+  rolledBack(database.pool, async (db) => {
+    const [cluster, other] = [aCluster(), aCluster()];
+    await addReports(db, [
+      { cluster, at: t1, hits: ["disk"] },
+      { cluster, at: t2, hits: ["net"] },
+      { cluster: other, at: t2, hits: ["cpu"] },
+    ]);
+    const refuses = async (code: string, sql: string) => {
+      await db.query("savepoint before");
+      await assert.rejects(db.query(sql), { code }, sql);
+      await db.query("rollback to before");
+    };
+    for (const change of [
+      "updated_at = updated_at + interval '1 second'",
+      "updated_at = updated_at - interval '1 day'",
+      "cluster = 'another'",
+      "org_id = 7",
+    ])
+      await refuses("NTI03", `update new_reports set ${change} where updated_at = '${t2}'`);
+    await refuses("NTI04", `delete from new_reports where updated_at = '${t2}'`);
+    await db.query("update new_reports set updated_at = updated_at, cluster = cluster, org_id = org_id");
+    await db.query("delete from new_reports where cluster = $1", [other]);
+    await db.query("delete from new_reports where updated_at = $1", [t1]);
+    assert.deepEqual(await rows(db, "select * from drift"), []);
+  }));
+
+test("a cluster in upper case is the one in lower case, whoever writes", () =>
+  rolledBack(database.pool, async (db) => {
+    const written = "ABCDEF00-0000-4000-8000-00000000000A";
+    await toggleRule(db, written, "net", "KEY");
+    for (const cluster of [written, "aBCDEF00-0000-4000-8000-00000000000a"])
+      await db.query(
+        `insert into new_reports (org_id, cluster, report, updated_at) values (1, $1, $2, $3)
+         on conflict (org_id, cluster, updated_at) do update set report = excluded.report`,
+        [cluster, aReport("net", "disk"), t1],
+      );
+    assert.deepEqual(await rows(db, "select cluster from latest_report where cluster ilike 'abc%'"), [
+      { cluster: written.toLowerCase() },
+    ]);
+    assert.deepEqual(
+      await rows(
+        db,
+        `select component ~ 'net' as net, 'disabled' = any (reasons) as disabled from decide(1, clock_timestamp())
+         where cluster = lower($1) order by 1`,
+        [written],
+      ),
+      [
+        { net: false, disabled: false },
+        { net: true, disabled: true },
+      ],
+    );
+  }));

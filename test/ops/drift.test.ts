@@ -156,7 +156,7 @@ for (const [what, tamper, expected] of tampered) {
       await addReport(db, cluster, on(1), ["a"]);
       await addReport(db, cluster, on(2), ["b"]);
       await addReport(db, cluster, on(3), ["a"]);
-      await addReports(db, [{ cluster, at: on(3), hits: ["a"], org: 2 }]);
+      await addReports(db, [{ cluster: aCluster(), at: on(3), hits: ["a"], org: 2 }]);
       await addReport(db, aCluster(), on(3), ["a", "b"]);
       assert.deepEqual(await drift(db), []);
       await db.query(tamper, [cluster]);

@@ -26,18 +26,17 @@ const database = testDatabase();
 const at = "2026-03-01T12:00:00Z";
 
 /**
- * Two organizations, each with a cluster; a third cluster has both. The rules disk|A, disk|B and net|A; net
- * has a tag.
+ * Two organizations with two clusters each. The rules disk|A, disk|B and net|A; net has a tag.
  */
-async function aFleet(db: PoolClient): Promise<Record<"one" | "two" | "shared", string>> {
-  const fleet = { one: aCluster(), two: aCluster(), shared: aLetteredCluster() };
+async function aFleet(db: PoolClient): Promise<Record<"one" | "two" | "three" | "four", string>> {
+  const fleet = { one: aCluster(), two: aCluster(), three: aLetteredCluster(), four: aLetteredCluster() };
   await loadContent(db, ["disk|A", "disk|B", someContent("net|A", { tags: ["security", "osd_customer"] })]);
   const hits = ["disk|A", "disk|B", "net|A"];
   await addReports(db, [
     { org: 1, cluster: fleet.one, at, hits },
     { org: 2, cluster: fleet.two, at, hits },
-    { org: 1, cluster: fleet.shared, at, hits },
-    { org: 2, cluster: fleet.shared, at, hits },
+    { org: 1, cluster: fleet.three, at, hits },
+    { org: 2, cluster: fleet.four, at, hits },
   ]);
   return fleet;
 }
@@ -61,7 +60,7 @@ async function silenced(db: PoolClient, fleet: Record<string, string>, when = at
 
 const issues = (clusters: string[], hits: string[]) =>
   clusters.flatMap((cluster) => hits.map((hit) => `${cluster} ${hit}`)).sort();
-const everywhere = ["one 1", "two 2", "shared 1", "shared 2"];
+const everywhere = ["one 1", "two 2", "three 1", "four 2"];
 const all = ["disk|A", "disk|B", "net|A"];
 
 test("a silence holds what it names, and nothing else", () =>
@@ -69,9 +68,9 @@ test("a silence holds what it names, and nothing else", () =>
     const fleet = await aFleet(db);
     const disk = ["disk|A", "disk|B"];
     const cases: [Matchers, string[]][] = [
-      [{ org_id: 1 }, issues(["one 1", "shared 1"], all)],
-      [{ cluster: fleet.shared }, issues(["shared 1", "shared 2"], all)],
-      [{ cluster: fleet.shared.toUpperCase() }, issues(["shared 1", "shared 2"], all)],
+      [{ org_id: 1 }, issues(["one 1", "three 1"], all)],
+      [{ cluster: fleet.three }, issues(["three 1"], all)],
+      [{ cluster: fleet.three.toUpperCase() }, issues(["three 1"], all)],
       [{ error_key: "A" }, issues(everywhere, ["disk|A", "net|A"])],
       [{ tag: "security" }, issues(everywhere, ["net|A"])],
       [{ tag: "secur" }, []],
@@ -81,17 +80,17 @@ test("a silence holds what it names, and nothing else", () =>
       [{ rule: "disk|B" }, issues(everywhere, ["disk|B"])],
       [{ rule: "a.b.disk.report|B" }, issues(everywhere, ["disk|B"])],
       [{ rule: "isk" }, []],
-      [{ org_id: 2, cluster: fleet.shared }, issues(["shared 2"], all)],
+      [{ org_id: 2, cluster: fleet.four }, issues(["four 2"], all)],
       [{ org_id: 2, cluster: fleet.one }, []],
       [{ rule: "disk", tag: "security" }, []],
-      [{ rule: "net", tag: "security", org_id: 1 }, issues(["one 1", "shared 1"], ["net|A"])],
-      [{ rule: "disk", error_key: "B", org_id: 2 }, issues(["two 2", "shared 2"], ["disk|B"])],
+      [{ rule: "net", tag: "security", org_id: 1 }, issues(["one 1", "three 1"], ["net|A"])],
+      [{ rule: "disk", error_key: "B", org_id: 2 }, issues(["two 2", "four 2"], ["disk|B"])],
       [{ cluster: fleet.two, tag: "osd_customer", error_key: "A" }, issues(["two 2"], ["net|A"])],
       [
-        { org_id: 1, cluster: fleet.shared, rule: "net", error_key: "A", tag: "security" },
-        issues(["shared 1"], ["net|A"]),
+        { org_id: 1, cluster: fleet.three, rule: "net", error_key: "A", tag: "security" },
+        issues(["three 1"], ["net|A"]),
       ],
-      [{ org_id: 1, cluster: fleet.shared, rule: "net", error_key: "B", tag: "security" }, []],
+      [{ org_id: 1, cluster: fleet.three, rule: "net", error_key: "B", tag: "security" }, []],
     ];
     for (const [matchers, expected] of cases) {
       await db.query("savepoint before");
@@ -235,4 +234,22 @@ test("a silence on top of a cooldown is one more reason", () =>
     await reportAndDecide(db, cluster, at, ["disk"]);
     await addSilence(db, { cluster });
     assert.deepEqual(await decisions(db, cluster, "2026-03-02"), { "disk|KEY": ["silenced", "cooldown"] });
+  }));
+
+test("an issue finds its silence among thousands that name its rule, cluster or organization", () =>
+  rolledBack(database.pool, async (db) => {
+    await db.query(
+      `insert into silence (org_id, cluster, rule_name, tag, period, reason, created_at)
+       select case n % 3 when 0 then n end, case n % 3 when 1 then 'c' || n end, 'disk', 't' || n,
+         '[2026-01-01,2027-01-01)', 'for the test', '2026-01-01' from generate_series(1, 3000) n`,
+    );
+    const ask = "matching_silence(1, 'c', 'disk', 'KEY', '{t2999,x}', '2026-03-01')";
+    const [row] = (await db.query(`explain (analyze, buffers, format json) select ${ask}`)).rows;
+    const [{ Plan: plan, Planning: planning }] = row["QUERY PLAN"];
+    assert.ok(
+      plan["Shared Hit Blocks"] - (planning?.["Shared Hit Blocks"] ?? 0) < 1000,
+      JSON.stringify(plan),
+    );
+    const [found] = (await db.query(`select tag from silence where id = ${ask}`)).rows;
+    assert.deepEqual(found, { tag: "t2999" });
   }));

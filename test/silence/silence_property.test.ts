@@ -14,7 +14,7 @@ const rounds = 150;
 const rules = ["disk", "net", "cpu"];
 const keys = ["A", "B"];
 const tags = ["security", "service", "osd_customer"];
-const clusters = ["cluster-1", "cluster-2", "cluster-3"];
+const clusters = ["cluster-1", "cluster-2", "cluster-3", "cluster-4", "cluster-5", "cluster-6"];
 
 const some = <T>(random: Random, from: readonly T[]): T[] => from.filter(() => below(random, 2) === 0);
 
@@ -32,15 +32,17 @@ async function aFleet(db: PoolClient, random: Random): Promise<Issue[]> {
       .map(({ rule, key, tags }) => someContent(`${rule}|${key}`, { tags })),
   );
   const issues = [1, 2].flatMap((org) =>
-    clusters.flatMap((cluster) =>
-      some(random, content).map(({ rule, key, tags, known }) => ({
-        org,
-        cluster,
-        rule,
-        key,
-        tags: known ? tags : [],
-      })),
-    ),
+    clusters
+      .filter((_, nth) => nth % 2 === org - 1)
+      .flatMap((cluster) =>
+        some(random, content).map(({ rule, key, tags, known }) => ({
+          org,
+          cluster,
+          rule,
+          key,
+          tags: known ? tags : [],
+        })),
+      ),
   );
   const byReport = Object.groupBy(issues, ({ org, cluster }) => `${org} ${cluster}`);
   await addReports(

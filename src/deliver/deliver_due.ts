@@ -2,6 +2,7 @@ import type { Pool } from "pg";
 import type { Logger } from "pino";
 import type { ContentTexts } from "../content/render/texts.ts";
 import { whileMigrated } from "../db/wait.ts";
+import { messageOf } from "../errors.ts";
 import { claim, failure, type Outcome, released, settle, untried } from "./outbox.ts";
 import { type RenderedRows, renderAll } from "./rendered.ts";
 import type { Settled } from "./sql.ts";
@@ -88,6 +89,10 @@ async function deliver(
       pool,
       outcomes.map((outcome) => ({ ...outcome, unrendered: rendered.unrendered.get(outcome.id) ?? [] })),
       signal,
+      ({ id, attempt, sent }, error) => {
+        const row = addresses.find((address) => address.id === id);
+        log.error({ ...addressOf(target, row), attempt, sent, error: messageOf(error) }, "cannot be settled");
+      },
     );
     for (const count of ["sent", "retried", "dead"] as const) total[count] += settled[count];
     if (settled.circuit) opened = settled.circuit === "opened";

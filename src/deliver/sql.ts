@@ -28,6 +28,32 @@ const settled = z.object({
 /** Counts, and whether the circuit of the target opened or closed by that. */
 export type Settled = z.infer<typeof settled>;
 
+/** Gives up a message that is out but cannot be settled; false: it is not the caller's any more. */
+export const putOutcomeAside = async (
+  db: Db,
+  { id, attempt }: { id: string; attempt: number },
+  reason: string,
+): Promise<boolean> =>
+  (
+    await rowOf(
+      db,
+      z.object({ done: z.boolean() }),
+      { name: "put_outcome_aside", text: "select ccx.put_outcome_aside($1, $2, $3) as done" },
+      [id, attempt, reason],
+    )
+  ).done;
+
+/** Gives up the message that is due first, since it cannot be claimed; returns how many that were. */
+export const putDueAside = async (db: Db, target: string, leaseMs: number, reason: string): Promise<number> =>
+  (
+    await rowOf(
+      db,
+      z.object({ dead: z.number() }),
+      { name: "put_due_aside", text: "select ccx.put_due_aside($1, $2::interval, $3) as dead" },
+      [target, `${leaseMs} ms`, reason],
+    )
+  ).dead;
+
 /** Records how deliveries ended: a JSON array of outcomes (outbox.ts). */
 export const settleNotifications = (db: Db, outcomes: string): Promise<Settled> =>
   rowOf(

@@ -1716,6 +1716,11 @@ function load_content(content jsonb, at timestamp with time zone DEFAULT now())
   set lock_timeout=10s
   set search_path=public, ccx, pg_temp;
 
+-- The issues that this message tells, in their order, each with the version of the content and the details of the hit that its texts are made from. `ccx delivery show` makes them.
+function message_issues(notification_id bigint)
+  returns TABLE(target text, state text, ended_at timestamp with time zone, resolved boolean, report_is_kept boolean, issues jsonb)
+  language sql stable;
+
 -- What a decision at this time would have notified, or did tell: with what was known then.
 function new_issues_at(at timestamp with time zone, target text DEFAULT NULL::text)
   returns SETOF explanation

@@ -8,7 +8,7 @@
 -- the target, so that while a receiver is down nothing is handed out but a probe; record_reported() writes
 -- reported; wake_delivery() queues the next try. What cannot be settled or claimed by itself is given up by
 -- put_outcome_aside() and put_due_aside(), and all others go on. expire_notifications() gives up what the receiver would no
--- longer recognize, wake_due_deliveries() finds what waits with no wake-up. People see dead_letter,
+-- longer recognize, wake_due_deliveries() finds what waits with no wake-up. People see message_issues(), dead_letter,
 -- delivery_gap and delivery_circuit, ask redrivable(), replayable() and preview_replay() what they could do,
 -- and act with redrive(), replay() and close_circuit().
 
@@ -24,6 +24,7 @@
 --!include deliver/claim_due.sql
 --!include deliver/details_when_gone.sql
 --!include deliver/message_body.sql
+--!include deliver/message_issues.sql
 --!include deliver/record_reported.sql
 --!include deliver/close_circuit.sql
 --!include deliver/settle_circuit.sql

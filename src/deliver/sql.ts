@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { type Db, rowOf, uncheckedRowsOf } from "../db/rows.ts";
+import { type Db, rowOf, rowsOf, uncheckedRowsOf } from "../db/rows.ts";
+import { claimedIssueSchema } from "./claimed.ts";
 
 /**
  * Takes messages to a target that are due; for the length of the lease nobody else gets them. The rows are
@@ -27,6 +28,22 @@ const settled = z.object({
 
 /** Counts, and whether the circuit of the target opened or closed by that. */
 export type Settled = z.infer<typeof settled>;
+
+const messageIssuesSchema = z.object({
+  target: z.string(),
+  state: z.string(),
+  ended_at: z.string().nullable(),
+  resolved: z.boolean(),
+  report_is_kept: z.boolean(),
+  issues: z.array(claimedIssueSchema).nullable(),
+});
+
+/** The issues that a message tells, with what its texts are made from; undefined: there is no such message. */
+export const messageIssues = async (
+  db: Db,
+  id: string,
+): Promise<z.infer<typeof messageIssuesSchema> | undefined> =>
+  (await rowsOf(db, messageIssuesSchema, "select * from message_issues($1)", [id]))[0];
 
 /** Gives up a message that is out but cannot be settled; false: it is not the caller's any more. */
 export const putOutcomeAside = async (

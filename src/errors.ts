@@ -24,6 +24,7 @@ export const failureReasons = [
   "network",
   "broker",
   "template",
+  "unsettled",
 ] as const;
 export type FailureReason = (typeof failureReasons)[number];
 

@@ -570,7 +570,7 @@ create table notification (
   constraint notification_replay_of_fkey FOREIGN KEY (replay_of) REFERENCES notification(id) ON DELETE CASCADE,
   constraint notification_check CHECK ((state = 'pending'::text) = (ended_at IS NULL)),
   constraint notification_dead_failure_check CHECK (state <> 'dead'::text OR failure IS NOT NULL),
-  constraint notification_failure_check CHECK (failure = ANY (ARRAY['schema'::text, 'auth'::text, 'rate_limited'::text, 'client'::text, 'server'::text, 'timeout'::text, 'network'::text, 'broker'::text, 'template'::text])),
+  constraint notification_failure_check CHECK (failure = ANY (ARRAY['schema'::text, 'auth'::text, 'rate_limited'::text, 'client'::text, 'server'::text, 'timeout'::text, 'network'::text, 'broker'::text, 'template'::text, 'unsettled'::text])),
   constraint notification_state_check CHECK (state = ANY (ARRAY['pending'::text, 'sent'::text, 'dead'::text, 'withdrawn'::text]))
 ) with (fillfactor=70);
 CREATE INDEX notification_cluster_idx ON public.notification USING btree (cluster, org_id, decided_at);
@@ -2123,6 +2123,11 @@ function load_content(content jsonb, at timestamp with time zone DEFAULT now(), 
   set lock_timeout=10s
   set search_path=public, ccx, pg_temp;
 
+-- The issues that this message tells, in their order, each with the version of the content and the details of the hit that its texts are made from. `ccx delivery show` makes them.
+function message_issues(notification_id bigint)
+  returns TABLE(target text, state text, ended_at timestamp with time zone, resolved boolean, report_is_kept boolean, issues jsonb)
+  language sql stable;
+
 -- What a decision at this time would have notified, or did notify: with what was known then.
 function new_issues_at(at timestamp with time zone, target text DEFAULT NULL::text)
   returns SETOF explanation
@@ -2683,6 +2688,18 @@ function ccx.policy_reasons(policy policy, content rule_content, target_enabled 
 -- Puts a waiting cluster aside whose decision fails for this reason, until its next try; returns how many tries have failed, 0 when it does not wait any more.
 function ccx.put_aside(org_id bigint, cluster text, reason text, at timestamp with time zone DEFAULT now())
   returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Gives up the message to this target that is due first, since the database cannot say what is in it, for this reason; returns how many that were. It can be redriven.
+function ccx.put_due_aside(target text, lease interval, reason text, at timestamp with time zone DEFAULT now())
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Gives up a message that is out but cannot be settled, for this reason, so that it does not go out again; returns whether it was still the caller's. It can be redriven.
+function ccx.put_outcome_aside(id bigint, attempt integer, reason text, at timestamp with time zone DEFAULT now())
+  returns boolean
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:cb14fb318c5f852d665095809b21025533d54510
+--! Hash: sha1:5d0a57c189e731b054f185d28208cb4dbf5fc20e
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -688,7 +688,8 @@ create table notification (
   constraint notification_check check ((state = 'pending') = (ended_at is null)),
   constraint notification_dead_failure_check check (state <> 'dead' or failure is not null),
   constraint notification_failure_check check (failure in (
-      'schema', 'auth', 'rate_limited', 'client', 'server', 'timeout', 'network', 'broker', 'template'))
+      'schema', 'auth', 'rate_limited', 'client', 'server', 'timeout', 'network', 'broker', 'template',
+      'unsettled'))
 ) with (fillfactor = 70);
 create index notification_due_idx on notification (target_id, next_attempt_at, id) where state = 'pending';
 create index notification_pending_idx on notification (target_id, cluster, decided_at) where state = 'pending';

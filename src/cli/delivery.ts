@@ -1,6 +1,8 @@
 import type { Command } from "commander";
 import type { Pool } from "pg";
+import { shownMessage } from "../deliver/shown.ts";
 import { ConfigurationError, failureReasons } from "../errors.ts";
+import { createLogger } from "../log.ts";
 import { agreed } from "./confirm.ts";
 import type { Context } from "./context.ts";
 import { printRows } from "./output.ts";
@@ -11,7 +13,7 @@ type Dead = List & { failure?: string };
 type Redrive = Dead & { since?: string; id?: string; yes?: boolean };
 type Replay = sql.Replay & { yes?: boolean; json?: boolean };
 
-/** `ccx delivery list|dead|redrive|replay`: what waits, what was given up, and what people do about it. */
+/** `ccx delivery list|dead|show|redrive|replay`: what waits, what was given up, and what people do about it. */
 export function addDeliveryCommands(program: Command, context: Context): void {
   const delivery = program.command("delivery").description("messages to the targets");
   const withScope = (command: Command) =>
@@ -44,6 +46,26 @@ export function addDeliveryCommands(program: Command, context: Context): void {
       });
       printRows(rows, { json, empty: "Nothing was given up that this names." });
       if (rows.length === 0) process.exitCode = 3;
+    });
+
+  delivery
+    .command("show")
+    .argument("<id>", "number of the message (notification_id)")
+    .description("what a message says, as its receiver gets it; exit code 3 when there is no such message")
+    .option("--json", "one JSON array")
+    .action(async (id: string, { json }: { json?: boolean }) => {
+      if (!/^\d{1,18}$/.test(id)) throw new ConfigurationError("A message is named by its number.");
+      const log = createLogger("silent");
+      const message = await context.withDatabase((pool) => shownMessage(pool, id, log));
+      const empty = "There is nothing to show.";
+      if (json || !message) printRows(message ? [message] : [], { json, empty });
+      else {
+        printRows(message.issues, { empty });
+        const { target, state, ended_at, report_is_kept } = message;
+        const gone = report_is_kept ? "" : "; its report is gone, so details are missing";
+        console.log(`\n${target}, ${state}${ended_at ? ` ${ended_at}` : ""}${gone}`);
+      }
+      if (!message) process.exitCode = 3;
     });
 
   withScope(delivery.command("redrive"))

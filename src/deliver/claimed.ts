@@ -6,7 +6,7 @@ export const utcTimestamp = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/;
 const timestamp = z.string().regex(utcTimestamp);
 const digits = z.string().regex(/^\d+$/);
 
-const claimedIssueSchema = z.object({
+export const claimedIssueSchema = z.object({
   issue_id: digits,
   /** Full component, with its trailing `.report`. */
   component: z.string(),

@@ -2,6 +2,7 @@ import type { Pool } from "pg";
 import type { Logger } from "pino";
 import type { ContentTexts } from "../content/render/texts.ts";
 import { whileMigrated } from "../db/wait.ts";
+import { messageOf } from "../errors.ts";
 import { countBatch, countDelivered } from "./metrics.ts";
 import { claim, failure, type Outcome, released, settle, untried } from "./outbox.ts";
 import { type RenderedRows, renderAll } from "./rendered.ts";
@@ -89,6 +90,10 @@ async function deliver(
       pool,
       outcomes.map((outcome) => ({ ...outcome, unrendered: rendered.unrendered.get(outcome.id) ?? [] })),
       signal,
+      ({ id, attempt, sent }, error) => {
+        const row = addresses.find((address) => address.id === id);
+        log.error({ ...addressOf(target, row), attempt, sent, error: messageOf(error) }, "cannot be settled");
+      },
     );
     countDelivered(pool, target.name, outcomes, settled);
     for (const count of ["sent", "retried", "dead"] as const) total[count] += settled[count];

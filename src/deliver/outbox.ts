@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool } from "pg";
 import { z } from "zod";
-import { isDatabaseUnavailable } from "../db/errors.ts";
+import { isDatabaseUnavailable, isWorkToBlame, troubleOf } from "../db/errors.ts";
 import { whileMigrated } from "../db/wait.ts";
 import { DeliveryError, type FailureReason, messageOf } from "../errors.ts";
 import { type ClaimedNotification, claimedNotificationSchema, type Unrendered } from "./claimed.ts";
@@ -42,7 +42,7 @@ export async function claim(
   leaseMs: number,
   signal?: AbortSignal,
 ): Promise<{ rows: ClaimedNotification[]; failed: Outcome[] }> {
-  const rows = await whileAway(() => sql.claimNotifications(pool, target, batchSize, leaseMs), signal);
+  const rows = await claimSome(pool, target, batchSize, leaseMs, signal);
   const claimed = { rows: [] as ClaimedNotification[], failed: [] as Outcome[] };
   for (const row of rows) {
     const parsed = claimedNotificationSchema.safeParse(row);
@@ -56,20 +56,61 @@ export async function claim(
 }
 
 /**
+ * Claims half as many while the database does not get it done. A single message that it cannot claim is given
+ * up, visibly, so that it does not stand before all others.
+ */
+async function claimSome(
+  pool: Pool,
+  target: TargetName,
+  batchSize: number,
+  leaseMs: number,
+  signal: AbortSignal | undefined,
+): Promise<unknown[]> {
+  for (let size = batchSize; ; ) {
+    try {
+      return await whileAway(() => sql.claimNotifications(pool, target, size, leaseMs), signal);
+    } catch (error) {
+      if (!isWorkToBlame(error)) throw error;
+      if (size > 1) size = Math.ceil(size / 2);
+      else if (troubleOf(error) === "in_the_way") throw error;
+      else {
+        const reason = `it cannot be claimed: ${messageOf(error)}`;
+        if ((await whileAway(() => sql.putDueAside(pool, target, leaseMs, reason), signal)) === 0)
+          throw error;
+        size = batchSize;
+      }
+    }
+  }
+}
+
+/**
  * Records how deliveries ended. Neither an outage of the database nor a release that is loaded just then loses
  * it: they would go out again. What the database cannot record all at once (a statement that takes too long,
- * somebody's constraint) is recorded in halves.
+ * somebody's constraint) is recorded in halves. A single one that is refused is given up ("unsettled") if it is
+ * out, so that it does not go out again; else its lease ends, and it is tried again.
  *
- * @throws what the database says of a single outcome, when all others are recorded; its lease ends by itself
+ * @param unsettled called with such a single outcome
  */
-export async function settle(pool: Pool, outcomes: Outcome[], signal?: AbortSignal): Promise<sql.Settled> {
+export async function settle(
+  pool: Pool,
+  outcomes: Outcome[],
+  signal?: AbortSignal,
+  unsettled: (outcome: Outcome, error: unknown) => void = () => undefined,
+): Promise<sql.Settled> {
   try {
     return await whileAway(() => sql.settleNotifications(pool, JSON.stringify(outcomes)), signal);
   } catch (error) {
-    if (outcomes.length < 2 || isDatabaseUnavailable(error)) throw error;
+    if (!isWorkToBlame(error)) throw error;
+    const [single] = outcomes;
+    if (outcomes.length < 2) {
+      if (!single) throw error;
+      unsettled(single, error);
+      const dead = single.sent && (await putAside(pool, single, error, signal)) ? 1 : 0;
+      return { sent: 0, retried: 0, dead, circuit: null };
+    }
     const half = Math.ceil(outcomes.length / 2);
     const parts = [outcomes.slice(0, half), outcomes.slice(half)].map(
-      (part) => () => settle(pool, part, signal),
+      (part) => () => settle(pool, part, signal, unsettled),
     );
     const settled: PromiseSettledResult<sql.Settled>[] = [];
     for (const part of parts) settled.push(...(await Promise.allSettled([part()])));
@@ -80,6 +121,22 @@ export async function settle(pool: Pool, outcomes: Outcome[], signal?: AbortSign
       total.circuit = part.value.circuit ?? total.circuit;
     }
     return total;
+  }
+}
+
+/** False where the database does not take even that. */
+async function putAside(
+  pool: Pool,
+  outcome: Outcome,
+  error: unknown,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const reason = `it is out, and cannot be settled: ${messageOf(error)}`;
+  try {
+    return await whileAway(() => sql.putOutcomeAside(pool, outcome, reason), signal);
+  } catch (refused) {
+    if (!isWorkToBlame(refused)) throw refused;
+    return false;
   }
 }
 

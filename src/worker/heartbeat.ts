@@ -7,12 +7,19 @@ import { messageOf } from "../errors.ts";
 import * as sql from "../ops/sql.ts";
 
 const beatMs = 15_000;
+const awayMs = 500;
+
+export type Heartbeat = {
+  /** Says that the database seems to be away: beats at once and until it answers, then looks for work. */
+  lost(): void;
+  /** Ends it, and takes the process out of the table. */
+  stop(): Promise<void>;
+};
 
 /**
  * Says in the table `worker` that this process lives, now and every 15 s, and frees the jobs of those that do
- * not (SQL heartbeat). Trouble with the database is left to others: a beat that is missed is made up for by
- * the next.
- * @returns what ends it, and takes the process out of the table
+ * not (SQL heartbeat). A beat that is missed is made up for by the next. After an outage it looks for work
+ * (SQL sweep) as soon as the database is back: the jobs that were to wake the tasks may be gone, or dead.
  */
 export function startHeartbeat(options: {
   pool: Pool;
@@ -20,7 +27,7 @@ export function startHeartbeat(options: {
   /** what graphile-worker calls its pool in this process */
   poolId: string;
   roles: readonly string[];
-}): () => Promise<void> {
+}): Heartbeat {
   const { pool, log, poolId, roles } = options;
   const stopping = new AbortController();
   const beat = async () => {
@@ -28,17 +35,40 @@ export function startHeartbeat(options: {
     const freed = await sql.heartbeat(pool, { poolId, host: hostname(), pid, roles, version: about.version });
     if (freed.length > 0) log.warn({ freed }, "freed the jobs of workers that fell silent");
   };
+  let isAway = false;
+  let wasSaid = false;
+  let hurry = new AbortController();
+  const beatOrWait = async () => {
+    try {
+      await beat();
+      if (!isAway) return;
+      const { woken } = await sql.sweep(pool);
+      log.info({ woken }, "looked for work, the database is back");
+      isAway = wasSaid = false;
+    } catch (error) {
+      if (!wasSaid) log.warn({ error: messageOf(error) }, "no heartbeat");
+      isAway = wasSaid = true;
+    }
+  };
   const beating = (async () => {
     while (!stopping.signal.aborted) {
-      await beat().catch((error) => log.warn({ error: messageOf(error) }, "no heartbeat"));
-      await sleep(beatMs, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);
+      hurry = new AbortController();
+      await beatOrWait();
+      const signal = AbortSignal.any([stopping.signal, ...(isAway ? [] : [hurry.signal])]);
+      await sleep(isAway ? awayMs : beatMs, undefined, { signal, ref: false }).catch(() => undefined);
     }
   })();
-  return async () => {
-    stopping.abort();
-    await beating;
-    await sql
-      .endHeartbeat(pool, poolId)
-      .catch((error) => log.debug({ error: messageOf(error) }, "no farewell"));
+  return {
+    lost() {
+      isAway = true;
+      hurry.abort();
+    },
+    async stop() {
+      stopping.abort();
+      await beating;
+      await sql
+        .endHeartbeat(pool, poolId)
+        .catch((error) => log.debug({ error: messageOf(error) }, "no farewell"));
+    },
   };
 }

@@ -98,7 +98,9 @@ export async function startWorker(options: {
   });
   const runner = await Promise.race([starting, failed.promise]);
   running = true;
-  const leave = startHeartbeat({ pool, log, roles, poolId: await poolId });
+  const heartbeat = startHeartbeat({ pool, log, roles, poolId: await poolId });
+  // the connection that listens is always open: it breaks with every outage
+  events.on("pool:listen:error", () => heartbeat.lost());
   let ended = false;
   const end = () => {
     ended = true;
@@ -110,7 +112,7 @@ export async function startWorker(options: {
   );
   const stop = async () => {
     stopping.abort();
-    const stopped = (ended ? Promise.resolve() : runner.stop()).then(leave);
+    const stopped = (ended ? Promise.resolve() : runner.stop()).then(() => heartbeat.stop());
     stopped.catch(() => undefined); // when it is too late, nobody hears of it
     const inTime = new AbortController();
     const tooLate = sleep(stopWithinMs, true, { signal: inTime.signal }).catch(() => false);

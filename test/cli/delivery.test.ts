@@ -8,10 +8,12 @@ import {
   claim,
   delivered,
   failed,
+  loadContent,
   notificationsBackend,
   type Row,
   rows,
   settle,
+  someContent,
   someMessages,
   value,
 } from "../support/builders.ts";
@@ -288,3 +290,17 @@ for (const [answer, done] of [
     assert.match(said, /Redrive 2 messages\? \[y\/N\] /);
     assert.deepEqual(await states(), done ? ["sent", "pending", "pending"] : ["sent", "dead", "dead"]);
   });
+
+test("show makes the texts of a message again as they were sent, whatever the content says by now", async () => {
+  const before = await json("delivery", "show", "1");
+  const texts = { rule: "ccx_rules_ocp.external.rules.disk.report|KEY", title: "disk is wrong", error: "" };
+  assert.partialDeepStrictEqual(before, [
+    { target: notificationsBackend, state: "sent", report_is_kept: true, issues: [texts] },
+  ]);
+  const changed = someContent("disk", { description: "{{=pydata.error_key}} is quite wrong" });
+  await loadContent(database.pool, [changed], new Date().toISOString());
+  assert.deepEqual(await json("delivery", "show", "1"), before);
+  const { stdout } = await ccx("delivery", "show", "1");
+  assert.match(stdout, /disk is wrong(.|\n)*notifications backend, sent/);
+  assert.equal((await ccx("delivery", "show", "999999")).code, 3);
+});

@@ -78,6 +78,7 @@ const refused: string[][] = [
   ["policy", "simulate", ...serviceLog, evil],
   ["policy", "simulate", ...serviceLog, "cooldown=1 day", "--limit", evil],
   ["policy", "simulate", ...serviceLog, "cooldown=1 day", "--timeout", evil],
+  ["delivery", "show", evil],
   ["delivery", "dead", "--failure", evil],
   ["delivery", "redrive", "--failure", evil],
   ["content", "load", evil],

@@ -11,7 +11,7 @@ import { startWithinMs, type Target } from "../../src/deliver/target.ts";
 import { DeliveryError } from "../../src/errors.ts";
 import type { MessageProducer } from "../../src/kafka/producer.ts";
 import { createLogger } from "../../src/log.ts";
-import { reportAndDecide, serviceLog, setPolicy, someMessages, value } from "../support/builders.ts";
+import { reportAndDecide, rows, serviceLog, setPolicy, someMessages, value } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
 import { until } from "../support/until.ts";
 import { aRow } from "./rows.ts";
@@ -138,15 +138,55 @@ test("one message that the database does not let settle does not keep the others
   );
   try {
     const backend = target(5, async (batch) => batch.map((row) => success(row, {})));
-    await assert.rejects(deliver(backend), /no/);
-    assert.equal(
-      await value(database.pool, "select count(*)::integer from notification where state = 'sent'"),
-      4,
+    await deliver(backend);
+    const ended = await rows(
+      database.pool,
+      "select state, failure, count(*)::integer, max(last_error) as error from notification group by 1, 2 order by 1",
     );
+    assert.deepEqual(ended, [
+      ...[{ state: "dead", failure: "unsettled", count: 1, error: "it is out, and cannot be settled: no" }],
+      ...[{ state: "sent", failure: null, count: 4, error: null }],
+    ]);
+    const live = "select count(*)::integer from notified_issue where live";
+    assert.equal(await value(database.pool, live), 5, "it goes on to count as notified");
+    assert.equal(await value(database.pool, "select count(*)::integer from dead_letter"), 1);
   } finally {
     await database.pool.query("drop trigger refuse on notification; drop function refuse()");
   }
 });
+
+for (const [what, rule] of Object.entries({
+  "a statement that takes too long": "raise exception 'slow' using errcode = '57014'",
+  "somebody's trigger": "raise exception 'slow'",
+  "a fault that nobody expected": "raise exception 'slow' using errcode = 'XX001'",
+})) {
+  test(`one message that cannot be claimed does not keep the others from it: ${what}`, async () => {
+    await waiting(5);
+    await database.pool.query(
+      `create function refuse() returns trigger language plpgsql as $$ begin ${rule}; end $$;
+       create trigger refuse before update on notification for each row
+         when (new.attempts = 1 and new.leased_until is not null and new.state = 'pending' and new.id % 5 = 0
+           and new.last_error is null and current_query() ~ 'claim_notifications')
+         execute function refuse()`,
+    );
+    try {
+      const sent: string[] = [];
+      await deliver(
+        target(4, async (batch) => {
+          sent.push(...batch.map(({ id }) => id));
+          return batch.map((row) => success(row, {}));
+        }),
+      );
+      assert.equal(sent.length, 4);
+      const dead = "select failure, last_error as error from notification where state = 'dead'";
+      assert.deepEqual(await rows(database.pool, dead), [
+        { failure: "schema", error: "it cannot be claimed: slow" },
+      ]);
+    } finally {
+      await database.pool.query("drop trigger refuse on notification; drop function refuse()");
+    }
+  });
+}
 
 test("what waited for the batch before it goes out in the same round, though it could not be claimed ahead", async () => {
   await waiting(1);

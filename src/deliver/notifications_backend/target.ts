@@ -5,13 +5,16 @@ import { failure, type Outcome, released, success, untried } from "../outbox.ts"
 import type { Target } from "../target.ts";
 import { buildNotificationMessage, type NotificationMessage, type NotificationUrls } from "./message.ts";
 
+/** The texts that its messages have, and the markup they go into. */
+export const notificationsBackendTexts = { texts: ["description"], format: "html" } as const;
+
 /** Topic platform.notifications.ingress: one message for a cluster, one event for an issue. */
 export class NotificationsBackend implements Target {
   readonly name = "notifications backend";
   readonly batchSize = 500;
   readonly leaseMs = 120_000;
-  readonly texts = ["description"] as const;
-  readonly format = "html";
+  readonly texts = notificationsBackendTexts.texts;
+  readonly format = notificationsBackendTexts.format;
   readonly #producer: MessageProducer;
   readonly #topic: string;
   readonly #urls: NotificationUrls;

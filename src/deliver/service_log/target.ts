@@ -8,14 +8,17 @@ import { buildServiceLogEntry, type ServiceLogEntryOptions } from "./entry.ts";
 /** How many messages are claimed for each post that may be under way. */
 const claimedForEach = 16;
 
+/** The texts that its entries have, and the markup they go into. */
+export const serviceLogTexts = { texts: ["description", "reason"], format: "markdown" } as const;
+
 /**
  * The Service Log: one entry for an issue, several posts under way at once. Outcomes are handed on as they
  * come: those that come while the ones before are settled are settled together.
  */
 export class ServiceLogTarget implements Target {
   readonly name = "service log";
-  readonly texts = ["description", "reason"] as const;
-  readonly format = "markdown";
+  readonly texts = serviceLogTexts.texts;
+  readonly format = serviceLogTexts.format;
   readonly batchSize: number;
   readonly leaseMs: number;
   readonly #concurrency: number;

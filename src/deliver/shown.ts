@@ -1,0 +1,63 @@
+import type { Pool } from "pg";
+import type { Logger } from "pino";
+import { ContentTexts } from "../content/render/texts.ts";
+import type { ClaimedNotification } from "./claimed.ts";
+import { notificationsBackendTexts } from "./notifications_backend/target.ts";
+import type { TargetName } from "./outbox.ts";
+import { renderAll } from "./rendered.ts";
+import { serviceLogTexts } from "./service_log/target.ts";
+import * as sql from "./sql.ts";
+import { titleOf } from "./title.ts";
+
+const textsOf = { "notifications backend": notificationsBackendTexts, "service log": serviceLogTexts };
+
+/** An issue of a message as its receiver gets it; `error`: why it has no texts. */
+export type ShownIssue = {
+  rule: string;
+  total_risk: number | null;
+  title: string;
+  reason: string;
+  error: string;
+};
+
+/** A message with the texts that its receiver gets. */
+export type ShownMessage = {
+  target: string;
+  state: string;
+  ended_at: string | null;
+  /** False: the details that the texts speak of are not there any more. */
+  report_is_kept: boolean;
+  issues: ShownIssue[];
+};
+
+/**
+ * The texts of a message, made as they were, or will be, made for its target; undefined when there is no such
+ * message.
+ */
+export async function shownMessage(pool: Pool, id: string, log: Logger): Promise<ShownMessage | undefined> {
+  const message = await sql.messageIssues(pool, id);
+  if (!message) return undefined;
+  const { target, state, ended_at, report_is_kept, resolved } = message;
+  const how = textsOf[target as TargetName];
+  const texts = await ContentTexts.create(pool, log);
+  const issues: ShownIssue[] = [];
+  try {
+    // one by one, so that what cannot be rendered stays in its place
+    for (const issue of message.issues ?? []) {
+      const row = { id, resolved, issues: [issue] } as ClaimedNotification;
+      const { rows, failed } = await renderAll([row], how, texts);
+      const [rendered] = rows[0]?.issues ?? [];
+      const { total_risk } = issue;
+      issues.push({
+        rule: `${issue.component}|${issue.error_key}`,
+        total_risk,
+        title: rendered ? titleOf(rendered, how.format) : "",
+        reason: rendered?.reason ?? "",
+        error: failed[0]?.error.message ?? "",
+      });
+    }
+  } finally {
+    texts.dispose();
+  }
+  return { target, state, ended_at, report_is_kept, issues };
+}

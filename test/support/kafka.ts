@@ -23,8 +23,16 @@ export async function openTopics(partitions = 1) {
   const producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
   await Promise.all([admin.connect(), producer.connect()]);
 
-  const create = async (topic: string, numPartitions: number) =>
-    void (await admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: true }));
+  const create = async (topic: string, numPartitions: number) => {
+    await admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: false });
+    // kafkajs gives up waiting when a busy broker does not know the topic yet
+    await until(`${topic} has leaders`, () =>
+      admin.fetchTopicMetadata({ topics: [topic] }).then(
+        ({ topics: [made] }) => made?.partitions.every(({ leader }) => leader >= 0),
+        () => false,
+      ),
+    );
+  };
   await create(results, partitions);
   await create(notifications, 1);
   const received = new Notifications(kafka, notifications);

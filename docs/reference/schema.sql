@@ -614,7 +614,7 @@ create table notified_count (
 );
 CREATE INDEX notified_count_counted_idx ON public.notified_count USING btree (counted_at);
 
--- the ledger: which issue went into which notification; two live rows for one issue and target never overlap in their cooldown; written by decide, ledger: a decision that is taken again leaves issues out
+-- the ledger: which issue went into which notification; two live rows for one issue and target never overlap in their cooldown; written by decide, deliver, ledger: a decision taken again leaves issues out, a split moves them
 create table notified_issue (
   -- the message
   notification_id bigint not null,

@@ -2,7 +2,8 @@
 
 comment on table notified_issue is
   'the ledger: which issue went into which notification; two live rows for one issue and target never '
-  'overlap in their cooldown; written by decide, ledger: a decision that is taken again leaves issues out';
+  'overlap in their cooldown; written by decide, deliver, ledger: a decision taken again leaves issues out, '
+  'a split moves them';
 comment on column notified_issue.notification_id is 'the message';
 comment on column notified_issue.issue_id is 'the issue notified in it';
 comment on column notified_issue.target_id is 'the target it was notified to';

@@ -289,3 +289,65 @@ test("what is dead has a reason, from the vocabulary", () =>
       await db.query("rollback to savepoint before");
     }
   }));
+
+test("messages about a cluster go out in the order of their decisions, also when they are redriven and replayed", () =>
+  rolledBack(database.pool, async (db) => {
+    const [half, replayed, last] = [
+      "2026-03-01T12:30:00Z",
+      "2026-03-01T16:00:00Z",
+      "2026-03-01T17:00:00Z",
+    ] as const;
+    await setPolicy(db, notificationsBackend, { decide_again_after: "1 year" }, "2026-02-01");
+    const cluster = aCluster();
+    await loadContent(db, ["disk", "net", "cpu"]);
+    const due = async (when: string) =>
+      (await claim(db, when)).map(({ id, attempt, issues }) => ({
+        id,
+        attempt,
+        rules: (issues as Row[]).map(({ component }) => String(component).split(".").at(-2)),
+      }));
+    const send = (messages: Claimed[], when: string) =>
+      settle(
+        db,
+        messages.map((one) => delivered(one)),
+        when,
+      );
+    await reportAndDecide(db, cluster, at, ["disk"]);
+    await reportAndDecide(db, cluster, half, ["disk", "net"]);
+    const [first, ...others] = await due(half);
+    assert.deepEqual([first?.rules, others], [["disk"], []], "the second waits for the first");
+    await settle(db, [failed(first as Claimed, { failure: "schema", permanent: true })], half);
+    const [second] = await due(half);
+    assert.deepEqual(second?.rules, ["net"]);
+    await settle(db, [failed(second as Claimed, { not_stored: true })], half);
+    assert.equal((await redrive(db, later))[0]?.refusal, null);
+
+    const again = await due(later);
+    assert.deepEqual(
+      again.map(({ rules }) => rules),
+      [["disk"]],
+      "redriven, it is the earlier one again",
+    );
+    assert.deepEqual(await due(later), []);
+    await send(again, later);
+    const rest = await due(later);
+    assert.deepEqual(
+      rest.map(({ rules }) => rules),
+      [["net"]],
+    );
+    await send(rest, later);
+
+    await db.query("select replay($1, $2, at => $3)", [at, "2026-03-01T15:00:00Z", replayed]);
+    await reportAndDecide(db, cluster, last, ["disk", "net", "cpu"]);
+    const replays = await due(last);
+    assert.deepEqual(
+      replays.map(({ rules }) => rules),
+      [["disk"], ["net"]],
+      "the order of what they repeat, before what was decided later",
+    );
+    await send(replays, last);
+    assert.deepEqual(
+      (await due(last)).map(({ rules }) => rules),
+      [["cpu"]],
+    );
+  }));

@@ -46,6 +46,24 @@ for (const [behaviour, reason, permanent, waitMs] of classes) {
   });
 }
 
+for (const [status, said, isOwn] of [
+  [404, "cluster_uuid does not exist", true],
+  [404, "no such cluster (Cluster_UUID='x')", true],
+  [409, "there is an entry with this event_stream_id already", true],
+  [415, 'field "summary": not text', true],
+  [404, "no such path", false],
+  [404, "my_cluster_uuid_2 is unknown", false],
+  [409, "a summaryless request", false],
+  [503, "cluster_uuid could not be looked up", false],
+  [404, "", false],
+] as const)
+  test(`${status} with the reason "${said}" is ${isOwn ? "about the entry" : "about the way to the receiver"}`, async () => {
+    await using at = await scene();
+    at.receiver.behave({ status, body: { reason: said } });
+    const error = await failure(at.client.post({ ...entry, event_stream_id: messageId }));
+    assert.deepEqual([error.reason, error.permanent], isOwn ? ["client", true] : ["server", false]);
+  });
+
 test("silence ends at the time-out, whether or not the entry was stored", async () => {
   await using at = await scene({ timeoutMs: 100 });
   at.receiver.behave("hang", "store-and-hang");

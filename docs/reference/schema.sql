@@ -2114,6 +2114,7 @@ function explain_report(org_id bigint, cluster text, updated_at timestamp with t
 function import_reported(at timestamp with time zone DEFAULT now())
   returns TABLE(notifications integer, issues integer)
   language plpgsql volatile
+  set ccx.rewrite_history=on
   set search_path=public, ccx, pg_temp;
 
 -- Takes over the whole rule content (objects with the columns of rule_content). refused: what the source holds but does not conform; its old versions stay. accepted: a person agrees to whatever it changes (content_guard).

@@ -8,6 +8,7 @@ create or replace function import_reported(at timestamptz default now())
   returns table (notifications integer, issues integer)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
+set ccx.rewrite_history = on
 as $$
 #variable_conflict use_column
 declare

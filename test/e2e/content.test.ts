@@ -51,7 +51,7 @@ scenario("a rule's impact is changed while the service runs, and the decision wi
 
   await load(scene, { disk: { impact: "Critical", likelihood: 4, description: "{{=pydata.missing}}!" } });
   const [notified] = await scene.topics.received.take(1);
-  assert.deepEqual([notified?.cluster, notified?.risk, notified?.titles], [cluster, 4, ["undefined!"]]);
+  assert.deepEqual([notified?.cluster, notified?.risk, notified?.titles], [cluster, 4, ["!"]]);
   await scene.quiet();
   assert.equal(await said(), "cooldown");
   assert.equal(service.said("running").length, 1);

@@ -124,8 +124,8 @@ scenario(
     });
     assert.ok(Math.abs(Date.parse(time) - Date.now()) < 120_000);
     assert.equal(dead.messages.length, 3);
-    await service.stop();
     await scene.topics.received.take(1);
+    await service.stop();
   },
 );
 

@@ -74,6 +74,9 @@ scenario("after its cooldown an issue is notified again, and not a moment before
   await scene.topics.produce([aReport(cluster, ["bug"])]);
   await scene.consumed(1);
   await consumer.stop();
+  await scene.pool.query(
+    `select set_policy('notifications backend', '{"max_report_age": null}', 'the only report gets old')`,
+  );
   // The clock is passed in.
   const decideIn = async (time: string) => {
     await scene.pool.query(

@@ -1150,8 +1150,8 @@ create table sweep_mark (
 create table wake_up (
   -- the transaction that wishes
   transaction xid8 not null default pg_current_xact_id(),
-  -- number of the wish
-  id bigint not null generated always as identity,
+  -- when it wished
+  wished_at timestamp with time zone not null default clock_timestamp(),
   -- the task, as graphile-worker knows it
   task text not null,
   -- key of the job: while one of the same key waits, there is no second
@@ -1159,9 +1159,9 @@ create table wake_up (
   -- what becomes of a job of the same key that waits already
   job_key_mode text not null,
   -- for when; null: now
-  run_at timestamp with time zone,
-  constraint wake_up_pkey PRIMARY KEY (transaction, id)
+  run_at timestamp with time zone
 );
+CREATE INDEX wake_up_transaction_idx ON public.wake_up USING btree (transaction);
 CREATE CONSTRAINT TRIGGER _900_send AFTER INSERT ON wake_up DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ccx.tg_wake_up__send();
 
 -- policies that were planned and taken back before they began

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:5d0a57c189e731b054f185d28208cb4dbf5fc20e
+--! Hash: sha1:747ec5ee601862bc631afaecdf8355ba2e6f91b5
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -615,16 +615,17 @@ create table decision_request (
   requested_by text not null default session_user
 );
 
--- unlogged: no row outlives its transaction
+-- unlogged: no row outlives its transaction. No sequence, since that of an unlogged table may be broken on a
+-- standby that is promoted.
 create unlogged table wake_up (
   transaction xid8 not null default pg_current_xact_id(),
-  id bigint not null generated always as identity,
+  wished_at timestamptz not null default clock_timestamp(),
   task text not null,
   job_key text not null,
   job_key_mode text not null,
-  run_at timestamptz,
-  primary key (transaction, id)
+  run_at timestamptz
 );
+create index wake_up_transaction_idx on wake_up (transaction);
 
 create table sweep_mark (
   only_row boolean primary key default true check (only_row),

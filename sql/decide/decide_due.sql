@@ -150,5 +150,5 @@ end $$;
 
 comment on function ccx.decide_due(integer, timestamptz, bigint[], text[]) is
   'Decides for up to batch_size waiting clusters (or only these, two arrays) and commits ledger, outbox, '
-  'reported and the wake-up job together. Returns the clusters taken, messages queued, issues notified and '
-  'held, and how many issues by target and reasons.';
+  'reported and the wake-up job together. Returns clusters taken, messages queued, issues notified and held, '
+  'and how many by target and reasons.';

@@ -32,7 +32,7 @@ comment on column decision_request.requested_by is 'database user whose change i
 comment on table wake_up is
   'wishes to wake a task, of transactions that have not committed yet; at commit they become jobs';
 comment on column wake_up.transaction is 'the transaction that wishes';
-comment on column wake_up.id is 'number of the wish';
+comment on column wake_up.wished_at is 'when it wished';
 comment on column wake_up.task is 'the task, as graphile-worker knows it';
 comment on column wake_up.job_key is 'key of the job: while one of the same key waits, there is no second';
 comment on column wake_up.job_key_mode is 'what becomes of a job of the same key that waits already';

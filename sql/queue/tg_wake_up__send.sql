@@ -12,7 +12,7 @@ begin
     with taken as (
       delete from wake_up w where w.transaction = new.transaction returning w.*
     )
-    select distinct on (t.job_key) t.* from taken t order by t.job_key, t.id desc
+    select distinct on (t.job_key) t.* from taken t order by t.job_key, t.wished_at desc
   loop
     perform graphile_worker.add_job(wish.task, run_at := wish.run_at, job_key := wish.job_key,
       job_key_mode := wish.job_key_mode);

@@ -173,7 +173,7 @@ describe("what a person has to put right is said in one line, with exit code 1",
     const old = ["--import", `data:text/javascript,${encodeURIComponent(pretend)}`];
     assertGivesUp(
       await finished([...old, ccx, "config"]),
-      /^ccx needs Node\.js 22\.18 or newer \(this is v20\.19\.2\)\. Run it through npm .*which brings its own\.$/,
+      /^ccx needs Node\.js 22\.18 or newer, but this is 20\.19\.2 \(.*\): install a newer one, or put it first in PATH\.$/,
     );
   });
 });

@@ -89,6 +89,14 @@ test("when the standby is promoted, a service goes on, nothing is lost and no is
     assert.ok(!service.hasEnded, service.stderr);
     const next = "select coalesce(sum(next_offset), 0)::integer from consumer_offset";
     return Number(await value(next)) === count;
+  }).catch((error) => {
+    t.diagnostic(
+      service.lines
+        .slice(-30)
+        .map((line) => JSON.stringify(line))
+        .join("\n"),
+    );
+    throw error;
   });
   // What was claimed when the primary died stays so for its lease, which is made to pass here.
   await until("all is decided and sent", async () => {

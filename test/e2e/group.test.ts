@@ -106,8 +106,8 @@ scenario(
 );
 
 scenario("a consumer waits for a topic that does not exist yet", {}, async (scene) => {
-  const env = { CCX_RESULTS_TOPIC: `${scene.topics.results}.later` };
-  const service = scene.start("consume", { env });
-  await service.says("results cannot be consumed yet, trying again");
+  const topic = `${scene.topics.results}.later`;
+  const service = scene.start("consume", { env: { CCX_RESULTS_TOPIC: topic } });
+  await service.says(`topic ${topic} does not exist: create it`);
   await service.stop();
 });

@@ -229,8 +229,8 @@ test("the ledger refuses an issue notified twice to one target inside a cooldown
       db.query(
         `insert into notified_issue
            (notification_id, issue_id, target_id, notified_at, cooldown_period, occurrence, content_id, policy_id)
-         select 9000, issue_id, 1, notified_at, tstzrange(notified_at + interval '6 days', notified_at + interval '8 days'), 1,
-           content_id, policy_id
+         select 9000, issue_id, 1, notified_at + interval '6 days',
+           tstzrange(notified_at + interval '6 days', notified_at + interval '8 days'), 1, content_id, policy_id
          from notified_issue`,
       ),
       /notified_once_per_cooldown/,

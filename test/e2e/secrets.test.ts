@@ -142,7 +142,11 @@ scenario(
         await scene.leasesEnd();
         return echo.left() === 0;
       });
-      await scene.quiet();
+      const quoted = () => scene.rows("select last_error from notification where last_error like '%HTTP 400%'");
+      await until("its refusal is known", async () => {
+        await scene.leasesEnd();
+        return (await quoted()).length > 0;
+      });
       await scene.topics.received.take(1);
       await scene.rows("select graphile_worker.add_job('fetch_content')"); // or within five minutes
       await service.says("content not fetched, what was there stays");
@@ -150,7 +154,7 @@ scenario(
         echo.seen.some((line) => line.includes(planted.token)) &&
           echo.seen.some((line) => line.includes("Basic ")),
       );
-      const errors = await scene.rows("select failure, last_error from notification where state = 'dead'");
+      const errors = await quoted();
       assert.equal(errors.length, 1);
       assert.match(
         String(errors[0]?.last_error),

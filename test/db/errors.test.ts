@@ -10,7 +10,10 @@ async function raised(): Promise<{ file: string; code: string | undefined }[]> {
   const files = await Array.fromAsync(glob("sql/*/*.sql", { cwd: root }));
   const found = await Promise.all(
     files.sort().map(async (file) => {
-      const text = (await readFile(path.join(root, file), "utf8")).replaceAll(/(?<=^|\s)--(?: [^\n]*)?$/gm, "");
+      const text = (await readFile(path.join(root, file), "utf8")).replaceAll(
+        /(?<=^|\s)--(?: [^\n]*)?$/gm,
+        "",
+      );
       return [...text.matchAll(/raise exception (?:'(?:[^']|'')*'|[^;'])*;/g)].map(([statement]) => ({
         file,
         code: /errcode = '(\w+)'/.exec(statement)?.[1],

@@ -142,7 +142,8 @@ scenario(
         await scene.leasesEnd();
         return echo.left() === 0;
       });
-      const quoted = () => scene.rows("select last_error from notification where last_error like '%HTTP 400%'");
+      const quoted = () =>
+        scene.rows("select last_error from notification where last_error like '%HTTP 400%'");
       await until("its refusal is known", async () => {
         await scene.leasesEnd();
         return (await quoted()).length > 0;

@@ -96,7 +96,7 @@ export async function balance(stage: Stage, fleet: Fleet, feed: Feed): Promise<B
   check(
     "notifications that did not end as sent",
     await stage.query(
-      "select id, target_id, state, failure, last_error, attempts from notification where state <> 'sent'",
+      "select id, target_id, state, failure, last_error, attempts from notification where state not in ('sent', 'withdrawn')",
     ),
   );
   check(
@@ -113,7 +113,7 @@ export async function balance(stage: Stage, fleet: Fleet, feed: Feed): Promise<B
     `select n.message_id::text as id, n.target_id, n.cluster,
        array_agg(r.rule_name || '|' || r.error_key order by 1) as issues
      from notification n
-     join notified_issue l on l.notification_id = n.id
+     join notified_issue l on l.notification_id = n.id and not l.left_out
      join issue i on i.id = l.issue_id
      join rule r on r.id = i.rule_id
      group by n.id`,

@@ -7,6 +7,7 @@ import { group, type Stage } from "./stage.ts";
 /** What is still to be done; empty when nothing is. */
 const left = `select json_strip_nulls(json_build_object(
   'undecided', nullif((select count(*) from decision_due), 0),
+  'stuck', nullif((select count(*) from stuck_cluster), 0),
   'requested', nullif((select count(*) from decision_request where due_at <= now()), 0),
   'pending', nullif((select count(*) from notification where state = 'pending'), 0),
   'cooldowns over', nullif((select count(*) from notified_issue n, sweep_mark m
@@ -58,6 +59,7 @@ export async function quiet(
       assert.ok(round <= 6, `it does not end: ${await whatIsLeft()}`);
       await Promise.all(stage.workers.map((worker) => worker.stop()));
       await stage.query("update notification set next_attempt_at = now() where state = 'pending'");
+      await stage.query("select retry_stuck(null, null)");
       await stage.query("select ccx.sweep()");
       for (const worker of stage.workers) worker.start();
       await isDone(20_000);

@@ -58,15 +58,22 @@ test("what is given is used as it is", async () => {
   assert.deepEqual(Object.keys(pids), ["guard"]);
 });
 
-for (const [how, code, end] of [
-  ["is killed with kill -9", "setInterval(() => {}, 1000)", (child: ChildProcess) => child.kill("SIGKILL")],
-  ["throws", "setTimeout(() => { throw new Error('on purpose') })", () => {}],
-  ["ends without stopping it", "", () => {}],
+// Kafka takes seconds to start, and the guard ends it as it ends PostgreSQL: once is enough
+const postgresAlone = JSON.stringify({ kafkaBrokers: "elsewhere:9092" });
+for (const [how, options, code, end] of [
+  [
+    "is killed with kill -9",
+    "{}",
+    "setInterval(() => {}, 1000)",
+    (child: ChildProcess) => child.kill("SIGKILL"),
+  ],
+  ["throws", postgresAlone, "setTimeout(() => { throw new Error('on purpose') })", () => {}],
+  ["ends without stopping it", postgresAlone, "", () => {}],
 ] as const)
   test(`a process that ${how} leaves nothing of its stack`, async (t) => {
     const script = `
       import { startStack } from ${JSON.stringify(stackFile)};
-      const { stop, ...stack } = await startStack();
+      const { stop, ...stack } = await startStack(${options});
       process.stdout.write(JSON.stringify(stack) + "\\n", () => { ${code} });`;
     const child = spawn(process.execPath, ["--input-type=module", "--eval", script], {
       stdio: ["ignore", "pipe", "ignore"],

@@ -2395,7 +2395,7 @@ function ccx.decide_again(notification_ids bigint[], at timestamp with time zone
   set random_page_cost=1.1
   set search_path=public, ccx, pg_temp;
 
--- Decides for up to batch_size waiting clusters (or only these, two arrays) and commits ledger, outbox, reported and the wake-up job together. Returns the clusters taken, messages queued, issues notified and held, and how many issues by target and reasons.
+-- Decides for up to batch_size waiting clusters (or only these, two arrays) and commits ledger, outbox, reported and the wake-up job together. Returns clusters taken, messages queued, issues notified and held, and how many by target and reasons.
 function ccx.decide_due(batch_size integer, at timestamp with time zone DEFAULT NULL::timestamp with time zone, only_orgs bigint[] DEFAULT NULL::bigint[], only_clusters text[] DEFAULT NULL::text[])
   returns TABLE(clusters integer, notifications integer, notified integer, held integer, decisions jsonb)
   language plpgsql volatile

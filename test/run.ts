@@ -16,15 +16,26 @@ import { createLogger } from "../src/log.ts";
 const longest = ["chaos", "bench", "e2e", "cli"];
 
 /**
- * What the benchmarks touch is counted on fleets of thousands of clusters: minutes of work that only a change of
- * SQL can make worse. `npm run test:bench` runs it.
+ * Folders and files that take minutes of processor time, and that only few changes can break. `npm run
+ * test:slow` runs them, `npm test` all others.
  */
-const onRequest = path.join("test", "bench");
+const slow = [
+  "test/bench", // pages and transactions, counted on fleets of thousands of clusters
+  "test/chaos/chaos.test.ts", // every kind of fault once, on servers of its own
+  "test/decide/decide_plan.test.ts", // plans for 8,000 clusters
+  "test/dev/npm.test.ts", // stacks that start and end
+  "test/dev/stack.test.ts",
+  "test/explain/backtest_property.test.ts", // random histories, replayed
+  "test/explain/explain_property.test.ts",
+].map((name) => path.normalize(name));
 
-/** The test files in these folders, and these files; every test file but `onRequest` when nothing is given. */
+const isSlow = (file: string) => slow.some((name) => file === name || file.startsWith(name + path.sep));
+
+/** The test files in these folders, and these files; every test file that is not slow when nothing is given. */
 async function testFiles(given: string[]): Promise<string[]> {
   const found: string[] = [];
-  for (const name of given.length > 0 ? given : ["test"]) {
+  const names = given[0] === "--slow" ? slow : given;
+  for (const name of names.length > 0 ? names : ["test"]) {
     if (!existsSync(name)) throw new ConfigurationError(`There is no file or folder ${name}.`);
     if (!statSync(name).isDirectory()) found.push(name);
     else found.push(...(await Array.fromAsync(glob(path.join(name, "**/*.test.ts")))).sort());
@@ -34,7 +45,7 @@ async function testFiles(given: string[]): Promise<string[]> {
     const place = longest.findIndex((folder) => file.split(path.sep).includes(folder));
     return place < 0 ? longest.length : place;
   };
-  const wanted = given.length > 0 ? found : found.filter((file) => !file.startsWith(onRequest));
+  const wanted = names.length > 0 ? found : found.filter((file) => !isSlow(file));
   return [...new Set(wanted)].toSorted((a, b) => rank(a) - rank(b));
 }
 

@@ -48,7 +48,7 @@ export async function requireServer(pool: Pool, { writes = false } = {}): Promis
 const session = "current_setting('TimeZone') as time_zone, current_setting('search_path') as search_path";
 
 /**
- * Looks whether the connection is a session of its own. A pooler that is told to ignore the settings with
+ * Looks whether the connection is a session of its own. A pooler that is set to ignore the settings with
  * which we connect would give wrong times, and nothing to LISTEN.
  * @throws ConfigurationError, one sentence, when it has lost what it was begun with
  */

@@ -12,7 +12,7 @@ import { type Checks, examine, requireProgress, within } from "./health.ts";
 import { gauge, watchNode } from "./registry.ts";
 import { contentInForce } from "./sql.ts";
 
-/** Kubernetes waits for a probe for a second unless told otherwise; docs/guides/running.md tells it. */
+/** Kubernetes waits for a probe for a second unless it is set otherwise, as docs/guides/running.md says. */
 const checkWithinMs = 2_500;
 const scrapeWithinMs = 8_000;
 /** A program and its database stay of the same release for a while; comparing them reads every file. */

@@ -33,7 +33,12 @@ export type ChaosFigures = {
   notified_twice: number;
   resent_same_id: number;
   longest_recovery_s: number;
+  /** from SIGTERM to the end of the process */
+  longest_stop_s: number;
 };
+
+/** Orchestrators wait for 30 s; we promise a third of that. */
+const stopsWithinS = 10;
 
 /**
  * Runs the real service, lets everything that can go wrong go wrong, and compares the books when all is quiet
@@ -54,7 +59,7 @@ export async function chaos(
   await using feed = new Feed(stage.brokers, stage.topics.results, fleet, messagesPerSecond, leastMessages);
   await using recovery = new Recovery(stage, feed);
   const plan = planOf(seed, lengthMs, meanGapMs);
-  const faults = await drive(stage, { plan, recovery, hurry, say });
+  const faults = await drive({ ...stage, feed }, { plan, recovery, hurry, say });
   say("nothing goes wrong any more");
   await feed.stop();
   await until("all services run", () =>
@@ -71,8 +76,11 @@ export async function chaos(
     ...summaryOfExits(stage.exits),
   ];
   const { messages, ...rest } = books;
-  const longest_recovery_s = Math.round(recovery.longestMs / 100) / 10;
-  return { figures: { seed, messages, faults, ...rest, longest_recovery_s }, wrong, notes };
+  const tenths = (ms: number) => Math.round(ms / 100) / 10;
+  const longest_recovery_s = tenths(recovery.longestMs);
+  const longest_stop_s = tenths(stage.longestStopMs());
+  if (longest_stop_s > stopsWithinS) wrong.push(`a service took ${longest_stop_s} s to stop`);
+  return { figures: { seed, messages, faults, ...rest, longest_recovery_s, longest_stop_s }, wrong, notes };
 }
 
 export const defaultSeed = 20_260_301;

@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { commit, evict } from "./faults.ts";
+import { commit, evict, type Scene } from "./faults.ts";
 import { type Fault, type Kind, kinds } from "./plan.ts";
 import type { Recovery } from "./recovery.ts";
-import type { Stage } from "./stage.ts";
 
 export type DriverOptions = {
   plan: Fault[];
@@ -16,7 +15,7 @@ export type DriverOptions = {
  * Lets every fault of the plan happen, in order and not before its time; two of one thing wait for each
  * other. Resolves when all of them are made good, to how many there were of each kind.
  */
-export async function drive(stage: Stage, options: DriverOptions): Promise<Partial<Record<Kind, number>>> {
+export async function drive(scene: Scene, options: DriverOptions): Promise<Partial<Record<Kind, number>>> {
   const { plan, recovery, hurry, say } = options;
   const began = performance.now();
   const busy = new Map<string, Promise<void>>();
@@ -28,10 +27,10 @@ export async function drive(stage: Stage, options: DriverOptions): Promise<Parti
     const before = Promise.all(things.map((thing) => busy.get(thing)));
     const done = before.then(async () => {
       say(fault.ms > 0 ? `${fault.kind}, ${fault.ms} ms` : fault.kind);
-      await commit(stage, fault);
+      await commit(scene, fault);
       if (fault.kind !== "move_clock") recovery.healed(fault.kind);
       if (hurry && fault.kind === "kill_consumer")
-        await evict(stage, [`consumer-${1 + (fault.which % stage.consumers.length)}`]);
+        await evict(scene, [`consumer-${1 + (fault.which % scene.consumers.length)}`]);
     });
     done.catch(() => undefined); // thrown below
     for (const thing of things) busy.set(thing, done);
@@ -46,5 +45,6 @@ function thingsOf({ kind, which }: Fault): string[] {
   if (on === "consumers") return ["consumer 0", "consumer 1"];
   // the database's own line to us is not behind a proxy; its faults go with those of the lines
   if (on === "clock") return ["postgres"];
+  if (on === "standby") return ["postgres", "worker 0", "worker 1"];
   return on === "consumer" || on === "worker" || on === "database line" ? [`${on} ${which % 2}`] : [on];
 }

@@ -1,12 +1,21 @@
-import { readFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { chown, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import { leaveGroup } from "../support/kafka.ts";
+import type { Feed } from "./feed.ts";
+import { orgs } from "./fleet.ts";
 import type { Fault, Kind } from "./plan.ts";
 import type { Mood } from "./receiver_front.ts";
-import { group, type Stage } from "./stage.ts";
+import { group, partitions, type Query, type Stage } from "./stage.ts";
+
+const run = promisify(execFile);
+
+/** What faults happen to. */
+export type Scene = Stage & { feed: Feed };
 
 /** How a fault is done and undone. */
-type Deed = (stage: Stage, fault: Fault) => Promise<void>;
+type Deed = (scene: Scene, fault: Fault) => Promise<void>;
 
 const one = <T>(of: readonly T[], { which }: Fault): T => of[which % of.length] as T;
 
@@ -98,7 +107,79 @@ const deeds: Record<Kind, Deed> = {
   receiver_answers_nonsense: mood("nonsense"),
   move_clock: async ({ query }, { which }) =>
     void (await query("select chaos.move_clock(4, $1)", [which % 4])),
+  stop_consumer: ({ consumers }, fault) => one(consumers, fault).restart(),
+  stop_worker: ({ workers }, fault) => one(workers, fault).restart(),
+  fail_over: async ({ workers, postgres, session }, { ms }) => {
+    // what was sent in the transactions that are lost would be sent again: nobody can know of it
+    await Promise.all(workers.map((worker) => worker.stop()));
+    const standby = await copyOf(session);
+    await sleep(ms);
+    await postgres.kill("SIGKILL");
+    await standby.takesOver();
+    await postgres.startAgain();
+    for (const worker of workers) worker.start();
+  },
+  dump_at_midnight: async ({ query, session }, { ms }) => {
+    await query("select chaos.forget_a_day()");
+    await session(async (dump) => {
+      await dump("begin; lock new_reports, reported in access share mode");
+      await sleep(ms);
+    });
+  },
+  locked_row: async ({ session }, { ms, which }) => {
+    await session(async (holder) => {
+      await holder("begin");
+      await holder(
+        `select from consumer_offset where partition = ${which % partitions} for update;
+         select from decision_due order by cluster limit 1 for update`,
+      );
+      await sleep(ms);
+    });
+  },
+  work_times_out: ({ query }, { ms }) => during(query, "times_out", ms),
+  poisonous_cluster: ({ query }, { ms }) => during(query, "poison", ms),
+  truncate: async ({ query }, { ms, which }) => {
+    await query("select chaos.acknowledge($1)", [1 + (which % orgs)]);
+    await sleep(ms);
+    await query("truncate rule_disable, cluster_rule_toggle");
+  },
+  bomb: ({ feed }, { which }) => feed.sendBomb(which % partitions),
+  add_partition: ({ feed }) => feed.addPartition(),
 };
+
+/** While there is a row in chaos.<table>, its triggers refuse. */
+async function during(query: Query, table: "times_out" | "poison", ms: number): Promise<void> {
+  await query(`insert into chaos.${table} default values`);
+  await sleep(ms);
+  await query(`delete from chaos.${table}`);
+}
+
+/**
+ * A copy of the database as it is now, as a standby has that lags behind: what is committed from now on is
+ * lost when it takes over.
+ */
+async function copyOf(session: Stage["session"]): Promise<{ takesOver(): Promise<void> }> {
+  let folder = "";
+  const copied = await session(async (backup) => {
+    folder = String((await backup("select current_setting('data_directory') as folder"))[0]?.folder);
+    await backup("select pg_backup_start('chaos', true)");
+    await run("cp", ["-a", folder, `${folder}.standby`]).catch(() => undefined); // files come and go meanwhile
+    const [row] = await backup("select labelfile from pg_backup_stop(false)");
+    const label = `${folder}.standby/backup_label`;
+    await writeFile(label, String(row?.labelfile));
+    const { uid, gid } = await stat(folder);
+    await chown(label, uid, gid);
+    await run("cp", ["-a", "--update", `${folder}/pg_wal`, `${folder}.standby/`]);
+    await rm(`${folder}.standby/postmaster.pid`, { force: true });
+  });
+  if (!copied) throw new Error("the database went away while it was copied");
+  return {
+    async takesOver() {
+      await rm(folder, { recursive: true });
+      await rename(`${folder}.standby`, folder);
+    },
+  };
+}
 
 /** Linux. */
 async function childrenOf(pid: number): Promise<number[]> {
@@ -121,8 +202,8 @@ async function freeze(service: { freeze(): void; thaw(): void }, ms: number): Pr
 }
 
 /** Lets it happen and makes it good again. */
-export function commit(stage: Stage, fault: Fault): Promise<void> {
-  return deeds[fault.kind](stage, fault);
+export function commit(scene: Scene, fault: Fault): Promise<void> {
+  return deeds[fault.kind](scene, fault);
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Fleet, Made } from "./fleet.ts";
 
 export const idHeader = "chaos-id";
 const everyMs = 200;
+const mostPartitions = 8;
 
 /**
  * Puts the fleet's messages on the topic, so many a second, each until it is acknowledged; what was lost on
@@ -16,6 +17,9 @@ export class Feed {
   readonly ends = new Map<number, number>();
   #stopped = false;
   #aborted = false;
+  readonly #kafka: kafkajs.Kafka;
+  readonly #topic: string;
+  readonly #fleet: Fleet;
   readonly #done: Promise<void>;
 
   /** @param least it stops only when it has made so many, however long Kafka was away */
@@ -27,8 +31,35 @@ export class Feed {
       requestTimeout: 8_000,
       retry: { retries: 1, initialRetryTime: 100 },
     });
-    this.#done = this.#run(kafka, topic, fleet, perSecond, least);
+    this.#kafka = kafka;
+    this.#topic = topic;
+    this.#fleet = fleet;
+    this.#done = this.#run(perSecond, least);
     this.#done.catch(() => undefined);
+  }
+
+  /**
+   * Sends a message that is small as it travels and inflates beyond what anybody reads; waits until the broker
+   * has it.
+   */
+  async sendBomb(partition: number): Promise<void> {
+    await this.#send([this.#fleet.bomb(partition)], kafkajs.CompressionTypes.GZIP);
+  }
+
+  /** Adds a partition to the topic, for clusters to come. Best effort: the broker may be away. */
+  async addPartition(): Promise<void> {
+    if (this.#fleet.partitions >= mostPartitions) return;
+    const admin = this.#kafka.admin();
+    try {
+      await admin.connect();
+      const count = this.#fleet.partitions + 1;
+      await admin.createPartitions({ topicPartitions: [{ topic: this.#topic, count }] });
+      this.#fleet.partitions = count;
+    } catch {
+      // another time
+    } finally {
+      await admin.disconnect().catch(() => undefined);
+    }
   }
 
   /** Makes no more messages; resolves when all that were made are acknowledged. */
@@ -42,13 +73,7 @@ export class Feed {
     await this.stop().catch(() => undefined);
   }
 
-  async #run(
-    kafka: kafkajs.Kafka,
-    topic: string,
-    fleet: Fleet,
-    perSecond: number,
-    least: number,
-  ): Promise<void> {
+  async #run(perSecond: number, least: number): Promise<void> {
     const began = performance.now();
     let made = 0;
     while (!this.#stopped || (made < least && !this.#aborted)) {
@@ -59,19 +84,21 @@ export class Feed {
         made < due && batch.length < 500;
         made++
       )
-        batch.push(fleet.next());
-      if (batch.length > 0) await this.#send(kafka, topic, batch);
+        batch.push(this.#fleet.next());
+      if (batch.length > 0) await this.#send(batch);
     }
     await this.#producer?.disconnect();
   }
 
   #producer: kafkajs.Producer | undefined;
 
-  async #send(kafka: kafkajs.Kafka, topic: string, batch: Made[]): Promise<void> {
+  async #send(batch: Made[], compression = kafkajs.CompressionTypes.None): Promise<void> {
     for (const limit = Date.now() + 180_000; ; ) {
       try {
         if (!this.#producer) {
-          this.#producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
+          this.#producer = this.#kafka.producer({
+            createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+          });
           await this.#producer.connect();
         }
         const messages = batch.map(({ id, partition, value }) => ({
@@ -79,7 +106,12 @@ export class Feed {
           value,
           headers: { [idHeader]: id },
         }));
-        const answers = await this.#producer.send({ topic, messages, acks: -1 });
+        const answers = await this.#producer.send({
+          topic: this.#topic,
+          messages,
+          acks: -1,
+          compression,
+        });
         for (const { partition, baseOffset } of answers) {
           const count = batch.filter((made) => made.partition === partition).length;
           this.ends.set(partition, Number(baseOffset) + count);

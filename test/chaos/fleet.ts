@@ -26,6 +26,10 @@ const bad: readonly [reason: string, value: (random: Random) => string | null][]
   ["invalid_last_checked", () => aReport(randomUUID(), ["bug"], { LastChecked: "yesterday" })],
 ];
 
+/** Organizations are 1 to so many. */
+export const orgs = 20;
+const bombBytes = 260 * 1024 * 1024;
+
 /**
  * Clusters that report, now with the same hits, now with others; some reports come late, twice, or again with
  * other content, and some messages are of no use. A cluster always has the same partition.
@@ -34,14 +38,15 @@ export class Fleet {
   /** Every message made, by id. */
   readonly made = new Map<string, Made>();
   readonly #random: Random;
-  readonly #partitions: number;
+  /** New clusters are spread over so many. */
+  partitions: number;
   readonly #newest: Report[] = [];
   readonly #begin = Date.now() - 2 * 3_600_000;
   #count = 0;
 
   constructor(random: Random, partitions: number) {
     this.#random = random;
-    this.#partitions = partitions;
+    this.partitions = partitions;
   }
 
   next(): Made {
@@ -55,7 +60,7 @@ export class Fleet {
       const text = value(random);
       return this.#keep({
         id: randomUUID(),
-        partition: below(random, this.#partitions),
+        partition: below(random, this.partitions),
         value: text === null ? null : Buffer.from(text),
         accepted: false,
         reason,
@@ -81,15 +86,21 @@ export class Fleet {
     return report;
   }
 
+  /** A message that inflates beyond what is read of a batch (src/kafka/codecs.ts). */
+  bomb(partition: number): Made {
+    const value = Buffer.alloc(bombBytes);
+    return this.#keep({ id: randomUUID(), partition, value, accepted: false, reason: "too_large" });
+  }
+
   #report(cluster: string, nth: number, lastChecked: number, hits: readonly Hit[]): Report {
     const id = randomUUID();
-    const org = 1 + (nth % 20);
+    const org = 1 + (nth % orgs);
     const fields = { OrgID: org, LastChecked: new Date(lastChecked).toISOString() };
     const message = JSON.parse(aReport(cluster, [...hits], fields));
     message.Report.chaos = id;
     const text = JSON.stringify(message);
     const value = nth % 10 === 0 ? gzipSync(text) : Buffer.from(text);
-    const partition = nth % this.#partitions;
+    const partition = this.#newest[nth]?.partition ?? nth % this.partitions;
     return this.#keep({ id, partition, value, accepted: true, cluster, org, lastChecked, hits });
   }
 

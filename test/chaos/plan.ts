@@ -34,9 +34,26 @@ export const kinds = {
   receiver_stores_and_drops: { on: "receiver", ms: 6_000 },
   receiver_answers_nonsense: { on: "receiver", ms: 6_000 },
   move_clock: { on: "clock", ms: 0 },
+  stop_consumer: { on: "consumer", ms: 0 },
+  stop_worker: { on: "worker", ms: 0 },
+  fail_over: { on: "standby", ms: 2_000 },
+  dump_at_midnight: { on: "postgres", ms: 4_000 },
+  locked_row: { on: "row", ms: 6_000 },
+  work_times_out: { on: "trigger", ms: 5_000 },
+  poisonous_cluster: { on: "trigger", ms: 6_000 },
+  truncate: { on: "acknowledgements", ms: 3_000 },
+  bomb: { on: "topic", ms: 0 },
+  add_partition: { on: "topic", ms: 0 },
 } as const;
 
 export type Kind = keyof typeof kinds;
+
+/** What takes seconds of its own: only in runs of minutes. */
+const slow: readonly Kind[] = ["fail_over", "dump_at_midnight", "bomb", "add_partition"];
+
+/** The kinds of a run of this length. */
+export const kindsOf = (lengthMs: number): Kind[] =>
+  (Object.keys(kinds) as Kind[]).filter((kind) => lengthMs >= 60_000 || !slow.includes(kind));
 
 export type Fault = {
   kind: Kind;
@@ -46,6 +63,12 @@ export type Fault = {
   ms: number;
   /** which of several (consumers, workers, lines to the database, shares of the ledger) */
   which: number;
+};
+
+/** Now and then somebody holds a row for a minute, and a database is dumped for half of one. */
+const long: Partial<Record<Kind, { ms: number; leastRunMs: number }>> = {
+  locked_row: { ms: 60_000, leastRunMs: 180_000 },
+  dump_at_midnight: { ms: 30_000, leastRunMs: 120_000 },
 };
 
 /**
@@ -59,21 +82,22 @@ const zombies: Partial<Record<Kind, { ms: number; leastRunMs: number }>> = {
 };
 
 /**
- * The faults of a run, in order. Every kind comes once before any comes twice. The same seed and length give
+ * The faults of a run, in order. Every kind (`kindsOf`) comes once before any comes twice. The same seed and length give
  * the same faults.
  */
 export function planOf(seed: number, lengthMs: number, meanGapMs: number): Fault[] {
   const random: Random = seeded(seed);
   const faults: Fault[] = [];
+  const all = kindsOf(lengthMs);
   let deck: Kind[] = [];
   let atMs = 0;
   for (;;) {
     atMs += Math.round(meanGapMs * (0.5 + random()));
-    if (atMs > lengthMs && faults.length >= Object.keys(kinds).length) return faults;
-    if (deck.length === 0) deck = shuffle(random, Object.keys(kinds) as Kind[]);
+    if (atMs > lengthMs && faults.length >= all.length) return faults;
+    if (deck.length === 0) deck = shuffle(random, [...all]);
     const kind = deck.pop() as Kind;
     const most = Math.min(kinds[kind].ms, meanGapMs * 2.5);
-    const zombie = zombies[kind];
+    const zombie = zombies[kind] ?? long[kind];
     // the first one that fits in, so that no run is without, and then every third
     const isZombie =
       zombie !== undefined &&

@@ -17,6 +17,8 @@ export class Role {
   #keeper: Promise<void>;
   #wanted = true;
   #killed = false;
+  /** How long it took to end after SIGTERM, at most. */
+  longestStopMs = 0;
 
   constructor(name: string, command: "consume" | "work", env: Record<string, string>, exits: Exit[]) {
     this.name = name;
@@ -62,8 +64,11 @@ export class Role {
   /** SIGTERM, and SIGKILL if that does not end it within `graceMs`; it stays away until `start`. */
   async stop(): Promise<void> {
     this.#wanted = false;
-    if (!this.#service.hasEnded)
+    const began = performance.now();
+    if (!this.#service.hasEnded) {
       await this.#service.stop(graceMs).catch(({ message }) => this.#note("did not stop", message));
+      this.longestStopMs = Math.max(this.longestStopMs, performance.now() - began);
+    }
     await this.end();
   }
 

@@ -26,6 +26,56 @@ begin
   end loop;
 end $$;
 
+-- Statements that insert more than a few rows take too long while there is a row in it.
+create table chaos.times_out (since timestamptz default now());
+create function chaos.take_too_long() returns trigger language plpgsql as $$
+begin
+  if exists (select from chaos.times_out) and (select count(*) from inserted) > 3 then
+    raise exception 'canceling statement due to statement timeout' using errcode = '57014';
+  end if;
+  return null;
+end $$;
+create trigger times_out after insert on new_reports referencing new table as inserted
+  for each statement execute function chaos.take_too_long();
+create trigger times_out after insert on notified_issue referencing new table as inserted
+  for each statement execute function chaos.take_too_long();
+
+-- While there is a row in it, one cluster in seven cannot be notified.
+create table chaos.poison (since timestamptz default now());
+create function chaos.refuse_cluster() returns trigger language plpgsql as $$
+begin
+  if hashtext(new.cluster) % 7 = 0 and exists (select from chaos.poison) then
+    raise exception 'somebody refuses this cluster' using errcode = '23514';
+  end if;
+  return new;
+end $$;
+create trigger poison before insert on notification for each row execute function chaos.refuse_cluster();
+
+-- An organization acknowledges every rule, and switches each off for its clusters.
+create function chaos.acknowledge(org bigint) returns void language sql as $$
+  insert into rule_disable (org_id, rule_id, error_key, justification)
+  select org::text, c.python_module, c.error_key, 'chaos' from rule_content c where upper_inf(c.validity)
+  on conflict do nothing;
+  insert into cluster_rule_toggle (cluster_id, rule_id, error_key, disabled, disabled_at)
+  select l.cluster, c.python_module, c.error_key, 1, now()
+  from latest_report l cross join rule_content c where l.org_id = org and upper_inf(c.validity)
+  on conflict do nothing;
+$$;
+
+-- As on the first sweep of a day that nobody has prepared: the newest days have no partitions yet.
+create function chaos.forget_a_day() returns void language plpgsql as $$
+declare
+  part regclass;
+begin
+  for part in
+    select max(i.inhrelid::regclass::text collate "C")::regclass from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent in ('new_reports'::regclass, 'reported'::regclass) and c.relname ~ '_[0-9]{8}$'
+    group by i.inhparent
+  loop
+    execute format('drop table %s', part);
+  end loop;
+end $$;
+
 -- Each row: this cooldown was made to end early, so the issue is to be notified through the target once more.
 create table chaos.moved_clock (issue_id bigint not null, target_id integer not null, at timestamptz not null default clock_timestamp());
 

@@ -11,8 +11,12 @@ import { startTcpProxy, type TcpProxy } from "../support/tcp_proxy.ts";
 import { startReceiverFront } from "./receiver_front.ts";
 import { type Exit, Role } from "./role.ts";
 
+/** In the beginning; faults add some. */
 export const partitions = 4;
 const local = "127.0.0.1";
+
+/** A query on a connection of its own, tried again while the server is away. */
+export type Query = (sql: string, values?: unknown[]) => Promise<Record<string, unknown>[]>;
 
 export type Stage = Awaited<ReturnType<typeof openStage>>;
 
@@ -35,8 +39,7 @@ export async function openStage(log: (line: string) => void) {
   if (!postgres || !kafka) throw new Error("the stage needs servers of its own");
 
   await prepareDatabase(stack.databaseUrl, createLogger("silent"));
-  /** A query on a connection of its own; tried again while the server is away. */
-  const query = async (sql: string, values: unknown[] = []): Promise<Record<string, unknown>[]> => {
+  const query: Query = async (sql, values = []) => {
     for (const limit = Date.now() + 60_000; ; await sleep(200)) {
       const client = new pg.Client({ connectionString: stack.databaseUrl, connectionTimeoutMillis: 5_000 });
       client.on("error", () => undefined);
@@ -48,6 +51,21 @@ export async function openStage(log: (line: string) => void) {
       } finally {
         await client.end().catch(() => undefined);
       }
+    }
+  };
+  /** Several queries on one connection; false when the server has gone away meanwhile. */
+  const session = async (work: (query: Query) => Promise<void>): Promise<boolean> => {
+    const client = new pg.Client({ connectionString: stack.databaseUrl, connectionTimeoutMillis: 5_000 });
+    client.on("error", () => undefined);
+    try {
+      await client.connect();
+      await work(async (sql, values = []) => (await client.query(sql, values)).rows);
+      return true;
+    } catch (error) {
+      if (!mayPass(error)) throw error;
+      return false;
+    } finally {
+      await client.end().catch(() => undefined);
     }
   };
   await query(await readFile(new URL("setup.sql", import.meta.url), "utf8"));
@@ -114,6 +132,7 @@ export async function openStage(log: (line: string) => void) {
     postgres,
     kafka,
     query,
+    session,
     brokers,
     client,
     topics,
@@ -125,6 +144,8 @@ export async function openStage(log: (line: string) => void) {
     roles,
     /** Exits that nobody asked for, and stops that took too long. */
     exits,
+    /** The longest stop of a service so far. */
+    longestStopMs: () => Math.max(0, ...roles.map((role) => role.longestStopMs)),
     [Symbol.asyncDispose]: () => mine.disposeAsync(),
   };
 }

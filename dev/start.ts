@@ -13,7 +13,7 @@ async function start(): Promise<void> {
   const { DATABASE_URL, KAFKA_BROKERS } = embedded.env;
   if (!process.env.DATABASE_URL) log.info(`psql ${DATABASE_URL}`);
   if (!process.env.KAFKA_BROKERS) log.info(`KAFKA_BROKERS=${KAFKA_BROKERS}`);
-  await run(["consume", "work"], loadConfig({ env: embedded.env }), log, signal).catch((error) => {
+  await run(["consume", "work", "serve"], loadConfig({ env: embedded.env }), log, signal).catch((error) => {
     if (!isStop(error, signal)) throw error;
   });
 }

@@ -22,7 +22,7 @@ import { asConfigurationError, asRefusal } from "./db/errors.ts";
 import { requireSession } from "./db/server.ts";
 import { ConfigurationError } from "./errors.ts";
 import type { Logger } from "./log.ts";
-import type { Role } from "./run.ts";
+import type { Role } from "./run/parts.ts";
 import { release } from "./version.ts";
 
 /**
@@ -97,9 +97,10 @@ export async function main(argv: string[]): Promise<void> {
         });
         endWithin(afterStopMs, log);
       });
-  service("run", ["consume", "work"], "run everything in one process");
+  service("run", ["consume", "work", "serve"], "run everything in one process");
   service("consume", ["consume"], "only take reports in");
   service("work", ["work"], "only decide and deliver");
+  service("serve", ["serve"], "only answer over HTTP");
 
   program
     .command("migrate")

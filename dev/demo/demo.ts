@@ -44,7 +44,7 @@ async function demo(): Promise<void> {
   const start = performance.now();
   progress.say(`producing ${messages.length} results`);
   await books.produce();
-  const service = run(["consume", "work"], config, log, stop.signal);
+  const service = run(["consume", "work", "serve"], config, log, stop.signal);
   // before its database and topics go away, however this ends
   await using _ = {
     async [Symbol.asyncDispose]() {

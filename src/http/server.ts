@@ -1,4 +1,4 @@
-import fastify from "fastify";
+import fastify, { type FastifyPluginAsync } from "fastify";
 import { ConfigurationError, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 
@@ -6,6 +6,11 @@ import type { Logger } from "../log.ts";
 export type Answer = { status: number; type: string; body: string };
 
 export type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>;
+
+/**
+ * What a room of the house serves: a plugin with its own paths, limits, and answers to what it does not know.
+ */
+export type HttpRoom = { readonly prefix: string; readonly plugin: FastifyPluginAsync };
 
 export type Server = {
   /** the port that it listens on */
@@ -16,6 +21,11 @@ export type Server = {
 
 const json = "application/json; charset=utf-8";
 
+type ServerOptions = { host: string; port: number; routes: Routes; rooms?: readonly HttpRoom[] | undefined };
+
+/** How long a client may take to send its request: what it uploads may be large, and its line slow. */
+const requestWithinMs = { bare: 10_000, rooms: 300_000 };
+
 /** An answer in JSON. */
 export const jsonAnswer = (status: number, body: unknown): Answer => ({
   status,
@@ -24,17 +34,17 @@ export const jsonAnswer = (status: number, body: unknown): Answer => ({
 });
 
 /**
- * The HTTP server of this process: answers GET and HEAD for these paths. `port` 0 takes any that is free.
- * Throws ConfigurationError when it cannot listen there.
+ * The HTTP server of this process: answers GET and HEAD for these paths, and what its rooms answer. `port` 0
+ * takes any that is free. Throws ConfigurationError when it cannot listen there.
  */
 export async function startServer(
-  { host, port, routes }: { host: string; port: number; routes: Routes },
+  { host, port, routes, rooms = [] }: ServerOptions,
   log: Logger,
 ): Promise<Server> {
   const server = fastify({
     logger: false,
     forceCloseConnections: true,
-    requestTimeout: 10_000,
+    requestTimeout: rooms.length > 0 ? requestWithinMs.rooms : requestWithinMs.bare,
     bodyLimit: 1_024,
   });
   for (const [path, answer] of Object.entries(routes))
@@ -56,6 +66,7 @@ export async function startServer(
       .header("content-type", json)
       .send(JSON.stringify({ error: messageOf(error) }));
   });
+  for (const { prefix, plugin } of rooms) await server.register(plugin, { prefix });
   try {
     await server.listen({ host, port });
   } catch (error) {

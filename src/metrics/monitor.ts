@@ -3,7 +3,7 @@ import type { Pool } from "pg";
 import type { Config } from "../config/config.ts";
 import { createPool } from "../db/pool.ts";
 import { requireSameRelease } from "../db/release.ts";
-import { type Answer, jsonAnswer, startServer } from "../http/server.ts";
+import { type Answer, type HttpRoom, jsonAnswer, startServer } from "../http/server.ts";
 import { BrokerProbe } from "../kafka/broker_probe.ts";
 import type { Logger } from "../log.ts";
 import { release } from "../version.ts";
@@ -32,6 +32,8 @@ export type MonitorOptions = {
   signal: AbortSignal;
   /** The connections of the service, which are only counted. */
   pool: Pool;
+  /** What is served on the same port. */
+  rooms?: readonly HttpRoom[];
   /** Seconds since the consumer last got on; undefined where there is none, or none yet. */
   secondsWithoutProgress: () => number | undefined;
 };
@@ -110,6 +112,7 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
     {
       host: config.httpHost,
       port: config.httpPort,
+      rooms: options.rooms,
       routes: {
         "/metrics": async () => ({ status: 200, type: contentType, body: await scrape() }),
         "/livez": live,

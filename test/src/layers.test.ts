@@ -21,7 +21,7 @@ const floors: string[][] = [
   rooms.map((room) => `src/${room}/`),
   ["src/worker/"],
   ["tasks/"],
-  ["src/run.ts"],
+  ["src/run"], // run.ts, the plan, and its parts
   ["src/cli", "src/compat/"], // also cli.ts, its table of contents
   ["dev/"],
 ];

@@ -1,0 +1,28 @@
+import { limited } from "../db/limits.ts";
+import { ResultsConsumer } from "../ingest/consumer.ts";
+import { aborted } from "./aborted.ts";
+import { limitsOf } from "./limits.ts";
+import type { Parts } from "./parts.ts";
+
+/**
+ * Starts the consumer of results; `stack` stops it. Returns what rejects when it cannot go on, in an object,
+ * since what is awaited is that it has started.
+ */
+export async function startConsuming(
+  { config, kafka, pool, log, signal }: Parts,
+  stack: AsyncDisposableStack,
+): Promise<{ failed: Promise<never> }> {
+  const consumer = new ResultsConsumer({
+    kafka,
+    pool: limited(pool, limitsOf(config, "ingest")),
+    log,
+    topic: config.resultsTopic,
+    group: config.consumerGroup,
+    batchSize: config.batchSize,
+    catchUpMs: config.catchUpSeconds * 1_000,
+  });
+  stack.defer(() => consumer.stop());
+  // kafkajs does not hear the signal while it connects
+  await Promise.race([consumer.start(signal), aborted(signal)]);
+  return { failed: consumer.failed };
+}

@@ -1,0 +1,18 @@
+import type { Kafka } from "kafkajs";
+import type { Pool } from "pg";
+import type { Logger } from "pino";
+import type { Config } from "../config/config.ts";
+
+/** What a process does: take reports in, decide and deliver, serve people and programs, or all of it. */
+export type Role = "consume" | "work" | "serve";
+
+/** What the parts of a process share. */
+export type Parts = {
+  roles: readonly Role[];
+  config: Config & { readonly databaseUrl: string; readonly kafkaBrokers: readonly string[] };
+  pool: Pool;
+  kafka: Kafka;
+  log: Logger;
+  /** Once it is aborted, each part finishes what it has in hand. */
+  signal: AbortSignal;
+};

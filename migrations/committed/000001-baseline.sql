@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:747ec5ee601862bc631afaecdf8355ba2e6f91b5
+--! Hash: sha1:9b08e13033ee4f2df9b6659cf5651d0f46dda7af
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -803,6 +803,16 @@ begin
 exception when feature_not_supported then
   raise notice 'this server has no lz4: reports are compressed with pglz';
 end $$;
+
+-- Results: the newest report of each cluster, as the results API reads it --------------------------------------
+
+-- Uploads: archives, their announcements and where each is -----------------------------------------------------
+
+-- Analysis: archives whose rules wait, run, or failed ----------------------------------------------------------
+
+-- Adopted databases: what the services before us had -----------------------------------------------------------
+
+-- Roles: who sees which organizations --------------------------------------------------------------------------
 
 -- The rows that everything else relies on ----------------------------------------------------------------------
 

@@ -27,12 +27,14 @@ begin atomic
     d.acknowledgement_id,
     d.render_error
   from decide(
-    case when explain_at.target is not null then target_id(explain_at.target) end, given(at),
+    case when explain_at.target is not null then target_id(explain_at.target) end, explain_at.at,
     case when explain_at.cluster is not null then array[explain_at.cluster, lower(explain_at.cluster)] end,
       settings_at) d
   -- there always is one; a plain join would have the planner expect few rows
   left join event_targets t on t.id = d.target_id
-  where (explain_at.org_id is null or d.org_id = explain_at.org_id)
+  -- asked once: as an argument of decide() it would be asked wherever the decision looks at the time
+  where (select given(explain_at.at)) is not null
+    and (explain_at.org_id is null or d.org_id = explain_at.org_id)
     and (explain_at.rule is null or rule_name(d.component) = rule_name(explain_at.rule));
 end;
 

@@ -104,3 +104,27 @@ test("a question about one cluster of the past reads that cluster only", () =>
       }
     }
   }));
+
+test("a question checks its arguments once, however many issues it answers for", async () =>
+  rolledBack(database.pool, async (db) => {
+    const hits = Array.from({ length: 20 }, (_, index) => `rule_${index}|KEY`);
+    await reportAndDecide(db, aCluster(), new Date().toISOString(), hits);
+    await db.query("set local track_functions = 'all'");
+    for (const question of [
+      "select * from explain_notification",
+      "select * from explain_at(now(), settings_at => now() - interval '1 hour')",
+      "select * from new_issues_at(now())",
+      "select * from explain_diff",
+      "select * from preview_silence(org_id => 1)",
+    ]) {
+      const before = await callsOfGiven(db);
+      await db.query(question);
+      const calls = (await callsOfGiven(db)) - before;
+      assert.ok(calls <= 2, `${question}: ${calls} calls`);
+    }
+  }));
+
+const callsOfGiven = async (db: Db): Promise<number> => {
+  const asked = "select calls::integer from pg_stat_xact_user_functions where funcname = 'given'";
+  return Number((await rows(db, asked))[0]?.calls ?? 0);
+};

@@ -52,7 +52,8 @@ begin
       from to_notify t
       join storm_limits($1) l on l.target_id = t.target_id
       left join counted c on c.target_id = t.target_id and c.rule_name = t.rule_name
-      where not storm_released(t.target_id, t.rule_name, $1)
+      where not exists (
+        select from released_storms($1) s where s.target_id = t.target_id and s.rule_name = t.rule_name)
     ), of_target as materialized (
       select t.target_id, t.org_id, t.cluster, t.target_limit,
         row_number() over (partition by t.target_id order by t.cluster, t.org_id)
@@ -64,7 +65,8 @@ begin
         having not bool_or(r.is_beyond)
       ) t
       left join counted c on c.target_id = t.target_id and c.rule_name is null
-      where not storm_released(t.target_id, null, $1)
+      where not exists (
+        select from released_storms($1) s where s.target_id = t.target_id and s.rule_name is null)
     ), beyond as materialized (
       select r.target_id, r.rule_name, r.org_id, r.cluster, r.rule_limit as cluster_limit
       from of_rule r

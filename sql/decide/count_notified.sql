@@ -8,7 +8,9 @@ as $$
   join storm_limits(count_notified.at) l on l.target_id = i.target_id
   join issue on issue.id = i.issue_id
   join rule r on r.id = issue.rule_id
-  where not storm_released(i.target_id, r.rule_name, count_notified.at)
+  where not exists (
+    select from released_storms(count_notified.at) s
+    where s.target_id = i.target_id and s.rule_name = r.rule_name)
   group by grouping sets ((i.target_id, r.rule_name), (i.target_id))
 $$;
 

@@ -24,7 +24,7 @@
 --!include decide/last_notification.sql
 --!include decide/queue_notifications.sql
 --!include decide/storm_limits.sql
---!include decide/storm_released.sql
+--!include decide/released_storms.sql
 --!include decide/notified_lately.sql
 --!include decide/count_notified.sql
 --!include decide/brake.sql

@@ -45,5 +45,5 @@ begin
 end $$;
 
 comment on function ccx.details_when_gone(notification[]) is
-  'The details that the issues had which these messages, all about one cluster, tell are gone, as {issue '
+  'The details of the issues that these messages, all about one cluster, report as gone, as {issue '
   'id/occurrence: details}.';

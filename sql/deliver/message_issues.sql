@@ -28,5 +28,5 @@ begin atomic
 end;
 
 comment on function message_issues(bigint) is
-  'The issues that this message tells, in their order, each with the version of the content and the details '
+  'The issues in this message, in their order, each with the version of the content and the details '
   'of the hit that its texts are made from. `ccx delivery show` makes them.';

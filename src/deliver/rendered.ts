@@ -35,7 +35,7 @@ export async function renderAll(
       if (unrendered.length > 0) all.unrendered.set(row.id, unrendered);
       if (issues.length > 0) all.rows.push({ ...row, issues });
       else {
-        const why = unrendered[0]?.error ?? "nothing to tell";
+        const why = unrendered[0]?.error ?? "no issue left";
         all.failed.push({ row, error: new DeliveryError("template", why, { permanent: true }) });
       }
     }),

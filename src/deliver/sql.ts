@@ -38,7 +38,7 @@ const messageIssuesSchema = z.object({
   issues: z.array(claimedIssueSchema).nullable(),
 });
 
-/** The issues that a message tells, with what its texts are made from; undefined: there is no such message. */
+/** The issues in a message, with what its texts are made from; undefined: there is no such message. */
 export const messageIssues = async (
   db: Db,
   id: string,

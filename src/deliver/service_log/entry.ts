@@ -53,7 +53,7 @@ export function buildServiceLogEntry(
   if (issue === undefined || others.length > 0) {
     throw new DeliveryError(
       "schema",
-      `A Service Log entry tells one issue, this row has ${row.issues.length}.`,
+      `A Service Log entry has one issue, this row has ${row.issues.length}.`,
       {
         permanent: true,
       },

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { mkdir, open, opendir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import type { Readable } from "node:stream";
@@ -47,14 +46,12 @@ export class FolderStore implements ObjectStore {
   }
 
   async get(key: string): Promise<Readable> {
-    const stream = createReadStream(this.#file(key));
-    try {
-      await new Promise((resolve, reject) => stream.once("open", resolve).once("error", reject));
-    } catch (error) {
-      if (isMissing(error)) throw new ObjectMissing(key, { cause: error });
-      throw error;
-    }
-    return stream;
+    const handle = await open(this.#file(key), "r").catch((error) => {
+      throw isMissing(error) ? new ObjectMissing(key, { cause: error }) : error;
+    });
+    if ((await handle.stat()).isFile()) return handle.createReadStream();
+    await handle.close();
+    throw new ObjectMissing(key);
   }
 
   async url(key: string, seconds: number, signedAt: Date): Promise<string> {

@@ -9,7 +9,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
-import { type Labels, ObjectMissing, type ObjectStore, type StoredObject } from "./store.ts";
+import { isKey, type Labels, ObjectMissing, type ObjectStore, type StoredObject } from "./store.ts";
 
 export type S3Options = {
   bucket: string;
@@ -107,7 +107,7 @@ export class S3Store implements ObjectStore {
         }),
       );
       for (const { Key, LastModified } of page.Contents ?? [])
-        if (Key !== undefined && LastModified) yield { key: Key, storedAt: LastModified };
+        if (Key !== undefined && isKey(Key) && LastModified) yield { key: Key, storedAt: LastModified };
       token = page.IsTruncated ? page.NextContinuationToken : undefined;
       if (token === undefined) return;
     }

@@ -127,10 +127,6 @@ export function ingress(options: IngressOptions): FastifyPluginAsync {
       if (!found?.is_kept) throw new ObjectMissing(key);
       const content = await (await store()).get(key);
       reply.type("application/gzip").header("content-length", found.size).header("cache-control", "no-store");
-      if (request.method === "HEAD") {
-        content.destroy();
-        return reply.send();
-      }
       return reply.send(content);
     } catch (error) {
       if (error instanceof ObjectMissing)

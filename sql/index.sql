@@ -10,6 +10,7 @@
 --!include policy/index.sql
 --!include silence/index.sql
 --!include deliver/index.sql
+--!include upload/index.sql
 --!include retain/index.sql
 --!include decide/index.sql
 --!include ingest/index.sql

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:9b08e13033ee4f2df9b6659cf5651d0f46dda7af
+--! Hash: sha1:6d94f9d51ebe7dd5fd0bd694b6595a96356b5c32
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -776,7 +776,7 @@ create table reported_default partition of reported default;
 
 create table retention (
   parent text primary key check (parent in ('new_reports', 'reported', 'rejected_message', 'read_errors',
-    'notification', 'occurrence', 'render_failure', 'worker')),
+    'notification', 'occurrence', 'render_failure', 'worker', 'archive', 'upload_message')),
   keep interval not null check (keep between interval '1 day' and interval '100 years'),
   changed_by text not null default session_user,
   changed_at timestamptz not null default now()
@@ -807,6 +807,97 @@ end $$;
 -- Results: the newest report of each cluster, as the results API reads it --------------------------------------
 
 -- Uploads: archives, their announcements and where each is -----------------------------------------------------
+
+create table archive (
+  archive_id bigint generated always as identity primary key,
+  request_id text collate "C" not null unique check (request_id ~ '^[A-Za-z0-9._-]{1,128}$'),
+  org_id bigint not null,
+  account_number text not null default '',
+  principal text not null,
+  cluster text collate "C",
+  service text not null,
+  category text not null,
+  content_type text not null,
+  size bigint not null check (size >= 0),
+  sha256 bytea not null check (octet_length(sha256) = 32),
+  store text not null check (store in ('database', 'folder', 's3')),
+  object_key text collate "C" not null unique,
+  b64_identity text not null,
+  metadata jsonb,
+  user_agent text,
+  duplicate_of bigint references archive on delete set null,
+  received_at timestamptz not null,
+  stored_at timestamptz not null default now(),
+  removed_at timestamptz
+);
+create index archive_content_idx on archive (org_id, sha256, archive_id);
+create index archive_duplicate_idx on archive (duplicate_of) where duplicate_of is not null;
+create index archive_cluster_idx on archive (cluster, received_at) where cluster is not null;
+create index archive_kept_idx on archive (store, stored_at) where removed_at is null;
+create index archive_stored_idx on archive (stored_at);
+
+create table archive_chunk (
+  object_key text collate "C" not null,
+  nth integer not null check (nth >= 0),
+  bytes bytea not null,
+  stored_at timestamptz not null default now(),
+  primary key (object_key, nth)
+);
+-- archives are compressed already
+alter table archive_chunk alter column bytes set storage external;
+
+create table archive_limits (
+  only_row boolean primary key default true check (only_row),
+  keep interval not null check (keep between interval '1 hour' and interval '100 years'),
+  max_bytes bigint check (max_bytes > 0),
+  changed_by text not null default session_user,
+  changed_at timestamptz not null default now()
+);
+
+create table ccx.archive_identity (
+  only_row boolean primary key default true check (only_row),
+  prefix text not null check (prefix ~ '^[a-z0-9]{8,32}$'),
+  secret text not null check (length(secret) >= 64)
+);
+comment on table ccx.archive_identity is
+  'what the archives of this database are known by among those of others in the same store, and what their URLs are '
+  'signed with';
+comment on column ccx.archive_identity.only_row is 'there is one row';
+comment on column ccx.archive_identity.prefix is 'what the keys of all objects begin with, random';
+comment on column ccx.archive_identity.secret is
+  'what this service signs the URLs with under which it gives out archives itself, random; another one ends all';
+
+create table upload_message (
+  message_id bigint generated always as identity primary key,
+  request_id text collate "C" not null,
+  archive_id bigint references archive on delete cascade,
+  kind text not null check (kind in ('announcement', 'status')),
+  org_id bigint,
+  account_number text not null default '',
+  service text not null,
+  status text check (status in ('received', 'processing', 'processed', 'success', 'error')),
+  status_msg text,
+  noted_at timestamptz not null default now(),
+  due_at timestamptz default now(),
+  attempts integer not null default 0,
+  signed_at timestamptz,
+  sent_at timestamptz,
+  partition integer,
+  kafka_offset bigint,
+  died_at timestamptz,
+  failure text,
+  error text,
+  constraint upload_message_of_kind_check check (
+    case kind when 'announcement' then archive_id is not null and status is null else status is not null end),
+  constraint upload_message_ended_check check (
+    (due_at is null) = (num_nonnulls(sent_at, died_at) = 1) and num_nonnulls(sent_at, died_at) < 2)
+);
+create unique index upload_announced_once on upload_message (archive_id) where kind = 'announcement';
+create index upload_message_archive_idx on upload_message (archive_id);
+create index upload_message_request_idx on upload_message (request_id, message_id);
+create index upload_message_due_idx on upload_message (due_at) where due_at is not null;
+create index upload_message_noted_idx on upload_message (noted_at);
+create index upload_message_dead_idx on upload_message (died_at) where died_at is not null;
 
 -- Analysis: archives whose rules wait, run, or failed ----------------------------------------------------------
 
@@ -839,8 +930,13 @@ insert into policy (
     'default policy; switch it on where Service Log is configured');
 insert into circuit (target_id) select id from event_targets;
 insert into sweep_mark (cooldowns_until) values ('-infinity');
+insert into archive_limits (keep) values ('2 days');
+insert into ccx.archive_identity (prefix, secret)
+  values (left(replace(gen_random_uuid()::text, '-', ''), 12),
+    replace(gen_random_uuid()::text || gen_random_uuid()::text || gen_random_uuid()::text, '-', ''));
 insert into retention (parent, keep) values
   ('new_reports', '8 days'), ('reported', '8 days'),
   ('rejected_message', '30 days'), ('read_errors', '30 days'),
   ('notification', '180 days'), ('occurrence', '180 days'), ('render_failure', '30 days'),
-  ('worker', '1 day');
+  ('worker', '1 day'),
+  ('archive', '30 days'), ('upload_message', '30 days');

@@ -23,6 +23,10 @@ begin
     woken := woken || 'decide'::text;
   end if;
   woken := woken || wake_due_deliveries(sweep.at);
+  if exists (select from upload_message m where m.due_at <= sweep.at) then
+    perform wake_announcements();
+    woken := woken || 'announce_uploads'::text;
+  end if;
   return next;
 end $$;
 

@@ -61,6 +61,14 @@ return case name
     order by f.failed_at$query$
   when 'worker' then $query$
     select w.ctid from worker w where w.seen_at < $2 and $1 is not null order by w.seen_at$query$
+  when 'archive' then $query$
+    select a.ctid from archive a
+    where a.stored_at < $2 and a.removed_at is not null and $1 is not null
+    order by a.stored_at$query$
+  when 'upload_message' then $query$
+    select m.ctid from upload_message m
+    where m.noted_at < $2 and m.archive_id is null and m.due_at is null and $1 is not null
+    order by m.noted_at$query$
 end;
 
 comment on function ccx.past_rows(text) is

@@ -109,6 +109,12 @@ function contradictions(config: Config): string[] {
   for (const name of ["kafkaSaslUsername", "kafkaSaslPassword"] as const) {
     together(name, config[name] !== undefined, ["kafkaSaslMechanism"]);
   }
+  together("archiveS3AccessKeyId", config.archiveS3AccessKeyId !== undefined, ["archiveS3SecretAccessKey"]);
+  together("archiveS3SecretAccessKey", config.archiveS3SecretAccessKey !== undefined, [
+    "archiveS3AccessKeyId",
+  ]);
+  together("archiveStore", config.archiveStore === "folder", ["archiveFolder"]);
+  together("archiveStore", config.archiveStore === "s3", ["archiveS3Bucket"]);
   for (const name of ["resultsTopic", "notificationsTopic"] as const) {
     if (config.deadLetterTopic === config[name])
       problems.push(`CCX_DEAD_LETTER_TOPIC has to be another topic than ${keys[name].key}.`);

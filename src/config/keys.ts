@@ -1,9 +1,12 @@
 import type { z } from "zod";
 import {
   brokers,
+  bucket,
+  bytesByName,
   count,
   flag,
   linkTemplate,
+  names,
   postgresUrl,
   secureUrl,
   text,
@@ -218,6 +221,110 @@ export const keys = {
     schema: count(1, 600_000, "milliseconds"),
     default: "30000",
     description: "Longest wait for the whole answer of the content service, in milliseconds.",
+  },
+  upload: {
+    key: "CCX_UPLOAD",
+    schema: flag,
+    default: "true",
+    description:
+      "Whether `ccx serve` and `ccx run` take uploads: `true` or `false`. Whoever reaches them is believed.",
+  },
+  uploadServices: {
+    key: "CCX_UPLOAD_SERVICES",
+    schema: names,
+    default: "advisor,openshift",
+    description: "Services whose archives are taken, separated by commas.",
+  },
+  uploadMaxBytes: {
+    key: "CCX_UPLOAD_MAX_BYTES",
+    schema: count(1, 10_000_000_000, "bytes"),
+    default: "104857600",
+    description: "Largest archive that is taken, in bytes.",
+  },
+  uploadMaxBytesByService: {
+    key: "CCX_UPLOAD_MAX_BYTES_BY_SERVICE",
+    schema: bytesByName,
+    description: "The same for single services: `service=bytes`, separated by commas.",
+  },
+  uploadDeniedOrgs: {
+    key: "CCX_UPLOAD_DENIED_ORGS",
+    schema: names,
+    description: "Organizations whose uploads are refused, separated by commas.",
+  },
+  uploadConcurrency: {
+    key: "CCX_UPLOAD_CONCURRENCY",
+    schema: count(1, 10_000),
+    default: "256",
+    description: "Most uploads that one process takes at the same time; more are asked to come back.",
+  },
+  announceTopic: {
+    key: "CCX_ANNOUNCE_TOPIC",
+    schema: topic,
+    default: "platform.upload.announce",
+    description: "The topic that archives are announced on.",
+  },
+  payloadStatusTopic: {
+    key: "CCX_PAYLOAD_STATUS_TOPIC",
+    schema: topic,
+    default: "platform.payload-status",
+    description: "The topic that says where each upload is.",
+  },
+  archiveStore: {
+    key: "CCX_ARCHIVE_STORE",
+    schema: word(["database", "folder", "s3"]),
+    default: "database",
+    description: "Where archives are kept: `database`, `folder` or `s3`; the same for every process.",
+  },
+  archiveFolder: {
+    key: "CCX_ARCHIVE_FOLDER",
+    schema: text,
+    description: "The folder of the store `folder`; every process has to see it.",
+  },
+  archiveS3Endpoint: {
+    key: "CCX_ARCHIVE_S3_ENDPOINT",
+    schema: webUrl,
+    description: "Where the store `s3` answers. Unset: Amazon's own, by the region.",
+  },
+  archiveS3Region: {
+    key: "CCX_ARCHIVE_S3_REGION",
+    schema: text,
+    default: "us-east-1",
+    description: "The region of the store `s3`.",
+  },
+  archiveS3Bucket: {
+    key: "CCX_ARCHIVE_S3_BUCKET",
+    schema: bucket,
+    description: "The bucket of the store `s3`; it may hold other things besides.",
+  },
+  archiveS3PathStyle: {
+    key: "CCX_ARCHIVE_S3_PATH_STYLE",
+    schema: flag,
+    default: "false",
+    description:
+      "Whether the bucket is written in the path of a URL, not before its host: `true` or `false`.",
+  },
+  archiveS3AccessKeyId: {
+    key: "CCX_ARCHIVE_S3_ACCESS_KEY_ID",
+    schema: text,
+    description: "The access key of the store `s3`. Unset: where the AWS SDK looks by itself.",
+  },
+  archiveS3SecretAccessKey: {
+    key: "CCX_ARCHIVE_S3_SECRET_ACCESS_KEY",
+    schema: text,
+    secret: true,
+    description: "The secret of that key. Required with `CCX_ARCHIVE_S3_ACCESS_KEY_ID`.",
+  },
+  archiveBaseUrl: {
+    key: "CCX_ARCHIVE_BASE_URL",
+    schema: webUrl,
+    description:
+      "Where consumers reach a process that takes uploads, for the stores `database` and `folder`. Unset: this machine, at `CCX_HTTP_PORT`.",
+  },
+  archiveUrlSeconds: {
+    key: "CCX_ARCHIVE_URL_SECONDS",
+    schema: count(60, 604_800, "seconds"),
+    default: "86400",
+    description: "How long the URL of an announcement is valid, in seconds.",
   },
   batchSize: {
     key: "CCX_BATCH_SIZE",

@@ -103,3 +103,33 @@ export function linkTemplate(...places: string[]) {
 function hasPlaceInHost(template: string): boolean {
   return /^https?:\/\/[^/?#\\]*\{/i.test(template);
 }
+
+/** A list of names, separated by commas; empty ones do not count. */
+export const names = z
+  .string()
+  .regex(/^[\w.,\s-]*$/, unlessFails("a list of names, separated by commas"))
+  .transform((value) =>
+    value
+      .split(",")
+      .map((name) => name.trim())
+      .filter((name) => name !== ""),
+  );
+
+/** `name=bytes`, separated by commas. */
+export const bytesByName = z
+  .string()
+  .regex(
+    /^\s*[\w.-]+\s*=\s*\d{1,10}\s*(,\s*[\w.-]+\s*=\s*\d{1,10}\s*)*$/,
+    unlessFails("a list of service=bytes, separated by commas"),
+  )
+  .transform((value) =>
+    value.split(",").map((pair) => {
+      const [name = "", bytes = ""] = pair.split("=").map((part) => part.trim());
+      return { name, bytes: Number(bytes), toString: () => `${name}=${bytes}` };
+    }),
+  );
+
+/** A bucket's name, by S3's rule. */
+export const bucket = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, unlessFails("a bucket's name (small letters, digits, . -)"));

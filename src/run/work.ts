@@ -1,6 +1,7 @@
 import type { TaskList } from "graphile-worker";
 import type { Kafka } from "kafkajs";
 import type { Pool } from "pg";
+import announceUploads from "../../tasks/announce_uploads.ts";
 import decide from "../../tasks/decide.ts";
 import deliverNotificationsBackend from "../../tasks/deliver_notifications_backend.ts";
 import deliverServiceLog from "../../tasks/deliver_service_log.ts";
@@ -8,6 +9,7 @@ import fetchContent from "../../tasks/fetch_content.ts";
 import forwardRejected from "../../tasks/forward_rejected.ts";
 import retain from "../../tasks/retain.ts";
 import sweep from "../../tasks/sweep.ts";
+import tidyArchives from "../../tasks/tidy_archives.ts";
 import { type Config, requireKeys } from "../config/config.ts";
 import { ContentTexts } from "../content/render/texts.ts";
 import { contentSourceOf } from "../content/source/fetch.ts";
@@ -18,6 +20,8 @@ import { ServiceLogClient } from "../deliver/service_log/client.ts";
 import { ServiceLogTarget } from "../deliver/service_log/target.ts";
 import type { DeadLetters } from "../ingest/dead_letters.ts";
 import { createProducer } from "../kafka/producer.ts";
+import { openStore } from "../objects/open_store.ts";
+import type { Announcing } from "../upload/announce.ts";
 import type { Services } from "../worker/services.ts";
 import { startWorker } from "../worker/worker.ts";
 import { limitsOf } from "./limits.ts";
@@ -49,6 +53,7 @@ export async function startWorking(
   stack.defer(() => contentTexts.dispose());
   stack.defer(await contentTexts.watch(config.databaseUrl));
   const deadLetters = createDeadLetters(config, kafka, stack);
+  const uploads = await createAnnouncing(config, kafka, upkeep, stack);
   const tasks = tasksWith(
     {
       pool: upkeep,
@@ -59,6 +64,7 @@ export async function startWorking(
       serviceLog,
       contentSource,
       deadLetters,
+      uploads,
     },
     limited(pool, limitsOf(config, "decide")),
     limited(pool, limitsOf(config, "deliver")),
@@ -85,6 +91,8 @@ function tasksWith(services: Services, toDecide: Pool, toDeliver: Pool): TaskLis
     ...(deadLetters && { forward_rejected: forwardRejected({ ...services, deadLetters }) }),
     retain: retain(services),
     sweep: sweep(services),
+    announce_uploads: announceUploads(delivering),
+    tidy_archives: tidyArchives(services),
   };
 }
 
@@ -97,6 +105,20 @@ function createDeadLetters(
   const producer = createProducer(kafka);
   stack.defer(() => producer.disconnect());
   return { topic, producer };
+}
+
+async function createAnnouncing(
+  config: Config,
+  kafka: Kafka,
+  pool: Pool,
+  stack: AsyncDisposableStack,
+): Promise<Announcing> {
+  const store = await openStore(config, pool);
+  stack.defer(() => store.close());
+  const producer = createProducer(kafka);
+  stack.defer(() => producer.disconnect());
+  const { announceTopic, payloadStatusTopic: statusTopic, archiveUrlSeconds: urlSeconds } = config;
+  return { store, producer, announceTopic, statusTopic, urlSeconds };
 }
 
 function createServiceLog(config: Config): ServiceLogTarget | undefined {

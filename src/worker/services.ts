@@ -4,6 +4,7 @@ import type { ContentTexts } from "../content/render/texts.ts";
 import type { ContentSource } from "../content/source/fetch.ts";
 import type { Target } from "../deliver/target.ts";
 import type { DeadLetters } from "../ingest/dead_letters.ts";
+import type { Announcing } from "../upload/announce.ts";
 
 /** What the tasks work with. */
 export type Services = {
@@ -19,6 +20,8 @@ export type Services = {
   contentSource?: ContentSource | undefined;
   /** Absent where this process is not configured for it: rejected messages are then only in the database. */
   deadLetters?: DeadLetters | undefined;
+  /** The archive store, and how uploads are announced. */
+  uploads: Announcing;
 };
 
 /** The services of a process that is configured for what not every process has. */

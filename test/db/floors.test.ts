@@ -15,7 +15,7 @@ const floors = [
   ["content", "issues"],
   ["policy", "silence"],
   ["deliver"],
-  ["retain"],
+  ["retain", "upload"],
   ["decide", "ingest", "ops"],
   ["explain"],
   ["metrics"],

@@ -2,8 +2,9 @@ import { cp, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Kafka, logLevel } from "kafkajs";
 import type { Guard } from "../guard.ts";
+import { jarsOf } from "../jars.ts";
 import { restartable, type Server, startServer } from "../server.ts";
-import { jarsOf, type KafkaInstallation } from "./install.ts";
+import type { KafkaInstallation } from "./install.ts";
 import { jvmOptions, type Listener, serverProperties } from "./settings.ts";
 
 export type RunningKafka = Server & { readonly brokers: string };

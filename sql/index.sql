@@ -12,6 +12,7 @@
 --!include deliver/index.sql
 --!include retain/index.sql
 --!include decide/index.sql
+--!include analyze/index.sql
 --!include ingest/index.sql
 --!include ops/index.sql
 --!include explain/index.sql

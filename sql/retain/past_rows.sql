@@ -61,6 +61,12 @@ return case name
     order by f.failed_at$query$
   when 'worker' then $query$
     select w.ctid from worker w where w.seen_at < $2 and $1 is not null order by w.seen_at$query$
+  when 'analysis' then $query$
+    select a.ctid from analysis a
+    where a.state in ('published', 'dead') and a.received_at < $2 and $1 is not null
+    order by a.received_at$query$
+  when 'kept_archive' then $query$
+    select k.ctid from kept_archive k where k.kept_at < $2 and $1 is not null order by k.kept_at$query$
 end;
 
 comment on function ccx.past_rows(text) is

@@ -16,7 +16,7 @@ const floors = [
   ["policy", "silence"],
   ["deliver"],
   ["retain"],
-  ["decide", "ingest", "ops"],
+  ["analyze", "decide", "ingest", "ops"],
   ["explain"],
   ["metrics"],
 ];

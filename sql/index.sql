@@ -13,6 +13,7 @@
 --!include upload/index.sql
 --!include retain/index.sql
 --!include decide/index.sql
+--!include analyze/index.sql
 --!include ingest/index.sql
 --!include ops/index.sql
 --!include explain/index.sql

@@ -1,6 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { Command } from "commander";
 import { addAckCommands } from "./cli/ack.ts";
+import { addAnalyzeCommands } from "./cli/analyze.ts";
 import { addCircuitCommands } from "./cli/circuit.ts";
 import { addContentCommands } from "./cli/content.ts";
 import { createContext, withoutWaiting } from "./cli/context.ts";
@@ -15,6 +16,7 @@ import { addStatusCommand } from "./cli/status.ts";
 import { isStop, stopSignal } from "./cli/stop.ts";
 import { addStormCommands } from "./cli/storm.ts";
 import { addStuckCommands } from "./cli/stuck.ts";
+import { addTraceCommand } from "./cli/trace.ts";
 import { withItsOption } from "./cli/which_option.ts";
 import { describeConfig, requireKeys } from "./config/config.ts";
 import { ContentError } from "./content/source/error.ts";
@@ -97,10 +99,11 @@ export async function main(argv: string[]): Promise<void> {
         });
         endWithin(afterStopMs, log);
       });
-  service("run", ["consume", "work", "serve"], "run everything in one process");
+  service("run", ["analyze", "consume", "work", "serve"], "run everything in one process");
   service("consume", ["consume"], "only take reports in");
   service("work", ["work"], "only decide and deliver");
   service("serve", ["serve"], "only answer over HTTP");
+  addAnalyzeCommands(service("analyze", ["analyze"], "only run rules on uploaded archives"), context);
 
   program
     .command("migrate")
@@ -132,6 +135,7 @@ export async function main(argv: string[]): Promise<void> {
   addRejectedCommands(program, context);
   addRetentionCommands(program, context);
   addDoctorCommand(program, context);
+  addTraceCommand(program, context);
 
   program
     .command("tail")

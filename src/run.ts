@@ -11,6 +11,7 @@ import { registerCodecs } from "./kafka/codecs.ts";
 import { passOnUnreadable } from "./kafka/fetched.ts";
 import { startMonitor } from "./metrics/monitor.ts";
 import { aborted } from "./run/aborted.ts";
+import { startAnalyzing } from "./run/analyze.ts";
 import { startConsuming } from "./run/consume.ts";
 import type { Role } from "./run/parts.ts";
 import { servedRooms } from "./run/serve.ts";
@@ -21,7 +22,7 @@ import { startWorking } from "./run/work.ts";
  * cannot go on: ConfigurationError for what a person has to change. `onFailure` hears of it at once, before
  * the parts have ended.
  *
- * The wiring plan: consumer → database ← worker → targets. The parts (src/run/) know nothing of each other;
+ * The wiring plan: analyzer → topic of results → consumer → database ← worker → targets. The parts (src/run/) know nothing of each other;
  * what connects them is in the database.
  */
 export async function run(
@@ -60,6 +61,7 @@ export async function run(
   };
   await start("work", startWorking);
   await start("consume", startConsuming);
+  await start("analyze", startAnalyzing);
 
   monitor.started();
   log.info({ roles }, "running");

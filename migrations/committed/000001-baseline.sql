@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:6d94f9d51ebe7dd5fd0bd694b6595a96356b5c32
+--! Hash: sha1:ef7b56b87365118a528e094a233d431178774c5d
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -776,7 +776,8 @@ create table reported_default partition of reported default;
 
 create table retention (
   parent text primary key check (parent in ('new_reports', 'reported', 'rejected_message', 'read_errors',
-    'notification', 'occurrence', 'render_failure', 'worker', 'archive', 'upload_message')),
+    'notification', 'occurrence', 'render_failure', 'worker', 'archive', 'upload_message', 'analysis',
+    'kept_archive')),
   keep interval not null check (keep between interval '1 day' and interval '100 years'),
   changed_by text not null default session_user,
   changed_at timestamptz not null default now()
@@ -901,6 +902,96 @@ create index upload_message_dead_idx on upload_message (died_at) where died_at i
 
 -- Analysis: archives whose rules wait, run, or failed ----------------------------------------------------------
 
+create table analysis (
+  id bigint generated always as identity primary key,
+  topic text not null,
+  partition integer not null,
+  kafka_offset bigint not null,
+  request_id text,
+  org_id bigint,
+  account_number bigint,
+  cluster text collate "C",
+  vouched boolean not null default false,
+  url text,
+  announced_at timestamptz,
+  last_checked text,
+  gathering_time text,
+  announcement bytea,
+  received_at timestamptz not null,
+  state text not null check (state in ('waiting', 'analyzed', 'published', 'dead')),
+  attempts integer not null default 0,
+  interruptions integer not null default 0,
+  next_attempt_at timestamptz,
+  started_at timestamptz,
+  downloaded_at timestamptz,
+  analyzed_at timestamptz,
+  ended_at timestamptz,
+  failure text,
+  error text,
+  redriven_at timestamptz,
+  archive_bytes bigint,
+  entries integer,
+  hits integer,
+  message text,
+  result_topic text,
+  result_partition integer,
+  result_offset bigint,
+  constraint analysis_known unique (org_id, request_id, announced_at),
+  constraint analysis_check check ((state in ('waiting', 'analyzed')) = (next_attempt_at is not null)),
+  constraint analysis_check1 check ((state = 'analyzed') = (message is not null)),
+  constraint analysis_check2 check (state <> 'dead' or failure is not null)
+) with (fillfactor = 70);
+create index analysis_due_idx on analysis (state, next_attempt_at) where next_attempt_at is not null;
+create index analysis_dead_idx on analysis (ended_at) where state = 'dead';
+create index analysis_cluster_idx on analysis (cluster, announced_at);
+create index analysis_request_idx on analysis (request_id);
+create index analysis_received_idx on analysis using brin (received_at);
+
+create table sql_rule (
+  name text primary key check (name ~ '^[a-z][a-z0-9_]{0,59}$'),
+  component text not null unique check (component ~ '^([a-zA-Z0-9_]+[.])+[a-z0-9_]+$'),
+  description text not null,
+  reads text[] not null,
+  tags text[] not null,
+  links jsonb not null check (jsonb_typeof(links) = 'object'),
+  source text not null,
+  loaded_at timestamptz not null,
+  loaded_by text not null default session_user,
+  timeouts integer not null default 0,
+  suspended_at timestamptz
+);
+
+create table rule_failure (
+  analysis_id bigint not null references analysis on delete cascade,
+  component text not null,
+  reason text not null,
+  detail text not null,
+  failed_at timestamptz not null,
+  primary key (analysis_id, component)
+);
+create index rule_failure_component_idx on rule_failure (component, failed_at);
+
+create table kept_archive (
+  id bigint generated always as identity primary key,
+  analysis_id bigint references analysis on delete set null,
+  request_id text not null unique,
+  org_id bigint not null,
+  cluster text collate "C" not null,
+  announced_at timestamptz not null,
+  kept_at timestamptz not null
+);
+create index kept_archive_kept_idx on kept_archive (kept_at);
+
+create table archive_document (
+  archive_id bigint not null references kept_archive on delete cascade,
+  path text collate "C" not null,
+  document jsonb,
+  body text,
+  primary key (archive_id, path),
+  constraint archive_document_check check (document is null or body is null)
+);
+
+
 -- Adopted databases: what the services before us had -----------------------------------------------------------
 
 -- Roles: who sees which organizations --------------------------------------------------------------------------
@@ -938,5 +1029,5 @@ insert into retention (parent, keep) values
   ('new_reports', '8 days'), ('reported', '8 days'),
   ('rejected_message', '30 days'), ('read_errors', '30 days'),
   ('notification', '180 days'), ('occurrence', '180 days'), ('render_failure', '30 days'),
-  ('worker', '1 day'),
-  ('archive', '30 days'), ('upload_message', '30 days');
+  ('worker', '1 day'), ('archive', '30 days'), ('upload_message', '30 days'),
+  ('analysis', '30 days'), ('kept_archive', '7 days');

@@ -5,8 +5,8 @@
 -- replays a stretch of time with other settings (backtest_steps(), changed_verdict()); compare_backtest()
 -- puts that beside what was sent. noise shows which rules are loudest, noise_between() which were in a
 -- stretch of the past, reported_in_words what was notified or skipped, missing_content which rules nothing is
--- known about, postponed_decisions who is not decided on yet, status on one screen what may be stuck. All
--- others ask decide() or what it is made of; none has a rule of its own.
+-- known about, postponed_decisions who is not decided on yet, status on one screen what may be stuck, trace()
+-- the way of an upload. All others ask decide() or what it is made of; none has a rule of its own.
 
 --!include explain/changed_verdict.sql
 --!include explain/explanation.sql
@@ -28,3 +28,4 @@
 --!include explain/missing_content.sql
 --!include explain/status.sql
 --!include explain/postponed_decisions.sql
+--!include explain/trace.sql

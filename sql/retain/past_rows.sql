@@ -69,6 +69,12 @@ return case name
     select m.ctid from upload_message m
     where m.noted_at < $2 and m.archive_id is null and m.due_at is null and $1 is not null
     order by m.noted_at$query$
+  when 'analysis' then $query$
+    select a.ctid from analysis a
+    where a.state in ('published', 'dead') and a.received_at < $2 and $1 is not null
+    order by a.received_at$query$
+  when 'kept_archive' then $query$
+    select k.ctid from kept_archive k where k.kept_at < $2 and $1 is not null order by k.kept_at$query$
 end;
 
 comment on function ccx.past_rows(text) is

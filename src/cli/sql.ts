@@ -536,3 +536,72 @@ export const releaseStorm = (db: Db, id: string, reason: string): Promise<void> 
 /** Ends a storm; what it held stays held. */
 export const dropStorm = (db: Db, id: string, reason: string): Promise<void> =>
   call(db, "select drop_storm($1, $2)", [id, reason]);
+
+// --- analyze and trace
+
+/** Replaces the SQL rules by those of a JSON array; says what became of each. */
+export const loadRules = (db: Db, rules: string): Promise<AnyRow[]> =>
+  rowsOf(db, anyRow, "select rule, action from load_rules($1::jsonb) order by rule", [rules]);
+
+export const sqlRules = (db: Db): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    "select name, component, reads, loaded_at, suspended_at, description from sql_rule order by name",
+  );
+
+export const failingRules = (db: Db): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    `select component, reason, archives, last_at, suspended_at, last_detail
+     from failing_rules order by last_at desc, component`,
+  );
+
+export const keptArchives = (db: Db): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    "select id, org_id, cluster, announced_at, request_id from kept_archive order by id desc",
+  );
+
+export const deadAnalyses = (db: Db): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    `select analysis_id, org_id, cluster, failure, attempts, received_at, redrivable, request_id, place, error
+     from dead_analysis order by ended_at desc, analysis_id desc limit 200`,
+  );
+
+const analysisId = z.object({ analysis_id: z.string() });
+
+/** The numbers of all that can be redriven, or of those with one failure. */
+export const redrivableAnalyses = (db: Db, failure: string | undefined) =>
+  rowsOf(
+    db,
+    analysisId,
+    `select analysis_id from dead_analysis
+     where redrivable = $1 and ($2::text is null or failure = $2) order by analysis_id`,
+    [true, failure ?? null],
+  );
+
+export const redriveAnalyses = (db: Db, ids: readonly string[]): Promise<AnyRow[]> =>
+  rowsOf(db, anyRow, "select analysis_id, refusal from redrive_analyses($1::bigint[])", [ids]);
+
+/** The hits of a rule on a kept archive, or why it fails. */
+export const tryRule = (db: Db, rule: string, archive: string): Promise<AnyRow[]> =>
+  rowsOf(db, anyRow, "select error_key, reason, detail, details from try_rule($1, $2)", [rule, archive]);
+
+/** The same on all archives that were kept since a time; seven days unless given. */
+export const backtestRule = (db: Db, rule: string, since: string | undefined): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    `select archive_id, org_id, cluster, announced_at, error_key, reason, detail, details
+     from backtest_rule($1, $2::timestamptz)`,
+    [rule, since ?? null],
+  );
+
+/** The steps of an upload, by its request id or its cluster. */
+export const trace = (db: Db, what: string): Promise<AnyRow[]> =>
+  rowsOf(db, anyRow, "select at, step, took, request_id, detail from trace($1) order by place", [what]);

@@ -5,9 +5,11 @@ import {
   bytesByName,
   count,
   flag,
+  hosts,
   linkTemplate,
   names,
   postgresUrl,
+  pythonNames,
   secureUrl,
   text,
   topic,
@@ -115,6 +117,93 @@ export const keys = {
     schema: text,
     default: "ccx_notifications",
     description: "The consumer group that reads it.",
+  },
+  announcementsTopic: {
+    key: "CCX_ANNOUNCEMENTS_TOPIC",
+    schema: topic,
+    default: "platform.upload.announce",
+    description: "The topic that says which archives were uploaded.",
+  },
+  analyzeGroup: {
+    key: "CCX_ANALYZE_GROUP",
+    schema: text,
+    default: "ccx_analyze",
+    description: "The consumer group that reads it.",
+  },
+  archiveHosts: {
+    key: "CCX_ARCHIVE_HOSTS",
+    schema: hosts,
+    default: "localhost,127.0.0.1,[::1]",
+    description:
+      "Where archives may be fetched from, separated by commas: `host`, `host:port`, `*.domain`; `http://host` without TLS.",
+  },
+  archiveTimeoutMs: {
+    key: "CCX_ARCHIVE_TIMEOUT_MS",
+    schema: count(1, 120_000, "milliseconds"),
+    default: "30000",
+    description: "Longest time for an archive to be fetched and unpacked, in milliseconds.",
+  },
+  archiveMaxBytes: {
+    key: "CCX_ARCHIVE_MAX_BYTES",
+    schema: count(1, 2_000_000_000, "bytes"),
+    default: "104857600",
+    description: "Largest archive that is fetched, in bytes.",
+  },
+  archiveMaxUnpackedBytes: {
+    key: "CCX_ARCHIVE_MAX_UNPACKED_BYTES",
+    schema: count(1, 2_000_000_000, "bytes"),
+    default: "67108864",
+    description: "Most bytes that an archive may unpack to.",
+  },
+  archiveMaxEntries: {
+    key: "CCX_ARCHIVE_MAX_ENTRIES",
+    schema: count(1, 1_000_000),
+    default: "10000",
+    description: "Most files and folders in an archive.",
+  },
+  analyzers: {
+    key: "CCX_ANALYZERS",
+    schema: count(1, 100),
+    default: "4",
+    description:
+      "Most archives that one process analyzes at the same time; each has a connection of its own.",
+  },
+  ruleTimeoutMs: {
+    key: "CCX_RULE_TIMEOUT_MS",
+    schema: count(1, 60_000, "milliseconds"),
+    default: "2000",
+    description: "Longest time for one rule, in milliseconds.",
+  },
+  rulesTimeoutMs: {
+    key: "CCX_RULES_TIMEOUT_MS",
+    schema: count(1, 60_000, "milliseconds"),
+    default: "10000",
+    description:
+      "Longest time for all rules on one archive together, in milliseconds; then each runs by itself, and the slow ones are left out.",
+  },
+  rulesPython: {
+    key: "CCX_RULES_PYTHON",
+    schema: pythonNames,
+    description:
+      "Python packages with rules for insights-core, separated by commas. Unset: only SQL rules run. The same in all processes.",
+  },
+  python: {
+    key: "CCX_PYTHON",
+    schema: text,
+    default: "python3",
+    description: "The interpreter that has insights-core and these packages.",
+  },
+  pythonMaxMemoryBytes: {
+    key: "CCX_PYTHON_MAX_MEMORY_BYTES",
+    schema: count(100_000_000, 100_000_000_000, "bytes"),
+    default: "1073741824",
+    description: "Most memory of one Python process, in bytes.",
+  },
+  keepArchivesPerHour: {
+    key: "CCX_KEEP_ARCHIVES_PER_HOUR",
+    schema: count(0, 1_000_000),
+    default: "6",
+    description: "So many archives an hour are kept with their documents, to try rules on.",
   },
   notificationsTopic: {
     key: "CCX_NOTIFICATIONS_TOPIC",

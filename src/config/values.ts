@@ -47,6 +47,27 @@ function isBroker(value: string): boolean {
   return port !== undefined && Number(port) >= 1 && Number(port) <= 65_535;
 }
 
+/** Hosts as a list: host, *.domain, with or without a port; http:// before it allows plain HTTP. */
+export const hosts = z
+  .string()
+  .transform((value) => value.split(",").map((host) => host.trim()))
+  .refine(
+    (list) => list.every((host) => hostForm.test(host)),
+    unlessFails("a list of hosts separated by commas: host, host:port, *.domain, http://host"),
+  );
+
+const hostForm =
+  /^(?:https?:\/\/)?(?:(?:\*\.)?[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
+
+/** Names of Python packages or modules as a list. */
+export const pythonNames = z
+  .string()
+  .transform((value) => value.split(",").map((name) => name.trim()))
+  .refine(
+    (list) => list.every((name) => /^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*$/.test(name)),
+    unlessFails("a list of Python packages or modules, separated by commas"),
+  );
+
 export const postgresUrl = z
   .string()
   .refine(

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
+import type { Readable } from "node:stream";
 import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent, Pool, request } from "undici";
 import { ConfigurationError } from "../errors.ts";
 import { ForbiddenAddress, guardedLookup, isForbiddenHost } from "./guard.ts";
@@ -108,6 +109,32 @@ export async function send(
       headers: answer.headers,
       body: await read(answer.body, limits.maxResponseBytes, timeout),
     };
+  } catch (error) {
+    throw new NoAnswer(timeout.aborted, error);
+  }
+}
+
+/**
+ * Asks for a URL and hands the body of the answer over as it comes, whatever its status; redirects are answers,
+ * not followed. The caller reads the body to its end, or destroys it. `limits.timeoutMs` counts for all of it,
+ * and `stop` ends it early: the body fails then.
+ *
+ * @throws NoAnswer
+ */
+export async function open(
+  agent: Dispatcher,
+  url: URL,
+  limits: Pick<HttpLimits, "timeoutMs">,
+  stop: AbortSignal,
+): Promise<{ status: number; body: Readable; timeout: AbortSignal }> {
+  const timeout = AbortSignal.timeout(limits.timeoutMs);
+  try {
+    const answer = await request(url, {
+      dispatcher: agent,
+      signal: AbortSignal.any([timeout, stop]),
+      method: "GET",
+    });
+    return { status: answer.statusCode, body: answer.body, timeout };
   } catch (error) {
     throw new NoAnswer(timeout.aborted, error);
   }

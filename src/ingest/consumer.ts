@@ -9,13 +9,13 @@ import { ConfigurationError, messageOf } from "../errors.ts";
 import { createGroupConsumer, heartbeatMs } from "../kafka/group_consumer.ts";
 import { isTopicMissing, kafkaConfigurationError } from "../kafka/kafka_errors.ts";
 import { keepAlive } from "../kafka/keep_alive.ts";
+import { Positions } from "../kafka/positions.ts";
 import { topicEnd } from "../kafka/topic_end.ts";
 import { within } from "../kafka/within.ts";
 import { DatabaseClock } from "./clock.ts";
 import { ingestBatch } from "./ingest_batch.ts";
 import { countIngested, isProgress } from "./metrics.ts";
 import { type Entry, portionsOf } from "./portions.ts";
-import { Positions } from "./positions.ts";
 import * as sql from "./sql.ts";
 import { type Portion, Storing } from "./storing.ts";
 
@@ -76,6 +76,7 @@ export class ResultsConsumer {
     this.#clock = new DatabaseClock(pool, log);
     this.#positions = new Positions({
       ...options,
+      nextOffset: (partition) => sql.nextOffset(pool, topic, partition),
       seek: (partition, offset) => {
         if (this.#stopping.signal.aborted) return;
         this.#consumer.seek({ topic, partition, offset: `${offset}` });

@@ -3,8 +3,11 @@ import type { Pool } from "pg";
 import type { Logger } from "pino";
 import type { Config } from "../config/config.ts";
 
-/** What a process does: take reports in, decide and deliver, serve people and programs, or all of it. */
-export type Role = "consume" | "work" | "serve";
+/**
+ * What a process does: make results of uploads, take results in, decide and deliver, serve people and programs,
+ * or all of it.
+ */
+export type Role = "analyze" | "consume" | "work" | "serve";
 
 /** What the parts of a process share. */
 export type Parts = {

@@ -16,7 +16,7 @@ const floors = [
   ["policy", "silence"],
   ["deliver"],
   ["retain", "upload"],
-  ["decide", "ingest", "ops"],
+  ["analyze", "decide", "ingest", "ops"],
   ["explain"],
   ["metrics"],
 ];

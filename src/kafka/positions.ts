@@ -1,15 +1,14 @@
 import type { Kafka } from "kafkajs";
-import type { Pool } from "pg";
 import type { Logger } from "pino";
 import { messageOf } from "../errors.ts";
-import * as sql from "./sql.ts";
 
 export type PositionsOptions = {
   kafka: Kafka;
-  pool: Pool;
   log: Logger;
   topic: string;
   group: string;
+  /** The first offset of a partition that the database does not have; rejects with what `pg` throws. */
+  nextOffset(partition: number): Promise<bigint>;
   /** Makes the consumer go on from there. */
   seek(partition: number, offset: bigint): void;
 };
@@ -138,6 +137,6 @@ export class Positions {
   }
 
   #nextOffset(partition: number): Promise<bigint> {
-    return sql.nextOffset(this.#options.pool, this.#options.topic, partition);
+    return this.#options.nextOffset(partition);
   }
 }

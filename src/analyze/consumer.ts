@@ -1,0 +1,225 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from "kafkajs";
+import type { DatabaseError, Pool } from "pg";
+import type { Logger } from "pino";
+import { codeOf, isUnstorable } from "../db/errors.ts";
+import { backoffMs } from "../db/wait.ts";
+import { whileAway } from "../db/while_away.ts";
+import { ConfigurationError, messageOf } from "../errors.ts";
+import type { Unreadable } from "../kafka/fetched.ts";
+import { createGroupConsumer, heartbeatMs } from "../kafka/group_consumer.ts";
+import { isTopicMissing, kafkaConfigurationError } from "../kafka/kafka_errors.ts";
+import { keepAlive } from "../kafka/keep_alive.ts";
+import { Positions } from "../kafka/positions.ts";
+import { within } from "../kafka/within.ts";
+import { countTaken } from "./metrics.ts";
+import * as sql from "./sql.ts";
+
+/** So many announcements go into one call. */
+const batchSize = 200;
+/** An announcement is some kilobytes; identity and URL are most of it. */
+const maxBytes = 256 * 1024;
+
+export type AnnouncementConsumerOptions = {
+  kafka: Kafka;
+  pool: Pool;
+  log: Logger;
+  topic: string;
+  group: string;
+  /** Called when there is something to analyze. */
+  onTaken(): void;
+};
+
+/**
+ * Consumes announcements of uploads into the database, where they are jobs. As with results, the database says
+ * how far we are, and what is committed to Kafka follows it.
+ */
+export class AnnouncementConsumer {
+  readonly #options: AnnouncementConsumerOptions;
+  readonly #consumer: Consumer;
+  readonly #failed = Promise.withResolvers<never>();
+  readonly #stopping = new AbortController();
+  readonly #positions: Positions;
+  #working: Promise<void> = Promise.resolve();
+
+  constructor(options: AnnouncementConsumerOptions) {
+    this.#options = options;
+    const { topic, pool } = options;
+    this.#consumer = createGroupConsumer({
+      ...options,
+      stopping: this.#stopping.signal,
+      onGivenUp: this.#failed.reject,
+    });
+    this.#positions = new Positions({
+      ...options,
+      nextOffset: (partition) => sql.nextOffset(pool, topic, partition),
+      seek: (partition, offset) => {
+        if (!this.#stopping.signal.aborted) this.#consumer.seek({ topic, partition, offset: `${offset}` });
+      },
+    });
+    this.#consumer.on("consumer.group_join", ({ payload }) => {
+      void this.#positions.joined(payload.memberAssignment[topic] ?? []);
+    });
+    this.#failed.promise.catch(() => undefined);
+  }
+
+  /** Rejects when the consumer has given up; never resolves. */
+  get failed(): Promise<never> {
+    return this.#failed.promise;
+  }
+
+  /** Consumes from now on, once the topic is there; never rejects (`failed`). */
+  async start(): Promise<void> {
+    const { topic, log } = this.#options;
+    const { signal } = this.#stopping;
+    for (let attempt = 1; !signal.aborted; attempt++) {
+      try {
+        await this.#consumer.connect();
+        await this.#consumer.subscribe({ topic, fromBeginning: true });
+        if (signal.aborted) return;
+        await this.#consumer.run({
+          autoCommit: false,
+          eachBatchAutoResolve: false,
+          partitionsConsumedConcurrently: 2,
+          eachBatch: (payload) => {
+            this.#working = this.#consume(payload);
+            return this.#working;
+          },
+        });
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        const wrong = kafkaConfigurationError(error);
+        if (wrong) return this.#failed.reject(wrong);
+        const context = { topic, error: messageOf(error) };
+        if (isTopicMissing(error)) log.warn(context, `topic ${topic} does not exist: create it`);
+        else log.warn(context, "announcements cannot be consumed yet, trying again");
+        await sleep(backoffMs(attempt), undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  /** Leaves the group once the call that is under way has ended, as far as there is time. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await within(
+      4_000,
+      this.#working.catch(() => undefined),
+    );
+    await within(2_000, this.#consumer.disconnect());
+  }
+
+  async #consume(payload: EachBatchPayload): Promise<void> {
+    const { messages, partition, topic } = payload.batch;
+    const owns = () => payload.isRunning() && !payload.isStale() && !this.#stopping.signal.aborted;
+    const patience = {
+      log: this.#options.log,
+      context: { topic, partition },
+      refused: "announcements cannot be stored",
+      signal: this.#stopping.signal,
+      isWanted: owns,
+    };
+    const alive = <T>(work: Promise<T>) => keepAlive(() => payload.heartbeat(), heartbeatMs, work);
+    try {
+      const first = BigInt(payload.batch.firstOffset() ?? 0);
+      const inPosition = await alive(whileAway(() => this.#positions.check(partition, first), patience));
+      if (!inPosition) return;
+      for (let at = 0; at < messages.length && owns(); at += batchSize) {
+        const portion = messages.slice(at, at + batchSize);
+        const last = portion.at(-1)?.offset;
+        const taken = await alive(whileAway(() => this.#take(payload, portion), patience));
+        if (!taken || last === undefined) return;
+        const end = BigInt(last) + 1n;
+        this.#positions.stored(partition, end);
+        countTaken(taken);
+        this.#options.log.info({ topic, partition, last, ...taken }, "announcements taken");
+        if (taken.taken > 0) this.#options.onTaken();
+        payload.resolveOffset(last);
+        await payload.heartbeat();
+        if (!owns()) return;
+        await payload
+          .commitOffsetsIfNecessary({ topics: [{ topic, partitions: [{ partition, offset: `${end}` }] }] })
+          .catch((error) =>
+            this.#options.log.debug({ error: messageOf(error) }, "Kafka has not heard of it yet"),
+          );
+      }
+    } catch (error) {
+      if (error instanceof ConfigurationError) this.#failed.reject(error);
+      throw error;
+    }
+  }
+
+  /** Undefined when the database is behind, and the partition is read again. */
+  async #take(payload: EachBatchPayload, portion: KafkaMessage[]): Promise<sql.Taken | undefined> {
+    const { topic, partition, highWatermark } = payload.batch;
+    const { pool } = this.#options;
+    const position = { topic, partition, highWatermark, expectedOffset: this.#positions.expected(partition) };
+    const store = (parts: KafkaMessage[], isRefused = false) =>
+      sql.takeAnnouncements(pool, position, `[${parts.map((one) => entryOf(one, isRefused)).join(",")}]`);
+    try {
+      return await store(portion);
+    } catch (error) {
+      if (codeOf(error) === sql.databaseBehind) {
+        await this.#positions.readAgain(partition);
+        return undefined;
+      }
+      if (codeOf(error) === sql.topicRecreated)
+        throw new ConfigurationError(`${messageOf(error)}; ${(error as DatabaseError).hint}`, {
+          cause: error,
+        });
+      if (!isUnstorable(error)) throw error;
+      return await this.#oneByOne(portion, position, store);
+    }
+  }
+
+  /** The database refuses a value of one of them: that one is put aside with its bytes. */
+  async #oneByOne(
+    portion: KafkaMessage[],
+    position: sql.Position,
+    store: (parts: KafkaMessage[], isRefused?: boolean) => Promise<sql.Taken>,
+  ): Promise<sql.Taken> {
+    const total = { taken: 0, known: 0, dead: 0, skipped: 0 };
+    for (const one of portion) {
+      const stored = await store([one]).catch((error) => {
+        if (!isUnstorable(error)) throw error;
+        return store([one], true);
+      });
+      position.expectedOffset = `${BigInt(one.offset) + 1n}`;
+      for (const name of Object.keys(total) as (keyof typeof total)[]) total[name] += stored[name];
+    }
+    return total;
+  }
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** An element of the batch of take_announcements(), as JSON. */
+function entryOf(message: KafkaMessage & { unreadable?: Unreadable }, isRefused: boolean): string {
+  const header = [message.headers?.service].flat()[0];
+  const service = header?.toString().replaceAll("\0", "\u{FFFD}").toWellFormed() ?? null;
+  const what = isRefused
+    ? { reason: "unreadable", detail: "the database refuses a value in it" }
+    : textOf(message);
+  const value = "reason" in what || service === null ? base64Of(message.value) : null;
+  return JSON.stringify({ kafka_offset: message.offset, service, value, ...what });
+}
+
+const base64Of = (value: Buffer | null): string | null =>
+  value?.subarray(0, maxBytes).toString("base64") ?? null;
+
+function textOf({
+  value,
+  unreadable,
+}: KafkaMessage & { unreadable?: Unreadable }): { text: string } | { reason: string; detail: string } {
+  if (unreadable) return { reason: "unreadable", detail: unreadable.detail };
+  if (value === null) return { reason: "tombstone", detail: "the announcement has no value" };
+  if (value.length > maxBytes)
+    return { reason: "announcement_too_large", detail: `the announcement has more than ${maxBytes} bytes` };
+  try {
+    const text = utf8.decode(value);
+    if (!text.includes("\0")) return { text };
+    return { reason: "not_json", detail: "the announcement has a NUL character" };
+  } catch {
+    return { reason: "invalid_utf8", detail: "the announcement is not UTF-8" };
+  }
+}

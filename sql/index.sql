@@ -17,5 +17,6 @@
 --!include ingest/index.sql
 --!include ops/index.sql
 --!include explain/index.sql
+--!include results/index.sql
 --!include metrics/index.sql
 --!include triggers.sql

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:ef7b56b87365118a528e094a233d431178774c5d
+--! Hash: sha1:721572d6a4b46ea44d0c6c868e8f15d1086f5222
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -276,6 +276,9 @@ create table new_reports (
   updated_at timestamptz not null,
   kafka_offset bigint not null default 0,
   received_at timestamptz not null default now(),
+  request_id text,
+  gathered_at timestamptz,
+  cluster_version text,
   primary key (org_id, cluster, updated_at)
 ) partition by range (updated_at);
 
@@ -322,6 +325,7 @@ create table rejected_message (
   received_at timestamptz not null default now(),
   org_id bigint,
   cluster text collate "C",
+  request_id text,
   attempts integer not null default 1 check (attempts > 0),
   retried_at timestamptz,
   stored_at timestamptz,
@@ -349,9 +353,14 @@ create table latest_report (
   received_at timestamptz not null,
   left_at timestamptz,
   moved_to bigint,
+  request_id text,
+  gathered_at timestamptz,
+  cluster_version text,
+  report text,
   primary key (cluster, org_id),
   constraint latest_report_check check ((left_at is null) = (moved_to is null))
 ) with (fillfactor = 80);
+create index latest_report_org_idx on latest_report (org_id, cluster) where left_at is null;
 
 create table rule (
   id integer generated always as identity primary key,
@@ -373,7 +382,7 @@ create table issue (
   occurrence integer not null default 1 check (occurrence >= 1),
   unique (cluster, org_id, rule_id)
 ) with (fillfactor = 90);
-create index issue_org_idx on issue (org_id);
+create index issue_org_idx on issue (org_id, rule_id);
 
 create table occurrence (
   issue_id bigint not null references issue on delete cascade,
@@ -407,9 +416,17 @@ create table rule_content (
   status text not null default 'active' check (status in ('active', 'inactive')),
   publish_date timestamptz,
   tags text[] not null default '{}',
+  impact_name text not null default '',
+  resolution_risk smallint not null default 0 check (resolution_risk between 0 and 4),
+  plugin_name text not null default '',
+  node_id text not null default '',
+  product_code text not null default '',
+  rule_texts jsonb not null default '{}',
   validity tstzrange not null check (not isempty(validity)),
   exclude using gist (rule_name with =, error_key with =, validity with &&)
 );
+create index rule_content_module_idx on rule_content (python_module, error_key)
+  where upper_inf(validity);
 
 create table content_refusal (
   rule_name text not null,
@@ -539,6 +556,7 @@ create table rule_disable (
   justification text,
   created_at timestamptz not null default now(),
   updated_at timestamptz,
+  created_by text,
   primary key (org_id, rule_id, error_key)
 );
 
@@ -553,6 +571,7 @@ create table cluster_rule_toggle (
   updated_at timestamptz,
   primary key (cluster_id, rule_id, error_key)
 );
+create index cluster_rule_toggle_org_idx on cluster_rule_toggle (org_id) where disabled = 1;
 
 create table acknowledgement (
   id bigint generated always as identity primary key,
@@ -801,11 +820,83 @@ begin
   alter table new_reports_default alter column report set compression lz4;
   alter table reported alter column report set compression lz4;
   alter table reported_default alter column report set compression lz4;
+  alter table latest_report alter column report set compression lz4;
 exception when feature_not_supported then
   raise notice 'this server has no lz4: reports are compressed with pglz';
 end $$;
 
 -- Results: the newest report of each cluster, as the results API reads it --------------------------------------
+
+create table cluster_registry (
+  cluster text collate "C" not null check (cluster = lower(cluster)),
+  org_id bigint not null check (org_id > 0),
+  display_name text not null check (length(display_name) between 1 and 255),
+  managed boolean not null default false,
+  status text not null default 'Active' check (length(status) between 1 and 64),
+  changed_at timestamptz not null default now(),
+  primary key (cluster, org_id)
+);
+create index cluster_registry_org_idx on cluster_registry (org_id);
+
+create table rule_group (
+  position smallint primary key,
+  title text not null unique,
+  description text not null,
+  tags text[] not null check (array_position(tags, null) is null)
+);
+insert into rule_group (position, title, description, tags) values
+  (1, 'Service Availability', 'What may keep services from answering', '{service_availability}'),
+  (2, 'Performance', 'What makes a cluster slower than it could be', '{performance}'),
+  (3, 'Fault Tolerance', 'What a cluster could not survive', '{fault_tolerance}'),
+  (4, 'Security', 'What exposes a cluster to attacks', '{security}'),
+  (5, 'Best Practices', 'What experience recommends to do otherwise', '{best_practices}');
+
+create table cluster_rule_user_feedback (
+  cluster_id text collate "C" not null,
+  rule_id text not null,
+  error_key text not null,
+  user_id text not null,
+  org_id bigint not null,
+  message text not null default '' check (octet_length(message) <= 255),
+  user_vote smallint not null default 0 check (user_vote between -1 and 1),
+  added_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  primary key (cluster_id, rule_id, error_key, user_id, org_id)
+);
+
+create table cluster_user_rule_disable_feedback (
+  cluster_id text collate "C" not null,
+  rule_id text not null,
+  error_key text not null,
+  user_id text not null,
+  org_id bigint not null,
+  message text not null check (octet_length(message) <= 255),
+  added_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  primary key (cluster_id, rule_id, error_key, user_id, org_id)
+);
+create index cluster_user_rule_disable_feedback_user_idx
+  on cluster_user_rule_disable_feedback (org_id, user_id);
+
+create table advisor_ratings (
+  org_id bigint not null,
+  rule_fqdn text not null,
+  error_key text not null,
+  rating smallint not null check (rating between -1 and 1),
+  rated_at timestamptz not null default now(),
+  last_updated_at timestamptz not null default now(),
+  primary key (org_id, rule_fqdn, error_key)
+);
+
+create table api_token (
+  token_hash bytea primary key check (octet_length(token_hash) = 32),
+  org_id bigint not null check (org_id > 0),
+  name text not null check (length(btrim(name)) >= 1),
+  created_by text not null default session_user,
+  created_at timestamptz not null default now(),
+  expires_at timestamptz,
+  revoked_at timestamptz
+);
 
 -- Uploads: archives, their announcements and where each is -----------------------------------------------------
 

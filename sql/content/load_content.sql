@@ -38,10 +38,13 @@ begin
     select i.*, c.id as present_id, i.rule_name is null as is_gone, c.rule_name as present_rule_name,
       c.id is not null and i.rule_name is not null and
         (c.python_module, c.description, c.generic, c.summary, c.reason, c.resolution, c.more_info, c.impact,
-          c.likelihood, c.status, c.publish_date, c.tags)
+          c.likelihood, c.status, c.publish_date, c.tags,
+          c.impact_name, c.resolution_risk, c.plugin_name, c.node_id, c.product_code, c.rule_texts)
         is not distinct from
         (i.python_module, i.description, i.generic, i.summary, i.reason, i.resolution, i.more_info, i.impact,
-          i.likelihood, i.status, i.publish_date, i.tags) as is_same
+          i.likelihood, i.status, i.publish_date, i.tags,
+          coalesce(i.impact_name, ''), coalesce(i.resolution_risk, 0), coalesce(i.plugin_name, ''),
+          coalesce(i.node_id, ''), coalesce(i.product_code, ''), coalesce(i.rule_texts, '{}')) as is_same
     from incoming i
     full join (select * from rule_content where upper_inf(validity)) c
       on c.rule_name = i.rule_name and c.error_key = i.error_key
@@ -77,10 +80,14 @@ begin
   insert into rule_content
     (rule_name, python_module, error_key, description, generic, summary, reason, resolution, more_info,
       impact,
-      likelihood, status, publish_date, tags, validity)
+      likelihood, status, publish_date, tags,
+      impact_name, resolution_risk, plugin_name, node_id, product_code, rule_texts, validity)
   select i.rule_name, i.python_module, i.error_key, i.description, i.generic, i.summary, i.reason,
     i.resolution,
-    i.more_info, i.impact, i.likelihood, i.status, i.publish_date, i.tags, tstzrange(load_content.at, null)
+    i.more_info, i.impact, i.likelihood, i.status, i.publish_date, i.tags,
+    coalesce(i.impact_name, ''), coalesce(i.resolution_risk, 0), coalesce(i.plugin_name, ''),
+    coalesce(i.node_id, ''), coalesce(i.product_code, ''), coalesce(i.rule_texts, '{}'),
+    tstzrange(load_content.at, null)
   from jsonb_populate_recordset(null::rule_content, content) i
   where not exists (
     select from rule_content c

@@ -20,6 +20,15 @@ comment on column rule_content.total_risk is
 comment on column rule_content.status is 'active, or inactive: not to be notified';
 comment on column rule_content.publish_date is 'when the rule was published';
 comment on column rule_content.tags is 'what the rule is about, for required_tags of a policy';
+comment on column rule_content.impact_name is 'how the source calls the impact, for example Data Loss';
+comment on column rule_content.resolution_risk is
+  'how risky it is to do something about it: 1 to 4; 0: not known';
+comment on column rule_content.plugin_name is 'the rule''s name for people';
+comment on column rule_content.node_id is 'number of the article about it in the knowledge base';
+comment on column rule_content.product_code is 'product that the rule is about';
+comment on column rule_content.rule_texts is
+  'the texts that the rule has for all its error keys: {generic, summary, reason, resolution, more_info}; a null says '
+  'that it is the text of this error key';
 comment on column rule_content.validity is
   'when this version was the one in force; open-ended for the present one';
 

@@ -1,8 +1,8 @@
 -- One call per Kafka batch of one partition: reports, rejected messages, issues (by trigger) and the consumer
 -- offset move together or not at all.
 --
--- An element of the batch is {kafka_offset, org_id, account_number, cluster, updated_at, report}, where
--- report is a text with what is stored of the message's Report as it was written (JavaScript would round
+-- An element of the batch is {kafka_offset, org_id, account_number, cluster, updated_at, request_id,
+-- gathered_at, cluster_version, report}, where report is a text with what is stored of the message's Report as it was written (JavaScript would round
 -- large numbers), or, for what was rejected, {kafka_offset, reason, detail, key, value, headers} (key, value
 -- and header values in base64) with org_id and cluster where they could be read, and retry_at where time may
 -- mend it.
@@ -65,15 +65,15 @@ begin
   with message as materialized (
     select *
     from jsonb_to_recordset(batch) as m (
-      kafka_offset bigint, org_id bigint, cluster text, reason text, detail text, key text, value text,
+      kafka_offset bigint, org_id bigint, cluster text, request_id text, reason text, detail text, key text, value text,
         headers jsonb, retry_at timestamptz)
   ), refused as (
     insert into rejected_message (
-      topic, partition, kafka_offset, reason, detail, key, value, headers, received_at, org_id, cluster,
+      topic, partition, kafka_offset, reason, detail, key, value, headers, received_at, org_id, cluster, request_id,
         dead_letter_due_at, retry_due_at)
     select ingest.topic, ingest.partition, m.kafka_offset, m.reason, m.detail,
       decode(m.key, 'base64'), decode(m.value, 'base64'), coalesce(m.headers, '{}'), ingest.at, m.org_id,
-        m.cluster, case when m.retry_at is null then ingest.at end, m.retry_at
+        m.cluster, m.request_id, case when m.retry_at is null then ingest.at end, m.retry_at
     from message m
     where m.reason is not null and m.kafka_offset >= first_offset
       -- somebody has a partition read again. A topic created anew has other messages at the same offsets.

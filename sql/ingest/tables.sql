@@ -14,6 +14,12 @@ comment on column new_reports.updated_at is
   'the report''s own time (LastChecked), so that a redelivered message meets its own row';
 comment on column new_reports.kafka_offset is 'offset of the message in its partition';
 comment on column new_reports.received_at is 'when the content now stored arrived here';
+comment on column new_reports.request_id is
+  'the upload that it was made from (RequestId of the message); null: not known';
+comment on column new_reports.gathered_at is
+  'when the cluster gathered that upload (Metadata.gathering_time); null: not known';
+comment on column new_reports.cluster_version is
+  'OpenShift version of the cluster (item CLUSTER_VERSION_INFO of info); null: not known';
 
 comment on table new_reports_default is
   'reports of days that have no partition: older than what ensure_partition() makes room for';
@@ -47,6 +53,8 @@ comment on column rejected_message.headers is 'Kafka headers, values in base64';
 comment on column rejected_message.received_at is 'when it arrived the first time';
 comment on column rejected_message.org_id is
   'organization in it, where that could be read';
+comment on column rejected_message.request_id is
+  'the upload that it is about, where that could be read: the results API answers that it failed';
 comment on column rejected_message.cluster is
   'cluster in it, where that could be read';
 comment on column rejected_message.attempts is

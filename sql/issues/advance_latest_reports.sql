@@ -7,18 +7,25 @@ set search_path = public, ccx, pg_temp
 as $$
 begin
   with report as materialized (
-    select distinct on (h.nth) h.nth, h.org_id, h.cluster, h.updated_at, h.received_at, h.account_number
+    select distinct on (h.nth) h.nth, h.org_id, h.cluster, h.updated_at, h.received_at, h.account_number,
+      h.request_id, h.gathered_at, h.cluster_version
     from unnest(hits) h
   ), advanced as (
-    insert into latest_report as l (org_id, cluster, updated_at, account_number, received_at)
-    select distinct on (org_id, cluster) org_id, cluster, updated_at, account_number, received_at
+    insert into latest_report as l (org_id, cluster, updated_at, account_number, received_at, request_id,
+      gathered_at, cluster_version)
+    select distinct on (org_id, cluster) org_id, cluster, updated_at, account_number, received_at, request_id,
+      gathered_at, cluster_version
     from report
     order by org_id, cluster, updated_at desc
     on conflict (org_id, cluster) do update
     set previous_at = case when excluded.updated_at > l.updated_at then l.updated_at else l.previous_at end,
         updated_at = excluded.updated_at,
         account_number = excluded.account_number,
-        received_at = excluded.received_at
+        received_at = excluded.received_at,
+        request_id = excluded.request_id,
+        gathered_at = excluded.gathered_at,
+        cluster_version = excluded.cluster_version,
+        report = null
     -- the same time again is the same upload run again: it counts only when the row itself was replaced
     where excluded.updated_at > l.updated_at
        or (excluded.updated_at = l.updated_at and is_replaced)
@@ -38,7 +45,7 @@ begin
                      else a.previous_at is null or r.updated_at > a.previous_at end
   )
   select array_agg((f.ordinal, h.org_id, h.cluster, h.updated_at, f.received_at, h.account_number,
-    h.component, h.error_key)::seen_hit),
+    h.component, h.error_key, null, null, null)::seen_hit),
     (select array_agg(a.cluster) from advanced a where a.previous_at is null or a.left_at is not null)
   into fresh_hits, to_settle
   from fresh f

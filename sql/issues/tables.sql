@@ -1,7 +1,8 @@
 -- What the tables of this room and their columns hold; the tables themselves are in migrations/.
 
 comment on table latest_report is
-  'the newest readable report of each cluster; an older one that arrives late does not change it';
+  'the newest readable report of each cluster; an older one that arrives late does not change it; written by '
+  'issues, retain: retain() keeps its text when it drops its day';
 comment on column latest_report.org_id is 'organization that owns the cluster';
 comment on column latest_report.cluster is 'the cluster';
 comment on column latest_report.updated_at is 'time of its newest report';
@@ -12,6 +13,11 @@ comment on column latest_report.left_at is
   'time of the report with which the cluster moved to another organization: its issues are closed for '
   'this one; null: it is this organization''s';
 comment on column latest_report.moved_to is 'the organization that the cluster moved to';
+comment on column latest_report.request_id is 'the upload of its newest report; null: not known';
+comment on column latest_report.gathered_at is 'when the cluster gathered that; null: not known';
+comment on column latest_report.cluster_version is 'OpenShift version in its newest report; null: not known';
+comment on column latest_report.report is
+  'the newest report itself, once its day of new_reports is dropped; null: it is still there';
 
 comment on table rule is 'every rule and error key that any report has named';
 comment on column rule.id is 'number used in issue.rule_id';

@@ -31,7 +31,7 @@ begin
     -- it is used). Only where one is not is each looked at first.
     begin
       select array_agg((a.nth, a.org_id, a.cluster, a.updated_at, least(a.received_at, now()),
-        a.account_number, h.component, h.error_key)::seen_hit)
+        a.account_number, h.component, h.error_key, a.request_id, a.gathered_at, a.cluster_version)::seen_hit)
       into hits
       from (select row_number() over ()::integer as nth, a.* from arrived a) a
       cross join lateral (

@@ -3,7 +3,9 @@
 -- than the table retention says (set_retention()), but never below the longest cooldown, and nothing that a
 -- decision or a delivery still reads: partition_held_by() names what holds a day, retention_horizon() the
 -- oldest day that is kept. What has no days but grows (outbox, ledger, rejected messages, …) loses single rows
--- (past_rows()). preview_retention() shows all that before it happens. The view partitions shows every day with its size and why it is still there.
+-- (past_rows()). preview_retention() shows all that before it happens. The view partitions
+-- shows every day with its size and why it is still there. The newest report of a cluster outlives its day
+-- (keep_newest_reports()), since the results API reads it.
 
 --!include retain/tables.sql
 --!include retain/ensure_partition.sql
@@ -15,4 +17,5 @@
 --!include retain/past_rows.sql
 --!include retain/preview_retention.sql
 --!include retain/tg_retention__kept.sql
+--!include retain/keep_newest_reports.sql
 --!include retain/retain.sql

@@ -1,6 +1,6 @@
 -- One step at a time, each a short transaction of its own, until there is none left:
 -- 1. drop what an earlier step took out. To unlink gigabytes takes long, and nobody waits for it.
--- 2. take the oldest day that is past, and that nothing holds, out of its parent. That needs the parent for
+-- 2. take the oldest day that is past, and that nothing holds, out of its parent. Newest reports stay in latest_report. That needs the parent for
 -- itself for a moment:
 --    we wait a quarter of a second for it at most, since everybody who comes after us waits behind us (55P03: try again).
 --    (`detach … concurrently` does not wait, but does not work beside a default partition, nor in a function.)
@@ -38,6 +38,10 @@ begin
     order by p.day, p.parent
   loop
     continue when partition_held_by(past.parent, past.day, at) is not null;
+    if past.parent = 'new_reports' then
+      perform keep_newest_reports(past.day::timestamp at time zone 'UTC',
+        (past.day + 1)::timestamp at time zone 'UTC');
+    end if;
     execute format('lock table %I in access exclusive mode', past.parent);
     -- what was decided between the look and the lock
     continue when partition_held_by(past.parent, past.day, at) is not null;
@@ -53,6 +57,10 @@ begin
     from retention r
     order by r.parent
   loop
+    if kept.name = 'new_reports_default' and exists (
+        select from new_reports_default d where d.updated_at < kept.horizon) then
+      perform keep_newest_reports('-infinity', kept.horizon);
+    end if;
     execute format('delete from %I d where d.ctid = any (array(%s limit 10000))', kept.name,
       past_rows(kept.name))
     using at, kept.horizon;

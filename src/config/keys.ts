@@ -8,6 +8,8 @@ import {
   hosts,
   linkTemplate,
   names,
+  networks,
+  organizations,
   postgresUrl,
   pythonNames,
   secureUrl,
@@ -504,6 +506,33 @@ export const keys = {
     schema: text,
     default: "127.0.0.1",
     description: "Address that it listens on: `0.0.0.0` or `::` for everybody, as in a container.",
+  },
+  resultsTrustedPeers: {
+    key: "CCX_RESULTS_TRUSTED_PEERS",
+    schema: networks,
+    default: "127.0.0.0/8,::1/128",
+    description:
+      "Networks of the gateways whose `x-rh-identity` the results API believes, separated by commas; by default only this machine.",
+  },
+  resultsInternalOrganizations: {
+    key: "CCX_RESULTS_INTERNAL_ORGANIZATIONS",
+    schema: organizations,
+    default: "none",
+    description:
+      "Organizations that the results API shows the vendor's own (internal) rules, separated by commas; `none`: none.",
+  },
+  resultsPoolSize: {
+    key: "CCX_RESULTS_POOL_SIZE",
+    schema: count(1, 1_000),
+    default: "8",
+    description: "Most connections that the results API of one process keeps open to the database.",
+  },
+  resultsTimeoutMs: {
+    key: "CCX_RESULTS_TIMEOUT_MS",
+    schema: count(1, 600_000, "milliseconds"),
+    default: "10000",
+    description:
+      "Longest time that the database may take for one answer of the results API, in milliseconds.",
   },
   logLevel: {
     key: "CCX_LOG_LEVEL",

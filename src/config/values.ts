@@ -1,3 +1,4 @@
+import ipaddr from "ipaddr.js";
 import { z } from "zod";
 import { urlProblem } from "../http/guard.ts";
 
@@ -91,6 +92,27 @@ function isPercentEncoded(value: string): boolean {
     return false;
   }
 }
+
+/** Networks such as 10.0.0.0/8; an address alone is a network of itself. */
+export const networks = z
+  .string()
+  .transform((value) => value.split(",").map((network) => network.trim()))
+  .refine(
+    (list) => list.every(isNetwork),
+    unlessFails("a list of networks such as 10.0.0.0/8, separated by commas"),
+  );
+
+const isNetwork = (text: string): boolean =>
+  ipaddr.isValidCIDR(text) || (/[.:].*[.:]/.test(text) && ipaddr.isValid(text)); // "1" would be 0.0.0.1
+
+/** Numbers of organizations; `none` for none. */
+export const organizations = z
+  .string()
+  .regex(
+    /^(?:none|[1-9]\d{0,18}(?:\s*,\s*[1-9]\d{0,18})*)$/,
+    unlessFails("a list of organizations (numbers), separated by commas, or none"),
+  )
+  .transform((value) => (value === "none" ? [] : value.split(",").map((id) => id.trim())));
 
 /** Where requests of ours go: src/http/guard.ts. */
 export const secureUrl = url();

@@ -1,4 +1,4 @@
-import fastify, { type FastifyPluginAsync } from "fastify";
+import fastify, { type FastifyPluginAsync, type FastifyReply } from "fastify";
 import { ConfigurationError, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 
@@ -46,6 +46,14 @@ export async function startServer(
     forceCloseConnections: true,
     requestTimeout: rooms.length > 0 ? requestWithinMs.rooms : requestWithinMs.bare,
     bodyLimit: 1_024,
+    // lists of clusters in a path; what may be in it, its room says
+    routerOptions: { maxParamLength: 16_384 },
+    // what is no URL at all never reaches a room
+    frameworkErrors: (error, _request, reply: FastifyReply) =>
+      void reply
+        .code(400)
+        .header("content-type", json)
+        .send(JSON.stringify({ status: messageOf(error) })),
   });
   for (const [path, answer] of Object.entries(routes))
     server.get(path, async (_request, reply) => {

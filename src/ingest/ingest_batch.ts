@@ -86,12 +86,14 @@ function putAside(message: Arrived, owner: Owner, error: unknown, now: Date): st
   return rejection(message, reason, messageOf(error), { ...owner, retryAt });
 }
 
-type Owner = { orgId?: number; cluster?: string };
+type Owner = { orgId?: number; cluster?: string; requestId?: string | undefined };
 
 /** Whose report it is, which our checks have read; undefined for what they rejected. */
 function ownerIn({ message }: Entry): Owner | undefined {
   const parsed = message.unreadable ? undefined : parseMessage(message.value, new Date());
-  return parsed?.kind === "report" ? { orgId: parsed.orgId, cluster: parsed.cluster } : undefined;
+  return parsed?.kind === "report"
+    ? { orgId: parsed.orgId, cluster: parsed.cluster, requestId: parsed.facts.requestId }
+    : undefined;
 }
 
 /** Adds up counts of the same names. */

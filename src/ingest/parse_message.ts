@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { gunzipSync } from "node:zlib";
+import { type Facts, factsOf, requestIdOf } from "./facts.ts";
 import { checkBeforeTime, checkVersion, type FieldProblem, type Message, ownerOf } from "./message_fields.ts";
 import type { RejectReason } from "./reject_reasons.ts";
 import { parseReportTime } from "./report_time.ts";
@@ -19,6 +20,8 @@ export type ParsedMessage =
        * What of `Report` is stored: a JSON object, its members as they were written, numbers to the digit.
        */
       report: string;
+      /** What the results API shows beside the report; undefined where the message lacks it. */
+      facts: Facts;
       /** How many characters more the message has once numbers such as 1e1000 are written out. */
       growth: number;
     }
@@ -31,6 +34,8 @@ export type ParsedMessage =
       orgId?: number | undefined;
       /** A UUID in lower case. */
       cluster?: string | undefined;
+      /** The upload that it is about, as far as it can be read. */
+      requestId?: string | undefined;
       /** When it conforms by itself, as RFC 3339; unset when it never does. */
       retryAt?: string | undefined;
     };
@@ -87,6 +92,7 @@ export function parseMessage(
   const refused = ({ reason, text }: FieldProblem): Rejected => ({
     ...rejected(reason, text),
     ...ownerOf(message, scan.fractional),
+    requestId: requestIdOf(message),
   });
   const problem = checkBeforeTime(message, scan.fractional);
   if (problem !== undefined) return refused(problem);
@@ -120,6 +126,7 @@ export function parseMessage(
     cluster: ClusterName.toLowerCase(),
     updatedAt: time.text,
     report: `{${scan.report.map(([start, end]) => bytes.toString("utf8", start, end)).join(",")}}`,
+    facts: factsOf(message as Message),
     growth: scan.growth,
   };
 }

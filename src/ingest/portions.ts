@@ -60,12 +60,16 @@ function entryOf(message: Arrived, now: Date): Entry & { size: number } {
     const json = rejection(message, parsed.reason, parsed.text, parsed);
     return { message, json, size: json.length, reason: parsed.reason };
   }
+  const { requestId, gatheredAt, clusterVersion } = parsed.facts;
   const json =
     `{${message.id === undefined ? "" : `"id":${message.id},`}"kafka_offset":${message.offset}` +
     `,"org_id":${parsed.orgId},"account_number":${parsed.accountNumber}` +
-    `,"cluster":"${parsed.cluster}","updated_at":"${parsed.updatedAt}","report":${JSON.stringify(parsed.report)}}`;
+    `,"cluster":"${parsed.cluster}","updated_at":"${parsed.updatedAt}","request_id":${inJson(requestId)},"gathered_at":${inJson(gatheredAt)}` +
+    `,"cluster_version":${inJson(clusterVersion)},"report":${JSON.stringify(parsed.report)}}`;
   return { message, json, size: json.length + parsed.growth };
 }
+
+const inJson = (text: string | undefined): string => (text === undefined ? "null" : JSON.stringify(text));
 
 /**
  * The element for a message that is not taken: raw bytes in base64, the reason, a sentence, whose it is, and
@@ -75,7 +79,12 @@ export function rejection(
   message: Arrived,
   reason: RejectReason,
   detail: string,
-  owner: { orgId?: number | undefined; cluster?: string | undefined; retryAt?: string | undefined },
+  owner: {
+    orgId?: number | undefined;
+    cluster?: string | undefined;
+    requestId?: string | undefined;
+    retryAt?: string | undefined;
+  },
 ): string {
   const headers = new Map<string, (string | null)[]>();
   for (const [name, values] of Object.entries(message.headers ?? {})) {
@@ -89,6 +98,7 @@ export function rejection(
     kafka_offset: message.offset,
     org_id: owner.orgId,
     cluster: owner.cluster,
+    request_id: owner.requestId,
     reason,
     retry_at: owner.retryAt,
     detail: storable(detail),

@@ -1,13 +1,16 @@
 import { limited } from "../db/limits.ts";
+import { createPool, endPool } from "../db/pool.ts";
 import type { HttpRoom } from "../http/server.ts";
 import { openStore } from "../objects/open_store.ts";
+import { networksOf } from "../results/identity.ts";
+import { resultsRooms } from "../results/rooms.ts";
 import { ingress } from "../upload/ingress.ts";
 import { limitsOf } from "./limits.ts";
 import type { Parts } from "./parts.ts";
 
 /** What this process serves beside its metrics and health: the rooms that answer HTTP. */
 export function servedRooms(parts: Omit<Parts, "kafka">): readonly HttpRoom[] {
-  return [...ingressRooms(parts)];
+  return [...ingressRooms(parts), ...resultsOf(parts)];
 }
 
 /** Clients know the ingress under two paths. */
@@ -27,4 +30,28 @@ function ingressRooms({ config, pool, log }: Omit<Parts, "kafka">): HttpRoom[] {
     concurrency: config.uploadConcurrency,
   });
   return ["/api/ingress/v1", "/r/insights/platform/ingress/v1"].map((prefix) => ({ prefix, plugin }));
+}
+
+/** The results API, with connections of its own: who asks does not keep the service from its work. */
+function resultsOf({ config, log }: Omit<Parts, "kafka">): readonly HttpRoom[] {
+  const { databaseUrl } = config;
+  const pool = createPool({ databaseUrl, size: config.resultsPoolSize, name: "ccx results", log });
+  const canceller = createPool({ databaseUrl, size: 1, name: "ccx results, cancelling", log });
+  const rooms = resultsRooms({
+    ...{ pool, canceller, log, timeoutMs: config.resultsTimeoutMs },
+    trustedPeers: networksOf(config.resultsTrustedPeers),
+    internalOrganizations: new Set(config.resultsInternalOrganizations),
+  });
+  const [first, ...others] = rooms;
+  if (first === undefined) return rooms;
+  const ending: HttpRoom = {
+    ...first,
+    async plugin(server, options) {
+      server.addHook("onClose", async () => {
+        await Promise.all([endPool(pool), endPool(canceller)]);
+      });
+      await first.plugin(server, options);
+    },
+  };
+  return [ending, ...others];
 }

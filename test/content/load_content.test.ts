@@ -48,6 +48,8 @@ test("content is added whole, every column of it", () =>
       status: "inactive",
       publish_date: "2020-05-06T07:08:09Z",
       tags: ["a", "b"],
+      ...{ impact_name: "Outage", resolution_risk: 3, plugin_name: "The disk", node_id: "42" },
+      ...{ product_code: "OCP4", rule_texts: { generic: null, reason: "of the rule" } },
     };
     assert.deepEqual(await loadContent(db, [given], t1), { ...nothing, added: 1 });
     const [stored = {}] = await rows(db, "select * from rule_content");

@@ -20,7 +20,8 @@ const nothing = { stored: 0, replaced: 0, unchanged: 0, rejected: 0, skipped: 0 
 test("a batch is stored, its offset moves, and the issues follow", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = aCluster();
-    const message = aMessage(41, cluster, at, ["disk"], { org_id: 77, account_number: 42 });
+    const facts = { request_id: "7af5", gathered_at: "2026-02-28T23:58:00.000000Z", cluster_version: "4.17.3" };
+    const message = aMessage(41, cluster, at, ["disk"], { org_id: 77, account_number: 42, ...facts });
     assert.deepEqual(await ingest(db, [message], { at }), { ...nothing, stored: 1, next_offset: "42" });
     assert.deepEqual(await rows(db, "select * from new_reports"), [
       {
@@ -31,8 +32,14 @@ test("a batch is stored, its offset moves, and the issues follow", () =>
         updated_at: at,
         kafka_offset: "41",
         received_at: at,
+        ...facts,
+        gathered_at: "2026-02-28T23:58:00Z",
       },
     ]);
+    assert.deepEqual(
+      await rows(db, "select request_id, gathered_at, cluster_version, report from latest_report"),
+      [{ ...facts, gathered_at: "2026-02-28T23:58:00Z", report: null }],
+    );
     assert.deepEqual(await openIssues(db, cluster), ["disk|KEY"]);
     assert.deepEqual(await rows(db, "select * from consumer_offset"), [
       {

@@ -58,8 +58,30 @@ describe("a valid message", () => {
       cluster,
       updatedAt: "2020-04-02T09:00:05.268294Z",
       report: stored,
+      facts: { requestId: undefined, gatheredAt: undefined, clusterVersion: undefined },
       growth: 0,
     });
+  });
+
+  it("says which upload it is of, when that was gathered and which version it shows", () => {
+    const version = { info_id: "version_info|CLUSTER_VERSION_INFO", details: { version: "4.17.3" } };
+    const facts = (fields: object, info: unknown = [{ details: 1 }, version]) =>
+      accepted(JSON.stringify({ ...valid, ...fields, Report: { ...valid.Report, info } })).facts;
+    assert.deepEqual(
+      facts({ RequestId: "7af5", Metadata: { gathering_time: "2026-11-27T08:58:00+01:00" } }),
+      {
+        ...{ requestId: "7af5", gatheredAt: "2026-11-27T07:58:00.000000Z", clusterVersion: "4.17.3" },
+      },
+    );
+    const none = { requestId: undefined, gatheredAt: undefined, clusterVersion: undefined };
+    for (const wrong of [null, 1, "", "yesterday", {}, [], [[1]], { version: 4 }, "x".repeat(256)])
+      assert.deepEqual(
+        facts(
+          { RequestId: wrong === "yesterday" ? undefined : wrong, Metadata: { gathering_time: wrong } },
+          wrong,
+        ),
+        none,
+      );
   });
 
   it("may be compressed with gzip, in one piece or several", () => {

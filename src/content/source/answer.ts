@@ -12,6 +12,7 @@ import {
   impactNamed,
   type Rule,
   type RuleContent,
+  resolutionRiskOf,
   type Texts,
   textNames,
 } from "./rule_content.ts";
@@ -63,9 +64,9 @@ function readRule(name: string, answer: unknown, impacts: Impacts): SourceConten
   problems.try(() => checked(path, name, nameShape));
   const members = problems.try(() => checked(path, answer, ruleShape));
   const plugin = members && problems.try(() => checked(path, answer, moduleShape))?.plugin;
-  const rule = { name, pythonModule: plugin?.python_module ?? "" };
-  if (plugin) problems.try(() => checkModule(rule, path));
   const ruleTexts = members ? textsOf(path, answer, problems) : {};
+  const rule = { name, pythonModule: plugin?.python_module ?? "", plugin, texts: ruleTexts };
+  if (plugin) problems.try(() => checkModule(rule, path));
 
   const errorKeys = Object.entries(members?.error_keys ?? {}).sort(byName);
   if (members && errorKeys.length === 0) problems.add(path, "is a rule without error keys");
@@ -93,7 +94,13 @@ function readErrorKey(
   const { name, path } = errorKey;
   problems.try(() => checked(path, name, nameShape));
   const metadata = problems.try(() => checked(path, answer, errorKeyShape))?.metadata;
-  const impact = metadata && problems.try(() => impactOf(metadata.impact, impacts, path));
+  const impact =
+    metadata &&
+    problems.try(() => ({
+      name: metadata.impact.name,
+      number: impactOf(metadata.impact, impacts, path),
+      resolutionRisk: resolutionRiskOf(metadata.resolution_risk),
+    }));
   const own = isObject(answer) ? textsOf(path, answer, problems) : {};
   return errorKeyContent(rule, errorKey, metadata, impact, { ...ruleTexts, ...own }, problems);
 }

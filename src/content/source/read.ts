@@ -12,6 +12,7 @@ import {
   impactNamed,
   type Rule,
   type RuleContent,
+  resolutionRiskOf,
   type Texts,
   textNames,
 } from "./rule_content.ts";
@@ -30,7 +31,10 @@ export async function readContent(directory: string): Promise<SourceContent> {
   const trees = await listTrees(directory);
   const reader = new TextReader(directory);
   const config = parseYaml("config.yaml", await reader.text("config.yaml"), configShape);
-  const impacts = new Map(Object.entries(config.impact));
+  const impacts = {
+    impact: new Map(Object.entries(config.impact)),
+    resolutionRisk: new Map(Object.entries(config.resolution_risk ?? {})),
+  };
 
   const found = new FoundRules();
   for (const tree of trees) found.look(tree);
@@ -46,6 +50,9 @@ export async function readContent(directory: string): Promise<SourceContent> {
   }
   return withoutRefused({ content, refused });
 }
+
+/** What config.yaml says of the names of impacts and of resolution risks. */
+type Numbers = { impact: Impacts; resolutionRisk: Impacts };
 
 async function listTrees(directory: string): Promise<Folder[]> {
   const entries = await readdir(directory, { withFileTypes: true }).catch((cause) => {
@@ -123,7 +130,7 @@ async function readRule(
   name: string,
   [folder, ...twins]: Folder[],
   reader: TextReader,
-  impacts: Impacts,
+  impacts: Numbers,
 ): Promise<SourceContent> {
   if (!folder) return { content: [], refused: [] };
   const problems = new Problems();
@@ -131,9 +138,9 @@ async function readRule(
   problems.try(() => checked(folder.path, name, nameShape));
   const path = `${folder.path}/plugin.yaml`;
   const plugin = await readYaml(path, pluginShape, reader, problems);
-  const rule = { name, pythonModule: plugin?.python_module ?? "" };
-  if (plugin) problems.try(() => checkModule(rule, path));
   const texts = await readTexts(folder, reader, problems);
+  const rule = { name, pythonModule: plugin?.python_module ?? "", plugin, texts };
+  if (plugin) problems.try(() => checkModule(rule, path));
 
   const errorKeys = folder.folders.filter(({ files }) => files.has("metadata.yaml"));
   if (errorKeys.length === 0)
@@ -155,13 +162,19 @@ async function readErrorKey(
   folder: Folder,
   ruleTexts: Texts,
   reader: TextReader,
-  impacts: Impacts,
+  impacts: Numbers,
   problems: Problems,
 ): Promise<RuleContent | undefined> {
   problems.try(() => checked(folder.path, folder.name, nameShape));
   const path = `${folder.path}/metadata.yaml`;
   const metadata = await readYaml(path, metadataShape, reader, problems);
-  const impact = metadata && problems.try(() => impactNamed(metadata.impact, impacts, path));
+  const impact =
+    metadata &&
+    problems.try(() => ({
+      name: metadata.impact,
+      number: impactNamed(metadata.impact, impacts.impact, path),
+      resolutionRisk: resolutionRiskOf(impacts.resolutionRisk.get(metadata.resolution_risk ?? "")),
+    }));
   const texts = { ...ruleTexts, ...(await readTexts(folder, reader, problems)) };
   return errorKeyContent(rule, folder, metadata, impact, texts, problems);
 }

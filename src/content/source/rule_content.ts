@@ -1,6 +1,6 @@
 import { ContentError } from "./error.ts";
 import type { Problems } from "./problems.ts";
-import { type Metadata, oneToFour } from "./shapes.ts";
+import { type Metadata, oneToFour, type Plugin } from "./shapes.ts";
 
 /**
  * What one error key of one rule says, as SQL's `load_content(jsonb)` takes it (member = column).
@@ -22,6 +22,16 @@ export type RuleContent = {
   status: "active" | "inactive";
   publish_date: string | null;
   tags: string[];
+  /** What only the results API shows: how the source calls the impact, … */
+  impact_name: string;
+  /** … how risky the resolution is, 1 to 4 (0: not known), … */
+  resolution_risk: number;
+  /** … what plugin.yaml says of the rule, … */
+  plugin_name: string;
+  node_id: string;
+  product_code: string;
+  /** … and the rule's own texts; null: the same as the error key's. */
+  rule_texts: Partial<Record<TextName, string | null>>;
 };
 
 export const textNames = ["generic", "summary", "reason", "resolution", "more_info"] as const;
@@ -35,7 +45,12 @@ export type Texts = Partial<Record<TextName, { path: string; text: string | unde
  * A rule's name is its folder's, and the last part of its module: hits name the module, so both have to
  * agree.
  */
-export type Rule = { name: string; pythonModule: string };
+export type Rule = {
+  name: string;
+  pythonModule: string;
+  plugin?: Plugin | undefined;
+  texts?: Texts;
+};
 
 /** Throws ContentError, naming `path`, when module and folder do not agree. */
 export function checkModule({ name, pythonModule }: Rule, path: string): void {
@@ -46,6 +61,12 @@ export function checkModule({ name, pythonModule }: Rule, path: string): void {
 
 /** Behind the names of impacts, as config.yaml or the answer has them: numbers, or anything else. */
 export type Impacts = ReadonlyMap<string, unknown>;
+
+/** The number of a risk of a resolution; 0 where the source has none that makes sense: nothing is decided by it. */
+export function resolutionRiskOf(risk: unknown): number {
+  const number = oneToFour.safeParse(risk);
+  return number.success ? number.data : 0;
+}
 
 /** Throws ContentError unless a number from 1 to 4 stands behind the name of this impact. */
 export function impactNamed(name: string, impacts: Impacts, path: string): number {
@@ -65,7 +86,7 @@ export function errorKeyContent(
   rule: Rule,
   errorKey: { name: string; path: string },
   metadata: Omit<Metadata, "impact" | "resolution_risk"> | undefined,
-  impact: number | undefined,
+  impact: { name: string; number: number; resolutionRisk: number } | undefined,
   texts: Texts,
   problems: Problems,
 ): RuleContent | undefined {
@@ -86,12 +107,23 @@ export function errorKeyContent(
     reason: textOf("reason"),
     resolution: textOf("resolution"),
     more_info: textOf("more_info"),
-    impact,
+    impact: impact.number,
     likelihood: metadata.likelihood,
     status: metadata.status,
     publish_date: metadata.publish_date,
     tags: metadata.tags,
+    impact_name: impact.name,
+    resolution_risk: impact.resolutionRisk,
+    plugin_name: rule.plugin?.name ?? "",
+    node_id: String(rule.plugin?.node_id ?? ""),
+    product_code: rule.plugin?.product_code ?? "",
+    rule_texts: ownTexts(rule.texts ?? {}, textOf),
   };
+}
+
+function ownTexts(texts: Texts, ofKey: (name: TextName) => string): RuleContent["rule_texts"] {
+  const own = textNames.map((name) => [name, texts[name]?.text] as const).filter(([, text]) => text);
+  return Object.fromEntries(own.map(([name, text = ""]) => [name, text === ofKey(name) ? null : text]));
 }
 
 /** Entries in the order of their names, the same on every machine. */

@@ -33,17 +33,21 @@ const publishDate = z.string().transform((value, context) => {
 
 /**
  * `config.yaml`: the numbers behind the names of impacts. A number out of bounds is a problem of the error
- * keys that use it. Nothing here uses the names of resolution risks.
+ * keys that use it. So are those behind the names of resolution risks, which only the results API shows.
  */
-export const configShape = z.object({ impact: z.record(z.string(), z.unknown()) });
+export const configShape = z.object({
+  impact: z.record(z.string(), z.unknown()),
+  resolution_risk: z.record(z.string(), z.unknown()).nullish().catch(null),
+});
 
-/** `plugin.yaml` of a rule. Only `python_module` is used; the others are checked for their type. */
+/** `plugin.yaml` of a rule. Decisions use `python_module`; the results API shows the others. */
 export const pluginShape = z.object({
   name: filled,
   node_id: z.union([text, z.int()]).nullish(),
   product_code: text.nullish(),
   python_module: z.string().regex(/^[\w-]+(\.[\w-]+)*$/, "must be a dotted module name"),
 });
+export type Plugin = z.output<typeof pluginShape>;
 
 /**
  * `metadata.yaml` of an error key. YAML reads `42` as a number and `'3'` as a text: both are what they look

@@ -67,7 +67,14 @@ test("what gob leaves out is empty, and an unknown member does no harm", () => {
     ...{ rule_name: "disk", python_module: "pkg.disk", error_key: "FULL", description: "d" },
     ...{ generic: "g", summary: "", reason: "r", resolution: "", more_info: "" },
     ...{ impact: 4, likelihood: 3, status: "active", publish_date: null, tags: [] },
+    ...{ impact_name: "Outage", resolution_risk: 2, plugin_name: "A rule", node_id: "", product_code: "" },
+    rule_texts: {},
   });
+});
+
+test("a risk of a resolution that is none is 0, since no decision needs it", () => {
+  for (const risk of [0, 5, "2", null, {}])
+    assert.equal(contentOf(withKey({ Metadata: metadata({ ResolutionRisk: risk }) }))[0]?.resolution_risk, 0);
 });
 
 test("rules and error keys are sorted, in whatever order they come", () => {

@@ -17,6 +17,7 @@ const metadata = (changes: Record<string, string> = {}) =>
     likelihood: "3",
     publish_date: "'2025-02-28 23:59:58'",
     status: "active",
+    resolution_risk: "Restart",
     tags: "[openshift, security]",
     ...changes,
   })
@@ -75,6 +76,12 @@ test("a rule is read with the numbers behind its names and its time in UTC", asy
       status: "active",
       publish_date: "2025-02-28T23:59:58Z",
       tags: ["openshift", "security"],
+      impact_name: "Outage",
+      resolution_risk: 2,
+      plugin_name: "A rule",
+      node_id: "1",
+      product_code: "OCP4",
+      rule_texts: { generic: null, reason: null },
     },
   ]);
 });
@@ -91,6 +98,10 @@ test("an error key's own text comes before its rule's", async (t) => {
   assert.equal(entry?.summary, "own summary");
   assert.equal(entry?.resolution, "rule resolution");
   assert.equal(entry?.more_info, "rule more");
+  assert.deepEqual(entry?.rule_texts, {
+    ...{ generic: null, summary: "rule summary", reason: "reason of the rule\n" },
+    ...{ resolution: null, more_info: null },
+  });
 });
 
 test("rules come from both trees at any depth, sorted by rule and error key", async (t) => {

@@ -1,0 +1,60 @@
+-- What the newest reports say, for programs and people outside: the answers of the results API, in JSON. Each
+-- request is one call of one function results_…, whose text goes out as it is; null means that there is no
+-- such thing. Every one of them takes the organization of whoever asks, and looks at nothing else: a
+-- cluster of
+-- somebody else is as unknown as one that never reported.
+-- org_clusters() and org_issues() are what most answers begin with: the clusters of an organization, and
+-- its open
+-- issues with their content and whether their rule is switched off. cluster_hits() adds the details of one
+-- cluster's hits from
+-- newest_report(), which is in new_reports, or in latest_report once its day is dropped. What customers
+-- switch
+-- off (results_toggle(), results_ack_rule()) is written to the tables of the room silence: decisions read it.
+-- results_token() knows who has a bearer token; add_api_token() and revoke_api_token() are for operators.
+
+--!include results/tables.sql
+--!include results/seconds_text.sql
+--!include results/exact_text.sql
+--!include results/rule_module.sql
+--!include results/is_internal.sql
+--!include results/rule_id_of.sql
+--!include results/newest_report.sql
+--!include results/org_issues.sql
+--!include results/org_clusters.sql
+--!include results/cluster_hits.sql
+--!include results/hit_in_json.sql
+--!include results/cluster_is_known.sql
+--!include results/rule_has_content.sql
+--!include results/ack_spelling.sql
+--!include results/ack_in_json.sql
+--!include results/rule_text_of.sql
+--!include results/results_report.sql
+--!include results/results_hit.sql
+--!include results/results_report_info.sql
+--!include results/results_reports.sql
+--!include results/results_cluster.sql
+--!include results/results_clusters.sql
+--!include results/results_requests.sql
+--!include results/results_request_status.sql
+--!include results/results_request_report.sql
+--!include results/results_rules.sql
+--!include results/results_rule.sql
+--!include results/results_rule_clusters.sql
+--!include results/results_acks.sql
+--!include results/results_ack.sql
+--!include results/results_ack_rule.sql
+--!include results/results_change_ack.sql
+--!include results/results_end_ack.sql
+--!include results/results_rate.sql
+--!include results/results_toggle.sql
+--!include results/results_vote.sql
+--!include results/results_disable_feedback.sql
+--!include results/results_content.sql
+--!include results/results_rule_ids.sql
+--!include results/results_groups.sql
+--!include results/results_overview.sql
+--!include results/results_org_clusters.sql
+--!include results/results_token.sql
+--!include results/add_api_token.sql
+--!include results/revoke_api_token.sql
+--!include results/may_become_results.sql

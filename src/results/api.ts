@@ -1,0 +1,225 @@
+import { randomUUID } from "node:crypto";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Pool } from "pg";
+import { asOrganization } from "../db/as_organization.ts";
+import { codeOf, troubleOf } from "../db/errors.ts";
+import type { Db } from "../db/rows.ts";
+import { messageOf } from "../errors.ts";
+import type { HttpRoom } from "../http/server.ts";
+import type { Logger } from "../log.ts";
+import { sendBody } from "./answer.ts";
+import { type Asker, askerOf, type Networks } from "./identity.ts";
+import { readBody, readParams, readQuery } from "./input.ts";
+import { countAnswer } from "./metrics.ts";
+import { type Operation, Refused, type Reply } from "./operation.ts";
+import type { Body } from "./sql.ts";
+
+/** What the API needs, whatever it serves. */
+export type ResultsOptions = {
+  pool: Pool;
+  /** Connections to cancel statements with. */
+  canceller: Pool;
+  log: Logger;
+  trustedPeers: Networks;
+  /** Organizations that see the vendor's own rules. */
+  internalOrganizations: ReadonlySet<string>;
+  timeoutMs: number;
+};
+
+/** A set of operations below a prefix. */
+export type Api = {
+  prefix: string;
+  operations: readonly Operation[];
+  /** Served to everybody, as they are: path → type and body. */
+  documents: Readonly<Record<string, { type: string; body: string }>>;
+  /** What nobody without an identity gets: 403, or 401 as the aggregator says it. */
+  unknownCaller: 401 | 403;
+};
+
+/** A list of 10,000 clusters is 400 KB. */
+const largestBody = 512 * 1024;
+const retryAfterSeconds = 5;
+const longestRequestId = 128;
+
+const idHeaders = ["x-rh-insights-request-id", "x-request-id"];
+
+/** The id of a request: its own where it has one that can be printed, else a new one. */
+function idOf(request: FastifyRequest): string {
+  const given = idHeaders.map((name) => request.headers[name]).find((id) => typeof id === "string");
+  return typeof given === "string" && given.length <= longestRequestId && /^[\w.:-]+$/.test(given)
+    ? given
+    : randomUUID().replaceAll("-", "");
+}
+
+/** Serves an API as a room of the HTTP server. */
+export function serveApi(options: ResultsOptions, api: Api): HttpRoom {
+  return {
+    prefix: api.prefix,
+    async plugin(server) {
+      server.removeAllContentTypeParsers();
+      // whatever a client calls it: the body is JSON, or it is wrong
+      server.addContentTypeParser(
+        "*",
+        { parseAs: "buffer", bodyLimit: largestBody },
+        (_request, body, done) => done(null, body),
+      );
+      const began = new WeakMap<FastifyRequest, number>();
+      const ids = new WeakMap<FastifyRequest, string>();
+      server.addHook("onRequest", async (request, reply) => {
+        began.set(request, performance.now());
+        const id = idOf(request);
+        ids.set(request, id);
+        reply.header("x-request-id", id);
+      });
+      server.addHook("onResponse", async (request, reply) => {
+        const operation = request.routeOptions.config.url === undefined ? "unknown" : nameOf(request);
+        countAnswer(operation, reply.statusCode, began.get(request) ?? performance.now());
+        options.log.debug({ request_id: ids.get(request), operation, status: reply.statusCode }, "answered");
+      });
+      server.setErrorHandler((error, request, reply) =>
+        sendError(request, reply, error, { ...options, api, requestId: ids.get(request) }),
+      );
+      server.setNotFoundHandler((request, reply) => unknownPath(request, reply, api));
+      for (const operation of api.operations) addRoute(server, operation, options, api);
+      for (const [path, { type, body }] of Object.entries(api.documents))
+        server.get(path, { config: { operation: "document" } }, (request, reply) =>
+          sendBody(request, reply, { status: 200, body }).then((sent) => sent.type(type)),
+        );
+    },
+  };
+}
+
+const nameOf = (request: FastifyRequest): string =>
+  String((request.routeOptions.config as { operation?: string }).operation ?? "unknown");
+
+function addRoute(server: FastifyInstance, operation: Operation, options: ResultsOptions, api: Api): void {
+  server.route({
+    method: operation.method,
+    url: operation.path.replaceAll(/\{(\w+)\}/g, ":$1"),
+    bodyLimit: largestBody,
+    config: { operation: operation.id },
+    handler: async (request, reply) => {
+      if (operation.method === "GET" && hasBody(request))
+        throw new Refused(400, "this request takes no body");
+      const { answer, params } = await answerTo(request, operation, options);
+      if ("status" in answer) return sendBody(request, reply, answer);
+      if (answer.body !== null) return sendBody(request, reply, { status: 200, body: answer.body });
+      const missing = operation.missing({ params } as never);
+      return sendBody(request, reply, { status: 404, body: missing });
+    },
+  });
+  void api;
+}
+
+const hasBody = ({ headers }: FastifyRequest): boolean =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+
+async function answerTo(
+  request: FastifyRequest,
+  operation: Operation,
+  options: ResultsOptions,
+): Promise<{ answer: Reply | Body; params: Record<string, unknown> }> {
+  const asker = operation.isOpen
+    ? nobody
+    : await askerOf(peerOf(request), options.trustedPeers, options.pool);
+  const params = readParams(operation, request.params as Record<string, string>);
+  const query = readQuery(operation, request.query);
+  const body = readBody(operation, request.body as Buffer | undefined);
+  const asked = {
+    who: { ...asker, seesInternal: options.internalOrganizations.has(asker.orgId) },
+    ...{ params, query, body, userAgent: request.headers["user-agent"] ?? "" },
+  };
+  const answer = (db: Db) => operation.answer({ ...asked, db } as never);
+  if (operation.isOpen) return { answer: await answer(options.pool), params };
+  const gone = new AbortController();
+  const leave = () => gone.abort(new Refused(499, "the client is gone"));
+  request.raw.socket.once("close", leave);
+  try {
+    return {
+      params,
+      answer: await asOrganization(
+        options.pool,
+        { organization: asker.orgId, signal: gone.signal, ...options },
+        async (db) => answer(db),
+      ),
+    };
+  } finally {
+    request.raw.socket.removeListener("close", leave);
+  }
+}
+
+const nobody: Asker = { orgId: "0", userId: "0" };
+
+const peerOf = (request: FastifyRequest) => ({
+  headers: request.headers,
+  peer: request.raw.socket.remoteAddress,
+});
+
+/** What an error is for the one who asked: never a stack trace, never what the database said. */
+function sendError(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  error: unknown,
+  { log, api, requestId }: { log: Logger; api: Api; requestId: string | undefined },
+): Promise<FastifyReply> {
+  const [status, text] = meaningOf(error, api.unknownCaller);
+  if (status >= 500)
+    log.warn({ request_id: requestId, error: messageOf(error), code: codeOf(error) }, "a request failed");
+  if (status === 503) reply.header("retry-after", String(retryAfterSeconds));
+  return sendBody(request, reply, { status, body: { status: text } });
+}
+
+function meaningOf(error: unknown, unknownCaller: 401 | 403): [status: number, text: string] {
+  if (error instanceof Refused) {
+    const isCaller = error.status === 403 && isAboutIdentity.test(error.message);
+    return [isCaller ? unknownCaller : error.status, error.message];
+  }
+  const { statusCode } = error as { statusCode?: number };
+  if (statusCode === 413) return [413, "the body is too large"];
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
+    return [statusCode, messageOf(error)];
+  switch (troubleOf(error)) {
+    case "away":
+    case "in_the_way":
+    case "setup":
+      return [503, "The database is unreachable"];
+    case "of_the_work":
+      return [503, "The answer takes too long"];
+    default:
+      return [500, "Internal Server Error"];
+  }
+}
+
+const isAboutIdentity = /token|identity/;
+
+const pathsOf = new WeakMap<Api, { methods: Set<string>; path: RegExp }[]>();
+
+/** What a path that is no operation means: another method, a slash too many, or nothing. */
+function unknownPath(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  api: Api,
+): Promise<FastifyReply> | FastifyReply {
+  let known = pathsOf.get(api);
+  if (!known) {
+    const byPath = Map.groupBy(api.operations, ({ path }) => path.replaceAll(/\{\w+\}/g, "[^/]+"));
+    known = [...byPath].map(([path, operations]) => ({
+      path: new RegExp(`^${path.replace(/\/$/, "/?")}$`),
+      methods: new Set(operations.map(({ method }) => method)),
+    }));
+    pathsOf.set(api, known);
+  }
+  const [whole = "", query] = request.raw.url?.split("?") ?? [];
+  const path = whole.slice(api.prefix.length);
+  const methods = known.filter((one) => one.path.test(path)).flatMap((one) => [...one.methods]);
+  if (methods.length > 0) {
+    reply.header("allow", [...new Set(["OPTIONS", ...methods])].join(", "));
+    return request.method === "OPTIONS"
+      ? sendBody(request, reply, { status: 200, body: { status: "ok" } })
+      : reply.code(405).send();
+  }
+  const bare = path.replace(/\/+$/, "");
+  if (bare !== path && known.some((one) => one.path.test(bare)))
+    return reply.redirect(`${api.prefix}${bare}${query === undefined ? "" : `?${query}`}`, 301);
+  return reply.code(404).type("text/plain; charset=utf-8").send("404 page not found\n");
+}

@@ -1,0 +1,306 @@
+import { z } from "zod";
+import { type Db, type Prepared, rowOf, rowsOf } from "../db/rows.ts";
+
+/** An answer as it goes out, JSON. Null: there is no such thing. */
+const answer = z.object({ body: z.string().nullable() });
+export type Body = z.infer<typeof answer>;
+
+/** Each connection prepares a statement once, under the name of its function. */
+const prepared = (text: string): Prepared => ({ name: /\w+(?=\()/.exec(text)?.[0] ?? text, text });
+
+/** The newest report of a cluster; version 1 or 2 of the public API. `osd`: who sees only rules for managed clusters. */
+export const report = (
+  db: Db,
+  orgId: string,
+  userId: string,
+  cluster: string,
+  version: 1 | 2,
+  withDisabled: boolean,
+  osd: "managed" | "always" | "never",
+  withInternal: boolean,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_report($1, $2, $3, $4, $5, $6, $7) as body"), [
+    orgId,
+    userId,
+    cluster,
+    version,
+    withDisabled,
+    osd,
+    withInternal,
+  ]);
+
+/** One hit of it. */
+export const hit = (
+  db: Db,
+  orgId: string,
+  userId: string,
+  cluster: string,
+  module: string,
+  key: string,
+  osd: boolean,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_hit($1, $2, $3, $4, $5, $6) as body"), [
+    orgId,
+    userId,
+    cluster,
+    module,
+    key,
+    osd,
+  ]);
+
+/** How many hits it has, and its times. */
+export const reportInfo = (db: Db, orgId: string, cluster: string, withInternal: boolean): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_report_info($1, $2, $3) as body"), [
+    orgId,
+    cluster,
+    withInternal,
+  ]);
+
+/** The newest reports of several clusters, as they are stored. */
+export const reports = (db: Db, orgId: string, clusters: readonly string[]): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_reports($1, $2) as body"), [orgId, clusters]);
+
+/** Name and state of a cluster. */
+export const cluster = (db: Db, orgId: string, cluster: string): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_cluster($1, $2) as body"), [orgId, cluster]);
+
+/** All clusters with their hits by total risk; those after one, so many at most. */
+export const clusters = (
+  db: Db,
+  orgId: string,
+  withInternal: boolean,
+  after: string | null,
+  most: number | null,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_clusters($1, $2, $3, $4) as body"), [
+    orgId,
+    withInternal,
+    after,
+    most,
+  ]);
+
+/** The uploads of a cluster of the last day, or what is known of these. */
+export const requests = (
+  db: Db,
+  orgId: string,
+  cluster: string,
+  requestIds: readonly string[] | null,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_requests($1, $2, $3) as body"), [
+    orgId,
+    cluster,
+    requestIds,
+  ]);
+
+/** What became of an upload. */
+export const requestStatus = (db: Db, orgId: string, cluster: string, requestId: string): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_request_status($1, $2, $3) as body"), [
+    orgId,
+    cluster,
+    requestId,
+  ]);
+
+/** What an upload hit. */
+export const requestReport = (
+  db: Db,
+  orgId: string,
+  cluster: string,
+  requestId: string,
+  withInternal: boolean,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_request_report($1, $2, $3, $4) as body"), [
+    orgId,
+    cluster,
+    requestId,
+    withInternal,
+  ]);
+
+/** All rules, those that hit clusters, or those that hit none. */
+export const rules = (
+  db: Db,
+  orgId: string,
+  impacting: boolean | null,
+  withInternal: boolean,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_rules($1, $2, $3) as body"), [
+    orgId,
+    impacting,
+    withInternal,
+  ]);
+
+/** What a rule says, and what the organization says of it. */
+export const rule = (
+  db: Db,
+  orgId: string,
+  module: string,
+  key: string,
+  contentOnly: boolean,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_rule($1, $2, $3, $4) as body"), [
+    orgId,
+    module,
+    key,
+    contentOnly,
+  ]);
+
+/** The clusters that a rule hits, and those for which it is switched off. */
+export const ruleClusters = (db: Db, orgId: string, module: string, key: string): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_rule_clusters($1, $2, $3) as body"), [orgId, module, key]);
+
+/** The acknowledgements of an organization. */
+export const acks = (db: Db, orgId: string): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_acks($1) as body"), [orgId]);
+
+/** One of them. */
+export const ack = (db: Db, orgId: string, module: string, key: string): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_ack($1, $2, $3) as body"), [orgId, module, key]);
+
+/** Gives one another justification. */
+export const changeAck = (
+  db: Db,
+  orgId: string,
+  module: string,
+  key: string,
+  justification: string,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_change_ack($1, $2, $3, $4) as body"), [
+    orgId,
+    module,
+    key,
+    justification,
+  ]);
+
+/** Takes one back. */
+export const endAck = (db: Db, orgId: string, module: string, key: string): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_end_ack($1, $2, $3) as body"), [orgId, module, key]);
+
+/** Notes how an organization rates a rule. */
+export const rate = (db: Db, orgId: string, module: string, key: string, rating: number): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_rate($1, $2, $3, $4) as body"), [
+    orgId,
+    module,
+    key,
+    rating,
+  ]);
+
+/** Switches a rule off for a cluster, or on again. `anyRule`: also one without content. */
+export const toggle = (
+  db: Db,
+  orgId: string,
+  cluster: string,
+  module: string,
+  key: string,
+  isDisabled: boolean,
+  anyRule = false,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_toggle($1, $2, $3, $4, $5, $6) as body"), [
+    orgId,
+    cluster,
+    module,
+    key,
+    isDisabled,
+    anyRule,
+  ]);
+
+/** Notes what a user thinks of an issue. */
+export const vote = (
+  db: Db,
+  orgId: string,
+  userId: string,
+  cluster: string,
+  module: string,
+  key: string,
+  vote: number,
+  message = "",
+  anyRule = false,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_vote($1, $2, $3, $4, $5, $6, $7, $8) as body"), [
+    orgId,
+    userId,
+    cluster,
+    module,
+    key,
+    vote,
+    message,
+    anyRule,
+  ]);
+
+/** Notes why a user switched a rule off. */
+export const disableFeedback = (
+  db: Db,
+  orgId: string,
+  userId: string,
+  cluster: string,
+  module: string,
+  key: string,
+  message: string,
+  anyRule = false,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_disable_feedback($1, $2, $3, $4, $5, $6, $7) as body"), [
+    orgId,
+    userId,
+    cluster,
+    module,
+    key,
+    message,
+    anyRule,
+  ]);
+
+/** Everything that rules say, or one module says. */
+export const content = (
+  db: Db,
+  version: 1 | 2,
+  withInternal: boolean,
+  module: string | null,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_content($1, $2, $3) as body"), [
+    version,
+    withInternal,
+    module,
+  ]);
+
+/** The modules of all rules. */
+export const ruleIds = (db: Db, withInternal: boolean): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_rule_ids($1) as body"), [withInternal]);
+
+/** The groups of rules. */
+export const groups = (db: Db): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_groups() as body"), []);
+
+/** How many clusters are hit, and how often by what. */
+export const overview = (
+  db: Db,
+  orgId: string,
+  clusters: readonly string[] | null,
+  withInternal: boolean,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_overview($1, $2, $3) as body"), [
+    orgId,
+    clusters,
+    withInternal,
+  ]);
+
+/** The clusters that have reported. */
+export const orgClusters = (db: Db, orgId: string): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_org_clusters($1) as body"), [orgId]);
+
+const acknowledged = z.object({ created: z.boolean(), body: z.string() });
+
+/** Acknowledges a rule for an organization, or changes the justification; says which. */
+export const ackRule = (
+  db: Db,
+  orgId: string,
+  userId: string,
+  module: string,
+  key: string,
+  justification: string,
+): Promise<z.infer<typeof acknowledged>> =>
+  rowOf(db, acknowledged, prepared("select created, body from ccx.results_ack_rule($1, $2, $3, $4, $5)"), [
+    ...[orgId, userId, module, key, justification],
+  ]);
+
+const bearer = z.object({ org_id: z.string(), user_id: z.string() });
+
+/** For whom a bearer token with this SHA-256 speaks; nobody: no row. */
+export const token = (db: Db, hash: Buffer): Promise<z.infer<typeof bearer>[]> =>
+  rowsOf(db, bearer, prepared("select org_id, user_id from ccx.results_token($1)"), [hash]);

@@ -1,6 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { Command } from "commander";
 import { addAckCommands } from "./cli/ack.ts";
+import { addAdoptCommands } from "./cli/adopt.ts";
 import { addCircuitCommands } from "./cli/circuit.ts";
 import { addContentCommands } from "./cli/content.ts";
 import { createContext, withoutWaiting } from "./cli/context.ts";
@@ -132,6 +133,7 @@ export async function main(argv: string[]): Promise<void> {
   addRejectedCommands(program, context);
   addRetentionCommands(program, context);
   addDoctorCommand(program, context);
+  addAdoptCommands(program, context);
 
   program
     .command("tail")

@@ -18,7 +18,7 @@ const floors = [
   ["retain"],
   ["decide", "ingest", "ops"],
   ["explain"],
-  ["metrics"],
+  ["adopt", "metrics"],
 ];
 const floorOf = (room: string) => floors.findIndex((rooms) => rooms.includes(room));
 

@@ -18,5 +18,6 @@
 --!include ops/index.sql
 --!include explain/index.sql
 --!include results/index.sql
+--!include adopt/index.sql
 --!include metrics/index.sql
 --!include triggers.sql

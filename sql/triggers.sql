@@ -35,6 +35,10 @@ create or replace trigger _100_issues_of_replaced after update on new_reports
   referencing new table as arrived
   for each statement execute function tg_new_reports__issues();
 
+create or replace trigger _100_elsewhere after insert on reported
+  for each row when (new.state = 1 and current_setting('ccx.recording', true) is distinct from 'on')
+  execute function tg_reported__elsewhere();
+
 create or replace trigger _200_filter_results after insert on policy
   referencing new table as added
   for each statement execute function tg_policy__filter_results();

@@ -1,6 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { Command } from "commander";
 import { addAckCommands } from "./cli/ack.ts";
+import { addAdoptCommands } from "./cli/adopt.ts";
 import { addAnalyzeCommands } from "./cli/analyze.ts";
 import { addCircuitCommands } from "./cli/circuit.ts";
 import { addContentCommands } from "./cli/content.ts";
@@ -136,6 +137,7 @@ export async function main(argv: string[]): Promise<void> {
   addRetentionCommands(program, context);
   addDoctorCommand(program, context);
   addTraceCommand(program, context);
+  addAdoptCommands(program, context);
 
   program
     .command("tail")

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:721572d6a4b46ea44d0c6c868e8f15d1086f5222
+--! Hash: sha1:2442bb3e65c79262e33f1588c8d027cb75d2e939
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -1084,6 +1084,29 @@ create table archive_document (
 
 
 -- Adopted databases: what the services before us had -----------------------------------------------------------
+
+create table migration_info (
+  version integer not null
+);
+insert into migration_info (version) values (8);
+
+create table side_by_side (
+  only_row boolean primary key default true check (only_row),
+  mode text not null default 'together' check (mode in ('together', 'shadow', 'adopting', 'leaving')),
+  since timestamptz not null default now(),
+  changed_by text not null default session_user
+);
+insert into side_by_side default values;
+
+create table reported_elsewhere (
+  org_id bigint not null,
+  cluster text collate "C" not null,
+  notified_at timestamptz not null,
+  target_id integer not null,
+  primary key (org_id, cluster, notified_at, target_id)
+);
+create index reported_elsewhere_cluster_idx on reported_elsewhere (lower(cluster));
+create index reported_elsewhere_notified_idx on reported_elsewhere (notified_at);
 
 -- Roles: who sees which organizations --------------------------------------------------------------------------
 

@@ -26,6 +26,11 @@ declare
   target text;
   is_live constant boolean := at is null;
 begin
+  -- cooldowns are on their way from tables of another service, or back
+  if exists (select from side_by_side s where s.mode in ('adopting', 'leaving')) then
+    return query select 0, 0, 0, 0, '[]'::jsonb;
+    return;
+  end if;
   -- first, since the sweep takes the lock of it before rows of decision_due, too
   perform ensure_partition('reported', (coalesce(at, clock_timestamp()) at time zone 'UTC')::date);
   if only_clusters is null then
@@ -48,6 +53,11 @@ begin
 
   select b.orgs, b.names, b.by_report into orgs, names, by_report
   from brake(at, orgs, names, by_report) b;
+
+  -- what another service notified, and what could not be imported when it did
+  if exists (select from reported_elsewhere e where lower(e.cluster) = any (names)) and not is_shadow() then
+    perform import_reported(at, names);
+  end if;
 
   -- `execute` plans anew each time, with the clusters at hand: a plan kept for any clusters, or none, reads
   -- all issues. (plan_cache_mode on the function does that too, but also plans every foreign key check anew:
@@ -79,7 +89,7 @@ begin
       from (
         select a.org_id, a.cluster, a.target_id, bool_or(a.qualifies) as qualifies
         from answer a
-        where a.by_report
+        where a.by_report and not (select is_shadow())
         group by a.org_id, a.cluster, a.target_id
         having not bool_or(a.is_notified) and not bool_and(a.is_off)
       ) a

@@ -5,7 +5,8 @@
 -- (expand_decision_request()), takes the clusters that wait longest, and writes ledger and outbox
 -- (queue_notifications()), reported and the wake-up of the deliveries in one transaction. brake() keeps it
 -- from notifying more clusters within an hour than storm_limits() allows; release_storm() and drop_storm()
--- are for people, and import_reported() for whoever takes over from another service. Issues that went away
+-- are for people. What another service sends counts as notified (import_reported(), called by
+-- tg_reported__elsewhere() and by the next decision). Issues that went away
 -- are notified as resolved where the policy says so (resolution_is_due()). A worker takes what is due from
 -- the outbox with claim_notifications(); what had to wait is decided again then (decide_again()).
 
@@ -16,6 +17,7 @@
 --!include decide/decision.sql
 --!include decide/resolution_is_due.sql
 --!include decide/import_reported.sql
+--!include decide/tg_reported__elsewhere.sql
 --!include decide/storm_scopes.sql
 --!include decide/held_by_storm.sql
 --!include decide/decide.sql

@@ -8,6 +8,14 @@ comment on column notified_count.rule_name is 'the rule; null: all rules togethe
 comment on column notified_count.clusters is 'how many clusters; rules that a person released do not count';
 comment on column notified_count.counted_at is 'the time of the decision';
 
+comment on table reported_elsewhere is
+  'rows of reported that another program sent and whose issues are not all in the ledger yet: their content '
+  'is not known, or ours runs in shadow mode; written by adopt, decide, ops';
+comment on column reported_elsewhere.org_id is 'as in reported';
+comment on column reported_elsewhere.cluster is 'as in reported';
+comment on column reported_elsewhere.notified_at is 'as in reported';
+comment on column reported_elsewhere.target_id is 'as reported.event_type_id';
+
 comment on table storm is
   'times at which more clusters than the limit would have been notified within an hour: what went beyond '
   'it is held, until a person releases or drops it';

@@ -6,7 +6,7 @@
 -- marks messages sent, lets them wait (retry_delay()) or gives them up; split_too_large() makes two of one that
 -- is too large; record_unrendered() keeps what had no texts; void_ledger() takes out of the ledger what was not notified; settle_circuit() moves the circuit of
 -- the target, so that while a receiver is down nothing is handed out but a probe; record_reported() writes
--- reported; wake_delivery() queues the next try. What cannot be settled or claimed by itself is given up by
+-- reported (not where ours is_shadow()); wake_delivery() queues the next try. What cannot be settled or claimed by itself is given up by
 -- put_outcome_aside() and put_due_aside(), and all others go on. expire_notifications() gives up what the receiver would no
 -- longer recognize, wake_due_deliveries() finds what waits with no wake-up. People see message_issues(), dead_letter,
 -- delivery_gap and delivery_circuit, ask redrivable(), replayable() and preview_replay() what they could do,
@@ -25,6 +25,7 @@
 --!include deliver/details_when_gone.sql
 --!include deliver/message_body.sql
 --!include deliver/message_issues.sql
+--!include deliver/is_shadow.sql
 --!include deliver/record_reported.sql
 --!include deliver/close_circuit.sql
 --!include deliver/settle_circuit.sql

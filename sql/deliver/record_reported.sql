@@ -7,6 +7,8 @@
 create or replace function ccx.record_reported(notification_ids bigint[]) returns void
 language sql volatile
 set search_path = public, ccx, pg_temp
+-- these rows are ours (tg_reported__elsewhere)
+set ccx.recording = on
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
@@ -29,7 +31,7 @@ as $$
   join notification n using (org_id, cluster, decided_at, target_id)
   left join new_reports r
     on r.org_id = n.org_id and r.cluster = n.cluster and r.updated_at = n.updated_at
-  where n.state <> 'pending' and n.replay_of is null
+  where n.state <> 'pending' and n.replay_of is null and not is_shadow()
   group by n.org_id, n.cluster, n.updated_at, n.decided_at, n.target_id
   order by n.org_id, n.cluster, n.decided_at, n.target_id
   on conflict (org_id, cluster, notified_at, event_type_id) do update

@@ -52,7 +52,7 @@ comment on column notification.may_be_out is
   'an earlier try may have reached the receiver, so that id and bytes stay as they were';
 
 comment on table reported is
-  'notifications reported to user or skipped due to some conditions; written by decide, deliver: a decision '
+  'notifications reported to user or skipped due to some conditions; written by adopt, decide, deliver: a decision '
   'that notifies nobody is over at once, any other when its delivery ends';
 comment on column reported.org_id is 'organization that owns the cluster';
 comment on column reported.account_number is 'account number, 0 when unknown';
@@ -65,6 +65,14 @@ comment on column reported.updated_at is 'time of the report';
 comment on column reported.notified_at is 'when it was decided';
 comment on column reported.error_log is 'what went wrong, empty when nothing did';
 comment on column reported.event_type_id is 'the target';
+
+comment on table side_by_side is 'how ours lives with the service before it on this database, one row';
+comment on column side_by_side.only_row is 'always true';
+comment on column side_by_side.mode is
+  'together: what either one notifies starts the cooldowns of both; shadow: ours decides and sends elsewhere, '
+  'and neither knows of the other; adopting, leaving: nothing is decided';
+comment on column side_by_side.since is 'since when; what was decided before counts as it did';
+comment on column side_by_side.changed_by is 'database user who chose it';
 
 comment on table reported_default is
   'decisions of days that have no partition';

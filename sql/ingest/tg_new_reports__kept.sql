@@ -14,7 +14,9 @@ begin
   if exists (
     select from gone g
     join latest_report l on l.org_id = g.org_id and l.cluster = g.cluster and l.updated_at = g.updated_at
-    where exists (select from new_reports n where n.org_id = g.org_id and n.cluster = g.cluster)) then
+    where exists (
+      select from new_reports n
+      where n.org_id = g.org_id and n.cluster = g.cluster and n.updated_at < g.updated_at)) then
     raise exception 'the newest report of a cluster cannot be deleted while older ones stay'
       using errcode = 'NTI04';
   end if;

@@ -14,6 +14,7 @@ begin
     select j.id from graphile_worker.jobs j where j.attempts >= j.max_attempts and j.locked_at is null));
   cooldowns_ended := requeue_ended_holds(sweep.at);
   perform requeue_stuck(sweep.at);
+  delete from reported_elsewhere e where e.notified_at < sweep.at - longest_cooldown(sweep.at);
   perform count_fleet(sweep.at);
 
   woken := '{}';

@@ -3,6 +3,7 @@ import { runMigrations, Logger as WorkerLogger } from "graphile-worker";
 import type { Pool, PoolClient } from "pg";
 import type { Logger } from "pino";
 import { ConfigurationError } from "../errors.ts";
+import { stagingSchema } from "./adoption.ts";
 import { loadedObjects } from "./code_catalog.ts";
 import { type CodeObject, readCode } from "./code_files.ts";
 import { codeOf } from "./errors.ts";
@@ -77,11 +78,23 @@ async function isUpToDate(pool: Pool, code: readonly CodeObject[]): Promise<bool
   }
 }
 
-async function migrateTables(databaseUrl: string, log: Logger): Promise<void> {
+/**
+ * Makes our tables in another schema than `public`, beside those of the services before us, and
+ * graphile-worker's. `src/db/adoption.ts` moves them to their place.
+ */
+export async function buildBeside(pool: Pool, databaseUrl: string, log: Logger): Promise<void> {
+  await runMigrations({
+    pgPool: pool,
+    logger: new WorkerLogger(() => (_level, message) => log.debug(message)),
+  });
+  await migrateTables(databaseUrl, log, stagingSchema);
+}
+
+async function migrateTables(databaseUrl: string, log: Logger, schema = "public"): Promise<void> {
   await migrateGraphile({
     connectionString: databaseUrl,
     migrationsFolder,
-    pgSettings: { search_path: "public" },
+    pgSettings: { search_path: schema },
     logger: new GraphileLogger(
       () => (_level, message) => log.info(message.replace(/^graphile-migrate: /, "")),
     ),

@@ -18,6 +18,15 @@ export async function committedMigrations(): Promise<string[]> {
   return texts.map((text) => /^--! Hash: (\S+)$/m.exec(text)?.[1] ?? "");
 }
 
+/** The tables that this release's migrations make in the schema public. */
+export async function tableNames(): Promise<string[]> {
+  const folder = path.join(migrationsFolder, "committed");
+  const files = (await readdir(folder)).filter((file) => file.endsWith(".sql"));
+  const texts = await Promise.all(files.map((file) => readFile(path.join(folder, file), "utf8")));
+  const creates = /^create (?:unlogged )?table (?:if not exists )?(?:public\.)?(\w+)(?= \(| partition of)/gm;
+  return texts.flatMap((text) => [...text.matchAll(creates)].map(([, name]) => name as string));
+}
+
 /** The hashes of the migrations that the database has had. */
 export async function databaseMigrations(pool: Pick<Pool, "query">): Promise<string[]> {
   const { rows } = await pool.query<{ hash: string }>("select hash from graphile_migrate.migrations");

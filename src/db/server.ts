@@ -63,21 +63,27 @@ function refuseLostSettings(is: { time_zone: string; search_path: string }): voi
 }
 
 /**
- * A database with tables of ours that no migration of ours made belongs to another program.
- * @throws ConfigurationError that names one of them
+ * A database with tables of ours that no migration of ours made belongs to another program, and one whose
+ * adoption was interrupted is neither theirs nor ours.
+ * @throws ConfigurationError that names one of them, and what to do
  */
 export async function refuseForeignTables(pool: Pool): Promise<void> {
-  const { rows } = await pool.query<{ name: string }>(
-    `select c.relname as name
-     from pg_class c
-     where c.relnamespace = to_regnamespace('public') and c.relkind in ('r', 'p')
-       and c.relname in ('new_reports', 'reported', 'states', 'notification_types', 'event_targets', 'read_errors')
-       and to_regclass('graphile_migrate.migrations') is null
-     order by 1
-     limit 1`,
+  const { rows } = await pool.query<{ name: string | null; between: boolean }>(
+    `select to_regnamespace('ccx_staging') is not null or to_regnamespace('ccx_leaving') is not null as between,
+       (select c.relname
+        from pg_class c
+        where c.relnamespace = to_regnamespace('public') and c.relkind in ('r', 'p')
+          and c.relname in ('new_reports', 'reported', 'states', 'notification_types', 'event_targets', 'read_errors')
+          and to_regclass('graphile_migrate.migrations') is null
+        order by 1
+        limit 1) as name`,
   );
-  if (rows[0])
+  if (rows[0]?.between)
     throw new ConfigurationError(
-      `The database of DATABASE_URL has a table ${rows[0].name} that ccx-notifications did not make: use an empty database.`,
+      "An adoption of this database was interrupted: run `ccx adopt` again, or `ccx adopt --undo`.",
+    );
+  if (typeof rows[0]?.name === "string")
+    throw new ConfigurationError(
+      `The database of DATABASE_URL has a table ${rows[0].name} that ccx-notifications did not make: use an empty database, or take the one of the notification writer over with \`ccx adopt\`.`,
     );
 }

@@ -18,7 +18,7 @@ const floors = [
   ["retain", "upload"],
   ["analyze", "decide", "ingest", "ops"],
   ["explain", "results"],
-  ["metrics"],
+  ["adopt", "metrics"],
 ];
 const floorOf = (room: string) => floors.findIndex((rooms) => rooms.includes(room));
 

@@ -95,9 +95,11 @@ test("only triggers of what other programs write, and wake-ups, run with the rig
     "tg_acknowledgement__emptied",
     "tg_cluster_rule_toggle__acknowledgement",
     "tg_decision_request__wake",
+    "tg_mirror_to_incumbent",
     "tg_new_reports__issues",
     "tg_new_reports__kept",
     "tg_new_reports__spelling",
+    "tg_reported__elsewhere",
     "tg_rule_disable__acknowledgement",
     "tg_wake_up__send",
   ]);

@@ -7,7 +7,7 @@ import { test } from "node:test";
 const root = path.join(import.meta.dirname, "../..");
 
 const rooms = [
-  ...["ingest", "decide", "deliver", "content", "retain", "ops"],
+  ...["ingest", "decide", "deliver", "content", "retain", "ops", "adopt"],
   ...["results", "upload", "analyze", "console"],
 ];
 

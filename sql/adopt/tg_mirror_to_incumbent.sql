@@ -1,0 +1,20 @@
+create or replace function ccx.tg_mirror_to_incumbent() returns trigger
+language plpgsql volatile security definer
+set search_path = public, ccx, pg_temp
+as $$
+begin
+  if tg_table_name = 'new_reports' then
+    perform put_back_reports(array_agg((w.org_id, w.account_number, w.cluster, w.report, w.updated_at,
+      w.kafka_offset, w.received_at)::new_reports))
+    from written w;
+  else
+    perform put_back_reported(array_agg((w.org_id, w.account_number, w.cluster, w.notification_type, w.state,
+      w.report, w.updated_at, w.notified_at, w.error_log, w.event_type_id)::reported))
+    from written w;
+  end if;
+  return null;
+end $$;
+
+comment on function ccx.tg_mirror_to_incumbent() is
+  'Trigger of new_reports and reported while an adoption is undone: what is written there is written to the '
+  'old tables, too.';

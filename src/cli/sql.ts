@@ -177,6 +177,22 @@ export const acknowledgements = (
     given(org, cluster),
   );
 
+// --- content
+
+const renamed = z.object({
+  old_component: z.string(),
+  new_component: z.string(),
+  issues: z.number(),
+  merged: z.number(),
+  silences: z.number(),
+  acknowledgements: z.number(),
+  policies: z.number(),
+});
+
+/** Lets the issues of a rule go on under its new name; returns how much that concerned. */
+export const renameRule = (db: Db, old: string, name: string): Promise<z.infer<typeof renamed>> =>
+  rowOf(db, renamed, "select * from rename_rule($1, $2)", [old, name]);
+
 // --- policy
 
 /** The policies in force, of one target or of all; the wider ones first. */

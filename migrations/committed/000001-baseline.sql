@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:2442bb3e65c79262e33f1588c8d027cb75d2e939
+--! Hash: sha1:7c3eefbe2592b382b9839717dd4ddf6549abf250
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -396,6 +396,17 @@ create table occurrence (
   constraint occurrence_check check (known_until >= known_from)
 ) with (fillfactor = 90);
 create index occurrence_known_from_idx on occurrence using brin (known_from);
+
+create table renamed_rule (
+  component text primary key,
+  new_component text not null check (new_component <> component),
+  old_name text not null generated always as (ccx.rule_name(component)) stored,
+  new_name text not null generated always as (ccx.rule_name(new_component)) stored,
+  renamed_at timestamptz not null default now(),
+  renamed_by text not null default session_user,
+  ended_at timestamptz
+);
+create index renamed_rule_new_idx on renamed_rule (new_component);
 
 -- What rules say --------------------------------------------------------------------------------------------
 

@@ -6,7 +6,10 @@
 -- many open issues it would hold or release is counted by the room policy. A trigger
 -- announces every change, so that processes drop the texts they keep, and asks for new decisions. Processes
 -- read texts with content_texts() and look with content_versions() whether what they keep still holds.
--- rule_ref() takes the spelling of a rule apart, named_key() says which error key is meant, in_force() says which version of anything counts at a time.
+-- A load returns which rules vanished and appeared together; where one is the other under a new name,
+-- rename_rule() (room ops) calls rename_content(), and from then on renamed_content() knows the old name.
+-- rule_ref() takes the spelling of a rule apart, named_key() says which error key is meant, in_force() says
+-- which version of anything counts at a time.
 
 --!include content/tables.sql
 --!include content/tg_rule_content__announce.sql
@@ -16,6 +19,8 @@
 --!include content/concerns_many.sql
 --!include content/accept_content.sql
 --!include content/use_acceptance.sql
+--!include content/renamed_content.sql
+--!include content/rename_content.sql
 --!include content/load_content.sql
 --!include content/content_diff.sql
 --!include content/refused_content.sql

@@ -7,7 +7,8 @@ create or replace function load_content(
   source text default 'load_content()',
   accepted boolean default false
 )
-returns table (added integer, changed integer, removed integer, unchanged integer, refused_count integer)
+returns table (added integer, changed integer, removed integer, unchanged integer, refused_count integer,
+  vanished text[], appeared text[])
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 -- somebody may have loaded content in a transaction that is still open, to see what it would change
@@ -16,6 +17,7 @@ as $$
 #variable_conflict use_column
 declare
   rule_names text[];
+  added_names text[];
   guard content_guard;
   present_count integer;
 begin
@@ -27,6 +29,7 @@ begin
   end if;
   -- two loads at once would each end the other's versions
   lock table rule_content in share row exclusive mode;
+  content := renamed_content(content);
   select g.* into guard from content_guard g;
   select count(*) into present_count from rule_content c where upper_inf(c.validity);
 
@@ -36,6 +39,7 @@ begin
     select * from jsonb_populate_recordset(null::content_refusal, load_content.refused)
   ), compared as materialized (
     select i.*, c.id as present_id, i.rule_name is null as is_gone, c.rule_name as present_rule_name,
+      c.python_module as present_module,
       c.id is not null and i.rule_name is not null and
         (c.python_module, c.description, c.generic, c.summary, c.reason, c.resolution, c.more_info, c.impact,
           c.likelihood, c.status, c.publish_date, c.tags,
@@ -62,8 +66,13 @@ begin
     count(*) filter (where present_id is not null and not is_gone and not is_same),
     count(*) filter (where is_gone),
     count(*) filter (where is_same),
-    array_agg(distinct coalesce(rule_name, present_rule_name)) filter (where not is_same)
-  into added, changed, removed, unchanged, rule_names
+    array_agg(distinct coalesce(rule_name, present_rule_name)) filter (where not is_same),
+    coalesce(array_agg(distinct present_module) filter (where present_module is not null
+      and present_module not in (select i.python_module from incoming i)), '{}'),
+    coalesce(array_agg(distinct python_module) filter (where python_module is not null
+      and python_module not in (select c.python_module from rule_content c where upper_inf(c.validity))), '{}'),
+    array_agg(distinct rule_name) filter (where present_id is null)
+  into added, changed, removed, unchanged, rule_names, vanished, appeared, added_names
   from compared;
 
   if accepted or removed + changed < guard.min_rules
@@ -93,6 +102,12 @@ begin
     select from rule_content c
     where c.rule_name = i.rule_name and c.error_key = i.error_key and upper_inf(c.validity));
 
+  -- the old name came back beside the new one: it is that of another rule now
+  update renamed_rule n
+  set ended_at = load_content.at
+  where n.ended_at is null and n.old_name = any (added_names) and n.old_name <> n.new_name
+    and exists (select from rule_content c where c.rule_name = n.new_name and upper_inf(c.validity));
+
   delete from content_refusal r
   where not exists (
     select from jsonb_populate_recordset(null::content_refusal, load_content.refused) n
@@ -115,5 +130,5 @@ end $$;
 
 comment on function load_content(jsonb, timestamptz, jsonb, text, boolean) is
   'Takes over the whole rule content (objects with the columns of rule_content). refused: what the source '
-  'holds but does not conform; its old versions stay. accepted: a person agrees to whatever it changes '
-  '(content_guard).';
+  'holds but does not conform, stays as it was. accepted: a person agrees to whatever changes. vanished, '
+  'appeared: rules; see rename_rule().';

@@ -30,11 +30,14 @@ begin
   loop
     hits := (select d.by_hit from details_by_hit(before.report) d);
     found_now := (
-      select jsonb_object_agg(w.key, hits #> array[w.value ->> 0, w.value ->> 1])
+      select jsonb_object_agg(w.key, hit.details)
       from jsonb_each(wanted) w
+      cross join lateral (
+        select coalesce(hits #> array[w.value ->> 0, w.value ->> 1],
+          details_before_rename(hits, w.value ->> 0, w.value ->> 1)) as details) hit
       where before.updated_at >= (w.value ->> 2)::timestamptz
         and before.updated_at < (w.value ->> 3)::timestamptz
-        and hits #> array[w.value ->> 0, w.value ->> 1] is not null);
+        and hit.details is not null);
     if found_now is not null then
       found_by_issue := found_by_issue || found_now;
       wanted := wanted - array(select jsonb_object_keys(found_now));

@@ -35,6 +35,7 @@
 --!include deliver/apply_outcomes.sql
 --!include deliver/split_too_large.sql
 --!include deliver/record_unrendered.sql
+--!include deliver/move_unrendered.sql
 --!include deliver/void_ledger.sql
 --!include deliver/settle_notifications.sql
 --!include deliver/put_outcome_aside.sql

@@ -11,7 +11,8 @@ begin atomic
       'severity', s.name,
       'content_id', rc.id::text,
       'details', case when n.resolved then details -> concat_ws('/', t.issue_id, t.occurrence)
-        else details #> array[rule.component, rule.error_key] end)
+        else coalesce(details #> array[rule.component, rule.error_key],
+          details_before_rename(details, rule.component, rule.error_key)) end)
     order by rc.total_risk desc, i.id)
   from notified_issue t
   join issue i on i.id = t.issue_id

@@ -7,7 +7,8 @@
 -- appeared and nothing was decided within an hour (no target was switched on), the moment it appeared.
 -- Deliveries are taken to succeed. Issues that went are not replayed as resolved.
 create or replace function ccx.backtest_steps(
-  target integer, from_time timestamptz, to_time timestamptz, change jsonb default null
+  target integer, from_time timestamptz, to_time timestamptz, change jsonb default null,
+  only_org bigint default null
 ) returns table (org_id bigint, cluster text, issue_id bigint, notified_at timestamptz, policy_id bigint,
   max_events integer)
 language sql stable
@@ -44,9 +45,11 @@ as $$
             v.reasons)) over (partition by v.issue_id order by e.starts_at) as differs
       from era e
       cross join lateral (
-        select * from verdict(backtest_steps.target, e.starts_at) where change is null
+        select * from verdict(backtest_steps.target, e.starts_at) r
+        where change is null and (only_org is null or r.org_id = only_org)
         union all
-        select * from changed_verdict(backtest_steps.target, e.starts_at, change) where change is not null
+        select * from changed_verdict(backtest_steps.target, e.starts_at, change, only_org)
+        where change is not null
       ) v
     ) v
     where v.differs
@@ -64,7 +67,7 @@ as $$
     left join notified_issue notified
       on notified.issue_id = i.id and notified.target_id = backtest_steps.target and not notified.resolved
       and notified.notified_at < from_time and notified.superseded_at >= from_time
-    where exists (
+    where (only_org is null or i.org_id = only_org) and exists (
       select from occurrence o
       where o.issue_id = i.id and o.known_from < to_time and coalesce(o.known_until > from_time, true))
     union all
@@ -208,7 +211,7 @@ as $$
   where r.is_notified;
 $$;
 
-comment on function ccx.backtest_steps(integer, timestamptz, timestamptz, jsonb) is
+comment on function ccx.backtest_steps(integer, timestamptz, timestamptz, jsonb, bigint) is
   'Every time an issue would have been notified through this target (its id) from from_time until before '
   'to_time, by the policies and content of that time; change: settings, as for set_policy, that the '
-  'target-wide policy would have had.';
+  'target-wide policy, or that of only_org, would have had.';

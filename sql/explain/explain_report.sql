@@ -72,9 +72,10 @@ begin
     d.last_notified_at, d.next_eligible_at, d.policy_id, d.content_id, d.silence_id, d.acknowledgement_id
   from judged j
   left join lateral report_hits(j.report) h on true
+  left join renamed_rule renamed on renamed.component = h.component and renamed.ended_at is null
   left join answer d
     on d.target_id = j.target_id and d.cluster = j.cluster and d.org_id = j.org_id
-    and d.component = h.component and d.error_key = h.error_key
+    and d.component = coalesce(renamed.new_component, h.component) and d.error_key = h.error_key
   order by j.target_id, h.component, h.error_key;
 end $$;
 

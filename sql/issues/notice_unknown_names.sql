@@ -14,6 +14,9 @@ declare
   owner bigint;
 begin
   if bare is not null then
+    if present_name(bare) <> bare then
+      raise notice 'the rule % is % now', bare, present_name(bare);
+    end if;
     known := array(select r.rule_name from rule r union select c.rule_name from rule_content c);
     if bare <> all (known) then
       nearest := nearest_name(bare, known);

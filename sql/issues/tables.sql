@@ -26,6 +26,18 @@ comment on column rule.component is
 comment on column rule.error_key is 'which of the rule''s problems';
 comment on column rule.rule_name is 'bare name of the rule, by which its content is found';
 
+comment on table renamed_rule is
+  'rules that go on under another name (rename_rule()): a report that still has the old name counts as one '
+  'with the new; written by content, issues: a load that brings the old name back beside the new ends it';
+comment on column renamed_rule.component is 'the rule as reports spelled it before';
+comment on column renamed_rule.new_component is 'as they spell it now';
+comment on column renamed_rule.old_name is 'bare name of the rule before';
+comment on column renamed_rule.new_name is 'its bare name now';
+comment on column renamed_rule.renamed_at is 'when it was renamed';
+comment on column renamed_rule.renamed_by is 'database user who did';
+comment on column renamed_rule.ended_at is
+  'from when on the old name stands for a rule of its own again; null: it stands for the new name';
+
 comment on table issue is
   'one row for each problem (rule and error key) that a cluster has or had; kept up to date as reports '
   'arrive';

@@ -53,6 +53,7 @@ begin
     where not pg_input_is_valid(a.report, 'jsonb');
   end loop;
 
+  hits := renamed_hits(hits);
   select a.fresh_hits, a.to_settle into hits, to_settle
   from advance_latest_reports(hits, tg_op = 'UPDATE') a;
   if hits is null then

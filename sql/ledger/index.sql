@@ -3,7 +3,8 @@
 -- target inside a cooldown, so that nobody is notified twice whatever the code does; renew_cooldowns() lets
 -- rows follow a cooldown that changed since. A message that never arrived gives its issues back with
 -- void_notified(), one that arrived after all, or is sent again, takes them again with unvoid_notified(),
--- unless they were notified elsewhere meanwhile (notified_elsewhere(), leave_out_notified()). A trigger keeps
+-- unless they were notified elsewhere meanwhile (notified_elsewhere(), leave_out_notified()). Where two issues
+-- become one, move_notified() lets the rows of both be of that. A trigger keeps
 -- superseded_at, by which last_notified_at and decide() find the newest row with one look-up;
 -- last_message_at() finds the last message about a cluster.
 
@@ -18,3 +19,4 @@
 --!include ledger/void_notified.sql
 --!include ledger/unvoid_notified.sql
 --!include ledger/leave_out_notified.sql
+--!include ledger/move_notified.sql

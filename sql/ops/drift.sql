@@ -22,7 +22,7 @@ with newest as materialized (
     join new_reports n on n.org_id = l.org_id and n.cluster = l.cluster and n.updated_at = l.updated_at
     where l.org_id = k.org_id and l.cluster = k.cluster and not pg_input_is_valid(n.report, 'jsonb'))
 ), hit as materialized (
-  select n.org_id, n.cluster, h.component, h.error_key
+  select distinct n.org_id, n.cluster, coalesce(renamed.new_component, h.component) as component, h.error_key
   from (
     -- a cluster belongs to the organization of its newest report
     select n.*, first_value(n.org_id) over (
@@ -30,6 +30,7 @@ with newest as materialized (
     from newest n
   ) n
   cross join lateral report_hits(n.report) h
+  left join renamed_rule renamed on renamed.component = h.component and renamed.ended_at is null
   where n.owner = n.org_id
 ), open_issue as materialized (
   select i.org_id, i.cluster, r.component, r.error_key

@@ -3,7 +3,8 @@
 -- whoever has work.
 -- heartbeat() notes in worker that a process lives and frees the jobs of those that died. The view drift
 -- recomputes from the stored reports what the triggers keep up to date, and is empty unless something is
--- wrong.
+-- wrong. rename_rule() lets the issues of a rule go on under its new name, which each report spells its own
+-- way (renamed_component()); the rooms below do their part of it.
 
 --!include ops/tables.sql
 --!include ops/drift.sql
@@ -11,4 +12,6 @@
 --!include ops/requeue_ended_holds.sql
 --!include ops/end_heartbeat.sql
 --!include ops/count_fleet.sql
+--!include ops/renamed_component.sql
+--!include ops/rename_rule.sql
 --!include ops/sweep.sql

@@ -28,5 +28,6 @@
 --!include policy/end_policy.sql
 --!include policy/withdraw_policy.sql
 --!include policy/longest_cooldown.sql
+--!include policy/rename_policies.sql
 --!include policy/policies.sql
 --!include policy/policy_history.sql

@@ -31,7 +31,7 @@ begin
       where d.org_id = acknowledge.org_id::text
         and exists (
           select from rule_ref(d.rule_id) r
-          where r.rule_name = asked.rule_name and coalesce(nullif(d.error_key, ''), r.error_key, '') = key))
+          where present_name(r.rule_name) = present_name(asked.rule_name) and coalesce(nullif(d.error_key, ''), r.error_key, '') = key))
     then
       return false;
     end if;
@@ -45,7 +45,7 @@ begin
         and t.org_id in ('0', acknowledge.org_id::text)
         and exists (
           select from rule_ref(t.rule_id) r
-          where r.rule_name = asked.rule_name and coalesce(nullif(t.error_key, ''), r.error_key, '') = key)
+          where present_name(r.rule_name) = present_name(asked.rule_name) and coalesce(nullif(t.error_key, ''), r.error_key, '') = key)
         and t.disabled = 1)
     then
       return false;

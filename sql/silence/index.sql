@@ -24,3 +24,4 @@
 --!include silence/tg_rule_disable__acknowledgement.sql
 --!include silence/tg_cluster_rule_toggle__acknowledgement.sql
 --!include silence/tg_acknowledgement__emptied.sql
+--!include silence/rename_silenced.sql

@@ -23,7 +23,7 @@ begin
     where a.source = 'cluster_rule_toggle'
       and a.source_key = concat_ws(' ', old.cluster_id, old.rule_id, old.error_key)
       and upper_inf(a.period);
-    perform request_decisions('acknowledgement ended', array[rule_name(old.rule_id)],
+    perform request_decisions('acknowledgement ended', array[present_name(rule_name(old.rule_id))],
       cluster => lower(old.cluster_id), at => changed_at);
   end if;
   if is_off and (is_another or not was_off) then
@@ -33,7 +33,7 @@ begin
     where a.source = 'cluster_rule_toggle'
       and a.source_key = concat_ws(' ', new.cluster_id, new.rule_id, new.error_key);
     insert into acknowledgement (org_id, cluster, rule_name, error_key, period, source, source_key)
-    values (nullif(new.org_id, '0')::bigint, lower(new.cluster_id), rule_name(new.rule_id),
+    values (nullif(new.org_id, '0')::bigint, lower(new.cluster_id), present_name(rule_name(new.rule_id)),
       coalesce(nullif(new.error_key, ''), (select r.error_key from rule_ref(new.rule_id) r)),
       tstzrange(greatest(case when was_off then changed_at else least(new.disabled_at, changed_at) end,
         free_from), null),

@@ -4,15 +4,17 @@ import { requireKeys } from "../config/config.ts";
 import type { ContentDiff } from "../content/source/diff.ts";
 import type { Stored } from "../content/source/load.ts";
 import type { Refused } from "../content/source/problems.ts";
+import { kept, undone } from "../db/undone.ts";
 import { messageOf } from "../errors.ts";
-import { confirmed } from "./confirm.ts";
+import { agreed, confirmed } from "./confirm.ts";
 import type { Context } from "./context.ts";
-import { table } from "./output.ts";
+import { printRows, table, visible } from "./output.ts";
+import * as sql from "./sql.ts";
 
 type Options = { json?: true; yes?: true };
 
 /**
- * `ccx content load|accept|diff|fetch`: what rules say is taken over rule by rule; what does not conform is left out
+ * `ccx content load|accept|diff|fetch|rename`: what rules say is taken over rule by rule; what does not conform is left out
  * and named.
  */
 export function addContentCommands(program: Command, context: Context): void {
@@ -71,6 +73,26 @@ export function addContentCommands(program: Command, context: Context): void {
       });
       await print(stored, options);
     });
+
+  content
+    .command("rename")
+    .argument("<old>", "the name that the rule had, in any spelling; with its module, only that one")
+    .argument("<new>", "the name that it has now; with its module, if that is another one")
+    .option("--json", "one JSON array")
+    .option("--yes", "rename it however many open issues it has")
+    .description("let the issues of a rule go on under its new name, with all that was said of the old one")
+    .action(async (old: string, name: string, { json, yes }: Options) => {
+      const renamed = await context.withDatabase((pool) =>
+        undone(pool, async (client) => {
+          const done = await sql.renameRule(client, old, name);
+          if (await sql.concernsMany(client, done.issues))
+            await agreed(yes, `This renames ${done.issues} issues. Go on?`, "Nothing was renamed.");
+          await kept(client);
+          return done;
+        }),
+      );
+      printRows([renamed], { json, empty: "" });
+    });
 }
 
 /** A load that would change too much is asked about on a terminal, and then done nevertheless. */
@@ -86,7 +108,12 @@ async function asking({ yes }: Options, load: (accepted: boolean) => Promise<Sto
 
 async function print({ loaded, refused }: Stored, { json }: Options): Promise<void> {
   await warnOf(refused);
-  const { added, changed, removed, unchanged } = loaded;
+  const { added, changed, removed, unchanged, vanished, appeared } = loaded;
+  if (vanished.length > 0 && appeared.length > 0)
+    console.error(
+      visible(`ccx: Together vanished ${vanished.join(", ")} and appeared ${appeared.join(", ")}. `) +
+        "If a rule has another name now: ccx content rename OLD NEW.",
+    );
   const leftOut = refused.length > 0 ? `, ${refused.length} left out` : "";
   console.log(
     json

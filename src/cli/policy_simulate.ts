@@ -63,15 +63,17 @@ export function addPolicySimulateCommand(policy: Command, context: Context): voi
     });
 }
 
-function refuseContradictions({ from, to, org, rule, verbose }: Given, change: AnyRow | undefined): void {
+function refuseContradictions({ from, to, rule, verbose }: Given, change: AnyRow | undefined): void {
   if (from === undefined && to !== undefined)
     throw new ConfigurationError("--to needs a --from: since when would it have been so?");
   if (from === undefined && change === undefined)
     throw new ConfigurationError(
       "Nothing to simulate: give setting=value, or --from for what was sent without a change.",
     );
-  if (from !== undefined && (org ?? rule) !== undefined)
-    throw new ConfigurationError("The past is simulated for a whole target: leave --org and --rule out.");
+  if (from !== undefined && rule !== undefined)
+    throw new ConfigurationError(
+      "The past is simulated for a whole target or one organization: leave --rule out.",
+    );
   if (from !== undefined && verbose)
     throw new ConfigurationError("The past is shown day by day: leave --verbose out.");
 }

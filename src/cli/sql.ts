@@ -177,6 +177,22 @@ export const acknowledgements = (
     given(org, cluster),
   );
 
+// --- content
+
+const renamed = z.object({
+  old_component: z.string(),
+  new_component: z.string(),
+  issues: z.number(),
+  merged: z.number(),
+  silences: z.number(),
+  acknowledgements: z.number(),
+  policies: z.number(),
+});
+
+/** Lets the issues of a rule go on under its new name; returns how much that concerned. */
+export const renameRule = (db: Db, old: string, name: string): Promise<z.infer<typeof renamed>> =>
+  rowOf(db, renamed, "select * from rename_rule($1, $2)", [old, name]);
+
 // --- policy
 
 /** The policies in force, of one target or of all; the wider ones first. */
@@ -282,16 +298,21 @@ const day = z.object({
   organizations: count,
 });
 
-/** A stretch of time; without `to` until now. */
-export type Stretch = { target: string; from: string; to?: string | undefined };
+/** A stretch of time; without `to` until now, without `org` for all organizations. */
+export type Stretch = {
+  target: string;
+  from: string;
+  to?: string | undefined;
+  org?: string | undefined;
+};
 
 /** What was sent to a target, day by day. */
-export const backtest = (db: Db, { target, from, to }: Stretch): Promise<z.infer<typeof day>[]> =>
+export const backtest = (db: Db, { target, from, to, org }: Stretch): Promise<z.infer<typeof day>[]> =>
   rowsOf(
     db,
     day,
-    "select day, issues, messages, clusters, organizations from backtest($1, $2, $3) order by day",
-    [target, from, to ?? "now"],
+    `select day, issues, messages, clusters, organizations from backtest($1, $2, $3, org_id => $4) order by day`,
+    given(target, from, to ?? "now", org),
   );
 
 const comparedDay = z.object({
@@ -306,15 +327,18 @@ const comparedDay = z.object({
   organizations: count,
 });
 
-/** What was sent to a target, day by day, beside what would have been with another policy. */
+/** What was sent to a target, day by day, beside what would have been with another policy (of `org`). */
 export const compareBacktest = (
   db: Db,
-  { target, from, to }: Stretch,
+  { target, from, to, org }: Stretch,
   change: AnyRow,
 ): Promise<z.infer<typeof comparedDay>[]> =>
-  rowsOf(db, comparedDay, "select * from compare_backtest($1, $2, $3, $4) order by day", [
-    ...[target, from, to ?? "now", JSON.stringify(change)],
-  ]);
+  rowsOf(
+    db,
+    comparedDay,
+    "select * from compare_backtest($1, $2, $3, $4, $5) order by day",
+    given(target, from, to ?? "now", JSON.stringify(change), org),
+  );
 
 // --- delivery and circuit
 

@@ -8,11 +8,13 @@ const loaded = z.object({
   removed: z.number(),
   unchanged: z.number(),
   refused: z.number(),
+  vanished: z.array(z.string()),
+  appeared: z.array(z.string()),
 });
 
 /**
  * How many rule × error key contents a load added, changed, removed and left alone, and how many rules and
- * error keys it left out.
+ * error keys it left out; and the full names of rules that no content has any more, or had before.
  */
 export type Loaded = z.infer<typeof loaded>;
 
@@ -24,7 +26,7 @@ export const loadContent = (db: Db, { content, refused, source }: Load, accepted
   rowOf(
     db,
     loaded,
-    `select added, changed, removed, unchanged, refused_count as refused
+    `select added, changed, removed, unchanged, refused_count as refused, vanished, appeared
      from load_content($1::jsonb, refused => $2::jsonb, source => $3, accepted => $4)`,
     [content, refused, source, accepted],
   );

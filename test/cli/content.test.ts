@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { aCluster, addReport, rows } from "../support/builders.ts";
 import { assertGivesUp, runCcx } from "../support/command.ts";
 import { answerAsFolder, answerInGob, answerInJson } from "../support/content_answer.ts";
-import { folderOf } from "../support/content_folder.ts";
+import { folderOf, openRules } from "../support/content_folder.ts";
 import { type ContentService, startContentService } from "../support/content_service.ts";
-import { testDatabase } from "../support/database.ts";
+import { openDatabase, testDatabase } from "../support/database.ts";
 
 const database = testDatabase();
 
@@ -27,7 +28,15 @@ test("ccx content fetch takes over what the service has, and recognises it later
   const before = await versions();
   assert.equal(before.length, 3);
 
-  const unchanged = { added: 0, changed: 0, removed: 0, unchanged: 3, refused: 0 };
+  const unchanged = {
+    added: 0,
+    changed: 0,
+    removed: 0,
+    unchanged: 3,
+    refused: 0,
+    vanished: [],
+    appeared: [],
+  };
   assert.deepEqual(JSON.parse(await run("fetch", "--json")), unchanged);
   service.serve(answerInJson);
   assert.equal(await run("fetch"), "0 added, 0 changed, 0 removed, 3 unchanged\n");
@@ -88,4 +97,40 @@ test("without an address there is nothing to fetch, and plain http to elsewhere 
     await runCcx(["content", "fetch"], allowed),
     /^ccx: content service http:\/\/content\.invalid\/api\/v1\/content: (cannot be reached \((ENOTFOUND|EAI_AGAIN)\)|does not answer within 30000 ms)$/,
   );
+});
+
+test("ccx content load says what vanished and appeared together, ccx content rename lets its issues go on", async () => {
+  await using database = await openDatabase();
+  const run = (...args: string[]) => runCcx(["content", ...args], { DATABASE_URL: database.url });
+  await using folder = await openRules();
+  await folder.replace({ disk: {}, net: {} });
+  await run("load", folder.path);
+  await addReport(database.pool, aCluster(), "2026-03-01", ["disk"]);
+
+  await folder.replace({ full_disk: {}, net: {} });
+  const loaded = await run("load", folder.path);
+  assert.equal(loaded.code, 0);
+  assert.match(
+    loaded.stderr,
+    /^ccx: Together vanished pkg\.disk and appeared pkg\.full_disk\. .*ccx content rename/,
+  );
+
+  const done = await run("rename", "disk", "full_disk", "--json");
+  assert.deepEqual([done.code, done.stderr], [0, ""]);
+  const [{ issues, new_component }] = JSON.parse(done.stdout);
+  assert.deepEqual([issues, new_component], [1, "pkg.full_disk.report"]);
+  assert.deepEqual(await rows(database.pool, "select rule_name, error_key from rule"), [
+    { rule_name: "full_disk", error_key: "KEY" },
+  ]);
+  const again = await run("rename", "disk", "other");
+  assert.deepEqual([again.code, again.stdout], [1, ""]);
+  assert.match(again.stderr, /^ccx: the rule disk is full_disk now\nccx: .*no rule of the name disk$/m);
+
+  const clusters = Array.from({ length: 12 }, aCluster);
+  for (const cluster of clusters) await addReport(database.pool, cluster, "2026-03-01", ["net"]);
+  const many = await run("rename", "net", "network");
+  assert.deepEqual([many.code, many.stdout], [1, ""]);
+  assert.match(many.stderr, /^ccx: Nothing was renamed\. --yes says that it is meant\.$/m);
+  assert.deepEqual(await rows(database.pool, "select from rule where rule_name = 'network'"), []);
+  assert.equal((await run("rename", "net", "network", "--yes")).code, 0);
 });

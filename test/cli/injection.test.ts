@@ -83,6 +83,8 @@ const refused: string[][] = [
   ["delivery", "redrive", "--failure", evil],
   ["content", "load", evil],
   ["content", "diff", evil],
+  ["content", "rename", evil, "other_rule"],
+  ["content", "rename", "disk", evil],
   ["rejected", "show", evil],
   ["rejected", "list", "--limit", evil],
 ];

@@ -225,6 +225,23 @@ describe("a change of policy is tried on the past", () => {
     assert.equal((await ccx.json(...simulate, ...past, "cooldown=2d")).printed.length, 5);
   });
 
+  test("for one organization alone it is its own policy that is tried", async () => {
+    await reportAndDecide(database.pool, aCluster(), "2026-03-01T12:00:00Z", ["disk"]);
+    const mine = await ccx.json(...simulate, ...past, "--org", "1", "cooldown=2d");
+    assert.deepEqual(
+      mine.printed.map(({ issues_before, issues }) => [issues_before, issues]),
+      (await ccx.json(...simulate, ...past, "cooldown=2d")).printed.map((day) => [
+        day.issues_before,
+        day.issues,
+      ]),
+    );
+    const others = await ccx(...simulate, ...past, "--org", "2", "cooldown=2d", "--json");
+    assert.equal(others.code, 3);
+    assert.ok(JSON.parse(others.stdout).every((day: Record<string, unknown>) => day.issues === 0));
+    const nobody = await ccx(...simulate, ...past, "--org", "77", "cooldown=2d");
+    assert.match(nobody.stderr, /no cluster of organization 77 has ever reported/);
+  });
+
   test("it goes up to now unless said otherwise", async () => {
     const from = new Date(Date.now() - 2 * 86_400_000).toISOString();
     assert.equal((await ccx.json(...simulate, "--from", from)).printed.length, 3);
@@ -246,7 +263,8 @@ describe("a change of policy is tried on the past", () => {
       "2026-03-01",
     );
     await refuse(/^ccx: --to needs a --from/, "--to", "2026-03-01", "enabled=false");
-    await refuse(/^ccx: The past is simulated for a whole target/, ...past, "--org", "1");
+    await refuse(/^ccx: The past is simulated for a whole target/, ...past, "--rule", "disk");
+    await refuse(/^ccx: --org takes a whole number, not "x"$/, ...past, "--org", "x");
     await refuse(/^ccx: The past is shown day by day/, ...past, "--verbose");
     await refuse(/^ccx: a cooldown has to be between /, ...past, "cooldown=-1 day");
     await refuse(/^ccx: --from takes a time such as 2026-12-24T08:00Z, not "soon"$/, "--from", "soon");

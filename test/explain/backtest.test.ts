@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PoolClient } from "pg";
-import { arrivals, backtest, hour, steadily, tells } from "../support/backtests.ts";
+import { type Arrival, arrivals, backtest, hour, steadily, tells } from "../support/backtests.ts";
 import { aCluster, loadContent, type Row, rows, serviceLog, someContent } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
-import { addSilence, setScopedPolicy } from "../support/policies.ts";
+import { addSilence, endPolicy, setScopedPolicy } from "../support/policies.ts";
 
 const database = testDatabase();
 const none = "0 0 0 0";
@@ -175,6 +175,75 @@ test(
     assert.deepEqual(await tells(db, { total_risk_threshold: 0 }), ["1 disk"]);
   }),
 );
+
+const policiesBefore: Record<string, (db: PoolClient) => Promise<unknown>> = {
+  "only that of the target": async () => {},
+  "one of its own": (db) => setScopedPolicy(db, { org: 1 }, { cooldown: "2 days" }, "2026-02-01"),
+  "one of its own that ends on the way": async (db) => {
+    await setScopedPolicy(db, { org: 1 }, { total_risk_threshold: 4 }, "2026-02-01");
+    await endPolicy(db, { org: 1 }, hour(30));
+  },
+  "one of another organization": (db) => setScopedPolicy(db, { org: 2 }, { enabled: false }, "2026-02-01"),
+  "one of a rule": (db) => setScopedPolicy(db, { rule: "net" }, { total_risk_threshold: 4 }, "2026-02-01"),
+  "one of its own for a rule": (db) =>
+    setScopedPolicy(db, { org: 1, rule: "net" }, { cooldown: "6 hours" }, "2026-02-01"),
+  "a target that is off": (db) => setScopedPolicy(db, {}, { enabled: false }, "2026-02-01"),
+};
+for (const [which, set] of Object.entries(policiesBefore)) {
+  test(
+    `what is tried for one organization is what it would have got; policies: ${which}`,
+    scene(async (db) => {
+      const [mine, other] = [aCluster(), aCluster()];
+      const week = async () => {
+        const also = steadily(other, ["disk", "low"], 6, 0, 96).map(
+          ([at, cluster, hits]): Arrival => [at + 1, cluster, hits, 2],
+        );
+        await arrivals(db, ...steadily(mine, ["disk", "net", "low"], 6, 0, 96), ...also);
+      };
+      await set(db);
+      for (const change of [
+        { cooldown: "1 day" },
+        { total_risk_threshold: 0 },
+        { enabled: false },
+        { max_events: 1 },
+      ]) {
+        await db.query("savepoint before");
+        await week();
+        const tried = await backtest(db, change, { org: 1 });
+        const changes = JSON.stringify(
+          await rows(db, "select * from compare_backtest($1, $2, $3, $4, 1)", [
+            ...["notifications backend", hour(0), hour(96), JSON.stringify(change)],
+          ]),
+        );
+        await db.query("rollback to before");
+        // the policy that it would have had
+        if (which.endsWith("on the way")) {
+          await db.query("set local session_replication_role = replica");
+          await db.query(
+            `update policy set validity = tstzrange('2026-02-01', null), cooldown = $1, total_risk_threshold = $2,
+               enabled = $3, max_events = $4 where org_id = 1`,
+            [
+              ...[change.cooldown ?? "7 days", change.total_risk_threshold ?? 4, change.enabled ?? true],
+              change.max_events ?? 100,
+            ],
+          );
+          await db.query("set local session_replication_role = default");
+          await setScopedPolicy(
+            db,
+            { org: 1 },
+            { total_risk_threshold: change.total_risk_threshold ?? 2 },
+            hour(30),
+          );
+        } else await setScopedPolicy(db, { org: 1 }, change, "2026-02-02");
+        await week();
+        const real = await backtest(db, null, { org: 1 });
+        assert.deepEqual(tried, real, JSON.stringify(change));
+        assert.match(changes, /"issues_before"/);
+        await db.query("rollback to before");
+      }
+    }),
+  );
+}
 
 test(
   "a backtest only reads",

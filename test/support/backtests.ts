@@ -36,12 +36,18 @@ export const steadily = (
 export async function backtest(
   db: PoolClient,
   policy: Row | null = null,
-  { target = notificationsBackend, from = 0, to = 96 } = {},
+  {
+    target = notificationsBackend,
+    from = 0,
+    to = 96,
+    org,
+  }: { target?: string; from?: number; to?: number; org?: number } = {},
 ): Promise<string[]> {
   const days = await rows(
     db,
-    `select concat_ws(' ', issues, messages, clusters, organizations) as day from backtest($1, $2, $3, $4) b order by b.day`,
-    [target, hour(from), hour(to), policy === null ? null : JSON.stringify(policy)],
+    `select concat_ws(' ', issues, messages, clusters, organizations) as day from backtest($1, $2, $3, $4, $5) b
+     order by b.day`,
+    [target, hour(from), hour(to), policy === null ? null : JSON.stringify(policy), org ?? null],
   );
   return days.map(({ day }) => String(day));
 }

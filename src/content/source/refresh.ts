@@ -28,6 +28,11 @@ export async function refreshContent(
       { ...loaded, ms: Math.round(performance.now() - start) },
       "content fetched",
     );
+    if (loaded.vanished.length > 0 && loaded.appeared.length > 0)
+      log.warn(
+        { vanished: loaded.vanished, appeared: loaded.appeared },
+        "rules vanished and appeared together; if one has another name now: ccx content rename OLD NEW",
+      );
     if (refused.length > 0)
       log.warn({ refused: refusedInWords(refused) }, "content left out, see refused_content");
   } catch (error) {

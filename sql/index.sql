@@ -15,5 +15,6 @@
 --!include ingest/index.sql
 --!include ops/index.sql
 --!include explain/index.sql
+--!include compat/index.sql
 --!include metrics/index.sql
 --!include triggers.sql

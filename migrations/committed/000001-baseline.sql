@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:9b08e13033ee4f2df9b6659cf5651d0f46dda7af
+--! Hash: sha1:c9853e6b1a4a44f112ae583faf029407d0dbd151
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -811,6 +811,14 @@ end $$;
 -- Analysis: archives whose rules wait, run, or failed ----------------------------------------------------------
 
 -- Adopted databases: what the services before us had -----------------------------------------------------------
+
+create table disabled_elsewhere (
+  is_toggle boolean not null,
+  owner text not null,
+  rule_id text not null,
+  error_key text not null,
+  primary key (is_toggle, owner, rule_id, error_key)
+);
 
 -- Roles: who sees which organizations --------------------------------------------------------------------------
 

@@ -6,7 +6,8 @@
 -- as they are, and apply_hits() opens and closes rows of issue and keeps each time that an issue was there
 -- as a row of occurrence. Decisions and explanations ask flapping_until() whether an issue comes and goes,
 -- and within_reevaluation_window() whether a cluster reported lately; deliveries ask hit_details() what the
--- report says of a hit. note_past_issues() is for take-overs. notice_unknown_names() says which names of a
+-- report says of a hit. note_past_issues() is for take-overs,
+-- forget_clusters() for whoever empties new_reports by hand. notice_unknown_names() says which names of a
 -- request nobody knows.
 
 --!include issues/tables.sql
@@ -16,6 +17,7 @@
 --!include issues/hit_details.sql
 --!include issues/details_by_hit.sql
 --!include issues/seen_hit.sql
+--!include issues/forget_clusters.sql
 --!include issues/advance_latest_reports.sql
 --!include issues/settle_owners.sql
 --!include issues/add_rules.sql

@@ -17,7 +17,7 @@ const floors = [
   ["deliver"],
   ["retain"],
   ["decide", "ingest", "ops"],
-  ["explain"],
+  ["explain", "compat"],
   ["metrics"],
 ];
 const floorOf = (room: string) => floors.findIndex((rooms) => rooms.includes(room));

@@ -21,7 +21,7 @@ comment on column silence.in_force is
 
 comment on table rule_disable is
   'rules that an organization does not want to hear of, as the aggregator keeps them; deleting a row ends '
-  'it';
+  'it; written by compat, silence: the aggregator''s own database is copied';
 comment on column rule_disable.org_id is 'the organization, as text, as the aggregator has it';
 comment on column rule_disable.rule_id is 'the rule, in any of its spellings';
 comment on column rule_disable.error_key is 'which of the rule''s problems; empty: all of them';
@@ -30,7 +30,8 @@ comment on column rule_disable.created_at is 'since when';
 comment on column rule_disable.updated_at is 'when it was last changed';
 
 comment on table cluster_rule_toggle is
-  'rules that are switched off for one cluster, as the aggregator keeps them';
+  'rules that are switched off for one cluster, as the aggregator keeps them; written by compat, silence: the '
+  'aggregator''s own database is copied';
 comment on column cluster_rule_toggle.cluster_id is 'the cluster';
 comment on column cluster_rule_toggle.rule_id is 'the rule, in any of its spellings';
 comment on column cluster_rule_toggle.error_key is 'which of the rule''s problems; empty: all of them';

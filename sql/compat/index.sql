@@ -6,8 +6,8 @@
 -- `reported` is gone (forget_notified()), rows that another program wrote (import_reported()). decide_pass()
 -- decides for a batch of clusters, after which the delivery is the usual one; end_pass() writes down what could
 -- not be delivered. take_disabled_rules() copies what the aggregator's database says is disabled. The
--- incumbent's clean-up deletes by age alone, row by row, so that it waits for no reader: old_rows(),
--- delete_old_rows(), empty_reported(). Nothing here decides: decide() does.
+-- incumbent's clean-up deletes by age alone, row by row, so that it waits for no reader: rows_past_age(),
+-- delete_past_age(), empty_reported(), forget_reports(). Nothing here decides: decide() does.
 
 --!include compat/tables.sql
 --!include compat/keep_policy.sql
@@ -18,6 +18,7 @@
 --!include compat/decide_pass.sql
 --!include compat/end_pass.sql
 --!include compat/take_disabled_rules.sql
---!include compat/old_rows.sql
---!include compat/delete_old_rows.sql
+--!include compat/rows_past_age.sql
+--!include compat/delete_past_age.sql
 --!include compat/empty_reported.sql
+--!include compat/forget_reports.sql

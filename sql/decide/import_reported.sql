@@ -4,7 +4,7 @@
 --
 -- A hit counts as notified if it qualifies by policy and content of now: what is below the threshold was not
 -- notified then, either. The oldest row that has it counts, since in the later ones it was in its cooldown.
-create or replace function import_reported(at timestamptz default now(), known_only boolean default false)
+create or replace function import_reported(at timestamptz default now())
   returns table (notifications integer, issues integer)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
@@ -28,8 +28,6 @@ begin
     where r.state = 1 and r.notified_at > import_reported.at - longest_cooldown()
       and r.notified_at <= import_reported.at
       and pg_input_is_valid(r.report, 'jsonb')
-      and (not known_only or exists (
-        select from latest_report l where l.org_id = r.org_id and l.cluster = lower(r.cluster)))
       and not exists (
         select from notification n
         where n.cluster = lower(r.cluster) and n.org_id = r.org_id and n.decided_at = r.notified_at
@@ -92,7 +90,7 @@ begin
   return next;
 end $$;
 
-comment on function import_reported(timestamptz, boolean) is
+comment on function import_reported(timestamptz) is
   'Makes what another service notified (rows of reported, state sent, within the longest cooldown) count '
-  'as notified (known_only: of clusters that report); returns how many messages and issues. Called after '
-  'rule content is loaded; again does no harm.';
+  'as notified; returns how many messages and issues. To be called after rule content is loaded; again '
+  'does no harm.';

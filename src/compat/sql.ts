@@ -102,7 +102,7 @@ export const oldRows = (db: Db, table: OldTable, maxAge: string): Promise<z.infe
   rowsOf(
     db,
     oldRow,
-    `select org_id, account_number, cluster, updated_at, age_days from ccx.old_rows($1, $2::interval)`,
+    `select org_id, account_number, cluster, updated_at, age_days from ccx.rows_past_age($1, $2::interval)`,
     [table, maxAge],
   );
 
@@ -110,7 +110,7 @@ const deleted = z.object({ rows: z.number() });
 
 /** Deletes those rows; returns how many. */
 export const deleteOldRows = async (db: Db, table: OldTable, maxAge: string): Promise<number> =>
-  (await rowOf(db, deleted, "select ccx.delete_old_rows($1, $2::interval) as rows", [table, maxAge])).rows;
+  (await rowOf(db, deleted, "select ccx.delete_past_age($1, $2::interval) as rows", [table, maxAge])).rows;
 
 /** Empties `reported`. */
 export const emptyReported = (db: Db): Promise<void> => call(db, "select ccx.empty_reported()");
@@ -146,3 +146,6 @@ export const contents = (db: Db, ids: readonly string[]): Promise<ContentRow[]> 
      from rule_content where id = any ($1::bigint[])`,
     [ids],
   );
+
+/** Deletes every report and row of `reported`. */
+export const forgetReports = (db: Db): Promise<void> => call(db, "select ccx.forget_reports()");

@@ -21,6 +21,8 @@ export type ParsedMessage =
       report: string;
       /** How many characters more the message has once numbers such as 1e1000 are written out. */
       growth: number;
+      /** By which the payload tracker knows the upload. */
+      requestId?: string | undefined;
     }
   | {
       kind: "rejected";
@@ -33,6 +35,7 @@ export type ParsedMessage =
       cluster?: string | undefined;
       /** When it conforms by itself, as RFC 3339; unset when it never does. */
       retryAt?: string | undefined;
+      requestId?: string | undefined;
     };
 
 type Rejected = Extract<ParsedMessage, { kind: "rejected" }>;
@@ -87,6 +90,7 @@ export function parseMessage(
   const refused = ({ reason, text }: FieldProblem): Rejected => ({
     ...rejected(reason, text),
     ...ownerOf(message, scan.fractional),
+    ...requestIdOf(message),
   });
   const problem = checkBeforeTime(message, scan.fractional);
   if (problem !== undefined) return refused(problem);
@@ -121,7 +125,16 @@ export function parseMessage(
     updatedAt: time.text,
     report: `{${scan.report.map(([start, end]) => bytes.toString("utf8", start, end)).join(",")}}`,
     growth: scan.growth,
+    ...requestIdOf(message),
   };
+}
+
+/** A request id is a text of some length; anything else is none. */
+function requestIdOf(message: object): { requestId?: string } {
+  const { RequestId } = message as { RequestId?: unknown };
+  return typeof RequestId === "string" && RequestId !== "" && RequestId.length <= 255
+    ? { requestId: RequestId }
+    : {};
 }
 
 /**

@@ -1,6 +1,6 @@
 -- Row by row: to drop a partition would wait for whoever reads the table. Read errors go with their report, as
 -- the incumbent's foreign key has it.
-create or replace function ccx.delete_old_rows(of_table text, max_age interval) returns integer
+create or replace function ccx.delete_past_age(of_table text, max_age interval) returns integer
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$
@@ -25,5 +25,5 @@ begin
   return deleted;
 end $$;
 
-comment on function ccx.delete_old_rows(text, interval) is
+comment on function ccx.delete_past_age(text, interval) is
   'Deletes the rows of new_reports, reported or read_errors whose report is older than this; returns how many.';

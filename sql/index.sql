@@ -19,5 +19,6 @@
 --!include explain/index.sql
 --!include results/index.sql
 --!include adopt/index.sql
+--!include compat/index.sql
 --!include metrics/index.sql
 --!include triggers.sql

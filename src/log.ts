@@ -13,11 +13,16 @@ const secretNames = [
 
 /**
  * The process's logger: one JSON object a line, to stdout unless another destination is given.
- * `level` and below are written; `time` is ISO 8601 in UTC, `level` a word.
+ * `level` and below are written; `time` is ISO 8601 in UTC, `level` a word. `messageKey`: where the text is.
  */
-export function createLogger(level: LevelWithSilent, destination?: DestinationStream): Logger {
+export function createLogger(
+  level: LevelWithSilent,
+  destination?: DestinationStream,
+  messageKey = "msg",
+): Logger {
   const options = {
     level,
+    messageKey,
     base: { service: "ccx-notifications" },
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:7c3eefbe2592b382b9839717dd4ddf6549abf250
+--! Hash: sha1:9c6387fabea156f6ad3e0d2fdb06eaf4b4842ba7
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -1118,6 +1118,13 @@ create table reported_elsewhere (
 );
 create index reported_elsewhere_cluster_idx on reported_elsewhere (lower(cluster));
 create index reported_elsewhere_notified_idx on reported_elsewhere (notified_at);
+create table disabled_elsewhere (
+  is_toggle boolean not null,
+  owner text not null,
+  rule_id text not null,
+  error_key text not null,
+  primary key (is_toggle, owner, rule_id, error_key)
+);
 
 -- Roles: who sees which organizations --------------------------------------------------------------------------
 

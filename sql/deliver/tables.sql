@@ -18,7 +18,7 @@ comment on column severity.name is 'its name there';
 
 comment on table notification is
   'the outbox: one row for each message to send; stays when it is sent, as the record of it; written by '
-  'decide, deliver: a decision queues it in its own transaction, deliveries move it on';
+  'compat, decide, deliver: a decision queues it in its own transaction, deliveries move it on';
 comment on column notification.id is 'number of the message';
 comment on column notification.message_id is
   'id the receiver sees, the same on every try, so that it can drop a repeated one';
@@ -52,8 +52,8 @@ comment on column notification.may_be_out is
   'an earlier try may have reached the receiver, so that id and bytes stay as they were';
 
 comment on table reported is
-  'notifications reported to user or skipped due to some conditions; written by adopt, decide, deliver: a decision '
-  'that notifies nobody is over at once, any other when its delivery ends';
+  'notifications reported to user or skipped due to some conditions; written by adopt, compat, decide, deliver: '
+  'a decision that notifies nobody is over at once, any other when its delivery ends';
 comment on column reported.org_id is 'organization that owns the cluster';
 comment on column reported.account_number is 'account number, 0 when unknown';
 comment on column reported.cluster is 'the cluster';

@@ -1,7 +1,7 @@
 -- What the tables of this room and their columns hold; the tables themselves are in migrations/.
 
 comment on table new_reports is
-  'new reports consumed from Kafka topic and stored to database in shrunk format; written by adopt, '
+  'new reports consumed from Kafka topic and stored to database in shrunk format; written by adopt, compat, '
   'decide, ingest, issues: import_reported() adds what only reported has, the trigger mends received_at';
 comment on column new_reports.org_id is 'organization that owns the cluster (OrgID)';
 comment on column new_reports.account_number is

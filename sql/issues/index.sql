@@ -10,6 +10,9 @@
 -- request nobody knows. rename_rule() (room ops) lets issues go on under another name: merged_occurrences()
 -- says what becomes of two histories, rename_issues() does it, and note_rename() keeps the name before, which
 -- present_name() leads to the one of now.
+-- report says of a hit. note_past_issues() is for take-overs,
+-- forget_clusters() for whoever empties new_reports by hand. notice_unknown_names() says which names of a
+-- request nobody knows.
 
 --!include issues/tables.sql
 --!include issues/within_reevaluation_window.sql
@@ -23,6 +26,7 @@
 --!include issues/renamed_hits.sql
 --!include issues/moved_occurrence.sql
 --!include issues/merged_occurrences.sql
+--!include issues/forget_clusters.sql
 --!include issues/advance_latest_reports.sql
 --!include issues/settle_owners.sql
 --!include issues/add_rules.sql

@@ -21,7 +21,7 @@ comment on column silence.in_force is
 
 comment on table rule_disable is
   'rules that an organization does not want to hear of, as the aggregator keeps them; deleting a row ends '
-  'it; written by results, silence: what customers and operators ask for';
+  'it; written by compat, results, silence: what customers and operators ask for, or the aggregator''s copied';
 comment on column rule_disable.org_id is 'the organization, as text, as the aggregator has it';
 comment on column rule_disable.rule_id is 'the rule, in any of its spellings';
 comment on column rule_disable.error_key is 'which of the rule''s problems; empty: all of them';
@@ -31,8 +31,8 @@ comment on column rule_disable.updated_at is 'when it was last changed';
 comment on column rule_disable.created_by is 'user who asked through the results API; null: somebody else';
 
 comment on table cluster_rule_toggle is
-  'rules that are switched off for one cluster, as the aggregator keeps them; written by results, silence: what '
-  'customers and operators ask for';
+  'rules that are switched off for one cluster, as the aggregator keeps them; written by compat, results, '
+  'silence: what customers and operators ask for, or the aggregator''s copied';
 comment on column cluster_rule_toggle.cluster_id is 'the cluster';
 comment on column cluster_rule_toggle.rule_id is 'the rule, in any of its spellings';
 comment on column cluster_rule_toggle.error_key is 'which of the rule''s problems; empty: all of them';

@@ -219,6 +219,18 @@ export const keys = {
     description:
       "The topic that rejected messages are written to as well. Unset: they are only in `rejected_message`.",
   },
+  trackerTopic: {
+    key: "CCX_TRACKER_TOPIC",
+    schema: topic,
+    description:
+      "The topic that gets the status of each consumed message, for the payload tracker. Unset: it gets none.",
+  },
+  trackerService: {
+    key: "CCX_TRACKER_SERVICE",
+    schema: text,
+    default: "ccx-notifications",
+    description: "The name of this service in those messages.",
+  },
   clusterUrl: {
     key: "CCX_CLUSTER_URL",
     schema: linkTemplate("cluster_id"),

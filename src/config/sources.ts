@@ -30,10 +30,14 @@ export function readFile(path: string, problems: string[]): Variables {
   return variables;
 }
 
-/** Refuses what looks like ours in the environment and is not, except what Kubernetes puts there. */
+/**
+ * Refuses what looks like ours in the environment and is not, except what Kubernetes puts there, and what is
+ * for the commands with the incumbent's names.
+ */
 export function checkEnvironment(env: Variables, problems: string[]): void {
   for (const [key, value] of Object.entries(env)) {
-    if (!key.startsWith("CCX_") || !value || knownKeys.has(key) || isServiceLink(key)) continue;
+    if (!key.startsWith("CCX_") || !value || knownKeys.has(key)) continue;
+    if (isServiceLink(key) || isIncumbents(key)) continue;
     problems.push(`${key}, in the environment, is not a key of the configuration${hint(key)}.`);
   }
 }
@@ -76,4 +80,9 @@ function hint(key: string): string {
 /** Kubernetes describes to every pod a Service named ccx-x in variables such as CCX_X_PORT_80_TCP_ADDR. */
 function isServiceLink(key: string): boolean {
   return /_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$/.test(key);
+}
+
+/** Keys of ccx-notification-service and ccx-notification-writer (src/compat/keys.ts). */
+function isIncumbents(key: string): boolean {
+  return /^CCX_NOTIFICATION_(SERVICE|WRITER)_(_|CONFIG_FILE$)/.test(key);
 }

@@ -52,8 +52,7 @@ export type ClaimedIssue = z.infer<typeof claimedIssueSchema>;
 export type TextName = "description" | "reason";
 
 /** An issue with its texts; those that the target does not use are empty. */
-export type RenderedIssue = Pick<ClaimedIssue, "component" | "error_key" | "total_risk" | "severity"> &
-  Record<TextName, string>;
+export type RenderedIssue = Omit<ClaimedIssue, "issue_id"> & Record<TextName, string>;
 
 /** A claimed notification whose issues have their texts. */
 export type RenderedNotification = Omit<ClaimedNotification, "issues"> & { issues: RenderedIssue[] };

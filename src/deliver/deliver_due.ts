@@ -1,11 +1,10 @@
 import type { Pool } from "pg";
 import type { Logger } from "pino";
-import type { ContentTexts } from "../content/render/texts.ts";
 import { whileMigrated } from "../db/wait.ts";
 import { messageOf } from "../errors.ts";
 import { countBatch, countDelivered } from "./metrics.ts";
 import { claim, failure, type Outcome, released, settle, untried } from "./outbox.ts";
-import { type RenderedRows, renderAll } from "./rendered.ts";
+import { type RenderedRows, renderAll, type TextSource } from "./rendered.ts";
 import type { Settled } from "./sql.ts";
 import { startWithinMs, type Target } from "./target.ts";
 
@@ -28,7 +27,7 @@ type Batch = {
 export async function deliverDue(
   target: Target,
   pool: Pool,
-  texts: ContentTexts,
+  texts: TextSource,
   log: Logger,
   signal?: AbortSignal,
 ): Promise<void> {
@@ -56,7 +55,7 @@ export async function deliverDue(
 async function prepare(
   target: Target,
   pool: Pool,
-  texts: ContentTexts,
+  texts: TextSource,
   signal: AbortSignal | undefined,
 ): Promise<Batch | undefined> {
   const claimedAt = performance.now();

@@ -10,6 +10,9 @@ import type {
   Unrendered,
 } from "./claimed.ts";
 
+/** Where texts come from: what renders them, and the content that they are made of. */
+export type TextSource = Pick<ContentTexts, "load" | "render">;
+
 export type RenderedRows = {
   rows: RenderedNotification[];
   /** By id of the notification: the issues that were left out of it. */
@@ -25,7 +28,7 @@ export type RenderedRows = {
 export async function renderAll(
   rows: ClaimedNotification[],
   target: { texts: readonly TextName[]; format: Format },
-  texts: ContentTexts,
+  texts: TextSource,
 ): Promise<RenderedRows> {
   const contents = await texts.load(rows.flatMap(({ issues }) => issues.map(({ content_id }) => content_id)));
   const all: RenderedRows = { rows: [], unrendered: new Map(), failed: [] };
@@ -48,7 +51,7 @@ const noTexts: Record<TextName, string> = { description: "", reason: "" };
 async function renderIssues(
   { issues: claimed, resolved }: ClaimedNotification,
   target: { texts: readonly TextName[]; format: Format },
-  texts: ContentTexts,
+  texts: TextSource,
   contents: ReadonlyMap<string, Content>,
 ): Promise<{ issues: RenderedIssue[]; unrendered: Unrendered[] }> {
   const issues: RenderedIssue[] = [];
@@ -64,10 +67,10 @@ async function renderIssues(
       return "error" in answer && answer.error.startsWith("stopped:") ? render() : answer;
     }),
   );
-  for (const [at, { issue_id, component, error_key, total_risk, severity }] of claimed.entries()) {
+  for (const [at, { issue_id, ...issue }] of claimed.entries()) {
     const answer = answers[at];
     if (!answer || "error" in answer) unrendered.push({ issue_id, error: answer?.error ?? "no answer" });
-    else issues.push({ component, error_key, total_risk, severity, ...noTexts, ...answer.texts });
+    else issues.push({ ...issue, ...noTexts, ...answer.texts });
   }
   return { issues, unrendered };
 }

@@ -18,6 +18,7 @@ import { countIngested, isProgress } from "./metrics.ts";
 import { type Entry, portionsOf } from "./portions.ts";
 import * as sql from "./sql.ts";
 import { type Portion, Storing } from "./storing.ts";
+import type { PayloadTracker } from "./tracker.ts";
 
 /** So many partitions are read at the same time. */
 const readAtATime = 2;
@@ -45,6 +46,8 @@ export type ResultsConsumerOptions = {
   stopWithinMs?: number;
   /** How long a portion takes before it no longer keeps others waiting, in milliseconds. */
   stuckAfterMs?: number;
+  /** Gets to know what becomes of each message. */
+  tracker?: PayloadTracker | undefined;
 };
 
 /**
@@ -180,6 +183,7 @@ export class ResultsConsumer {
     for (const entries of portionsOf(messages, this.#options.batchSize, this.#clock.now)) {
       const last = entries.at(-1)?.message.offset;
       if (last === undefined || !(await this.#isFree(payload))) return;
+      this.#options.tracker?.received(entries);
       while (!this.#storing.hasRoom) await this.#alive(payload, this.#storing.changed);
       if (!this.#owns(payload)) return;
       this.#storing.begin(
@@ -253,6 +257,7 @@ export class ResultsConsumer {
     if (!counts || counts === "behind") return false;
     this.#positions.stored(partition, end);
     countIngested(entries, counts, counts.ms);
+    this.#options.tracker?.ended(entries);
     log.info({ ...position, ...counts }, "ingested");
     if (this.#isLeaving) return true; // kafkajs would connect again
     await payload

@@ -69,7 +69,9 @@ export async function halving<T>(
         const json = isValue
           ? rejection(entry.message, "not_storable", messageOf(error), owner ?? {})
           : putAside(entry.message, owner ?? {}, error, patience.now());
-        return [await whole([{ ...entry, json }])];
+        const stored = await whole([{ ...entry, json }]);
+        entry.isPutAside = true;
+        return [stored];
       }
       const middle = parts.length >> 1;
       const first = await storeParts(parts.slice(0, middle));

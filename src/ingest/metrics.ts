@@ -38,9 +38,39 @@ const batchSeconds = histogram({
   buckets: workSeconds,
 });
 
+const tracked = counter({
+  name: "ingest_tracker_messages_total",
+  help: "Statuses for the payload tracker: sent, or lost while its topic was away",
+  labels: ["outcome"],
+});
+atZero(tracked, [{ outcome: "sent" }, { outcome: "lost" }]);
+
+/** Counts statuses that went to the payload tracker, or did not. */
+export const countTracked = (outcome: "sent" | "lost", count: number): void =>
+  tracked.inc({ outcome }, count);
+
+const totals = { consumed: 0, refused: 0, unread: 0, stored: 0, storedBytes: 0 };
+
+/**
+ * What this process has consumed so far; `unread`: of what was refused, that which could not be read or has a
+ * wrong field, other than its time.
+ */
+export const ingestTotals = (): Readonly<typeof totals> => totals;
+
+function addToTotals(entries: readonly Entry[], counts: Ingested): void {
+  totals.consumed += entries.length;
+  totals.refused += counts.rejected;
+  totals.stored += counts.stored + counts.replaced;
+  for (const { reason, isPutAside, reportBytes = 0 } of entries.slice(counts.skipped)) {
+    if (reason !== undefined && !/_last_checked$/.test(reason)) totals.unread++;
+    if (reason === undefined && !isPutAside) totals.storedBytes += reportBytes;
+  }
+}
+
 /** Counts a portion that was stored within `ms` milliseconds. */
 export function countIngested(entries: readonly Entry[], counts: Ingested, ms: number): void {
   isProgress();
+  addToTotals(entries, counts);
   for (const outcome of outcomes) messages.inc({ outcome }, counts[outcome]);
   let size = 0;
   for (const { message } of entries) size += message.value?.length ?? 0;

@@ -21,9 +21,17 @@ export type Arrived = Pick<KafkaMessage, "offset" | "key" | "value" | "headers">
 
 /**
  * A message and what ingest() or ccx.retry_rejected() takes of it: an element of its batch, as JSON text; the
- * reason where our checks reject it.
+ * reason where our checks reject it. `reportBytes`: how large what is stored of it is.
  */
-export type Entry = { message: Arrived; json: string; reason?: RejectReason };
+export type Entry = {
+  message: Arrived;
+  json: string;
+  reason?: RejectReason;
+  requestId?: string | undefined;
+  reportBytes?: number;
+  /** The database rejected it, though our checks did not. */
+  isPutAside?: boolean;
+};
 
 /**
  * Parses messages and hands them on in portions for one call of ingest() each: at most `mostMessages`, and,
@@ -58,15 +66,20 @@ function entryOf(message: Arrived, now: Date): Entry & { size: number } {
   const parsed = parseMessage(message.value, now);
   if (parsed.kind === "rejected") {
     const json = rejection(message, parsed.reason, parsed.text, parsed);
-    return { message, json, size: json.length, reason: parsed.reason };
+    return { message, json, size: json.length, reason: parsed.reason, requestId: parsed.requestId };
   }
   const { requestId, gatheredAt, clusterVersion } = parsed.facts;
   const json =
     `{${message.id === undefined ? "" : `"id":${message.id},`}"kafka_offset":${message.offset}` +
     `,"org_id":${parsed.orgId},"account_number":${parsed.accountNumber}` +
-    `,"cluster":"${parsed.cluster}","updated_at":"${parsed.updatedAt}","request_id":${inJson(requestId)},"gathered_at":${inJson(gatheredAt)}` +
-    `,"cluster_version":${inJson(clusterVersion)},"report":${JSON.stringify(parsed.report)}}`;
-  return { message, json, size: json.length + parsed.growth };
+    `,"cluster":"${parsed.cluster}","updated_at":"${parsed.updatedAt}","request_id":${inJson(requestId)}` +
+    `,"gathered_at":${inJson(gatheredAt)},"cluster_version":${inJson(clusterVersion)}` +
+    `,"report":${JSON.stringify(parsed.report)}}`;
+  return {
+    ...{ message, json, requestId },
+    reportBytes: parsed.report.length,
+    size: json.length + parsed.growth,
+  };
 }
 
 const inJson = (text: string | undefined): string => (text === undefined ? "null" : JSON.stringify(text));

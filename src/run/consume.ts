@@ -1,5 +1,7 @@
 import { limited } from "../db/limits.ts";
 import { ResultsConsumer } from "../ingest/consumer.ts";
+import { PayloadTracker } from "../ingest/tracker.ts";
+import { createProducer } from "../kafka/producer.ts";
 import { aborted } from "./aborted.ts";
 import { limitsOf } from "./limits.ts";
 import type { Parts } from "./parts.ts";
@@ -12,6 +14,8 @@ export async function startConsuming(
   { config, kafka, pool, log, signal }: Parts,
   stack: AsyncDisposableStack,
 ): Promise<{ failed: Promise<never> }> {
+  const tracker = createTracker(config, kafka, log);
+  stack.defer(async () => tracker?.close());
   const consumer = new ResultsConsumer({
     kafka,
     pool: limited(pool, limitsOf(config, "ingest")),
@@ -20,9 +24,19 @@ export async function startConsuming(
     group: config.consumerGroup,
     batchSize: config.batchSize,
     catchUpMs: config.catchUpSeconds * 1_000,
+    tracker,
   });
   stack.defer(() => consumer.stop());
   // kafkajs does not hear the signal while it connects
   await Promise.race([consumer.start(signal), aborted(signal)]);
   return { failed: consumer.failed };
+}
+
+function createTracker(
+  { trackerTopic: topic, trackerService: service }: Parts["config"],
+  kafka: Parts["kafka"],
+  log: Parts["log"],
+): PayloadTracker | undefined {
+  if (topic === undefined) return undefined;
+  return new PayloadTracker({ producer: createProducer(kafka), topic, service, log });
 }

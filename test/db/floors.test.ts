@@ -17,7 +17,7 @@ const floors = [
   ["deliver"],
   ["retain", "upload"],
   ["analyze", "decide", "ingest", "ops"],
-  ["explain", "results"],
+  ["explain", "results", "compat"],
   ["adopt", "metrics"],
 ];
 const floorOf = (room: string) => floors.findIndex((rooms) => rooms.includes(room));

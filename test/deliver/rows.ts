@@ -8,6 +8,8 @@ export function anIssue(changes: Partial<RenderedIssue> = {}): RenderedIssue {
     component: "ccx_rules_ocp.external.rules.nodes_requirements_check.report",
     error_key: "NODES_MINIMUM_REQUIREMENTS_NOT_MET",
     total_risk: 3,
+    content_id: "1",
+    details: {},
     severity: "IMPORTANT",
     description: "Nodes are too small",
     reason: "The node **foo1** has 8 GiB.",

@@ -6,8 +6,11 @@ import { ccx, cleanEnvironment } from "./service.ts";
 
 export type Finished = { code: number | null; stdout: string; stderr: string };
 
+/** A command of ours: `ccx`, or one with the incumbent's name. */
+export type Program = "ccx" | "ccx-notification-service" | "ccx-notification-writer";
+
 /** What the host of commands is asked; `end` is what it writes after the output. */
-export type Asked = { args: string[]; env: NodeJS.ProcessEnv; end: string };
+export type Asked = { program: Program; args: string[]; env: NodeJS.ProcessEnv; end: string };
 
 /** What it answers; `left` is what the command has left open. */
 export type Answer = { code: number; left: string[] };
@@ -42,13 +45,21 @@ let last: Promise<unknown> = Promise.resolve();
  * Runs `ccx` with these arguments in a process that does so for all commands of this test file, one after the
  * other; that process ends with ours.
  */
-export function runCcx(args: string[], env: Record<string, string | undefined> = {}): Promise<Finished> {
-  const answer = last.then(() => ask(args, cleanEnvironment(env)));
+export const runCcx = (args: string[], env: Record<string, string | undefined> = {}): Promise<Finished> =>
+  runProgram("ccx", args, env);
+
+/** The same for any of our commands. */
+export function runProgram(
+  program: Program,
+  args: string[],
+  env: Record<string, string | undefined> = {},
+): Promise<Finished> {
+  const answer = last.then(() => ask(program, args, cleanEnvironment(env)));
   last = answer.catch(() => {});
   return answer;
 }
 
-async function ask(args: string[], env: NodeJS.ProcessEnv): Promise<Finished> {
+async function ask(program: Program, args: string[], env: NodeJS.ProcessEnv): Promise<Finished> {
   host ??= fork(new URL("command_host.ts", import.meta.url), {
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     execArgv: [],
@@ -62,7 +73,7 @@ async function ask(args: string[], env: NodeJS.ProcessEnv): Promise<Finished> {
     child.once("message", resolve as (answer: unknown) => void);
     child.once("close", (code) => resolve({ code: code ?? -1, left: [] }));
   });
-  child.send({ args, env, end } satisfies Asked);
+  child.send({ program, args, env, end } satisfies Asked);
   const [stdout, stderr, { code, left }] = await Promise.all([
     output(child.stdout as NodeJS.ReadableStream, end),
     output(child.stderr as NodeJS.ReadableStream, end),
@@ -71,7 +82,7 @@ async function ask(args: string[], env: NodeJS.ProcessEnv): Promise<Finished> {
   child.removeAllListeners();
   if (child.connected) for (const handle of handles) handle.unref();
   else host = undefined;
-  assert.deepEqual(left, [], `ccx ${args.join(" ")} would not have ended`);
+  assert.deepEqual(left, [], `${program} ${args.join(" ")} would not have ended`);
   return { code, stdout, stderr };
 }
 

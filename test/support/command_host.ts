@@ -1,18 +1,25 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { main } from "../../src/cli.ts";
-import type { Answer, Asked } from "./command.ts";
+import type { Answer, Asked, Program } from "./command.ts";
+
+/** The entry of each command; only those that are asked for are loaded. */
+const entries: Record<Program, () => Promise<{ main(argv: string[]): Promise<void> }>> = {
+  ccx: () => import("../../src/cli.ts"),
+  "ccx-notification-service": () => import("../../src/compat/service/main.ts"),
+  "ccx-notification-writer": () => import("../../src/compat/writer/main.ts"),
+};
 
 /**
- * Runs one `ccx` after the other in this process, as test/support/command.ts asks: what a command costs is
+ * Runs one command after the other in this process, as test/support/command.ts asks: what a command costs is
  * then what it does, not the start of Node. The end of a command's output is the text that came with the
  * request, on stdout and on stderr.
  */
-process.on("message", async ({ args, env, end }: Asked) => {
+process.on("message", async ({ program, args, env, end }: Asked) => {
   for (const name of Object.keys(process.env)) delete process.env[name];
   Object.assign(process.env, env);
   process.exitCode = undefined;
+  const { main } = await entries[program]();
   const before = open();
-  await main([process.execPath, "ccx", ...args]);
+  await main([process.execPath, program, ...args]);
   const answer: Answer = { code: Number(process.exitCode ?? 0), left: await left(before) };
   process.stdout.removeAllListeners("error");
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) process.removeAllListeners(signal);

@@ -1,0 +1,24 @@
+-- One pass over everything, as the service before us did it: whoever starts it every few minutes expects that
+-- new_reports and reported say all there is to know, that the configuration of the process is the policy, and
+-- that afterwards `reported` has a row for every cluster that has issues. begin_pass() brings the policy in step
+-- (keep_policy()), closes the circuit and makes what waits due; follow_tables() brings ours in step with the
+-- two tables: clusters whose reports somebody deleted or rewound (reread_reports()), issues whose row of
+-- `reported` is gone (forget_notified()), rows that another program wrote (import_reported()). decide_pass()
+-- decides for a batch of clusters, after which the delivery is the usual one; end_pass() writes down what could
+-- not be delivered. take_disabled_rules() copies what the aggregator's database says is disabled. The
+-- incumbent's clean-up deletes by age alone, row by row, so that it waits for no reader: rows_past_age(),
+-- delete_past_age(), empty_reported(), forget_reports(). Nothing here decides: decide() does.
+
+--!include compat/tables.sql
+--!include compat/keep_policy.sql
+--!include compat/begin_pass.sql
+--!include compat/reread_reports.sql
+--!include compat/forget_notified.sql
+--!include compat/follow_tables.sql
+--!include compat/decide_pass.sql
+--!include compat/end_pass.sql
+--!include compat/take_disabled_rules.sql
+--!include compat/rows_past_age.sql
+--!include compat/delete_past_age.sql
+--!include compat/empty_reported.sql
+--!include compat/forget_reports.sql

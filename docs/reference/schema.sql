@@ -160,6 +160,28 @@ create type ccx.last_notification as (
   notified_at timestamp with time zone
 );
 
+-- an occurrence of an issue that becomes one with another, and the occurrence that it is a part of then
+create type ccx.moved_occurrence as (
+  -- the issue before
+  issue_id bigint,
+  -- its occurrence before
+  occurrence integer,
+  -- whether it is the last part of the occurrence that it becomes
+  is_last boolean,
+  -- the issue that stays
+  new_issue_id bigint,
+  -- which occurrence of that
+  new_occurrence integer,
+  -- when the whole occurrence began
+  opened_at timestamp with time zone,
+  -- when the whole occurrence ended; null: it is open
+  closed_at timestamp with time zone,
+  -- when its beginning was known
+  known_from timestamp with time zone,
+  -- when its end was known
+  known_until timestamp with time zone
+);
+
 -- a hit of a report that arrived; a report without hits has one with nulls
 create type ccx.seen_hit as (
   -- which report: of the statement; once only new ones are left, 1 for the oldest of its cluster, then 2, …
@@ -177,7 +199,13 @@ create type ccx.seen_hit as (
   -- the rule as the report spells it; null: the report has no hits
   component text,
   -- which of the rule's problems
-  error_key text
+  error_key text,
+  -- the upload of the report
+  request_id text,
+  -- when that was gathered
+  gathered_at timestamp with time zone,
+  -- OpenShift version in the report
+  cluster_version text
 );
 
 -- a message whose delivery ended, or is to be tried again
@@ -250,6 +278,231 @@ CREATE TRIGGER _011_guard BEFORE TRUNCATE ON acknowledgement FOR EACH STATEMENT 
 CREATE TRIGGER _012_guard BEFORE UPDATE ON acknowledgement FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('the history of acknowledgements stays, unacknowledge() ends one', 'period');
 CREATE TRIGGER _100_rules AFTER INSERT ON acknowledgement REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_acknowledgement__rules();
 
+-- how organizations rate rules
+create table advisor_ratings (
+  -- the organization
+  org_id bigint not null,
+  -- the rule's full module, without .report
+  rule_fqdn text not null,
+  -- which of the rule's problems
+  error_key text not null,
+  -- 1 useful, -1 not useful, 0 neither
+  rating smallint not null,
+  -- when it was first rated
+  rated_at timestamp with time zone not null default now(),
+  -- when it was last rated
+  last_updated_at timestamp with time zone not null default now(),
+  constraint advisor_ratings_pkey PRIMARY KEY (org_id, rule_fqdn, error_key),
+  constraint advisor_ratings_rating_check CHECK (rating >= '-1'::integer AND rating <= 1)
+);
+
+-- one row for each announced archive: the job, the outbox of its result, and how it ended
+create table analysis (
+  -- number of the analysis
+  id bigint not null generated always as identity,
+  -- Kafka topic it was announced on
+  topic text not null,
+  -- partition of the topic
+  partition integer not null,
+  -- offset of the announcement in its partition
+  kafka_offset bigint not null,
+  -- request id of the upload; null: the announcement has none
+  request_id text,
+  -- organization that uploaded it; null: it could not be read
+  org_id bigint,
+  -- its account number; null: it has none that is a number
+  account_number bigint,
+  -- cluster it is about: of the identity, else of the archive; null: not known (yet)
+  cluster text collate "C",
+  -- the identity of the upload names the cluster
+  vouched boolean not null default false,
+  -- where the archive can be fetched; may hold a signature, and ends to work
+  url text,
+  -- the announcement's own time
+  announced_at timestamp with time zone,
+  -- the same as it was written: LastChecked of the result
+  last_checked text,
+  -- when the cluster gathered it, in UTC; else the announcement's time
+  gathering_time text,
+  -- the announcement as it came, where it does not conform
+  announcement bytea,
+  -- when the announcement was consumed
+  received_at timestamp with time zone not null,
+  -- waiting, analyzed (the result waits to be published), published, or dead
+  state text not null,
+  -- how many times it was handed to an analyzer
+  attempts integer not null default 0,
+  -- how many times in a row the process that had it ended without a word
+  interruptions integer not null default 0,
+  -- when it is due, or the lease of the process that has it ends; null: it has ended
+  next_attempt_at timestamp with time zone,
+  -- when the last attempt began
+  started_at timestamp with time zone,
+  -- when the archive was last fetched and unpacked
+  downloaded_at timestamp with time zone,
+  -- when its rules had run
+  analyzed_at timestamp with time zone,
+  -- when the result was published, or the archive given up
+  ended_at timestamp with time zone,
+  -- why the last attempt failed, from a fixed vocabulary (docs/reference/reasons.md); null: it did not
+  failure text,
+  -- the same as a sentence
+  error text,
+  -- when a person had it tried again last
+  redriven_at timestamp with time zone,
+  -- size of the archive as it was fetched
+  archive_bytes bigint,
+  -- how many files it has
+  entries integer,
+  -- how many hits its rules had
+  hits integer,
+  -- the result, byte by byte, while it waits to be published
+  message text,
+  -- topic that the result was published to
+  result_topic text,
+  -- partition of that topic; null: the broker did not say
+  result_partition integer,
+  -- offset of the result; null: the broker did not say
+  result_offset bigint,
+  constraint analysis_pkey PRIMARY KEY (id),
+  constraint analysis_known UNIQUE (org_id, request_id, announced_at),
+  constraint analysis_check CHECK ((state = ANY (ARRAY['waiting'::text, 'analyzed'::text])) = (next_attempt_at IS NOT NULL)),
+  constraint analysis_check1 CHECK ((state = 'analyzed'::text) = (message IS NOT NULL)),
+  constraint analysis_check2 CHECK (state <> 'dead'::text OR failure IS NOT NULL),
+  constraint analysis_state_check CHECK (state = ANY (ARRAY['waiting'::text, 'analyzed'::text, 'published'::text, 'dead'::text]))
+) with (fillfactor=70);
+CREATE INDEX analysis_cluster_idx ON public.analysis USING btree (cluster, announced_at);
+CREATE INDEX analysis_dead_idx ON public.analysis USING btree (ended_at) WHERE (state = 'dead'::text);
+CREATE INDEX analysis_due_idx ON public.analysis USING btree (state, next_attempt_at) WHERE (next_attempt_at IS NOT NULL);
+CREATE INDEX analysis_received_idx ON public.analysis USING brin (received_at);
+CREATE INDEX analysis_request_idx ON public.analysis USING btree (request_id);
+
+-- who may call the results API with a bearer token, and for which organization; the token itself is nowhere
+create table api_token (
+  -- SHA-256 of the token
+  token_hash bytea not null,
+  -- the organization that it speaks for
+  org_id bigint not null,
+  -- what it is for; also the user that it acts as
+  name text not null,
+  -- database user who made it
+  created_by text not null default SESSION_USER,
+  -- when
+  created_at timestamp with time zone not null default now(),
+  -- from when on it does not count; null: it does not expire
+  expires_at timestamp with time zone,
+  -- when it was taken back; null: it was not
+  revoked_at timestamp with time zone,
+  constraint api_token_pkey PRIMARY KEY (token_hash),
+  constraint api_token_name_check CHECK (length(btrim(name)) >= 1),
+  constraint api_token_org_id_check CHECK (org_id > 0),
+  constraint api_token_token_hash_check CHECK (octet_length(token_hash) = 32)
+);
+
+-- archives that were uploaded, one row each; the content is in the store under object_key until removed_at
+create table archive (
+  -- number of the archive
+  archive_id bigint not null generated always as identity,
+  -- what everybody knows the upload by: of the client, or made here
+  request_id text collate "C" not null,
+  -- the organization, from the identity of the request
+  org_id bigint not null,
+  -- the account of the identity, as it was given; empty: none
+  account_number text not null default ''::text,
+  -- who uploaded, as announcements say it: the organization
+  principal text not null,
+  -- the cluster, where the identity names one
+  cluster text collate "C",
+  -- whom the archive is for: openshift
+  service text not null,
+  -- what kind of archive it is for that service: periodic
+  category text not null,
+  -- content type of the file as the client gave it
+  content_type text not null,
+  -- bytes of the file
+  size bigint not null,
+  -- SHA-256 of the file
+  sha256 bytea not null,
+  -- where the content is: database (archive_chunk), folder or s3
+  store text not null,
+  -- the name of the content in the store
+  object_key text collate "C" not null,
+  -- the header x-rh-identity as it came
+  b64_identity text not null,
+  -- what the client said about the archive; null: nothing
+  metadata jsonb,
+  -- program that uploaded
+  user_agent text,
+  -- the first archive of the organization with the same content; null: this is it
+  duplicate_of bigint,
+  -- when the request began to arrive; becomes the time of the report
+  received_at timestamp with time zone not null,
+  -- when the content and this row were complete
+  stored_at timestamp with time zone not null default now(),
+  -- when the content was removed from the store; null: it is kept
+  removed_at timestamp with time zone,
+  constraint archive_pkey PRIMARY KEY (archive_id),
+  constraint archive_object_key_key UNIQUE (object_key),
+  constraint archive_request_id_key UNIQUE (request_id),
+  constraint archive_duplicate_of_fkey FOREIGN KEY (duplicate_of) REFERENCES archive(archive_id) ON DELETE SET NULL,
+  constraint archive_request_id_check CHECK (request_id ~ '^[A-Za-z0-9._-]{1,128}$'::text),
+  constraint archive_sha256_check CHECK (octet_length(sha256) = 32),
+  constraint archive_size_check CHECK (size >= 0),
+  constraint archive_store_check CHECK (store = ANY (ARRAY['database'::text, 'folder'::text, 's3'::text]))
+);
+CREATE INDEX archive_cluster_idx ON public.archive USING btree (cluster, received_at) WHERE (cluster IS NOT NULL);
+CREATE INDEX archive_content_idx ON public.archive USING btree (org_id, sha256, archive_id);
+CREATE INDEX archive_duplicate_idx ON public.archive USING btree (duplicate_of) WHERE (duplicate_of IS NOT NULL);
+CREATE INDEX archive_kept_idx ON public.archive USING btree (store, stored_at) WHERE (removed_at IS NULL);
+CREATE INDEX archive_stored_idx ON public.archive USING btree (stored_at);
+
+-- contents of archives, in pieces, where the store is this database
+create table archive_chunk (
+  -- which object: archive.object_key
+  object_key text collate "C" not null,
+  -- which piece of it, from 0
+  nth integer not null,
+  -- the piece
+  bytes bytea not null,
+  -- when it was stored
+  stored_at timestamp with time zone not null default now(),
+  constraint archive_chunk_pkey PRIMARY KEY (object_key, nth),
+  constraint archive_chunk_nth_check CHECK (nth >= 0)
+);
+
+-- the files of kept archives; rules see them as rows of files
+create table archive_document (
+  -- number of the archive
+  archive_id bigint not null,
+  -- name of the file in the archive
+  path text collate "C" not null,
+  -- what is in it, where that is JSON
+  document jsonb,
+  -- what is in it, where that is not
+  body text,
+  constraint archive_document_pkey PRIMARY KEY (archive_id, path),
+  constraint archive_document_archive_id_fkey FOREIGN KEY (archive_id) REFERENCES kept_archive(id) ON DELETE CASCADE,
+  constraint archive_document_check CHECK (document IS NULL OR body IS NULL)
+);
+
+-- how long and how much of the contents of archives is kept (set_archive_limits); their rows stay longer (retention)
+create table archive_limits (
+  -- there is one row
+  only_row boolean not null default true,
+  -- how long a content is kept
+  keep interval not null,
+  -- how many bytes are kept together, the newest; null: no limit
+  max_bytes bigint,
+  -- who set it
+  changed_by text not null default SESSION_USER,
+  -- when it was set
+  changed_at timestamp with time zone not null default now(),
+  constraint archive_limits_pkey PRIMARY KEY (only_row),
+  constraint archive_limits_keep_check CHECK (keep >= '01:00:00'::interval AND keep <= '100 years'::interval),
+  constraint archive_limits_max_bytes_check CHECK (max_bytes > 0),
+  constraint archive_limits_only_row_check CHECK (only_row)
+);
+
 -- whether a target is sent to: closed, or open since its receiver is down or asked for time; the view delivery_circuit explains it; written by decide, deliver: of a probe that is withdrawn nothing is left
 create table circuit (
   -- the target
@@ -280,7 +533,29 @@ create table circuit (
   constraint circuit_check1 CHECK (opened_at IS NOT NULL OR probe_until IS NULL AND failed_probes = 0)
 ) with (fillfactor=50);
 
--- rules that are switched off for one cluster, as the aggregator keeps them
+-- clusters as their owners know them, filled by hand or from a file; a cluster that is missing here has its id for a name and is not managed
+create table cluster_registry (
+  -- the cluster, in lower case
+  cluster text collate "C" not null,
+  -- the organization that it is registered for; counts only while that owns the cluster
+  org_id bigint not null,
+  -- its name for people
+  display_name text not null,
+  -- somebody manages it for the customer, who is shown only rules tagged osd_customer
+  managed boolean not null default false,
+  -- state of its subscription; a cluster that is Archived, Deprovisioned or Reserved is not listed
+  status text not null default 'Active'::text,
+  -- when this was last changed
+  changed_at timestamp with time zone not null default now(),
+  constraint cluster_registry_pkey PRIMARY KEY (cluster, org_id),
+  constraint cluster_registry_cluster_check CHECK (cluster = lower(cluster)),
+  constraint cluster_registry_display_name_check CHECK (length(display_name) >= 1 AND length(display_name) <= 255),
+  constraint cluster_registry_org_id_check CHECK (org_id > 0),
+  constraint cluster_registry_status_check CHECK (length(status) >= 1 AND length(status) <= 64)
+);
+CREATE INDEX cluster_registry_org_idx ON public.cluster_registry USING btree (org_id);
+
+-- rules that are switched off for one cluster, as the aggregator keeps them; written by compat, results, silence: what customers and operators ask for, or the aggregator's copied
 create table cluster_rule_toggle (
   -- the cluster
   cluster_id text not null,
@@ -301,8 +576,57 @@ create table cluster_rule_toggle (
   constraint cluster_rule_toggle_pkey PRIMARY KEY (cluster_id, rule_id, error_key),
   constraint cluster_rule_toggle_disabled_check CHECK (disabled = ANY (ARRAY[0, 1]))
 );
+CREATE INDEX cluster_rule_toggle_org_idx ON public.cluster_rule_toggle USING btree (org_id) WHERE (disabled = 1);
 CREATE TRIGGER _100_acknowledgement AFTER INSERT OR DELETE OR UPDATE ON cluster_rule_toggle FOR EACH ROW EXECUTE FUNCTION ccx.tg_cluster_rule_toggle__acknowledgement();
 CREATE TRIGGER _200_emptied AFTER TRUNCATE ON cluster_rule_toggle FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_acknowledgement__emptied();
+
+-- what users think of an issue of a cluster: a vote and a text
+create table cluster_rule_user_feedback (
+  -- the cluster
+  cluster_id text collate "C" not null,
+  -- the rule as reports spell it (x.report)
+  rule_id text not null,
+  -- which of the rule's problems
+  error_key text not null,
+  -- the user, as the identity names him
+  user_id text not null,
+  -- organization of the user
+  org_id bigint not null,
+  -- what the user says
+  message text not null default ''::text,
+  -- 1 like, -1 dislike, 0 neither
+  user_vote smallint not null default 0,
+  -- when the first vote or text came
+  added_at timestamp with time zone not null default now(),
+  -- when the last one came
+  updated_at timestamp with time zone not null default now(),
+  constraint cluster_rule_user_feedback_pkey PRIMARY KEY (cluster_id, rule_id, error_key, user_id, org_id),
+  constraint cluster_rule_user_feedback_message_check CHECK (octet_length(message) <= 255),
+  constraint cluster_rule_user_feedback_user_vote_check CHECK (user_vote >= '-1'::integer AND user_vote <= 1)
+);
+
+-- why users switched a rule off for a cluster
+create table cluster_user_rule_disable_feedback (
+  -- the cluster
+  cluster_id text collate "C" not null,
+  -- the rule as reports spell it (x.report)
+  rule_id text not null,
+  -- which of the rule's problems
+  error_key text not null,
+  -- the user, as the identity names him
+  user_id text not null,
+  -- organization of the user
+  org_id bigint not null,
+  -- why
+  message text not null,
+  -- when that was first said
+  added_at timestamp with time zone not null default now(),
+  -- when it was last said
+  updated_at timestamp with time zone not null default now(),
+  constraint cluster_user_rule_disable_feedback_pkey PRIMARY KEY (cluster_id, rule_id, error_key, user_id, org_id),
+  constraint cluster_user_rule_disable_feedback_message_check CHECK (octet_length(message) <= 255)
+);
+CREATE INDEX cluster_user_rule_disable_feedback_user_idx ON public.cluster_user_rule_disable_feedback USING btree (org_id, user_id);
 
 -- how far each partition has been consumed; moves in the transaction that stores the messages, so Kafka's own offset never leads it
 create table consumer_offset (
@@ -411,6 +735,19 @@ create table decision_request (
 );
 CREATE TRIGGER _900_wake AFTER INSERT ON decision_request FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_decision_request__wake();
 
+-- rules that are disabled because the aggregator's database says so, not because of an acknowledgement made here
+create table disabled_elsewhere (
+  -- true: a row of cluster_rule_toggle, false: of rule_disable
+  is_toggle boolean not null,
+  -- the cluster, or the organization
+  owner text not null,
+  -- the rule, as it is spelt there
+  rule_id text not null,
+  -- its error key; empty: all of them
+  error_key text not null,
+  constraint disabled_elsewhere_pkey PRIMARY KEY (is_toggle, owner, rule_id, error_key)
+);
+
 -- specification of all event targets currently supported
 create table event_targets (
   -- number used in reported.event_type_id and as target_id elsewhere
@@ -468,9 +805,31 @@ create table issue (
   constraint issue_rule_id_fkey FOREIGN KEY (rule_id) REFERENCES rule(id) ON DELETE RESTRICT,
   constraint issue_occurrence_check CHECK (occurrence >= 1)
 ) with (fillfactor=90);
-CREATE INDEX issue_org_idx ON public.issue USING btree (org_id);
+CREATE INDEX issue_org_idx ON public.issue USING btree (org_id, rule_id);
 
--- the newest readable report of each cluster; an older one that arrives late does not change it
+-- archives whose documents are kept for a while, to try rules with
+create table kept_archive (
+  -- number of the archive
+  id bigint not null generated always as identity,
+  -- its analysis; null: it is gone
+  analysis_id bigint,
+  -- request id of the upload
+  request_id text not null,
+  -- organization that uploaded it
+  org_id bigint not null,
+  -- cluster it is about
+  cluster text collate "C" not null,
+  -- when it was announced
+  announced_at timestamp with time zone not null,
+  -- when its documents were stored
+  kept_at timestamp with time zone not null,
+  constraint kept_archive_pkey PRIMARY KEY (id),
+  constraint kept_archive_request_id_key UNIQUE (request_id),
+  constraint kept_archive_analysis_id_fkey FOREIGN KEY (analysis_id) REFERENCES analysis(id) ON DELETE SET NULL
+);
+CREATE INDEX kept_archive_kept_idx ON public.kept_archive USING btree (kept_at);
+
+-- the newest readable report of each cluster; an older one that arrives late does not change it; written by issues, retain: retain() keeps its text when it drops its day
 create table latest_report (
   -- organization that owns the cluster
   org_id bigint not null,
@@ -488,11 +847,26 @@ create table latest_report (
   left_at timestamp with time zone,
   -- the organization that the cluster moved to
   moved_to bigint,
+  -- the upload of its newest report; null: not known
+  request_id text,
+  -- when the cluster gathered that; null: not known
+  gathered_at timestamp with time zone,
+  -- OpenShift version in its newest report; null: not known
+  cluster_version text,
+  -- the newest report itself, once its day of new_reports is dropped; null: it is still there
+  report text,
   constraint latest_report_pkey PRIMARY KEY (cluster, org_id),
   constraint latest_report_check CHECK ((left_at IS NULL) = (moved_to IS NULL))
 ) with (fillfactor=80);
+CREATE INDEX latest_report_org_idx ON public.latest_report USING btree (org_id, cluster) WHERE (left_at IS NULL);
 
--- new reports consumed from Kafka topic and stored to database in shrunk format; written by decide, ingest, issues: import_reported() adds what only reported has, the trigger mends received_at
+-- the version of the notification writer's schema, one row: what its own commands and others ask for
+create table migration_info (
+  -- 0 to 8; our tables are those of 8 and more, whatever it says
+  version integer not null
+);
+
+-- new reports consumed from Kafka topic and stored to database in shrunk format; written by adopt, compat, decide, ingest, issues: import_reported() adds what only reported has, the trigger mends received_at
 create table new_reports (
   -- organization that owns the cluster (OrgID)
   org_id bigint not null,
@@ -508,6 +882,12 @@ create table new_reports (
   kafka_offset bigint not null default 0,
   -- when the content now stored arrived here
   received_at timestamp with time zone not null default now(),
+  -- the upload that it was made from (RequestId of the message); null: not known
+  request_id text,
+  -- when the cluster gathered that upload (Metadata.gathering_time); null: not known
+  gathered_at timestamp with time zone,
+  -- OpenShift version of the cluster (item CLUSTER_VERSION_INFO of info); null: not known
+  cluster_version text,
   constraint new_reports_pkey PRIMARY KEY (org_id, cluster, updated_at)
 ) partition by RANGE (updated_at);
 CREATE TRIGGER _010_spelling BEFORE INSERT ON new_reports FOR EACH ROW WHEN (new.cluster <> lower(new.cluster)) EXECUTE FUNCTION ccx.tg_new_reports__spelling();
@@ -519,7 +899,7 @@ CREATE TRIGGER _100_issues_of_replaced AFTER UPDATE ON new_reports REFERENCING N
 -- reports of days that have no partition: older than what ensure_partition() makes room for
 create table new_reports_default partition of new_reports DEFAULT;
 
--- the outbox: one row for each message to send; stays when it is sent, as the record of it; written by decide, deliver: a decision queues it in its own transaction, deliveries move it on
+-- the outbox: one row for each message to send; stays when it is sent, as the record of it; written by compat, decide, deliver: a decision queues it in its own transaction, deliveries move it on
 create table notification (
   -- number of the message
   id bigint not null generated by default as identity,
@@ -784,7 +1164,7 @@ CREATE TRIGGER _110_withdrawn AFTER DELETE ON policy FOR EACH ROW EXECUTE FUNCTI
 CREATE TRIGGER _120_history BEFORE TRUNCATE ON policy FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_policy__history();
 CREATE TRIGGER _200_filter_results AFTER INSERT ON policy REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_policy__filter_results();
 
--- errors that are detected during new reports collection
+-- errors that are detected during new reports collection; written by compat, issues: a clean-up deletes them
 create table read_errors (
   -- number of the error
   error_id bigint not null generated always as identity,
@@ -829,6 +1209,8 @@ create table rejected_message (
   org_id bigint,
   -- cluster in it, where that could be read
   cluster text collate "C",
+  -- the upload that it is about, where that could be read: the results API answers that it failed
+  request_id text,
   -- how many times it was tried: once when it arrived, and with every retry
   attempts integer not null default 1,
   -- when it was tried again last
@@ -852,6 +1234,27 @@ CREATE INDEX rejected_message_org_id ON public.rejected_message USING btree (org
 CREATE INDEX rejected_message_position ON public.rejected_message USING btree (topic, partition, kafka_offset);
 CREATE INDEX rejected_message_received_at ON public.rejected_message USING btree (received_at);
 CREATE INDEX rejected_message_retry_due ON public.rejected_message USING btree (retry_due_at) WHERE ((retry_due_at IS NOT NULL) AND (stored_at IS NULL));
+
+-- rules that go on under another name (rename_rule()): a report that still has the old name counts as one with the new; written by content, issues: a load that brings the old name back beside the new ends it
+create table renamed_rule (
+  -- the rule as reports spelled it before
+  component text not null,
+  -- as they spell it now
+  new_component text not null,
+  -- bare name of the rule before
+  old_name text not null generated always as (ccx.rule_name(component)) stored,
+  -- its bare name now
+  new_name text not null generated always as (ccx.rule_name(new_component)) stored,
+  -- when it was renamed
+  renamed_at timestamp with time zone not null default now(),
+  -- database user who did
+  renamed_by text not null default SESSION_USER,
+  -- from when on the old name stands for a rule of its own again; null: it stands for the new name
+  ended_at timestamp with time zone,
+  constraint renamed_rule_pkey PRIMARY KEY (component),
+  constraint renamed_rule_check CHECK (new_component <> component)
+);
+CREATE INDEX renamed_rule_new_idx ON public.renamed_rule USING btree (new_component);
 
 -- issues whose texts could not be rendered, or do not fit into a message alone; they are held for a day, or until the content changes or the issue comes back
 create table render_failure (
@@ -877,7 +1280,7 @@ create table render_failure (
 );
 CREATE INDEX render_failure_held_until_idx ON public.render_failure USING btree (upper(held_period));
 
--- notifications reported to user or skipped due to some conditions; written by decide, deliver: a decision that notifies nobody is over at once, any other when its delivery ends
+-- notifications reported to user or skipped due to some conditions; written by adopt, compat, decide, deliver: a decision that notifies nobody is over at once, any other when its delivery ends
 create table reported (
   -- organization that owns the cluster
   org_id bigint not null,
@@ -904,13 +1307,29 @@ create table reported (
   constraint reported_notification_type_check CHECK (notification_type = 1),
   constraint reported_state_check CHECK (state >= 1 AND state <= 4)
 ) partition by RANGE (notified_at);
+CREATE TRIGGER _100_elsewhere AFTER INSERT ON reported FOR EACH ROW WHEN (new.state = 1 AND current_setting('ccx.recording'::text, true) IS DISTINCT FROM 'on'::text) EXECUTE FUNCTION ccx.tg_reported__elsewhere();
 
 -- decisions of days that have no partition
 create table reported_default partition of reported DEFAULT;
 
+-- rows of reported that another program sent and whose issues are not all in the ledger yet: their content is not known, or ours runs in shadow mode; written by adopt, decide, ops
+create table reported_elsewhere (
+  -- as in reported
+  org_id bigint not null,
+  -- as in reported
+  cluster text collate "C" not null,
+  -- as in reported
+  notified_at timestamp with time zone not null,
+  -- as reported.event_type_id
+  target_id integer not null,
+  constraint reported_elsewhere_pkey PRIMARY KEY (org_id, cluster, notified_at, target_id)
+);
+CREATE INDEX reported_elsewhere_cluster_idx ON public.reported_elsewhere USING btree (lower(cluster));
+CREATE INDEX reported_elsewhere_notified_idx ON public.reported_elsewhere USING btree (notified_at);
+
 -- how long each table that grows keeps its rows (set_retention); what a decision may look back at is kept for longer; a row cannot be deleted
 create table retention (
-  -- the table: new_reports and reported by days; rejected_message, read_errors, notification (with the ledger), occurrence, render_failure and worker by rows
+  -- the table: new_reports and reported by days; rejected_message, read_errors, notification (with the ledger), occurrence, render_failure, worker, archive (once its content is removed) and upload_message by rows
   parent text not null,
   -- how long after its day has ended, or the row was written; notification, occurrence and render_failure are kept for the longest cooldown on top
   keep interval not null,
@@ -920,7 +1339,7 @@ create table retention (
   changed_at timestamp with time zone not null default now(),
   constraint retention_pkey PRIMARY KEY (parent),
   constraint retention_keep_check CHECK (keep >= '1 day'::interval AND keep <= '100 years'::interval),
-  constraint retention_parent_check CHECK (parent = ANY (ARRAY['new_reports'::text, 'reported'::text, 'rejected_message'::text, 'read_errors'::text, 'notification'::text, 'occurrence'::text, 'render_failure'::text, 'worker'::text]))
+  constraint retention_parent_check CHECK (parent = ANY (ARRAY['new_reports'::text, 'reported'::text, 'rejected_message'::text, 'read_errors'::text, 'notification'::text, 'occurrence'::text, 'render_failure'::text, 'worker'::text, 'archive'::text, 'upload_message'::text, 'analysis'::text, 'kept_archive'::text]))
 );
 CREATE TRIGGER _100_kept BEFORE DELETE ON retention FOR EACH ROW EXECUTE FUNCTION ccx.tg_retention__kept();
 CREATE TRIGGER _110_kept BEFORE TRUNCATE ON retention FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_retention__kept();
@@ -976,15 +1395,29 @@ create table rule_content (
   publish_date timestamp with time zone,
   -- what the rule is about, for required_tags of a policy
   tags text[] not null default '{}'::text[],
+  -- how the source calls the impact, for example Data Loss
+  impact_name text not null default ''::text,
+  -- how risky it is to do something about it: 1 to 4; 0: not known
+  resolution_risk smallint not null default 0,
+  -- the rule's name for people
+  plugin_name text not null default ''::text,
+  -- number of the article about it in the knowledge base
+  node_id text not null default ''::text,
+  -- product that the rule is about
+  product_code text not null default ''::text,
+  -- the texts that the rule has for all its error keys: {generic, summary, reason, resolution, more_info}; a null says that it is the text of this error key
+  rule_texts jsonb not null default '{}'::jsonb,
   -- when this version was the one in force; open-ended for the present one
   validity tstzrange not null,
   constraint rule_content_pkey PRIMARY KEY (id),
   constraint rule_content_impact_check CHECK (impact >= 1 AND impact <= 4),
   constraint rule_content_likelihood_check CHECK (likelihood >= 1 AND likelihood <= 4),
+  constraint rule_content_resolution_risk_check CHECK (resolution_risk >= 0 AND resolution_risk <= 4),
   constraint rule_content_status_check CHECK (status = ANY (ARRAY['active'::text, 'inactive'::text])),
   constraint rule_content_validity_check CHECK (NOT isempty(validity)),
   constraint rule_content_rule_name_error_key_validity_excl EXCLUDE USING gist (rule_name WITH =, error_key WITH =, validity WITH &&)
 );
+CREATE INDEX rule_content_module_idx ON public.rule_content USING btree (python_module, error_key) WHERE upper_inf(validity);
 CREATE TRIGGER _010_guard BEFORE DELETE ON rule_content FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('a version stays as it was, load_content() makes a new one');
 CREATE TRIGGER _011_guard BEFORE TRUNCATE ON rule_content FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_guard('a version stays as it was, load_content() makes a new one');
 CREATE TRIGGER _012_guard BEFORE UPDATE ON rule_content FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('a version stays as it was, load_content() makes a new one', 'validity', 'total_risk');
@@ -992,7 +1425,7 @@ CREATE TRIGGER _013_guard BEFORE UPDATE OF validity ON rule_content FOR EACH ROW
 CREATE TRIGGER _200_filter_results AFTER INSERT ON rule_content REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_rule_content__filter_results();
 CREATE TRIGGER _900_announce AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON rule_content FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_rule_content__announce();
 
--- rules that an organization does not want to hear of, as the aggregator keeps them; deleting a row ends it
+-- rules that an organization does not want to hear of, as the aggregator keeps them; deleting a row ends it; written by compat, results, silence: what customers and operators ask for, or the aggregator's copied
 create table rule_disable (
   -- the organization, as text, as the aggregator has it
   org_id text not null,
@@ -1006,10 +1439,44 @@ create table rule_disable (
   created_at timestamp with time zone not null default now(),
   -- when it was last changed
   updated_at timestamp with time zone,
+  -- user who asked through the results API; null: somebody else
+  created_by text,
   constraint rule_disable_pkey PRIMARY KEY (org_id, rule_id, error_key)
 );
 CREATE TRIGGER _100_acknowledgement AFTER INSERT OR DELETE OR UPDATE OF org_id, rule_id, error_key ON rule_disable FOR EACH ROW EXECUTE FUNCTION ccx.tg_rule_disable__acknowledgement();
 CREATE TRIGGER _200_emptied AFTER TRUNCATE ON rule_disable FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_acknowledgement__emptied();
+
+-- rules that failed on an archive; the other rules' hits were published
+create table rule_failure (
+  -- number of the analysis
+  analysis_id bigint not null,
+  -- the rule
+  component text not null,
+  -- why, from a fixed vocabulary (docs/reference/reasons.md)
+  reason text not null,
+  -- the same as a sentence
+  detail text not null,
+  -- when it failed last
+  failed_at timestamp with time zone not null,
+  constraint rule_failure_pkey PRIMARY KEY (analysis_id, component),
+  constraint rule_failure_analysis_id_fkey FOREIGN KEY (analysis_id) REFERENCES analysis(id) ON DELETE CASCADE
+);
+CREATE INDEX rule_failure_component_idx ON public.rule_failure USING btree (component, failed_at);
+
+-- groups that rules are shown in, by their tags
+create table rule_group (
+  -- its place among the groups
+  "position" smallint not null,
+  -- its name for people
+  title text not null,
+  -- what is in it
+  description text not null,
+  -- a rule with one of these tags is in it
+  tags text[] not null,
+  constraint rule_group_pkey PRIMARY KEY ("position"),
+  constraint rule_group_title_key UNIQUE (title),
+  constraint rule_group_tags_check CHECK (array_position(tags, NULL::text) IS NULL)
+);
 
 -- what each target calls a total risk
 create table severity (
@@ -1022,6 +1489,21 @@ create table severity (
   constraint severity_pkey PRIMARY KEY (target_id, total_risk),
   constraint severity_target_id_fkey FOREIGN KEY (target_id) REFERENCES event_targets(id) ON DELETE CASCADE,
   constraint severity_total_risk_check CHECK (total_risk >= 1 AND total_risk <= 4)
+);
+
+-- how ours lives with the service before it on this database, one row
+create table side_by_side (
+  -- always true
+  only_row boolean not null default true,
+  -- together: what either one notifies starts the cooldowns of both; shadow: ours decides and sends elsewhere, and neither knows of the other; adopting, leaving: nothing is decided
+  mode text not null default 'together'::text,
+  -- since when; what was decided before counts as it did
+  since timestamp with time zone not null default now(),
+  -- database user who chose it
+  changed_by text not null default SESSION_USER,
+  constraint side_by_side_pkey PRIMARY KEY (only_row),
+  constraint side_by_side_mode_check CHECK (mode = ANY (ARRAY['together'::text, 'shadow'::text, 'adopting'::text, 'leaving'::text])),
+  constraint side_by_side_only_row_check CHECK (only_row)
 );
 
 -- who asked not to be notified, of what, why and until when; ended early, never deleted
@@ -1067,6 +1549,37 @@ CREATE TRIGGER _010_guard BEFORE DELETE ON silence FOR EACH ROW EXECUTE FUNCTION
 CREATE TRIGGER _011_guard BEFORE TRUNCATE ON silence FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_guard('a silence stays on record, end_silence() ends it');
 CREATE TRIGGER _012_guard BEFORE UPDATE ON silence FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('a silence stays on record, end_silence() ends it', 'ended_at', 'ended_by', 'in_force');
 CREATE TRIGGER _013_guard BEFORE UPDATE ON silence FOR EACH ROW WHEN (old.ended_at IS NOT NULL) EXECUTE FUNCTION ccx.tg_guard('it has ended');
+
+-- the rules that run in the database: one function each in the schema rules
+create table sql_rule (
+  -- name of the rule, of its file, and of its function
+  name text not null,
+  -- how results name it
+  component text not null,
+  -- what it looks for, as its file begins
+  description text not null,
+  -- the files it reads: * stands for any name, ** for any path
+  reads text[] not null,
+  -- tags of its hits
+  tags text[] not null,
+  -- links of its hits
+  links jsonb not null,
+  -- its file
+  source text not null,
+  -- when this version of it was loaded
+  loaded_at timestamp with time zone not null,
+  -- who loaded it
+  loaded_by text not null default SESSION_USER,
+  -- how many times in a row it took too long
+  timeouts integer not null default 0,
+  -- since when it does not run any more, since it took too long too often; null: it runs
+  suspended_at timestamp with time zone,
+  constraint sql_rule_pkey PRIMARY KEY (name),
+  constraint sql_rule_component_key UNIQUE (component),
+  constraint sql_rule_component_check CHECK (component ~ '^([a-zA-Z0-9_]+[.])+[a-z0-9_]+$'::text),
+  constraint sql_rule_links_check CHECK (jsonb_typeof(links) = 'object'::text),
+  constraint sql_rule_name_check CHECK (name ~ '^[a-z][a-z0-9_]{0,59}$'::text)
+);
 
 -- states for each row stored in reported table
 create table states (
@@ -1146,6 +1659,64 @@ create table sweep_mark (
   constraint sweep_mark_only_row_check CHECK (only_row)
 );
 
+-- the outbox of uploads: announcements of archives and statuses of requests, to be sent, sent, or dead
+create table upload_message (
+  -- number of the message; those of a request are sent in this order
+  message_id bigint not null generated always as identity,
+  -- the upload it is about
+  request_id text collate "C" not null,
+  -- its archive; null: another ingress has it
+  archive_id bigint,
+  -- announcement or status
+  kind text not null,
+  -- the organization; null: not known
+  org_id bigint,
+  -- the account; empty: none
+  account_number text not null default ''::text,
+  -- for an announcement whom it is for, for a status who says so
+  service text not null,
+  -- received, processing, processed, success or error
+  status text,
+  -- the same for people
+  status_msg text,
+  -- when it was so
+  noted_at timestamp with time zone not null default now(),
+  -- when it is to be sent, or (claimed) when the lease of a worker ends; null: sent or dead
+  due_at timestamp with time zone default now(),
+  -- how often a worker has taken it
+  attempts integer not null default 0,
+  -- from when on the URL of the announcement counts
+  signed_at timestamp with time zone,
+  -- when Kafka had it
+  sent_at timestamp with time zone,
+  -- where in the topic, as far as the broker says
+  partition integer,
+  -- where in the partition
+  kafka_offset bigint,
+  -- when it was given up
+  died_at timestamp with time zone,
+  -- why the last try failed, as in notification
+  failure text,
+  -- the same for people
+  error text,
+  constraint upload_message_pkey PRIMARY KEY (message_id),
+  constraint upload_message_archive_id_fkey FOREIGN KEY (archive_id) REFERENCES archive(archive_id) ON DELETE CASCADE,
+  constraint upload_message_ended_check CHECK ((due_at IS NULL) = (num_nonnulls(sent_at, died_at) = 1) AND num_nonnulls(sent_at, died_at) < 2),
+  constraint upload_message_kind_check CHECK (kind = ANY (ARRAY['announcement'::text, 'status'::text])),
+  constraint upload_message_of_kind_check CHECK (
+CASE kind
+    WHEN 'announcement'::text THEN archive_id IS NOT NULL AND status IS NULL
+    ELSE status IS NOT NULL
+END),
+  constraint upload_message_status_check CHECK (status = ANY (ARRAY['received'::text, 'processing'::text, 'processed'::text, 'success'::text, 'error'::text]))
+);
+CREATE UNIQUE INDEX upload_announced_once ON public.upload_message USING btree (archive_id) WHERE (kind = 'announcement'::text);
+CREATE INDEX upload_message_archive_idx ON public.upload_message USING btree (archive_id);
+CREATE INDEX upload_message_dead_idx ON public.upload_message USING btree (died_at) WHERE (died_at IS NOT NULL);
+CREATE INDEX upload_message_due_idx ON public.upload_message USING btree (due_at) WHERE (due_at IS NOT NULL);
+CREATE INDEX upload_message_noted_idx ON public.upload_message USING btree (noted_at);
+CREATE INDEX upload_message_request_idx ON public.upload_message USING btree (request_id, message_id);
+
 -- wishes to wake a task, of transactions that have not committed yet; at commit they become jobs
 create table wake_up (
   -- the transaction that wishes
@@ -1205,6 +1776,20 @@ create table worker (
   constraint worker_pkey PRIMARY KEY (pool_id)
 );
 
+-- what the archives of this database are known by among those of others in the same store, and what their URLs are signed with
+create table ccx.archive_identity (
+  -- there is one row
+  only_row boolean not null default true,
+  -- what the keys of all objects begin with, random
+  prefix text not null,
+  -- what this service signs the URLs with under which it gives out archives itself, random; another one ends all
+  secret text not null,
+  constraint archive_identity_pkey PRIMARY KEY (only_row),
+  constraint archive_identity_only_row_check CHECK (only_row),
+  constraint archive_identity_prefix_check CHECK (prefix ~ '^[a-z0-9]{8,32}$'::text),
+  constraint archive_identity_secret_check CHECK (length(secret) >= 64)
+);
+
 -- every time that ccx migrate changed functions, views, types or triggers
 create table ccx.code_load (
   -- number of the load
@@ -1257,6 +1842,42 @@ view acknowledgements with (security_invoker=true) (
   acknowledgement_id bigint
 );
 
+-- The archives that were uploaded: whose, what, where, until when, and which are the same.
+view archives with (security_invoker=true) (
+  -- number of the archive
+  archive_id bigint,
+  -- what everybody knows the upload by
+  request_id text,
+  -- the organization
+  org_id bigint,
+  -- the cluster, where the identity named one
+  cluster text,
+  -- whom it is for
+  service text,
+  -- what kind of archive it is
+  category text,
+  -- bytes
+  size bigint,
+  -- SHA-256 of the content, as text
+  sha256 text,
+  -- where the content is: database, folder or s3
+  store text,
+  -- its name there
+  object_key text,
+  -- when it began to arrive
+  received_at timestamp with time zone,
+  -- when it was complete
+  stored_at timestamp with time zone,
+  -- the content is still in the store
+  is_kept boolean,
+  -- when its time ends; earlier, where max_bytes is short; null: it is gone
+  kept_until timestamp with time zone,
+  -- the first upload of the organization with the same content; null: this is it
+  same_as text,
+  -- how many later ones have the same content
+  duplicates bigint
+);
+
 -- How far each partition of the results topic has been consumed, and how much there was to come when we last heard. A partition without new messages is not heard of: its age grows, and its lag stays.
 view consumer_lag with (security_invoker=true) (
   -- Kafka topic
@@ -1295,6 +1916,36 @@ view content_diff with (security_invoker=true) (
   content_id_before bigint,
   -- content version that begins; null: removed
   content_id bigint
+);
+
+-- Archives and announcements that were given up, and why: select * from redrive_analyses(array(select analysis_id from dead_analysis where …)).
+view dead_analysis with (security_invoker=true) (
+  -- number of the analysis
+  analysis_id bigint,
+  -- request id of the upload; null: the announcement has none
+  request_id text,
+  -- organization that uploaded it; null: not known
+  org_id bigint,
+  -- cluster it is about; null: not known
+  cluster text,
+  -- why, from a fixed vocabulary (docs/reference/reasons.md)
+  failure text,
+  -- the same as a sentence
+  error text,
+  -- how many times it was tried
+  attempts integer,
+  -- when it was announced
+  announced_at timestamp with time zone,
+  -- when we heard of it
+  received_at timestamp with time zone,
+  -- when it was given up
+  ended_at timestamp with time zone,
+  -- topic/partition/offset of its announcement
+  place text,
+  -- it can be tried again; not what does not conform
+  redrivable boolean,
+  -- the announcement as it came, where it does not conform
+  announcement bytea
 );
 
 -- Messages that were given up, why, and whether they can be redriven: select * from redrive(array(select notification_id from dead_letter where …)).
@@ -1521,6 +2172,26 @@ view explain_notification with (security_invoker=true) (
   acknowledgement_id bigint,
   -- why its texts could not be rendered
   render_error text
+);
+
+-- Rules that failed on archives, and why; a failed rule counts as one without a hit.
+view failing_rules with (security_invoker=true) (
+  -- the rule
+  component text,
+  -- why, from a fixed vocabulary (docs/reference/reasons.md)
+  reason text,
+  -- on how many archives
+  archives bigint,
+  -- when it failed first
+  first_at timestamp with time zone,
+  -- when it failed last
+  last_at timestamp with time zone,
+  -- why it failed last, as a sentence
+  last_detail text,
+  -- on which archive it failed last
+  last_analysis_id bigint,
+  -- since when it does not run any more, since it took too long too often; null: it runs
+  suspended_at timestamp with time zone
 );
 
 -- Whether each target is sent to: one row for every state that a circuit can be in.
@@ -2037,6 +2708,52 @@ view storms with (security_invoker=true) (
   reason text
 );
 
+-- Of each upload: where it is, how long each step took, and why it failed. Ask for a request_id, or for the newest by received_at.
+view upload_status with (security_invoker=true) (
+  -- what everybody knows the upload by
+  request_id text,
+  -- the organization
+  org_id bigint,
+  -- the cluster, where the identity named one
+  cluster text,
+  -- whom the archive is for; null: another ingress took it
+  service text,
+  -- what kind of archive it is
+  category text,
+  -- bytes of the archive
+  size bigint,
+  -- stored, announced, not announced (given up, see failure), processing, done or failed
+  state text,
+  -- when the request began to arrive
+  received_at timestamp with time zone,
+  -- when it was complete and stored
+  stored_at timestamp with time zone,
+  -- when Kafka had the announcement
+  announced_at timestamp with time zone,
+  -- when its rules began to run
+  processing_at timestamp with time zone,
+  -- when the last of its steps ended, well or not
+  ended_at timestamp with time zone,
+  -- how long the client took to send it, and we to store it
+  storing interval,
+  -- from then until Kafka had the announcement
+  announcing interval,
+  -- from then until its rules began to run
+  waiting interval,
+  -- how long that took
+  processing interval,
+  -- from its arrival to the end
+  whole interval,
+  -- why it failed, or why it could not be announced so far
+  failure text,
+  -- which service said the last word
+  ended_by text,
+  -- its content is still in the store
+  is_kept boolean,
+  -- the first archive of the organization with the same content
+  duplicate_of bigint
+);
+
 -- Functions -------------------------------------------------------------------------------------------
 
 -- Agrees to the next load of content that content_guard would refuse, within this time; once. Returns until when.
@@ -2051,16 +2768,28 @@ function acknowledge(org_id bigint, rule text, cluster text DEFAULT NULL::text, 
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Lets whoever has the token with this SHA-256 call the results API for an organization; returns until when (null: until it is revoked). Raises NTR01 for a time that is none.
+function add_api_token(token_hash bytea, org_id bigint, name text, valid_for interval DEFAULT NULL::interval)
+  returns timestamp with time zone
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Holds notifications until ends_at or (null) as long as it lasts: those of an organization, a cluster, a rule (any spelling), an error key, a tag, or a combination; everything => true for all. Preview it with preview_silence().
 function add_silence(ends_at timestamp with time zone, reason text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, rule text DEFAULT NULL::text, error_key text DEFAULT NULL::text, tag text DEFAULT NULL::text, starts_at timestamp with time zone DEFAULT NULL::timestamp with time zone, everything boolean DEFAULT false, at timestamp with time zone DEFAULT now(), lasts interval DEFAULT NULL::interval)
   returns silence
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- What would have been sent to a target, day by day (UTC), if its target-wide policy had had these settings (as for set_policy, for example '{"cooldown": "3 days"}'); null: the real policies, which gives what the ledger says. Reads only.
-function backtest(target text, from_time timestamp with time zone, to_time timestamp with time zone, policy jsonb DEFAULT NULL::jsonb)
+-- What would have been sent to a target, day by day (UTC), if its policy, or that of one organization, had had these settings (as for set_policy, '{"cooldown": "3 days"}'); null: the real policies. Reads only.
+function backtest(target text, from_time timestamp with time zone, to_time timestamp with time zone, policy jsonb DEFAULT NULL::jsonb, org_id bigint DEFAULT NULL::bigint)
   returns TABLE(day date, issues bigint, messages bigint, clusters bigint, organizations bigint)
   language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- What a rule would have found in the archives kept since then, or in seven days: a row for each hit and each failure.
+function backtest_rule(rule text, since timestamp with time zone DEFAULT NULL::timestamp with time zone)
+  returns TABLE(archive_id bigint, org_id bigint, cluster text, announced_at timestamp with time zone, error_key text, details jsonb, reason text, detail text, ms double precision)
+  language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
 -- Closes the circuit of this target, so that everything that is due is sent at once; false: it was not open. It opens again if the receiver is still down.
@@ -2069,10 +2798,16 @@ function close_circuit(target text)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- What was sent to a target (…_before) beside what backtest() says would have been with these settings, day by day (UTC).
-function compare_backtest(target text, from_time timestamp with time zone, to_time timestamp with time zone, policy jsonb)
+-- What was sent to a target (…_before) beside what backtest() says would have been with these settings, day by day (UTC), for one organization or for all.
+function compare_backtest(target text, from_time timestamp with time zone, to_time timestamp with time zone, policy jsonb, org_id bigint DEFAULT NULL::bigint)
   returns TABLE(day date, issues_before bigint, issues bigint, messages_before bigint, messages bigint, clusters_before bigint, clusters bigint, organizations_before bigint, organizations bigint)
   language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- The issues that only one of the two services notified within a period, and why: for a time in which ours runs in shadow beside the other one.
+function compare_notifications(since timestamp with time zone, until timestamp with time zone DEFAULT now())
+  returns TABLE(target text, org_id bigint, cluster text, component text, error_key text, notified_by text, notified_at timestamp with time zone, why text)
+  language plpgsql stable
   set search_path=public, ccx, pg_temp;
 
 -- Notify or hold, with every reason, for this target (null: each of them) at this time, past or present: one row for each open issue (clusters: only these), and for each that went and is to be notified as resolved. Reads only; same inputs, same answer.
@@ -2110,21 +2845,27 @@ function explain_report(org_id bigint, cluster text, updated_at timestamp with t
   set plan_cache_mode=force_custom_plan
   set search_path=public, ccx, pg_temp;
 
--- Makes what another service notified (rows of reported, state sent, within the longest cooldown) count as notified; returns how many messages and issues. To be called after rule content is loaded; again does no harm.
-function import_reported(at timestamp with time zone DEFAULT now())
+-- Makes what another service notified (rows of reported, state sent, within the longest cooldown) count as notified; returns how many messages and issues. With only_clusters: what waits in reported_elsewhere. Again does no harm.
+function import_reported(at timestamp with time zone DEFAULT now(), only_clusters text[] DEFAULT NULL::text[])
   returns TABLE(notifications integer, issues integer)
   language plpgsql volatile
   set ccx.rewrite_history=on
   set search_path=public, ccx, pg_temp;
 
--- Takes over the whole rule content (objects with the columns of rule_content). refused: what the source holds but does not conform; its old versions stay. accepted: a person agrees to whatever it changes (content_guard).
+-- Takes over the whole rule content (objects with the columns of rule_content). refused: what the source holds but does not conform, stays as it was. accepted: a person agrees to whatever changes. vanished, appeared: rules; see rename_rule().
 function load_content(content jsonb, at timestamp with time zone DEFAULT now(), refused jsonb DEFAULT '[]'::jsonb, source text DEFAULT 'load_content()'::text, accepted boolean DEFAULT false)
-  returns TABLE(added integer, changed integer, removed integer, unchanged integer, refused_count integer)
+  returns TABLE(added integer, changed integer, removed integer, unchanged integer, refused_count integer, vanished text[], appeared text[])
   language plpgsql volatile
   set lock_timeout=10s
   set search_path=public, ccx, pg_temp;
 
--- The issues that this message tells, in their order, each with the version of the content and the details of the hit that its texts are made from. `ccx delivery show` makes them.
+-- Replaces the SQL rules by those given: [{name, component, description, reads, tags, links, source}]. Raises NTY02 for none, NTY03 for one that is no query of (error_key text, details jsonb).
+function load_rules(rules jsonb, at timestamp with time zone DEFAULT now())
+  returns TABLE(rule text, action text)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- The issues in this message, in their order, each with the version of the content and the details of the hit that its texts are made from. `ccx delivery show` makes them.
 function message_issues(notification_id bigint)
   returns TABLE(target text, state text, ended_at timestamp with time zone, resolved boolean, report_is_kept boolean, issues jsonb)
   language sql stable;
@@ -2138,6 +2879,12 @@ function new_issues_at(at timestamp with time zone, target text DEFAULT NULL::te
 function noise_between(from_time timestamp with time zone, to_time timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, at timestamp with time zone DEFAULT now())
   returns TABLE(target text, component text, error_key text, notified bigint, clusters bigint, organizations bigint, sightings numeric, dedup_ratio numeric, occurrences bigint, flapping_issues bigint, gone_within_an_hour bigint, open_issues bigint)
   language sql stable parallel safe;
+
+-- Puts the documents of a kept archive into the temporary table files, until the transaction ends: begin; select open_archive(1); select … from files; returns how many there are.
+function open_archive(archive_id bigint)
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
 
 -- The messages that ended (sent or given up) in this stretch of time and that replay() would send again, with the issues they would name; target, organization, cluster and rule (any spelling) narrow it down.
 function preview_replay(started_at timestamp with time zone, stopped_at timestamp with time zone, target text DEFAULT NULL::text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, rule text DEFAULT NULL::text, again boolean DEFAULT false, at timestamp with time zone DEFAULT now())
@@ -2169,6 +2916,18 @@ function redrive(notification_ids bigint[], at timestamp with time zone DEFAULT 
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Has dead analyses (dead_analysis) tried again, from the download on. Returns a row for each, with why it was refused.
+function redrive_analyses(analysis_ids bigint[], at timestamp with time zone DEFAULT clock_timestamp())
+  returns TABLE(analysis_id bigint, refusal text)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Tries announcements again that were given up: of one upload, or (null) all whose archives are still kept; returns how many.
+function redrive_announcements(request_id text DEFAULT NULL::text, at timestamp with time zone DEFAULT now())
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Messages that were rejected and match all that is given, without their bytes; stored: also those that a retry has stored since. Names by ids or by positions (TOPIC/PARTITION/OFFSET).
 function rejected_messages(reason text DEFAULT NULL::text, topic text DEFAULT NULL::text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, ids bigint[] DEFAULT NULL::bigint[], positions text[] DEFAULT NULL::text[], stored boolean DEFAULT false)
   returns TABLE(id bigint, "position" text, received_at timestamp with time zone, reason text, org_id bigint, cluster text, bytes integer, attempts integer, stored_at timestamp with time zone, detail text)
@@ -2178,6 +2937,13 @@ function rejected_messages(reason text DEFAULT NULL::text, topic text DEFAULT NU
 function release_storm(id bigint, reason text, at timestamp with time zone DEFAULT now())
   returns storm
   language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- A rule that has another name or module now: its issues go on, with their occurrences, cooldowns, silences, acknowledgements and policies; those that reports opened under the new name become one with them.
+function rename_rule(old text, new text)
+  returns TABLE(old_component text, new_component text, issues integer, merged integer, silences integer, acknowledgements integer, policies integer)
+  language plpgsql volatile
+  set lock_timeout=1s
   set search_path=public, ccx, pg_temp;
 
 -- Sends again what ended (sent or given up) in this stretch of time, under new ids (notification.replay_of); see preview_replay(). again: also what was replayed already. Returns how much goes to each target.
@@ -2206,6 +2972,18 @@ function retry_stuck(org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NU
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Takes back every token of this name of an organization; returns how many.
+function revoke_api_token(org_id bigint, name text)
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Says how long contents of archives are kept, and how many bytes at most (null: no limit).
+function set_archive_limits(keep interval, max_bytes bigint DEFAULT NULL::bigint)
+  returns archive_limits
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Changes the policy of a target from this time on, for everybody or only for an organization, a rule (any spelling) or both; for example set_policy('service log', '{"enabled": true}', 'go-live'). Clusters that report are asked again.
 function set_policy(target text, change jsonb, reason text, at timestamp with time zone DEFAULT now(), org_id bigint DEFAULT NULL::bigint, rule text DEFAULT NULL::text)
   returns policy
@@ -2218,10 +2996,34 @@ function set_retention(parent text, keep interval)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Chooses how ours lives with the service before it: together, or in shadow. What that one notified meanwhile counts as soon as it is together again.
+function set_side_by_side(mode text, OUT before text, OUT after text)
+  returns record
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- The number of a target by its name; an error that lists the names when there is none.
 function target_id(target text)
   returns integer
   language plpgsql stable parallel safe
+  set search_path=public, ccx, pg_temp;
+
+-- The way of an upload (a request id, or a cluster: its newest) from its announcement to the customer.
+function trace(what text)
+  returns TABLE(place bigint, at timestamp with time zone, step text, took interval, request_id text, org_id bigint, cluster text, detail text)
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- What was said about an upload, the latest first, as a payload tracker answers.
+function track_upload(request_id text)
+  returns TABLE(org_id bigint, account_number text, service text, status text, status_msg text, date timestamp with time zone)
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- The hits of a rule on a kept archive, or why it fails; nothing is stored or published.
+function try_rule(rule text, archive_id bigint)
+  returns TABLE(error_key text, details jsonb, reason text, detail text)
+  language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
 -- Takes an acknowledgement back; what it held is asked again. False when there was none.
@@ -2236,6 +3038,22 @@ function withdraw_policy(id bigint, reason text)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Makes a stored upload count: archive, announcement and status, together. Says under which request id, and whether it is new, renamed (somebody else has the id that was given) or repeated (nothing was done).
+function ccx.accept_upload(upload jsonb, content bytea DEFAULT NULL::bytea, at timestamp with time zone DEFAULT clock_timestamp())
+  returns TABLE(request_id text, outcome text)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- An acknowledgement as the public API shows it.
+function ccx.ack_in_json(ack rule_disable)
+  returns jsonb
+  language sql stable parallel safe;
+
+-- How rule_disable spells a rule that this organization has acknowledged; null: it has not.
+function ccx.ack_spelling(org_id bigint, module text, error_key text)
+  returns text
+  language sql stable parallel safe;
+
 -- When an issue notified at notified_at may be notified again under this cooldown; days and months are counted in UTC.
 function ccx.add_in_utc(notified_at timestamp with time zone, cooldown interval)
   returns timestamp with time zone
@@ -2249,6 +3067,12 @@ function ccx.add_rules(hits ccx.seen_hit[])
 
 -- Moves latest_report forward; returns the hits of those reports that are newer than what was known, or that replaced (is_replaced) the newest one (null: none are), and clusters that may have changed hands.
 function ccx.advance_latest_reports(hits ccx.seen_hit[], is_replaced boolean, OUT fresh_hits ccx.seen_hit[], OUT to_settle text[])
+  returns record
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Runs the SQL rules on an archive and puts its result into the outbox. state: analyzed, dead (why: failure), lost (somebody else has it), or rules_changed (read the archive again).
+function ccx.analyze_archive(id bigint, attempt integer, rules_version text, config_id text, paths text[], bodies text[], facts jsonb, keep boolean, release text, python json DEFAULT NULL::json, left_out jsonb DEFAULT '[]'::jsonb, lease interval DEFAULT '00:02:00'::interval, at timestamp with time zone DEFAULT clock_timestamp(), OUT state text, OUT failure text, OUT error text, OUT cluster text, OUT hits integer, OUT failed integer, OUT message text)
   returns record
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
@@ -2271,14 +3095,26 @@ function ccx.apply_outcomes(outcomes jsonb, at timestamp with time zone)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- Every time an issue would have been notified through this target (its id) from from_time until before to_time, by the policies and content of that time; change: settings, as for set_policy, that the target-wide policy would have had.
-function ccx.backtest_steps(target integer, from_time timestamp with time zone, to_time timestamp with time zone, change jsonb DEFAULT NULL::jsonb)
+-- Archives of a store whose contents are kept for longer, or take more room, than archive_limits says; the oldest first.
+function ccx.archives_to_remove(store text, most integer, at timestamp with time zone DEFAULT now())
+  returns TABLE(archive_id bigint, object_key text)
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- Every time an issue would have been notified through this target (its id) from from_time until before to_time, by the policies and content of that time; change: settings, as for set_policy, that the target-wide policy, or that of only_org, would have had.
+function ccx.backtest_steps(target integer, from_time timestamp with time zone, to_time timestamp with time zone, change jsonb DEFAULT NULL::jsonb, only_org bigint DEFAULT NULL::bigint)
   returns TABLE(org_id bigint, cluster text, issue_id bigint, notified_at timestamp with time zone, policy_id bigint, max_events integer)
   language sql stable
   set enable_nestloop=off
   set jit=off
   set search_path=public, ccx, pg_temp
   set work_mem=64MB;
+
+-- Brings the policy of a target in step with these settings, closes its circuit and makes what waits due; returns whether the policy changed, how many messages wait, and how many were withdrawn.
+function ccx.begin_pass(target text, wanted jsonb, OUT policy_changed boolean, OUT waiting integer, OUT withdrawn integer)
+  returns record
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
 
 -- Takes clusters (three arrays, position by position) out of a decision that would notify more of them than storm_share allows; they are due again, and a storm begins.
 function ccx.brake(at timestamp with time zone, INOUT orgs bigint[], INOUT names text[], INOUT by_report boolean[])
@@ -2298,8 +3134,8 @@ function ccx.changed_policy(policy policy, change jsonb, at timestamp with time 
   language plpgsql stable parallel safe
   set search_path=public, ccx, pg_temp;
 
--- verdict(), with these settings (as for set_policy) of the target-wide policy changed.
-function ccx.changed_verdict(target integer, at timestamp with time zone, change jsonb)
+-- verdict(), with these settings (as for set_policy) changed of the target-wide policy, or of that of an organization, whose issues alone are judged then.
+function ccx.changed_verdict(target integer, at timestamp with time zone, change jsonb, org_id bigint DEFAULT NULL::bigint)
   returns SETOF ccx.issue_verdict
   language sql stable;
 
@@ -2320,6 +3156,12 @@ function ccx.circuit_delay(failed_probes integer)
   returns interval
   language sql volatile parallel safe;
 
+-- Takes at most so many archives that are due, for the length of a lease, and says which of them to keep.
+function ccx.claim_analyses(batch_size integer, lease interval, has_python boolean, keep_per_hour integer DEFAULT 0, at timestamp with time zone DEFAULT now())
+  returns TABLE(id bigint, attempt integer, url text, request_id text, keep boolean, rules_version text)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Takes rejected messages that have to go to the dead-letter topic; they are due again when the lease ends.
 function ccx.claim_dead_letters(batch_size integer, max_bytes bigint, lease interval, at timestamp with time zone DEFAULT now())
   returns SETOF rejected_message
@@ -2339,6 +3181,28 @@ function ccx.claim_notifications(target text, batch_size integer, lease interval
   language plpgsql volatile
   set enable_seqscan=off
   set search_path=public, ccx, pg_temp;
+
+-- Takes results that are due to be published, for the length of a lease.
+function ccx.claim_results(batch_size integer, lease interval, at timestamp with time zone DEFAULT now())
+  returns TABLE(id bigint, cluster text, message text)
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Takes announcements and statuses that are due, in their order; they are due again when the lease ends.
+function ccx.claim_upload_messages(batch_size integer, lease interval, url_valid interval, at timestamp with time zone DEFAULT clock_timestamp())
+  returns TABLE(id bigint, attempt integer, kind text, request_id text, org_id bigint, account_number text, service text, status text, status_msg text, noted_at timestamp with time zone, signed_at timestamp with time zone, principal text, category text, content_type text, size bigint, store text, object_key text, b64_identity text, metadata jsonb, received_at text, stale_at timestamp with time zone)
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- The open issues of one cluster with what this user said of them and the details that the newest report has.
+function ccx.cluster_hits(org_id bigint, user_id text, cluster text)
+  returns TABLE(component text, error_key text, module text, content_id bigint, total_risk smallint, tags text[], managed boolean, acked_since timestamp with time zone, disabled_since timestamp with time zone, user_vote smallint, disable_feedback text, details jsonb, opened_at timestamp with time zone)
+  language sql stable parallel safe;
+
+-- Whether a cluster of this organization has reported.
+function ccx.cluster_is_known(org_id bigint, cluster text)
+  returns boolean
+  language sql stable parallel safe;
 
 -- All that the views metrics_* have, one row for each sample: its name for Prometheus, what it means, its labels and its value. A view that cannot be read does not keep the others away.
 function ccx.collect_metrics()
@@ -2404,10 +3268,37 @@ function ccx.decide_due(batch_size integer, at timestamp with time zone DEFAULT 
   set random_page_cost=1.1
   set search_path=public, ccx, pg_temp;
 
+-- Decides for the next clusters of new_reports after this one, for one target; returns the last of them and, in JSON, those that have issues with the issues to notify. No row: there are no more.
+function ccx.decide_pass(target text, after text, batch_size integer DEFAULT 1000)
+  returns TABLE(last_cluster text, clusters jsonb)
+  language plpgsql volatile
+  set join_collapse_limit=1
+  set max_parallel_workers_per_gather=0
+  set random_page_cost=1.1
+  set search_path=public, ccx, pg_temp;
+
+-- Deletes up to batch_size of the rows that old_rows() shows, oldest first, and as many from before an adoption; returns how many. To be called until it returns 0.
+function ccx.delete_old_rows(name text, max_age text, batch_size integer)
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Deletes the rows of new_reports, reported or read_errors whose report is older than this; returns how many.
+function ccx.delete_past_age(of_table text, max_age interval)
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- How long each of these messages took until its receiver had accepted it: from the arrival of the report, and from the decision.
 function ccx.delivery_times(ids bigint[])
   returns TABLE(seen_seconds double precision, decided_seconds double precision)
   language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- The details of a hit (details_by_hit()) that a report has under a name that its rule had before; null: none.
+function ccx.details_before_rename(by_hit jsonb, component text, error_key text)
+  returns jsonb
+  language sql stable parallel safe
   set search_path=public, ccx, pg_temp;
 
 -- The details of the hits of a stored report as {component: {error key: details}}, for whoever looks up many of them; null when it has no hits.
@@ -2415,7 +3306,7 @@ function ccx.details_by_hit(report text)
   returns TABLE(by_hit jsonb)
   language sql immutable parallel safe;
 
--- The details that the issues had which these messages, all about one cluster, tell are gone, as {issue id/occurrence: details}.
+-- The details of the issues that these messages, all about one cluster, report as gone, as {issue id/occurrence: details}.
 function ccx.details_when_gone(messages notification[])
   returns jsonb
   language plpgsql stable
@@ -2432,10 +3323,22 @@ function ccx.due_rejected(batch_size integer, at timestamp with time zone DEFAUL
   language sql stable parallel safe
   set search_path=public, ccx, pg_temp;
 
+-- Empties reported and gives its room back; waits for whoever reads it. The ledger stays.
+function ccx.empty_reported()
+  returns void
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- A worker says that it ends: nobody need wait for its next heartbeat.
 function ccx.end_heartbeat(pool_id text)
   returns void
   language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Writes what could not be delivered into reported, as an error; returns of how many clusters something waits.
+function ccx.end_pass(target text, OUT failed integer)
+  returns integer
+  language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
 -- Ends a storm, released or dropped, for this reason; its clusters are asked again. Raises NTW01, NTW02.
@@ -2475,6 +3378,11 @@ function ccx.evaluate_filters(policy_ids bigint[], content_ids bigint[])
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- A time in UTC with as many decimals as it has, as Go writes it. Null: null.
+function ccx.exact_text(at timestamp with time zone)
+  returns text
+  language sql stable parallel safe;
+
 -- Puts the next clusters that a request concerns (those that reported within a day) into decision_due, unless batch_size wait there already; returns how many.
 function ccx.expand_decision_request(batch_size integer, at timestamp with time zone DEFAULT clock_timestamp())
   returns integer
@@ -2484,6 +3392,12 @@ function ccx.expand_decision_request(batch_size integer, at timestamp with time 
 -- Gives up messages that were tried, have not got through, and are too old to be tried again; returns how many.
 function ccx.expire_notifications(at timestamp with time zone DEFAULT now())
   returns integer
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Records that an attempt failed: waiting, if time may mend it, else dead; null when somebody else has it by now. A failure of null gives it back untried.
+function ccx.fail_analysis(id bigint, attempt integer, failure text, error text, at timestamp with time zone DEFAULT now())
+  returns text
   language sql volatile
   set search_path=public, ccx, pg_temp;
 
@@ -2501,6 +3415,48 @@ function ccx.first_acknowledgement(org_id bigint, cluster text, rule_name text, 
 function ccx.flapping_until(issue_id bigint, occurrence integer, flapping_occurrences smallint, flapping_window interval)
   returns timestamp with time zone
   language sql stable parallel safe;
+
+-- Brings issues and ledger in step with new_reports and reported, whoever changed them; returns clusters that were read again, issues that count as notified no more, and issues that count as notified now.
+function ccx.follow_tables(target text, OUT reread integer, OUT forgotten integer, OUT imported integer)
+  returns record
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Closes the issues of these clusters and forgets which report was their newest; the next one counts as the first. Returns how many rows of latest_report that were.
+function ccx.forget_clusters(clusters text[])
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Takes issues out of the ledger whose row of reported is gone, so that they may be notified again; returns how many.
+function ccx.forget_notified(target text, at timestamp with time zone)
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Deletes every report, read error and row of reported; issues, ledger and outbox stay.
+function ccx.forget_reports()
+  returns void
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Writes the read errors that were added since the adoption to incumbent.read_errors; returns how many.
+function ccx.give_back_read_errors()
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Writes the next batch_size rows of reported to incumbent.reported, unless they are there; no row: there are no more.
+function ccx.give_back_reported(after_org bigint, after_cluster text, after_at timestamp with time zone, after_target integer, batch_size integer)
+  returns TABLE(last_org bigint, last_cluster text, last_at timestamp with time zone, last_target integer, given integer, left_out integer)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Writes the next batch_size reports to incumbent.new_reports, unless they are there; no row: there are no more.
+function ccx.give_back_reports(after_org bigint, after_cluster text, after_at timestamp with time zone, batch_size integer)
+  returns TABLE(last_org bigint, last_cluster text, last_at timestamp with time zone, given integer, left_out integer)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
 
 -- The time as it is; raises NTK02 for null.
 function ccx.given(at timestamp with time zone)
@@ -2524,6 +3480,11 @@ function ccx.hit_details(report jsonb)
   returns TABLE(component text, error_key text, details jsonb)
   language sql immutable parallel safe;
 
+-- One hit as the public API shows it, with what its content says; times that are not known are missing, since clients in Go do not read an empty text as a time.
+function ccx.hit_in_json(component text, error_key text, content rule_content, disabled_since timestamp with time zone, disable_feedback text, user_vote smallint, details jsonb, impacted timestamp with time zone)
+  returns jsonb
+  language sql stable parallel safe;
+
 -- Every reason that holds an issue of a cluster, none for notify, given what its policy says, when it was last notified, when its cluster last got a message, what else holds it until when, when it reported, and whether a storm holds it.
 function ccx.hold_reasons(at timestamp with time zone, policy_reasons text[], policy policy, cluster text, occurrence integer, is_open boolean, notified_at timestamp with time zone, message_at timestamp with time zone, flapping_until timestamp with time zone, unrendered_until timestamp with time zone, silence_id bigint, acked_by bigint, disabled_by bigint, reported_at timestamp with time zone, in_storm boolean)
   returns TABLE(reasons text[], qualifies boolean, issue_state text, next_eligible_at timestamp with time zone)
@@ -2540,10 +3501,44 @@ function ccx.ingest(topic text, partition integer, batch jsonb, high_watermark b
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Whether a rule is one of the vendor's own, which only organizations on a list are shown.
+function ccx.is_internal(module text)
+  returns boolean
+  language sql immutable parallel safe;
+
+-- True while ours only decides beside the other service: what it sends it does not enter into reported, and what the other one sends starts no cooldown of ours.
+function ccx.is_shadow()
+  returns boolean
+  language sql stable parallel safe;
+
+-- Keeps the documents in the table files as those of this analysis; null: they were kept before.
+function ccx.keep_archive(a analysis, at timestamp with time zone)
+  returns bigint
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- The hits of those clusters that do not have just the issues that are open, or sent several reports; null: of none.
 function ccx.keep_changed(hits ccx.seen_hit[])
   returns ccx.seen_hit[]
   language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- Copies into latest_report what is the newest report of its cluster among those of this period, which are about to go; returns how many.
+function ccx.keep_newest_reports(from_time timestamp with time zone, until_time timestamp with time zone)
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Makes these settings those of the policy of a target, unless they are so already; true: it was changed.
+function ccx.keep_policy(target text, wanted jsonb)
+  returns boolean
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Which of these objects are contents of archives that are kept; the others may go.
+function ccx.known_objects(keys text[])
+  returns text[]
+  language sql stable
   set search_path=public, ccx, pg_temp;
 
 -- When the last message about a cluster to this target was decided before this time, by what was known then; null: never.
@@ -2598,10 +3593,35 @@ function ccx.matching_silence(org_id bigint, cluster text, rule_name text, error
   set enable_seqscan=off
   set search_path=public, ccx, pg_temp;
 
+-- Whether there is a role ccx_results that the caller may take for a request, so that row-level security holds.
+function ccx.may_become_results()
+  returns boolean
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- For each cluster that has an issue of both rules: the occurrences of both, and what they become when the two are one issue, that of the first.
+function ccx.merged_occurrences(old_rule_id integer, new_rule_id integer)
+  returns SETOF ccx.moved_occurrence
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
 -- The issues that a message names, with what its target calls their severity and the details of their hits (from details_by_hit() or, of resolved ones, details_when_gone()).
 function ccx.message_body(n notification, details jsonb)
   returns TABLE(issues jsonb)
   language sql stable parallel safe;
+
+-- Lets what was notified of these occurrences of issues (arrays, position by position) be of other ones.
+function ccx.move_notified(issue_ids bigint[], occurrences integer[], are_last boolean[], new_issue_ids bigint[], new_occurrences integer[])
+  returns void
+  language plpgsql volatile
+  set ccx.rewrite_history=on
+  set search_path=public, ccx, pg_temp;
+
+-- Lets what could not be rendered of these occurrences hold the issues that they become.
+function ccx.move_unrendered(moved ccx.moved_occurrence[])
+  returns void
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
 
 -- The error key that a person means: the one given, or the one behind the | of the rule; null: none. Raises NTC04 where both are given and differ.
 function ccx.named_key(rule text, error_key text)
@@ -2623,6 +3643,11 @@ function ccx.new_message_id()
 -- The number of the newest rejected message; 0: there is none.
 function ccx.newest_rejected()
   returns bigint
+  language sql stable parallel safe;
+
+-- The newest report of a cluster of this organization, wherever it is kept by now; null: there is none, or somebody removed its day by hand.
+function ccx.newest_report(org_id bigint, cluster text)
+  returns text
   language sql stable parallel safe;
 
 -- The time of a cluster's newest report that had arrived by then and could be read; null: none is left of then.
@@ -2647,6 +3672,24 @@ function ccx.note_past_issues(hits ccx.seen_hit[])
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Says where a request is (received, processing, processed, success, error): for upload_status, and for the topic of payload statuses. Organization and account are needed only for archives of another ingress.
+function ccx.note_payload_status(request_id text, service text, status text, status_msg text, org_id bigint DEFAULT NULL::bigint, account_number text DEFAULT ''::text, at timestamp with time zone DEFAULT clock_timestamp())
+  returns void
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Records that the contents of these archives are gone from the store; returns how many are by that.
+function ccx.note_removed(archive_ids bigint[], at timestamp with time zone DEFAULT now())
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Notes that reports which have the first component mean the second.
+function ccx.note_rename(component text, new_component text)
+  returns void
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Says in a NOTICE which of these names nobody knows: organization, cluster, rule (any spelling), error key, tag; null: not asked.
 function ccx.notice_unknown_names(org_id bigint, cluster text, rule text, error_key text, tag text)
   returns void
@@ -2663,6 +3706,34 @@ function ccx.notified_lately(at timestamp with time zone)
   returns TABLE(target_id integer, rule_name text, clusters integer)
   language sql stable
   set search_path=public, ccx, pg_temp;
+
+-- The age as an interval; raises NTM01 where it is none, or not positive.
+function ccx.old_age(max_age text)
+  returns interval
+  language plpgsql immutable parallel safe
+  set search_path=public, ccx, pg_temp;
+
+-- The rows of new_reports, reported or read_errors whose report is older than max_age, oldest first, with those from before an adoption.
+function ccx.old_rows(name text, max_age text)
+  returns TABLE(org_id bigint, account_number bigint, cluster text, updated_at timestamp with time zone, age_days integer)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Fills the temporary table files, which rules read: documents where a .json file is JSON, else texts.
+function ccx.open_files(paths text[], bodies text[])
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- The clusters of an organization: those that report, and those that the registry has, without those whose subscription is over.
+function ccx.org_clusters(org_id bigint)
+  returns TABLE(cluster text, display_name text, managed boolean, status text, updated_at timestamp with time zone, received_at timestamp with time zone, cluster_version text)
+  language sql stable parallel safe;
+
+-- The open issues of an organization with what the API asks of each: content in force (null: none), and since when its rule is acknowledged by the organization, or disabled for the cluster.
+function ccx.org_issues(org_id bigint)
+  returns TABLE(cluster text, rule_id integer, component text, error_key text, module text, opened_at timestamp with time zone, content_id bigint, total_risk smallint, tags text[], managed boolean, acked_since timestamp with time zone, disabled_since timestamp with time zone)
+  language sql stable parallel safe;
 
 -- Why a day of new_reports or reported must not be dropped yet; null: nothing holds it.
 function ccx.partition_held_by(parent text, day date, at timestamp with time zone DEFAULT now())
@@ -2686,10 +3757,46 @@ function ccx.policy_reasons(policy policy, content rule_content, target_enabled 
   returns text[]
   language sql immutable parallel safe;
 
+-- Creates the role ccx_rules and the schema rules where they are missing; raises NTY01 when the user may not.
+function ccx.prepare_rules()
+  returns void
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- The bare name that a rule has now, by one that it has or had (renamed_rule).
+function ccx.present_name(rule_name text)
+  returns text
+  language sql stable parallel safe
+  set search_path=public, ccx, pg_temp;
+
+-- Runs one rule by itself, to find the one that takes too long; nothing is stored.
+function ccx.probe_rule(name text, paths text[], bodies text[], OUT hits jsonb, OUT reason text, OUT detail text)
+  returns record
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Puts a waiting cluster aside whose decision fails for this reason, until its next try; returns how many tries have failed, 0 when it does not wait any more.
 function ccx.put_aside(org_id bigint, cluster text, reason text, at timestamp with time zone DEFAULT now())
   returns integer
   language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Writes these rows to incumbent.reported, unless they are there; returns how many do not fit.
+function ccx.put_back_reported(given reported[])
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Writes these reports to incumbent.new_reports, unless they are there; returns how many do not fit.
+function ccx.put_back_reports(given new_reports[])
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Adds a piece to an object in the store of this database.
+function ccx.put_chunk(object_key text, nth integer, bytes bytea)
+  returns void
+  language sql volatile
   set search_path=public, ccx, pg_temp;
 
 -- Gives up the message to this target that is due first, since the database cannot say what is in it, for this reason; returns how many that were. It can be redriven.
@@ -2711,6 +3818,12 @@ function ccx.queue_notifications(issues ccx.issue_to_notify[], at timestamp with
   set ccx.rewrite_history=on
   set search_path=public, ccx, pg_temp;
 
+-- What an announcement of platform.upload.announce says, or why it does not conform, from a fixed vocabulary.
+function ccx.read_announcement(value text, at timestamp with time zone, OUT reason text, OUT detail text, OUT request_id text, OUT org_id bigint, OUT account_number bigint, OUT cluster text, OUT url text, OUT announced_at timestamp with time zone, OUT last_checked text, OUT gathering_time text)
+  returns record
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
 -- A stored report as JSON; null where it is not valid JSON, as other programs may write it.
 function ccx.readable_report(report text)
   returns jsonb
@@ -2721,6 +3834,7 @@ function ccx.readable_report(report text)
 function ccx.record_reported(notification_ids bigint[])
   returns void
   language sql volatile
+  set ccx.recording=on
   set enable_hashjoin=off
   set enable_mergejoin=off
   set enable_seqscan=off
@@ -2759,6 +3873,59 @@ function ccx.release_caught_up(batch_size integer)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- What somebody has released a storm of within a day, by target and rule (null: all rules): the brake does not count it.
+function ccx.released_storms(at timestamp with time zone)
+  returns TABLE(target_id integer, rule_name text)
+  language sql stable;
+
+-- Removes an object from the store of this database; one that is gone already is no error.
+function ccx.remove_chunks(object_key text)
+  returns void
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Adds to the content of a rule, for the times without any, that of the name that it had before; returns how many versions.
+function ccx.rename_content(old_name text, new_name text, module text)
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Lets the issues of one rule be those of another (null: that no report has named yet), with their history; where a cluster has both, they become one (moved: merged_occurrences()). Returns how many.
+function ccx.rename_issues(old_rule_id integer, new_component text, new_rule_id integer, moved ccx.moved_occurrence[])
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Lets the policies of a rule go on under its new name, where that has none of its own; returns how many versions.
+function ccx.rename_policies(old_name text, new_name text)
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Lets the silences and acknowledgements of a rule go on under its new name; returns how many.
+function ccx.rename_silenced(old_name text, new_name text, OUT silences integer, OUT acknowledgements integer)
+  returns record
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- How reports will spell a component once its rule has this name: a.b.x.report becomes a.b.y.report for y, c.y.report for c.y.
+function ccx.renamed_component(component text, rule text)
+  returns text
+  language sql immutable parallel safe
+  set search_path=public, ccx, pg_temp;
+
+-- Content as load_content() takes it, in which a rule that only its old name names has its new one.
+function ccx.renamed_content(content jsonb)
+  returns jsonb
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- The same hits, each under the name that its rule has now (renamed_rule).
+function ccx.renamed_hits(hits ccx.seen_hit[])
+  returns ccx.seen_hit[]
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
 -- Lets the periods of these notifications (four arrays, position by position) follow the cooldowns that are in force now.
 function ccx.renew_cooldowns(issue_ids bigint[], target_ids integer[], notified_ats timestamp with time zone[], cooldowns interval[])
   returns void
@@ -2788,10 +3955,184 @@ function ccx.requeue_stuck(at timestamp with time zone)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Reads the newest report of clusters again whose newest known one was deleted while others are there; returns of how many.
+function ccx.reread_reports()
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Is a target that was notified of this occurrence of an issue (at notified_at), which is over, still to hear that: it did not come back, and nobody said so yet.
 function ccx.resolution_is_due(issue_id bigint, occurrence integer, target integer, notified_at timestamp with time zone, at timestamp with time zone)
   returns boolean
   language sql stable parallel safe;
+
+-- The message of ccx.ocp.results for an analysis and its report {reports, info, pass, plugin_sets, version}.
+function ccx.result_message(a analysis, report json, started timestamp with time zone, finished timestamp with time zone)
+  returns text
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- One acknowledgement of an organization. Null: it has not acknowledged that rule.
+function ccx.results_ack(org_id bigint, module text, error_key text)
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- Acknowledges a rule for an organization, or gives the acknowledgement another justification; says which, and how it is now.
+function ccx.results_ack_rule(org_id bigint, user_id text, module text, error_key text, justification text)
+  returns TABLE(created boolean, body text)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- The rules that an organization has acknowledged.
+function ccx.results_acks(org_id bigint)
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- Gives an acknowledgement another justification. Null: there is none.
+function ccx.results_change_ack(org_id bigint, module text, error_key text, justification text)
+  returns text
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Name and state of a cluster. Null: the organization has no such cluster.
+function ccx.results_cluster(org_id bigint, cluster text)
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- The clusters of an organization with the number of their hits by total risk; in the order of their ids, those after one, so many at most.
+function ccx.results_clusters(org_id bigint, with_internal boolean DEFAULT false, after text DEFAULT NULL::text, most integer DEFAULT NULL::integer)
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- Everything that rules say, by rule, or what one rule says (null: nothing is known about it); version 1 has the names of impacts, version 2 their numbers.
+function ccx.results_content(version integer DEFAULT 2, with_internal boolean DEFAULT false, module text DEFAULT NULL::text)
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- Notes why a user switched a rule off for a cluster. Null: no such cluster, or (unless any_rule) nothing is known about the rule.
+function ccx.results_disable_feedback(org_id bigint, user_id text, cluster text, module text, error_key text, message text, any_rule boolean DEFAULT false)
+  returns text
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Takes an acknowledgement back, however it is spelled; an empty text. Null: there was none.
+function ccx.results_end_ack(org_id bigint, module text, error_key text)
+  returns text
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- The groups that rules are shown in.
+function ccx.results_groups()
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- One hit of the newest report of a cluster. Null: it has no such hit, nothing is known about it, or it is not for managed clusters and only such were asked for.
+function ccx.results_hit(org_id bigint, user_id text, cluster text, module text, error_key text, osd boolean DEFAULT false)
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- The clusters of an organization that have reported.
+function ccx.results_org_clusters(org_id bigint)
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- How many clusters of an organization (or of these of them) are hit, and how many hits there are by total risk and by tag.
+function ccx.results_overview(org_id bigint, clusters text[] DEFAULT NULL::text[], with_internal boolean DEFAULT false)
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- Notes how an organization rates a rule; returns that.
+function ccx.results_rate(org_id bigint, module text, error_key text, rating integer)
+  returns text
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- The newest report of a cluster, as version 1 or 2 of the public API shows it. osd: who sees only rules for managed clusters: managed (those that are), always, or never. Null: no such cluster.
+function ccx.results_report(org_id bigint, user_id text, cluster text, version integer DEFAULT 2, with_disabled boolean DEFAULT false, osd text DEFAULT 'managed'::text, with_internal boolean DEFAULT false)
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- How many hits the newest report of a cluster has (-1: none), when it was made and when it was stored. Null: no such cluster.
+function ccx.results_report_info(org_id bigint, cluster text, with_internal boolean DEFAULT false)
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- The newest reports of several clusters as they are stored, and which of the clusters this organization does not have.
+function ccx.results_reports(org_id bigint, clusters text[])
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- What one upload of the last day hit, also when it is not the newest. Null: nothing is known of it.
+function ccx.results_request_report(org_id bigint, cluster text, request_id text, with_internal boolean DEFAULT false, at timestamp with time zone DEFAULT now())
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- What became of an upload of the last day: processed, or failed when its message was rejected. Null: nothing is known of it.
+function ccx.results_request_status(org_id bigint, cluster text, request_id text, at timestamp with time zone DEFAULT now())
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- The uploads of a cluster of the last day, newest first, or what is known of these. Null: none of the last day is known.
+function ccx.results_requests(org_id bigint, cluster text, request_ids text[] DEFAULT NULL::text[], at timestamp with time zone DEFAULT now())
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- What a rule says, how the organization rated it and whether it acknowledged it, and its groups. Null: it has no content.
+function ccx.results_rule(org_id bigint, module text, error_key text, content_only boolean DEFAULT false)
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- The clusters of an organization that a rule hits, and those for which it is switched off, newest first; once it is acknowledged, these are all. Null: it has no content.
+function ccx.results_rule_clusters(org_id bigint, module text, error_key text)
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- The modules of all rules that have content.
+function ccx.results_rule_ids(with_internal boolean DEFAULT false)
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- Rules with content: how many clusters of an organization each hits, and whether it is acknowledged. impacting: only those that hit some (true) or none (false).
+function ccx.results_rules(org_id bigint, impacting boolean DEFAULT NULL::boolean, with_internal boolean DEFAULT false)
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- Switches a rule off for one cluster, or on again. Null: no such cluster, or (unless any_rule) nothing is known about the rule.
+function ccx.results_toggle(org_id bigint, cluster text, module text, error_key text, is_disabled boolean, any_rule boolean DEFAULT false)
+  returns text
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- For whom a bearer token with this SHA-256 speaks; no row: it does not count (any more).
+function ccx.results_token(token_hash bytea, at timestamp with time zone DEFAULT now())
+  returns TABLE(org_id text, user_id text)
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- Notes what a user thinks of an issue: 1 like, -1 dislike, 0 neither, with a text. Null: no such cluster, or (unless any_rule) nothing is known about the rule.
+function ccx.results_vote(org_id bigint, user_id text, cluster text, module text, error_key text, vote integer, message text DEFAULT ''::text, any_rule boolean DEFAULT false)
+  returns text
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
 
 -- The beginning of the oldest day (UTC) that a table keeps: what retention says, but never less than decisions look back.
 function ccx.retention_horizon(parent text, at timestamp with time zone DEFAULT now())
@@ -2820,15 +4161,94 @@ function ccx.retry_until(n notification)
   returns timestamp with time zone
   language sql stable parallel safe;
 
+-- The rows of new_reports, reported or read_errors whose report is older than this, with its age in days, rounded up.
+function ccx.rows_past_age(of_table text, max_age interval)
+  returns TABLE(org_id bigint, account_number bigint, cluster text, updated_at timestamp with time zone, age_days integer)
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Whether something is known about a rule (any spelling with its full module) and error key.
+function ccx.rule_has_content(module text, error_key text)
+  returns boolean
+  language sql stable parallel safe;
+
+-- How the public API names a rule and one of its error keys: module|KEY, without .report.
+function ccx.rule_id_of(module text, error_key text)
+  returns text
+  language sql immutable parallel safe;
+
+-- The full module of a rule, from the way a report spells it (a.b.x.report): what its content is found by.
+function ccx.rule_module(spelling text)
+  returns text
+  language sql immutable parallel safe;
+
 -- The bare name of a rule, from any of its spellings (x.report, a.b.x, x, x|KEY). Rule content and disabled rules are matched by it.
 function ccx.rule_name(spelling text)
   returns text
   language sql immutable strict parallel safe;
 
+-- The SQL rules that run, those that are suspended left out.
+function ccx.rule_names()
+  returns TABLE(name text)
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
 -- What a spelling of a rule says: the module as it is spelled, the bare name, and the error key behind a |; null: none. One row.
 function ccx.rule_ref(spelling text)
   returns TABLE(module text, rule_name text, error_key text)
   language sql immutable parallel safe;
+
+-- A text that a rule has for all its error keys, from rule_content.rule_texts and the text of one error key; empty: it has none.
+function ccx.rule_text_of(texts jsonb, name text, of_key text)
+  returns text
+  language sql immutable parallel safe;
+
+-- How many SQL rules run, which files they read, and a text that changes when any of that does.
+function ccx.rules_in_force(OUT version text, OUT rules integer, OUT reads text[])
+  returns record
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- Runs one rule on the table files: its hits as [{key, details}], or why it failed; leaves nothing behind.
+function ccx.run_rule(name text, OUT hits jsonb, OUT reason text, OUT detail text)
+  returns record
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Runs every rule that is not suspended, but those left out, on the table files.
+function ccx.run_rules(leave_out text[] DEFAULT '{}'::text[])
+  returns TABLE(rule text, component text, tags text[], links jsonb, hits jsonb, reason text, detail text)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- The version of the notification writer's schema that migration_info names; null: it has no row, or several.
+function ccx.schema_version()
+  returns integer
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- A time as the results API writes it: UTC, whole seconds, Z. Null: null.
+function ccx.seconds_text(at timestamp with time zone)
+  returns text
+  language sql stable parallel safe;
+
+-- Notes what others sent before our triggers were there in reported_elsewhere; returns how many rows.
+function ccx.see_reported()
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Shows those of the next batch_size reports to the triggers that they have not seen: issues follow. No row: there are no more reports.
+function ccx.see_reports(after_org bigint, after_cluster text, after_at timestamp with time zone, batch_size integer)
+  returns TABLE(last_org bigint, last_cluster text, last_at timestamp with time zone, seen integer)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Notes this version (0 to 8, or latest) in migration_info, so that it has one row; no table changes and nothing is lost. Raises NTM03 for anything else.
+function ccx.set_schema_version(version text, OUT before integer, OUT after integer)
+  returns record
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
 
 -- Notes what messages (null: none) say about the receiver of a target: that it lives, is down, or asks for time, and until when. Returns opened or closed when that changed its circuit.
 function ccx.settle_circuit(target_id integer, alive bigint[], failed bigint[], limited bigint[], limited_until timestamp with time zone, failure text, error text, at timestamp with time zone)
@@ -2851,6 +4271,18 @@ function ccx.settle_notifications(outcomes jsonb, at timestamp with time zone DE
 -- Notes in latest_report to which organization each of these clusters belongs; returns the hits with a report without hits, as the last one, for each organization that lost one.
 function ccx.settle_owners(hits ccx.seen_hit[], clusters text[])
   returns ccx.seen_hit[]
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Records which results are on their topic, and which the broker did not take.
+function ccx.settle_results(results jsonb, topic text, at timestamp with time zone DEFAULT clock_timestamp())
+  returns TABLE(published integer, retried integer, dead integer)
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Records how the sending of claimed messages ended: [{id, attempt, sent, permanent, tried, failure, error, partition, offset}]; says how many are sent, tried again, and dead.
+function ccx.settle_upload_messages(outcomes jsonb, at timestamp with time zone DEFAULT clock_timestamp())
+  returns TABLE(sent integer, retried integer, dead integer)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
@@ -2894,16 +4326,17 @@ function ccx.store_reports(batch jsonb, from_offset bigint, at timestamp with ti
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Objects in the store of this database whose keys begin with prefix and come after another, in their order.
+function ccx.stored_objects(prefix text, after text, most integer)
+  returns TABLE(key text, stored_at timestamp with time zone)
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
 -- How many clusters each target may be notified of within an hour, of one rule and in all; targets without a brake have no row.
 function ccx.storm_limits(at timestamp with time zone)
   returns TABLE(target_id integer, rule_limit integer, target_limit integer)
   language sql stable
   set search_path=public, ccx, pg_temp;
-
--- Has somebody released a storm of this rule (null: of all rules) within a day: then the brake does not count it.
-function ccx.storm_released(target integer, rule_name text, at timestamp with time zone)
-  returns boolean
-  language sql stable;
 
 -- What an issue must have one of to be held by a storm at this time, going on or dropped: one row.
 function ccx.storm_scopes(at timestamp with time zone)
@@ -2923,6 +4356,18 @@ function ccx.supersede_notified(issue_ids bigint[], targets integer[])
 -- Asks again for issues whose cooldown, spacing, damping, silence or wait after a failed rendering ended since the last sweep (clusters that reported within a day), wakes tasks that have work waiting, and makes partitions ahead.
 function ccx.sweep(at timestamp with time zone DEFAULT now())
   returns TABLE(cooldowns_ended integer, woken text[])
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Stores one batch of announcements of one Kafka partition as jobs and moves its offset. Raises NTI01: topic created anew; NTI02: the database is behind expected_offset.
+function ccx.take_announcements(topic text, partition integer, batch jsonb, high_watermark bigint DEFAULT NULL::bigint, at timestamp with time zone DEFAULT now(), expected_offset bigint DEFAULT NULL::bigint)
+  returns TABLE(taken integer, known integer, dead integer, skipped integer, next_offset bigint)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Brings cluster_rule_toggle and rule_disable in step with those of the aggregator's database (arrays of their rows); what people acknowledged here stays. Returns how many were added and ended.
+function ccx.take_disabled_rules(toggles jsonb, disables jsonb, OUT added integer, OUT ended integer)
+  returns record
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
@@ -2968,6 +4413,12 @@ function ccx.tg_guard()
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Trigger of new_reports and reported while an adoption is undone: what is written there is written to the old tables, too.
+function ccx.tg_mirror_to_incumbent()
+  returns trigger
+  language plpgsql volatile security definer
+  set search_path=public, ccx, pg_temp;
+
 -- Trigger of new_reports: keeps latest_report, issue, occurrence and decision_due in step with the reports of one statement.
 function ccx.tg_new_reports__issues()
   returns trigger
@@ -3008,6 +4459,12 @@ function ccx.tg_policy__history()
 function ccx.tg_policy__withdrawn()
   returns trigger
   language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of reported: what another program sent (state 1) is in its cooldown for us, too.
+function ccx.tg_reported__elsewhere()
+  returns trigger
+  language plpgsql volatile security definer
   set search_path=public, ccx, pg_temp;
 
 -- Trigger of retention: a row that is missing would end retention of its table without a word.
@@ -3072,6 +4529,12 @@ function ccx.void_ledger(settled ccx.settled_notification[], at timestamp with t
 function ccx.void_notified(notification_ids bigint[], issue_ids bigint[], at timestamp with time zone)
   returns void
   language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Queues the task that sends announcements and statuses of uploads, for now or for later, at commit.
+function ccx.wake_announcements(wake_at timestamp with time zone DEFAULT NULL::timestamp with time zone)
+  returns void
+  language sql volatile
   set search_path=public, ccx, pg_temp;
 
 -- Queues the task that forwards rejected messages to the dead-letter topic.

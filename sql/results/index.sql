@@ -24,6 +24,7 @@
 --!include results/cluster_hits.sql
 --!include results/hit_in_json.sql
 --!include results/cluster_is_known.sql
+--!include results/cluster_has_left.sql
 --!include results/rule_has_content.sql
 --!include results/ack_spelling.sql
 --!include results/ack_in_json.sql
@@ -31,6 +32,7 @@
 --!include results/results_report.sql
 --!include results/results_hit.sql
 --!include results/results_report_info.sql
+--!include results/shown_report.sql
 --!include results/results_reports.sql
 --!include results/results_cluster.sql
 --!include results/results_clusters.sql

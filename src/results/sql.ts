@@ -57,8 +57,17 @@ export const reportInfo = (db: Db, orgId: string, cluster: string, withInternal:
   ]);
 
 /** The newest reports of several clusters, as they are stored. */
-export const reports = (db: Db, orgId: string, clusters: readonly string[]): Promise<Body> =>
-  rowOf(db, answer, prepared("select ccx.results_reports($1, $2) as body"), [orgId, clusters]);
+export const reports = (
+  db: Db,
+  orgId: string,
+  clusters: readonly string[],
+  withInternal: boolean,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_reports($1, $2, $3) as body"), [
+    orgId,
+    clusters,
+    withInternal,
+  ]);
 
 /** Name and state of a cluster. */
 export const cluster = (db: Db, orgId: string, cluster: string): Promise<Body> =>

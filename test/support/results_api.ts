@@ -108,7 +108,7 @@ export function testApi(
   let opening: Promise<{ url: string; close(): Promise<void> }> | undefined;
   const open = async () => {
     await given?.(database.pool);
-    const log = createLogger("silent");
+    const log = createLogger("warn");
     const pool = createPool({ databaseUrl: database.url, size: 4, name: "ccx results test", log });
     const canceller = createPool({ databaseUrl: database.url, size: 1, name: "ccx results test", log });
     const rooms = resultsRooms(

@@ -241,15 +241,6 @@ export const aggregator: readonly Operation[] = [
       return justified(body);
     },
   }),
-  operation("end_ack", "PUT", `${ofAck}/enable`, {
-    summary: "Take an acknowledgement back, if there is one",
-    answers: z.strictObject({ status: z.literal("rule enabled") }),
-    answer: async ({ db, who, params }) => {
-      requireOwn(who.orgId, params.organization);
-      await sql.endAck(db, who.orgId, params.rule_id, params.error_key);
-      return { status: 200, body: { status: "rule enabled" } };
-    },
-  }),
   operation("change_ack", "POST", `${ofAck}/update`, {
     summary: "Give an acknowledgement, if there is one, another justification",
     body: shapes.justificationBody,
@@ -275,6 +266,15 @@ export const aggregator: readonly Operation[] = [
     answer: ({ db, who, params }) => {
       requireOwn(who.orgId, params.organization);
       return sql.aggregatorAcks(db, who.orgId, null, null);
+    },
+  }),
+  operation("end_ack", "PUT", `${ofAck}/enable`, {
+    summary: "Take an acknowledgement back, if there is one",
+    answers: z.strictObject({ status: z.literal("rule enabled") }),
+    answer: async ({ db, who, params }) => {
+      requireOwn(who.orgId, params.organization);
+      await sql.endAck(db, who.orgId, params.rule_id, params.error_key);
+      return { status: 200, body: { status: "rule enabled" } };
     },
   }),
   operation("rate", "POST", "/rules/organizations/{organization}/rating", {

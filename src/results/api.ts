@@ -80,10 +80,10 @@ export function serveApi(options: ResultsOptions, api: Api): HttpRoom {
         sendError(request, reply, error, { ...options, api, requestId: ids.get(request) }),
       );
       server.setNotFoundHandler((request, reply) => unknownPath(request, reply, api));
-      for (const operation of api.operations) addRoute(server, operation, options, api);
+      for (const operation of api.operations) addRoute(server, operation, options);
       for (const [path, { type, body }] of Object.entries(api.documents))
         server.get(path, { config: { operation: "document" } }, (request, reply) =>
-          sendBody(request, reply, { status: 200, body }).then((sent) => sent.type(type)),
+          sendBody(request, reply, { status: 200, body, type }),
         );
     },
   };
@@ -92,7 +92,7 @@ export function serveApi(options: ResultsOptions, api: Api): HttpRoom {
 const nameOf = (request: FastifyRequest): string =>
   String((request.routeOptions.config as { operation?: string }).operation ?? "unknown");
 
-function addRoute(server: FastifyInstance, operation: Operation, options: ResultsOptions, api: Api): void {
+function addRoute(server: FastifyInstance, operation: Operation, options: ResultsOptions): void {
   server.route({
     method: operation.method,
     url: operation.path.replaceAll(/\{(\w+)\}/g, ":$1"),
@@ -106,7 +106,6 @@ function addRoute(server: FastifyInstance, operation: Operation, options: Result
       return sendBody(request, reply, { status: 404, body: missing });
     },
   });
-  void api;
 }
 
 const hasBody = ({ headers }: FastifyRequest): boolean =>

@@ -74,4 +74,5 @@
 --!include results/results_token.sql
 --!include results/add_api_token.sql
 --!include results/revoke_api_token.sql
+--!include results/api_tokens.sql
 --!include results/may_become_results.sql

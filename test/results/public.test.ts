@@ -12,10 +12,12 @@ import {
   recordedMessages,
   testApi,
 } from "../support/results_api.ts";
+import { until } from "../support/until.ts";
 
 const database = testDatabase();
 const { ask, url } = testApi(database, {
   internalOrganizations: new Set(["13"]),
+  timeoutMs: 4_000,
   async given(pool) {
     await loadRecordedContent(pool);
     await consume(pool, madeLately(recordedMessages()));
@@ -398,7 +400,7 @@ test("an identity counts from a trusted peer, a bearer token from anywhere, and 
   assert.equal(await value(database.pool, "select revoke_api_token(12, 'dashboard')"), 1);
   assert.equal((await bearer("secret")).status, 403);
   await assert.rejects(database.pool.query("select add_api_token($1, 1, 'x', '-1 hour')", [hashOf("x")]), {
-    code: "NTR01",
+    code: "NTT01",
   });
 });
 
@@ -437,3 +439,116 @@ async function raw(path: string, accepted: string): Promise<{ encoding: string |
   sent.end();
   return promise;
 }
+
+test("what is wrong with a request is said in the envelope, and never more", async () => {
+  const report = `${v2}/cluster/${c(1)}/reports`;
+  const cases: [method: string, path: string, status: number, text: RegExp, body?: unknown][] = [
+    [
+      "GET",
+      `${v2}/cluster/xyz/reports`,
+      400,
+      /param 'cluster' with value 'xyz'. Error: 'invalid UUID length: 3'/,
+    ],
+    ["GET", `${v2}/cluster/${c(1)}%00/reports`, 400, /invalid UUID length/],
+    ["GET", `${v2}/cluster/a%2Fb/reports`, 400, /value 'a\/b'/],
+    ["GET", `${v2}/cluster/'%20or%20'1'='1/reports`, 400, /invalid UUID/],
+    ["GET", `${v2}/cluster/%zz/reports`, 400, /%zz/],
+    [
+      "GET",
+      `${v2}/rule/nodot`,
+      400,
+      /'Param rule_selector is not a valid rule selector \(plugin_name\|error_key\)'/,
+    ],
+    ["GET", `${v2}/rule/${path("a'b|C")}`, 400, /valid rule selector/],
+    ["GET", `${v2}/cluster/${c(1)}/request/req-1/status`, 400, /invalid request ID/],
+    ["GET", `${report}?get_disabled=x`, 400, /query parameter 'get_disabled'/],
+    ["GET", `${report}?get_disabled=1&get_disabled=1`, 400, /query parameter 'get_disabled'/],
+    ["GET", `${report}?unknown=1`, 400, /Unknown query parameter 'unknown'/],
+    ["GET", report, 400, /takes no body/, {}],
+    ["GET", `${v1}/organizations/foo/clusters`, 400, /unsigned integer expected/],
+    ["GET", `${v1}/organizations/0/clusters`, 400, /positive value expected/],
+    ["POST", `${v2}/ack`, 400, /didn't provide request body/],
+    ["POST", `${v2}/ack`, 400, /not valid JSON/, '{"rule_id":'],
+    ["POST", `${v2}/ack`, 400, /bad type in json data/, []],
+    ["POST", `${v2}/ack`, 400, /only rule ID and error key/, { rule_id: "a|b|c" }],
+    ["POST", `${v2}/ack`, 400, /longer than 255 bytes/, { rule_id: beta, justification: "é".repeat(128) }],
+    ["POST", `${v2}/ack`, 400, /cannot be stored/, { rule_id: beta, justification: "a\0b" }],
+    ["POST", `${v2}/rating`, 400, /rating/, { rule: beta, rating: 2 }],
+    ["POST", `${v1}/org_overview`, 400, /invalid UUID/, { clusters: ["x' or '1'='1"] }],
+    ["POST", `${v1}/org_overview`, 200, /clusters_hit/, { clusters: Array(10_000).fill(c(1)) }],
+    ["POST", `${v1}/org_overview`, 400, /at most 10000/, { clusters: Array(10_001).fill(c(1)) }],
+    ["POST", `${v1}/clusters/reports`, 400, /at most 1000/, { clusters: Array(1_001).fill(c(1)) }],
+    ["POST", `${v1}/org_overview`, 413, /too large/, `[${" ".repeat(600_000)}]`],
+    ["PUT", `${v1}/clusters/${c(1)}/rules/no.such.rule/error_key/NOPE/disable`, 404, /was not found/],
+    ["GET", `${v2}/cluster/${c(1)}/upgrade-risks-prediction`, 503, /is unreachable/],
+  ];
+  for (const [method, where, status, text, body] of cases) {
+    const answer = await ask(method, where, body === undefined ? {} : { body });
+    assert.deepEqual([where, answer.status], [where, status], answer.text);
+    assert.match(answer.text, text);
+    if (status >= 400) assert.deepEqual(Object.keys(answer.json), ["status"]);
+    assert.doesNotMatch(answer.text, /select |\.ts:|at Object/);
+  }
+  const duplicate = await ask("POST", `${v1}/clusters/reports`, { body: { clusters: [c(1), c(1)] } });
+  assert.deepEqual(duplicate.json.clusters, [c(1)]);
+});
+
+test("another method, a slash too many and an unknown path have their own answers", async () => {
+  const wrong = await ask("DELETE", `${v2}/clusters`);
+  assert.deepEqual([wrong.status, wrong.text, wrong.headers.get("allow")], [405, "", "OPTIONS, GET"]);
+  assert.equal((await ask("OPTIONS", `${v2}/clusters`, { org: null })).status, 200);
+  const slash = await ask("GET", `${v2}/clusters/?limit=1`);
+  assert.deepEqual([slash.status, slash.headers.get("location")], [301, `${v2}/clusters?limit=1`]);
+  const unknown = await ask("GET", `${v2}/nonsense`, { org: null });
+  assert.deepEqual([unknown.status, unknown.text], [404, "404 page not found\n"]);
+});
+
+test("a database that takes too long, or refuses, is 503, and nothing of it is shown", async () => {
+  const client = await database.pool.connect();
+  try {
+    await client.query("begin; lock table issue in access exclusive mode");
+    const leaves = new AbortController();
+    const gone = fetch(`${await url()}${v2}/clusters`, {
+      headers: { "x-rh-identity": Buffer.from('{"identity":{"org_id":"11"}}').toString("base64") },
+      signal: leaves.signal,
+    }).catch(() => "gone");
+    const waiting = () =>
+      value(
+        database.pool,
+        `select count(*)::integer from pg_stat_activity
+         where datname = current_database() and query like '%results_clusters%' and wait_event_type = 'Lock'`,
+      );
+    await until("the request waits for the lock", async () => (await waiting()) === 1);
+    leaves.abort();
+    assert.equal(await gone, "gone");
+    await until("its query is cancelled", async () => (await waiting()) === 0);
+    const slow = await ask("GET", `${v2}/clusters`);
+    assert.deepEqual([slow.status, slow.headers.get("retry-after")], [503, "5"]);
+    assert.match(slow.json.status, /^The (?:database is unreachable|answer takes too long)$/);
+  } finally {
+    await client.query("rollback");
+    client.release();
+  }
+  assert.equal((await ask("GET", `${v2}/clusters`)).status, 200);
+});
+
+test("a report outlives the day that it came with", async () => {
+  const before = (await ask("GET", `${v2}/cluster/${c(1)}/reports`)).json;
+  const day = String(before.report.meta.last_checked_at).slice(0, 10);
+  await database.pool.query("delete from decision_due; delete from notification");
+  const later = new Date(Date.parse(`${day}T00:00:00Z`) + 40 * 24 * 3_600_000).toISOString();
+  for (;;) {
+    const step = await rows(database.pool, "select action, name from retain($1)", [later]);
+    if (step.length === 0) break;
+  }
+  assert.equal(await value(database.pool, "select count(*)::integer from new_reports"), 0);
+  assert.deepEqual((await ask("GET", `${v2}/cluster/${c(1)}/reports`)).json, before);
+  // a newer report takes its place
+  const newer = madeLately(recordedMessages())[1] ?? "";
+  await consume(database.pool, [newer.replaceAll(c(2), c(1)).replaceAll("T08:01:00Z", "T08:31:00Z")], 2_000);
+  assert.deepEqual(await hitsOf(1), [1, ["BETA"]]);
+  assert.equal(
+    await value(database.pool, "select report from latest_report where cluster = $1", [c(1)]),
+    null,
+  );
+});

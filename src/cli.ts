@@ -17,6 +17,7 @@ import { addStatusCommand } from "./cli/status.ts";
 import { isStop, stopSignal } from "./cli/stop.ts";
 import { addStormCommands } from "./cli/storm.ts";
 import { addStuckCommands } from "./cli/stuck.ts";
+import { addTokenCommands } from "./cli/token.ts";
 import { addTraceCommand } from "./cli/trace.ts";
 import { withItsOption } from "./cli/which_option.ts";
 import { describeConfig, requireKeys } from "./config/config.ts";
@@ -130,6 +131,7 @@ export async function main(argv: string[]): Promise<void> {
   addStormCommands(program, context);
   addStuckCommands(program, context);
   addAckCommands(program, context);
+  addTokenCommands(program, context);
   addPolicyCommands(program, context);
   addDeliveryCommands(program, context);
   addCircuitCommands(program, context);

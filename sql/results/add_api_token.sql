@@ -10,7 +10,7 @@ declare
 begin
   if add_api_token.valid_for <= '0' then
     raise exception 'a token has to be valid for some time, not for %', add_api_token.valid_for
-      using errcode = 'NTR01';
+      using errcode = 'NTT01';
   end if;
   insert into api_token (token_hash, org_id, name, expires_at)
   values (add_api_token.token_hash, add_api_token.org_id, add_api_token.name, until);
@@ -19,4 +19,4 @@ end $$;
 
 comment on function add_api_token(bytea, bigint, text, interval) is
   'Lets whoever has the token with this SHA-256 call the results API for an organization; returns until when '
-  '(null: until it is revoked). Raises NTR01 for a time that is none.';
+  '(null: until it is revoked). Raises NTT01 for a time that is none.';

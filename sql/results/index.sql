@@ -10,6 +10,8 @@
 -- newest_report(), which is in new_reports, or in latest_report once its day is dropped. What customers
 -- switch
 -- off (results_toggle(), results_ack_rule()) is written to the tables of the room silence: decisions read it.
+-- The functions aggregator_… answer the paths of the aggregator itself, for a smart proxy that calls it
+-- today.
 -- results_token() knows who has a bearer token; add_api_token() and revoke_api_token() are for operators.
 
 --!include results/tables.sql
@@ -24,6 +26,7 @@
 --!include results/cluster_hits.sql
 --!include results/hit_in_json.sql
 --!include results/cluster_is_known.sql
+--!include results/cluster_has_left.sql
 --!include results/rule_has_content.sql
 --!include results/ack_spelling.sql
 --!include results/ack_in_json.sql
@@ -31,6 +34,7 @@
 --!include results/results_report.sql
 --!include results/results_hit.sql
 --!include results/results_report_info.sql
+--!include results/shown_report.sql
 --!include results/results_reports.sql
 --!include results/results_cluster.sql
 --!include results/results_clusters.sql
@@ -54,7 +58,21 @@
 --!include results/results_groups.sql
 --!include results/results_overview.sql
 --!include results/results_org_clusters.sql
+--!include results/go_time.sql
+--!include results/aggregator_hit.sql
+--!include results/aggregator_report.sql
+--!include results/aggregator_rule.sql
+--!include results/aggregator_disabled.sql
+--!include results/aggregator_reasons.sql
+--!include results/aggregator_disabled_clusters.sql
+--!include results/aggregator_ack.sql
+--!include results/aggregator_acks.sql
+--!include results/aggregator_rating.sql
+--!include results/aggregator_rule_clusters.sql
+--!include results/aggregator_recommendations.sql
+--!include results/aggregator_clusters.sql
 --!include results/results_token.sql
 --!include results/add_api_token.sql
 --!include results/revoke_api_token.sql
+--!include results/api_tokens.sql
 --!include results/may_become_results.sql

@@ -4,7 +4,8 @@
 -- conditions reach the indexes, and a column that it does not ask for costs nothing.
 create or replace function ccx.org_issues(org_id bigint)
   returns table (cluster text, rule_id integer, component text, error_key text, module text,
-    opened_at timestamptz, content_id bigint, total_risk smallint, tags text[], managed boolean, acked_since timestamptz,
+    opened_at timestamptz, content_id bigint, total_risk smallint, tags text[], managed boolean,
+    acked_since timestamptz,
     disabled_since timestamptz)
 language sql stable parallel safe
 begin atomic

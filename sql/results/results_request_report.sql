@@ -21,6 +21,7 @@ begin
     where r.org_id = results_request_report.org_id and r.cluster = results_request_report.cluster
       and r.request_id = results_request_report.request_id
       and r.received_at > results_request_report.at - interval '24 hours'
+      and not cluster_has_left(r.org_id, r.cluster)
     order by r.received_at desc, r.updated_at desc
     limit 1);
 end $$;

@@ -20,7 +20,7 @@ begin
         and m.request_id = results_request_status.request_id
         and m.received_at > results_request_status.at - interval '24 hours') then 'failed'
   end;
-  return case when status is not null
+  return case when status is not null and not cluster_has_left(org_id, cluster)
     then jsonb_build_object('cluster', cluster, 'requestID', request_id, 'status', status) end;
 end $$;
 

@@ -15,7 +15,8 @@ begin
       max(r.received_at) as processed
     from new_reports r
     where r.org_id = results_requests.org_id and r.cluster = results_requests.cluster
-      and r.request_id is not null and r.received_at > results_requests.at - interval '24 hours'
+      and not cluster_has_left(r.org_id, r.cluster) and r.request_id is not null
+      and r.received_at > results_requests.at - interval '24 hours'
     group by r.request_id
   )
   select jsonb_agg(jsonb_build_object(

@@ -13,6 +13,36 @@ export const targetId = async (db: Db, target: string): Promise<number> =>
 
 const done = z.object({ done: z.boolean() });
 
+// --- tokens of the results API
+
+const ends = z.object({ until: z.string().nullable() });
+
+/** Makes a token count; returns until when (null: until it is revoked). */
+export const addToken = async (
+  db: Db,
+  hash: Buffer,
+  { org, name, for: interval }: { org: string; name: string; for?: string | undefined },
+): Promise<string | null> =>
+  (
+    await rowOf(db, ends, "select add_api_token($1, $2, $3, $4) as until", [
+      ...[hash, ...given(org, name, interval)],
+    ])
+  ).until;
+
+/** The tokens that count. */
+export const tokens = (db: Db): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    "select org_id, name, created_by, created_at, expires_at from api_tokens order by org_id, name, created_at",
+  );
+
+const taken = z.object({ revoked: z.number() });
+
+/** Takes tokens back; returns how many. */
+export const revokeToken = async (db: Db, { org, name }: { org: string; name: string }): Promise<number> =>
+  (await rowOf(db, taken, "select revoke_api_token($1, $2) as revoked", [org, name])).revoked;
+
 // --- explain and new
 
 export type Question = {

@@ -519,6 +519,13 @@ export const keys = {
     default: "127.0.0.1",
     description: "Address that it listens on: `0.0.0.0` or `::` for everybody, as in a container.",
   },
+  resultsApi: {
+    key: "CCX_RESULTS_API",
+    schema: word(["public", "aggregator"]),
+    default: "public",
+    description:
+      "What the results API serves: the `public` paths, or those of the `aggregator` for a smart proxy in front of it.",
+  },
   resultsTrustedPeers: {
     key: "CCX_RESULTS_TRUSTED_PEERS",
     schema: networks,

@@ -15,12 +15,12 @@ const worthwhile = 1_400;
 export async function sendBody(
   request: FastifyRequest,
   reply: FastifyReply,
-  { status, body }: { status: number; body: unknown },
+  { status, body, type = json }: { status: number; body: unknown; type?: string },
 ): Promise<FastifyReply> {
   reply.code(status).header("cache-control", "private, no-cache").header("vary", "accept-encoding");
   if (body === undefined) return reply.send();
   const text = typeof body === "string" ? body : JSON.stringify(body);
-  reply.header("content-type", json);
+  reply.header("content-type", type);
   if (status === 200 && (request.method === "GET" || request.method === "HEAD")) {
     const tag = `W/"${createHash("sha1").update(text).digest("base64url")}"`;
     reply.header("etag", tag);

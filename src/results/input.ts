@@ -26,6 +26,12 @@ export function readParams(
 
 function problemOfParam(name: string, value: string, problem: string): string {
   if (name === "clusters" || problem.includes("out of range")) return problem;
+  if (name === "composite")
+    return problemOfParam(
+      "rule_id",
+      value,
+      `Error during validating param 'rule' with value '${shown(value)}'. Error: '${problem}'`,
+    );
   if (name === "rule_selector")
     problem = "Param rule_selector is not a valid rule selector (plugin_name|error_key)";
   return `Error during parsing param '${name}' with value '${shown(value)}'. Error: '${problem}'`;

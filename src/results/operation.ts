@@ -41,6 +41,7 @@ export const pathParams = {
   clusters: shapes.clustersInPath,
   rule_id: shapes.rule,
   rule_selector: shapes.ruleAndKey,
+  composite: shapes.ruleAndKey,
   error_key: shapes.errorKey,
   request_id: shapes.requestId,
   namespace: shapes.namespace,

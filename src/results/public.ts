@@ -280,13 +280,13 @@ export const v1: readonly Operation[] = [
   operation("reports", "GET", "/clusters/{clusters}/reports", {
     summary: "The newest reports of several clusters, as they are stored",
     answers: shapes.reports,
-    answer: ({ db, who, params }) => sql.reports(db, who.orgId, params.clusters),
+    answer: ({ db, who, params }) => sql.reports(db, who.orgId, params.clusters, who.seesInternal),
   }),
   operation("these_reports", "POST", "/clusters/reports", {
     summary: "The same; the clusters are in the body",
     body: shapes.reportsBody,
     answers: shapes.reports,
-    answer: ({ db, who, body }) => sql.reports(db, who.orgId, body.clusters),
+    answer: ({ db, who, body }) => sql.reports(db, who.orgId, body.clusters, who.seesInternal),
   }),
   operation("hit", "GET", "/clusters/{cluster}/rules/{rule_selector}/report", {
     summary: "One hit of the newest report",

@@ -1,5 +1,6 @@
 import type { HttpRoom } from "../http/server.ts";
 import { release } from "../version.ts";
+import { aggregator } from "./aggregator.ts";
 import { type Api, type ResultsOptions, serveApi } from "./api.ts";
 import examples from "./examples.json" with { type: "json" };
 import { type Examples, openApi } from "./openapi.ts";
@@ -33,6 +34,9 @@ export const publicApis: readonly Api[] = ["/api", "/api/insights-results-aggreg
   apiOf("Results API, version 1", `${base}/v1`, v1, examples.v1),
   apiOf("Results API, version 2", `${base}/v2`, v2, examples.v2),
 ]);
+
+/** The aggregator's own paths, in place of version 1 of the public API. */
+export const aggregatorApis: readonly Api[] = [apiOf("Aggregator", "/api/v1", aggregator, {}, 401)];
 
 /** The rooms of the HTTP server that serve the results API. */
 export const resultsRooms = (options: ResultsOptions, apis = publicApis): HttpRoom[] =>

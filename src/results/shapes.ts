@@ -171,7 +171,7 @@ const ok = z.literal("ok");
 export const enveloped = <Shape extends z.ZodRawShape>(shape: Shape) =>
   z.strictObject({ status: ok, ...shape });
 
-export const failure = z.strictObject({ status: text }).meta({ id: "Failure", description: "What is wrong" });
+export const failure = z.strictObject({ status: text }).meta({ description: "What is wrong" });
 
 export const hit = z
   .strictObject({
@@ -192,7 +192,7 @@ export const hit = z
     tags: z.array(text),
     impacted: seconds.optional(),
   })
-  .meta({ id: "Hit", description: "One hit of a report with what its rule says" });
+  .meta({ description: "One hit of a report with what its rule says" });
 
 export const report = enveloped({
   report: z.strictObject({
@@ -275,7 +275,7 @@ export const rules = enveloped({
     }),
   ),
 });
-const group = z.strictObject({ title: text, description: text, tags: z.array(text) }).meta({ id: "Group" });
+const group = z.strictObject({ title: text, description: text, tags: z.array(text) });
 const ruleTexts = { ...ruleMembers, reason: text, resolution: text, more_info: text };
 export const oneRule = enveloped({
   content: z.strictObject({
@@ -310,15 +310,13 @@ export const ruleClusters = enveloped({
     ),
   }),
 });
-export const ack = z
-  .strictObject({
-    rule: text,
-    justification: text,
-    created_by: text,
-    created_at: seconds,
-    updated_at: secondsOrNone,
-  })
-  .meta({ id: "Acknowledgement" });
+export const ack = z.strictObject({
+  rule: text,
+  justification: text,
+  created_by: text,
+  created_at: seconds,
+  updated_at: secondsOrNone,
+});
 export const acks = z.strictObject({ meta: z.strictObject({ count }), data: z.array(ack) });
 export const ackBody = z.object({ rule_id: ruleAndKey, justification: textOf("justification").default("") });
 export const justificationBody = z.object({ justification: textOf("justification") });

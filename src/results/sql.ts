@@ -57,8 +57,17 @@ export const reportInfo = (db: Db, orgId: string, cluster: string, withInternal:
   ]);
 
 /** The newest reports of several clusters, as they are stored. */
-export const reports = (db: Db, orgId: string, clusters: readonly string[]): Promise<Body> =>
-  rowOf(db, answer, prepared("select ccx.results_reports($1, $2) as body"), [orgId, clusters]);
+export const reports = (
+  db: Db,
+  orgId: string,
+  clusters: readonly string[],
+  withInternal: boolean,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_reports($1, $2, $3) as body"), [
+    orgId,
+    clusters,
+    withInternal,
+  ]);
 
 /** Name and state of a cluster. */
 export const cluster = (db: Db, orgId: string, cluster: string): Promise<Body> =>
@@ -283,6 +292,92 @@ export const overview = (
 /** The clusters that have reported. */
 export const orgClusters = (db: Db, orgId: string): Promise<Body> =>
   rowOf(db, answer, prepared("select ccx.results_org_clusters($1) as body"), [orgId]);
+
+/** The newest report of a cluster, as the aggregator shows it. */
+export const aggregatorReport = (db: Db, orgId: string, userId: string, cluster: string): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.aggregator_report($1, $2, $3) as body"), [orgId, userId, cluster]);
+
+/** One hit of it. */
+export const aggregatorRule = (
+  db: Db,
+  orgId: string,
+  userId: string,
+  cluster: string,
+  component: string,
+  key: string,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.aggregator_rule($1, $2, $3, $4, $5) as body"), [
+    orgId,
+    userId,
+    cluster,
+    component,
+    key,
+  ]);
+
+/** The rules that are switched off for clusters, or for these. */
+export const aggregatorDisabled = (
+  db: Db,
+  orgId: string,
+  clusters: readonly string[] | null,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.aggregator_disabled($1, $2) as body"), [orgId, clusters]);
+
+/** Why a user switched rules off. */
+export const aggregatorReasons = (db: Db, orgId: string, userId: string): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.aggregator_reasons($1, $2) as body"), [orgId, userId]);
+
+/** For which clusters a rule is switched off. */
+export const aggregatorDisabledClusters = (
+  db: Db,
+  orgId: string,
+  module: string,
+  key: string,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.aggregator_disabled_clusters($1, $2, $3) as body"), [
+    orgId,
+    module,
+    key,
+  ]);
+
+/** All acknowledgements, or one. */
+export const aggregatorAcks = (
+  db: Db,
+  orgId: string,
+  module: string | null,
+  key: string | null,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.aggregator_acks($1, $2, $3) as body"), [orgId, module, key]);
+
+/** How a rule is rated. */
+export const aggregatorRating = (db: Db, orgId: string, module: string, key: string): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.aggregator_rating($1, $2, $3) as body"), [orgId, module, key]);
+
+/** The clusters that a rule hits. */
+export const aggregatorRuleClusters = (
+  db: Db,
+  orgId: string,
+  module: string,
+  key: string,
+  clusters: readonly string[] | null,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.aggregator_rule_clusters($1, $2, $3, $4) as body"), [
+    orgId,
+    module,
+    key,
+    clusters,
+  ]);
+
+/** The rules that hit these clusters. */
+export const aggregatorRecommendations = (
+  db: Db,
+  orgId: string,
+  clusters: readonly string[],
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.aggregator_recommendations($1, $2) as body"), [orgId, clusters]);
+
+/** What hits each of these clusters. */
+export const aggregatorClusters = (db: Db, orgId: string, clusters: readonly string[]): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.aggregator_clusters($1, $2) as body"), [orgId, clusters]);
 
 const acknowledged = z.object({ created: z.boolean(), body: z.string() });
 

@@ -3,7 +3,7 @@ import { createPool, endPool } from "../db/pool.ts";
 import type { HttpRoom } from "../http/server.ts";
 import { openStore } from "../objects/open_store.ts";
 import { networksOf } from "../results/identity.ts";
-import { resultsRooms } from "../results/rooms.ts";
+import { aggregatorApis, publicApis, resultsRooms } from "../results/rooms.ts";
 import { ingress } from "../upload/ingress.ts";
 import { limitsOf } from "./limits.ts";
 import type { Parts } from "./parts.ts";
@@ -37,11 +37,12 @@ function resultsOf({ config, log }: Omit<Parts, "kafka">): readonly HttpRoom[] {
   const { databaseUrl } = config;
   const pool = createPool({ databaseUrl, size: config.resultsPoolSize, name: "ccx results", log });
   const canceller = createPool({ databaseUrl, size: 1, name: "ccx results, cancelling", log });
-  const rooms = resultsRooms({
+  const options = {
     ...{ pool, canceller, log, timeoutMs: config.resultsTimeoutMs },
     trustedPeers: networksOf(config.resultsTrustedPeers),
     internalOrganizations: new Set(config.resultsInternalOrganizations),
-  });
+  };
+  const rooms = resultsRooms(options, config.resultsApi === "aggregator" ? aggregatorApis : publicApis);
   const [first, ...others] = rooms;
   if (first === undefined) return rooms;
   const ending: HttpRoom = {

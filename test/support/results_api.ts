@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { request } from "node:http";
 import { after } from "node:test";
 import type { Pool } from "pg";
 import { readAnswer } from "../../src/content/source/answer.ts";
@@ -108,7 +109,7 @@ export function testApi(
   let opening: Promise<{ url: string; close(): Promise<void> }> | undefined;
   const open = async () => {
     await given?.(database.pool);
-    const log = createLogger("silent");
+    const log = createLogger("warn");
     const pool = createPool({ databaseUrl: database.url, size: 4, name: "ccx results test", log });
     const canceller = createPool({ databaseUrl: database.url, size: 1, name: "ccx results test", log });
     const rooms = resultsRooms(
@@ -132,16 +133,38 @@ export function testApi(
   };
   after(async () => (await opening)?.close());
   const ask: Ask = async (method, path, { org = organization, user, body, headers = {} } = {}) => {
-    const response = await fetch(`${await url()}${path}`, {
-      method,
-      redirect: "manual",
-      headers: { ...(org !== null && { "x-rh-identity": identityOf(org, user) }), ...headers },
-      ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    const text = typeof body === "string" || body === undefined ? body : JSON.stringify(body);
+    return exchange(method, `${await url()}${path}`, text, {
+      ...(org !== null && { "x-rh-identity": identityOf(org, user) }),
+      ...headers,
     });
-    const text = await response.text();
-    return { status: response.status, headers: response.headers, text, json: parsed(text) };
   };
   return { ask, url };
+}
+
+/** One exchange, without following redirects; with a body also where `fetch` refuses to send one. */
+async function exchange(
+  method: string,
+  url: string,
+  body: string | undefined,
+  headers: Record<string, string>,
+): Promise<Answered> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answered>();
+  const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
+  const sent = request(url, { method, headers: { ...headers, ...length } });
+  sent.on("error", reject);
+  sent.on("response", async (response) => {
+    try {
+      const text = Buffer.concat(await Array.fromAsync(response)).toString("utf8");
+      const received = new Headers();
+      for (const [name, value] of Object.entries(response.headers)) received.set(name, String(value));
+      resolve({ status: response.statusCode ?? 0, headers: received, text, json: parsed(text) });
+    } catch (error) {
+      reject(error);
+    }
+  });
+  sent.end(body);
+  return promise;
 }
 
 function parsed(text: string): unknown {

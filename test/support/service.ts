@@ -32,7 +32,7 @@ export class Service {
    * @param preload a module that the process loads before the service, to have it killed at a certain point
    */
   constructor(
-    command: "run" | "consume" | "work",
+    command: "run" | "consume" | "work" | "serve",
     env: Record<string, string | undefined>,
     preload?: string,
   ) {

@@ -22,12 +22,12 @@ const mostParts = 100;
 const limits = { maxHeaderPairs: 50, maxHeaderSize: 16 * 1024 };
 
 /**
- * Reads a form as it comes in: a part is handed on with its beginning, and nothing is read that nobody takes. When
- * `take` rejects, the rest of the form is read and thrown away first. Resolves when the form has ended and all of it
- * is taken.
+ * Reads a form as it comes in: a part is handed on with its beginning, and nothing is read that nobody takes.
+ * When `take` rejects, the rest of the form is read and thrown away first. Resolves when the form has ended
+ * and all of it is taken.
  *
- * The parts come from the parser below busboy, which hands out their headers as they are: which service an archive
- * is for depends on the parameters of its content type.
+ * The parts come from the parser below busboy, which hands out their headers as they are: which service an
+ * archive is for depends on the parameters of its content type.
  *
  * @throws BrokenForm, or what `take` rejected with
  */

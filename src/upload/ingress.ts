@@ -44,9 +44,9 @@ declare module "fastify" {
 }
 
 /**
- * The ingress: takes uploads as the Insights Operator and other clients make them, in the answers that they know
- * (docs/guides/upload.md), says what became of them, and gives archives out to whoever has a signed URL. Registered
- * once for each of the two prefixes that clients use.
+ * The ingress: takes uploads as the Insights Operator and other clients make them, in the answers that they
+ * know (docs/guides/upload.md), says what became of them, and gives archives out to whoever has a signed URL.
+ * Registered once for each of the two prefixes that clients use.
  */
 export function ingress(options: IngressOptions): FastifyPluginAsync {
   const { pool, log, limits, deniedOrgs, concurrency } = options;

@@ -3,7 +3,9 @@ import type { Readable } from "node:stream";
 import { chunkBytes } from "../objects/database.ts";
 import type { Labels, ObjectStore } from "../objects/store.ts";
 
-/** What has arrived, and is in the store under its key, or still here for the statement that makes it count. */
+/**
+ * What has arrived, and is in the store under its key, or still here for the statement that makes it count.
+ */
 export type Received = {
   size: number;
   /** in hexadecimal digits */
@@ -34,12 +36,14 @@ export class StoreFailed extends Error {
   override name = "StoreFailed";
 }
 
-/** How much of what is too large is counted, for the client to hear how large it is: so many times the limit. */
+/**
+ * How much of what is too large is counted, for the client to hear how large it is: so many times the limit.
+ */
 const countedTimes = 2;
 
 /**
- * Takes a file in as it comes, and puts it into the store piece by piece. Where the database is the store, what is
- * small stays in memory: it goes along with the statement that makes it count.
+ * Takes a file in as it comes, and puts it into the store piece by piece. Where the database is the store,
+ * what is small stays in memory: it goes along with the statement that makes it count.
  * @throws TooLarge, StoreFailed, or what the body ends with when it is cut
  */
 export async function receive(

@@ -4,8 +4,8 @@ import pg from "pg";
 /**
  * Preloaded into a service (`node --import`): the process kills itself, as by kill -9, at the moment that
  * KILL_BEFORE names. `commit`: the messages are in the database, their offset is about to be committed to
- * Kafka. `settle`: the notifications are sent, that is about to be recorded. `accept`: an archive is in the store,
- * its row is not. `announced`: the announcements of uploads are sent, that is about to be recorded.
+ * Kafka. `settle`: the notifications are sent, that is about to be recorded. `accept`: an archive is in the
+ * store, its row is not. `announced`: the announcements of uploads are sent, that is about to be recorded.
  */
 const moment = process.env.KILL_BEFORE;
 const calls: Record<string, string> = {

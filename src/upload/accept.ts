@@ -55,7 +55,7 @@ type Taken = Destination & { contentType: string; key: string; received: Receive
  * announcement and status into the database, in one statement. A content of one piece goes along with that
  * statement where the database is the store. What a process that dies in between leaves behind, the sweep of
  * orphans finds (tidy.ts).
- * @throws NotTaken, NotRecorded, TooLarge, StoreFailed
+ * @throws NotTaken, NotRecorded, TooLarge, MuchTooLarge, StoreFailed
  */
 export async function acceptUpload(
   request: IncomingMessage,

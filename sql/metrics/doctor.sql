@@ -79,6 +79,33 @@ from (
   from metrics_rejected j
   having sum(j.last_hour_messages) > 0
   union all
+  select 'warning', 'upload', format('%s announcements of archives were given up', u.dead_messages),
+    'nobody analyzes these archives',
+    'select request_id, failure from upload_status where state = ''not announced''; mend the cause, then '
+      'select redrive_announcements()'
+  from metrics_upload u
+  where u.kind = 'announcement' and u.dead_messages > 0
+  union all
+  select 'warning', 'upload',
+    format('%s %s of uploads wait for Kafka, the oldest for %s minutes', u.waiting_messages,
+      case u.kind when 'announcement' then 'announcements' else 'statuses' end,
+      floor(u.oldest_waiting_seconds / 60)),
+    case u.kind when 'announcement' then 'archives are analyzed late' else 'payload trackers are behind' end,
+    format('select error, count(*) from upload_message where kind = %L and due_at is not null group by 1',
+      u.kind)
+  from metrics_upload u
+  where u.oldest_waiting_seconds > 10 * 60
+  union all
+  select 'warning', 'upload', 
+    format('contents of archives in the store %s are kept for longer than they should be', a.store),
+    'the store fills up; no worker that has this store removes them',
+    'look for “an archive cannot be removed yet” in the log of the workers; compare their CCX_ARCHIVE_STORE'
+  from (values ('database'), ('folder'), ('s3')) a (store)
+  where exists (
+    select from archive k
+    where k.store = a.store and k.removed_at is null
+      and k.stored_at < now() - interval '3 hours' - (select l.keep from archive_limits l))
+  union all
   select 'warning', 'retain',
     format('%s days of %s are past and cannot be dropped', r.held_partitions, r.parent),
     'the disk fills', format('select name, held_by from partitions where parent = %L and is_past', r.parent)

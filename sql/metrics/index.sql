@@ -20,6 +20,7 @@
 --!include metrics/metrics_retention.sql
 --!include metrics/metrics_schema.sql
 --!include metrics/metrics_table.sql
+--!include metrics/metrics_upload.sql
 --!include metrics/metrics_worker.sql
 --!include metrics/collect_metrics.sql
 --!include metrics/delivery_times.sql

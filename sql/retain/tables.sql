@@ -5,7 +5,7 @@ comment on table retention is
   'longer; a row cannot be deleted';
 comment on column retention.parent is
   'the table: new_reports and reported by days; rejected_message, read_errors, notification (with the ledger), '
-  'occurrence, render_failure, worker, archive (once its content is removed) and upload_message by rows';
+  'occurrence, render_failure, worker, archive (once its content is gone) and upload_message by rows';
 comment on column retention.keep is
   'how long after its day has ended, or the row was written; notification, occurrence and render_failure are '
   'kept for the longest cooldown on top';

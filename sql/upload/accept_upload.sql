@@ -1,12 +1,13 @@
--- One call for an upload, whatever its size: the client waits for it. The content comes along where it is small
--- and its store is this database; else it is in the store already, and an upload that is not accepted leaves an
--- object behind that the sweep finds (known_objects).
+-- One call for an upload, whatever its size: the client waits for it. The content comes along where it is
+-- small and its store is this database; else it is in the store already, and an upload that is not accepted
+-- leaves an object behind that the sweep finds (known_objects).
 --
--- An id that the client gave belongs to whoever used it first. The same cluster of the same organization sends
--- its upload again; anybody else gets spare_id, since his archive must neither take the place of the other nor
--- be taken for it.
-create or replace function ccx.accept_upload(upload jsonb, content bytea default null, at timestamptz default clock_timestamp())
-  returns table (request_id text, outcome text)
+-- An id that the client gave belongs to whoever used it first. The same cluster of the same organization
+-- sends its upload again; anybody else gets spare_id, since his archive must neither take the place of the
+-- other nor be taken for it.
+create or replace function ccx.accept_upload(
+  upload jsonb, content bytea default null, at timestamptz default clock_timestamp()
+) returns table (request_id text, outcome text)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$
@@ -59,7 +60,8 @@ begin
     (added.request_id, added.archive_id, 'announcement', added.org_id, added.account_number, added.service,
       null, null, accept_upload.at, accept_upload.at);
   perform wake_announcements();
-  return query select added.request_id, case when added.request_id = given.request_id then 'new' else 'renamed' end;
+  return query
+  select added.request_id, case when added.request_id = given.request_id then 'new' else 'renamed' end;
 end $$;
 
 comment on function ccx.accept_upload(jsonb, bytea, timestamptz) is

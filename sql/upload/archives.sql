@@ -20,7 +20,8 @@ from archive a
 cross join archive_limits l
 left join archive f on f.archive_id = a.duplicate_of;
 
-comment on view archives is 'The archives that were uploaded: whose, what, where, until when, and which are the same.';
+comment on view archives is
+  'The archives that were uploaded: whose, what, where, until when, and which are the same.';
 comment on column archives.archive_id is 'number of the archive';
 comment on column archives.request_id is 'what everybody knows the upload by';
 comment on column archives.org_id is 'the organization';
@@ -34,6 +35,8 @@ comment on column archives.object_key is 'its name there';
 comment on column archives.received_at is 'when it began to arrive';
 comment on column archives.stored_at is 'when it was complete';
 comment on column archives.is_kept is 'the content is still in the store';
-comment on column archives.kept_until is 'when its time ends; earlier, where max_bytes is short; null: it is gone';
-comment on column archives.same_as is 'the first upload of the organization with the same content; null: this is it';
+comment on column archives.kept_until is
+  'when its time ends; earlier, where max_bytes is short; null: it is gone';
+comment on column archives.same_as is
+  'the first upload of the organization with the same content; null: this is it';
 comment on column archives.duplicates is 'how many later ones have the same content';

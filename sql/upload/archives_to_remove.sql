@@ -1,5 +1,6 @@
--- By age first, then, where max_bytes is short, the oldest. What is not announced yet is kept whatever it costs: it
--- would be announced with a URL that leads nowhere. One that was given up can be redriven for as long as it is kept.
+-- By age first, then, where max_bytes is short, the oldest. What is not announced yet is kept whatever it
+-- costs: it would be announced with a URL that leads nowhere. One that was given up can be redriven for as
+-- long as it is kept.
 create or replace function ccx.archives_to_remove(store text, most integer, at timestamptz default now())
   returns table (archive_id bigint, object_key text)
 language sql stable

@@ -1,6 +1,6 @@
--- With a lease, so that nobody holds a transaction open while the broker answers: what is not settled until then
--- goes out again. The URL of an announcement is signed for the moment of its first claim, so that a repetition
--- has the same bytes; and anew once half of its time has passed.
+-- With a lease, so that nobody holds a transaction open while the broker answers: what is not settled until
+-- then goes out again. The URL of an announcement is signed for the moment of its first claim, so that a
+-- repetition has the same bytes; and anew once half of its time has passed.
 create or replace function ccx.claim_upload_messages(
   batch_size integer, lease interval, url_valid interval, at timestamptz default clock_timestamp()
 ) returns table (

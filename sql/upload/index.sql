@@ -1,14 +1,15 @@
--- Archives that clusters upload, and what is said about them. The service puts the content of an archive into its
--- store (put_chunk(), where that is this database) and then calls accept_upload(), once: archive, announcement and
--- status are there together, or not at all. The same request id again is the same upload, and changes nothing.
--- note_payload_status() adds what other rooms have to say about a request. Announcements and statuses are rows of
--- upload_message, an outbox: wake_announcements() wakes the task that takes them with claim_upload_messages(),
--- sends them to Kafka, and records with settle_upload_messages() how that ended; redrive_announcements() tries
--- again what was given up. upload_status says of each request where it is, how long each step took, and why it
--- failed; track_upload() answers the same as a payload tracker does. Contents go earlier than rows:
--- archive_limits says how long and how much is kept (set_archive_limits()), archives_to_remove() names those whose
--- time has come, note_removed() records that they are gone, and known_objects() keeps the sweep from what is
--- still needed. The view archives shows what is kept, and what of it is the same twice.
+-- Archives that clusters upload, and what is said about them. The service puts the content of an archive into
+-- its store (put_chunk(), where that is this database) and then calls accept_upload(), once: archive,
+-- announcement and status are there together, or not at all. The same request id again is the same upload,
+-- and changes nothing. note_payload_status() adds what other rooms have to say about a request. Announcements
+-- and statuses are rows of upload_message, an outbox: wake_announcements() wakes the task that takes them
+-- with claim_upload_messages(), sends them to Kafka, and records with settle_upload_messages() how that
+-- ended; redrive_announcements() tries again what was given up. upload_status says of each request where it
+-- is, how long each step took, and why it failed; track_upload() answers the same as a payload tracker does.
+-- Contents go earlier than rows: archive_limits says how long and how much is kept (set_archive_limits()),
+-- archives_to_remove() names those whose time has come, note_removed() records that they are gone, and
+-- known_objects() keeps the sweep from what is still needed. The view archives shows what is kept, and what
+-- of it is the same twice.
 
 --!include upload/tables.sql
 --!include upload/put_chunk.sql

@@ -18,7 +18,8 @@ comment on column archive.object_key is 'the name of the content in the store';
 comment on column archive.b64_identity is 'the header x-rh-identity as it came';
 comment on column archive.metadata is 'what the client said about the archive; null: nothing';
 comment on column archive.user_agent is 'program that uploaded';
-comment on column archive.duplicate_of is 'the first archive of the organization with the same content; null: this is it';
+comment on column archive.duplicate_of is
+  'the first archive of the organization with the same content; null: this is it';
 comment on column archive.received_at is 'when the request began to arrive; becomes the time of the report';
 comment on column archive.stored_at is 'when the content and this row were complete';
 comment on column archive.removed_at is 'when the content was removed from the store; null: it is kept';
@@ -39,7 +40,8 @@ comment on column archive_limits.changed_at is 'when it was set';
 
 comment on table upload_message is
   'the outbox of uploads: announcements of archives and statuses of requests, to be sent, sent, or dead';
-comment on column upload_message.message_id is 'number of the message; those of a request are sent in this order';
+comment on column upload_message.message_id is
+  'number of the message; those of a request are sent in this order';
 comment on column upload_message.request_id is 'the upload it is about';
 comment on column upload_message.archive_id is 'its archive; null: another ingress has it';
 comment on column upload_message.kind is 'announcement or status';

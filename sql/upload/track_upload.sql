@@ -1,5 +1,6 @@
 create or replace function track_upload(request_id text)
-  returns table (org_id bigint, account_number text, service text, status text, status_msg text, date timestamptz)
+  returns table (
+    org_id bigint, account_number text, service text, status text, status_msg text, date timestamptz)
 language sql stable
 set search_path = public, ccx, pg_temp
 as $$

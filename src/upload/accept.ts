@@ -51,10 +51,11 @@ export type AcceptedUpload = sql.Accepted & {
 type Taken = Destination & { contentType: string; key: string; received: Received };
 
 /**
- * Takes an upload in: first its content into the store, then, once all of the form is there, archive, announcement and
- * status into the database, in one statement. A content of one piece goes along with that statement where the
- * database is the store. What a process that dies in between leaves behind, the sweep of orphans finds (tidy.ts).
- * @throws NotTaken, NotRecorded, TooLarge, StoreFailed
+ * Takes an upload in: first its content into the store, then, once all of the form is there, archive,
+ * announcement and status into the database, in one statement. A content of one piece goes along with that
+ * statement where the database is the store. What a process that dies in between leaves behind, the sweep of
+ * orphans finds (tidy.ts).
+ * @throws NotTaken, NotRecorded, TooLarge, MuchTooLarge, StoreFailed
  */
 export async function acceptUpload(
   request: IncomingMessage,

@@ -33,8 +33,8 @@ const batchSize = 500;
 const leaseMs = 120_000;
 
 /**
- * Sends announcements and statuses of uploads until none is due any more. The table is the truth: what was sent and
- * not settled goes out again, with the same bytes. Does not throw when Kafka or the store is away.
+ * Sends announcements and statuses of uploads until none is due any more. The table is the truth: what was
+ * sent and not settled goes out again, with the same bytes. Does not throw when Kafka or the store is away.
  */
 export async function announceUploads(
   pool: Pool,

@@ -18,16 +18,21 @@ export class BrokenForm extends Error {
   override name = "BrokenForm";
 }
 
+/** Nothing more of the form is to be read: what is behind it gets its answer now. */
+export class EnoughOfIt extends Error {
+  override name = "EnoughOfIt";
+}
+
 const mostParts = 100;
 const limits = { maxHeaderPairs: 50, maxHeaderSize: 16 * 1024 };
 
 /**
- * Reads a form as it comes in: a part is handed on with its beginning, and nothing is read that nobody takes. When
- * `take` rejects, the rest of the form is read and thrown away first. Resolves when the form has ended and all of it
- * is taken.
+ * Reads a form as it comes in: a part is handed on with its beginning, and nothing is read that nobody takes.
+ * When `take` rejects, the rest of the form is read and thrown away first, unless that is EnoughOfIt. Resolves
+ * when the form has ended and all of it is taken.
  *
- * The parts come from the parser below busboy, which hands out their headers as they are: which service an archive
- * is for depends on the parameters of its content type.
+ * The parts come from the parser below busboy, which hands out their headers as they are: which service an
+ * archive is for depends on the parameters of its content type.
  *
  * @throws BrokenForm, or what `take` rejected with
  */
@@ -35,6 +40,8 @@ export async function readForm(request: IncomingMessage, take: (part: Part) => P
   const boundary = boundaryOf(request.headers["content-type"]);
   if (boundary === undefined) throw new BrokenForm("the request is no form");
   const parser = new Dicer({ boundary, ...limits });
+  const ended = Promise.withResolvers<void>();
+  ended.promise.catch(() => undefined); // heard of below
   const open = new Set<Readable>();
   const taken: Promise<void>[] = [];
   let count = 0;
@@ -49,6 +56,7 @@ export async function readForm(request: IncomingMessage, take: (part: Part) => P
       else {
         const taking = take(found).catch((error) => {
           body.resume();
+          if (error instanceof EnoughOfIt) ended.reject(error);
           throw error;
         });
         taking.catch(() => undefined); // heard of when the form has ended
@@ -56,7 +64,6 @@ export async function readForm(request: IncomingMessage, take: (part: Part) => P
       }
     });
   });
-  const ended = Promise.withResolvers<void>();
   parser.once("finish", () => ended.resolve());
   parser.once("error", (cause) => ended.reject(new BrokenForm("the form is cut", { cause })));
   request.once("close", () => {

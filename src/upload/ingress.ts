@@ -11,7 +11,7 @@ import { textOf } from "./form.ts";
 import { BadIdentity, type Identity, parseIdentity } from "./identity.ts";
 import { countUpload, type Outcome } from "./metrics.ts";
 import { openApi } from "./openapi.ts";
-import { StoreFailed, TooLarge } from "./receive.ts";
+import { MuchTooLarge, StoreFailed, TooLarge } from "./receive.ts";
 import { requestIdOf } from "./request_id.ts";
 import * as sql from "./sql.ts";
 import { tracked } from "./track.ts";
@@ -44,9 +44,9 @@ declare module "fastify" {
 }
 
 /**
- * The ingress: takes uploads as the Insights Operator and other clients make them, in the answers that they know
- * (docs/guides/upload.md), says what became of them, and gives archives out to whoever has a signed URL. Registered
- * once for each of the two prefixes that clients use.
+ * The ingress: takes uploads as the Insights Operator and other clients make them, in the answers that they
+ * know (docs/guides/upload.md), says what became of them, and gives archives out to whoever has a signed URL.
+ * Registered once for each of the two prefixes that clients use.
  */
 export function ingress(options: IngressOptions): FastifyPluginAsync {
   const { pool, log, limits, deniedOrgs, concurrency } = options;
@@ -246,12 +246,12 @@ function failureOf(error: unknown): [Outcome, (reply: FastifyReply) => FastifyRe
     if (error.why !== "no_file") return [error.why, (reply) => reply.code(415).send()];
     return ["no_file", noFile];
   }
-  if (error instanceof TooLarge) {
-    const { limit, size, isCut } = error;
+  if (error instanceof TooLarge || error instanceof MuchTooLarge) {
+    const { limit, size } = error;
     return [
       "too_large",
       (reply) => {
-        if (isCut) reply.header("connection", "close");
+        if (error instanceof MuchTooLarge) reply.header("connection", "close");
         const text = `File exceeds maximum file size (${limit}) for upload: ${size}`;
         return reply.code(413).type(plainText).send(text);
       },

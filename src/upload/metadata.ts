@@ -24,8 +24,8 @@ const schema = z.object({
 export const mostMetadataBytes = 1024 * 1024;
 
 /**
- * The metadata of an upload as JSON, with the members that announcements know; undefined where it does not conform:
- * then none of it counts.
+ * The metadata of an upload as JSON, with the members that announcements know; undefined where it does not
+ * conform: then none of it counts.
  */
 export function parseMetadata(json: string): string | undefined {
   try {

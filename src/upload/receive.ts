@@ -2,8 +2,11 @@ import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
 import { chunkBytes } from "../objects/database.ts";
 import type { Labels, ObjectStore } from "../objects/store.ts";
+import { EnoughOfIt } from "./form.ts";
 
-/** What has arrived, and is in the store under its key, or still here for the statement that makes it count. */
+/**
+ * What has arrived, and is in the store under its key, or still here for the statement that makes it count.
+ */
 export type Received = {
   size: number;
   /** in hexadecimal digits */
@@ -16,16 +19,27 @@ export type Received = {
 export class TooLarge extends Error {
   override name = "TooLarge";
   readonly limit: number;
-  /** what has arrived: all of it, or as much as we were ready to count */
+  /** all that has arrived */
   readonly size: number;
-  /** the client still sends */
-  readonly isCut: boolean;
 
-  constructor(limit: number, size: number, isCut: boolean) {
+  constructor(limit: number, size: number) {
     super(`the archive is larger than ${limit} bytes`);
     this.limit = limit;
     this.size = size;
-    this.isCut = isCut;
+  }
+}
+
+/** So much more has arrived than is allowed that we do not wait for the rest. */
+export class MuchTooLarge extends EnoughOfIt {
+  override name = "MuchTooLarge";
+  readonly limit: number;
+  /** what has arrived so far */
+  readonly size: number;
+
+  constructor(limit: number, size: number) {
+    super(`the archive is much larger than ${limit} bytes`);
+    this.limit = limit;
+    this.size = size;
   }
 }
 
@@ -34,13 +48,15 @@ export class StoreFailed extends Error {
   override name = "StoreFailed";
 }
 
-/** How much of what is too large is counted, for the client to hear how large it is: so many times the limit. */
+/**
+ * How much of what is too large is counted, for the client to hear how large it is: so many times the limit.
+ */
 const countedTimes = 2;
 
 /**
- * Takes a file in as it comes, and puts it into the store piece by piece. Where the database is the store, what is
- * small stays in memory: it goes along with the statement that makes it count.
- * @throws TooLarge, StoreFailed, or what the body ends with when it is cut
+ * Takes a file in as it comes, and puts it into the store piece by piece. Where the database is the store,
+ * what is small stays in memory: it goes along with the statement that makes it count.
+ * @throws TooLarge, MuchTooLarge, StoreFailed, or what the body ends with when it is cut
  */
 export async function receive(
   body: Readable,
@@ -89,7 +105,7 @@ export async function receive(
       throw error;
     }
     // the store must not take for an object what is only its beginning
-    if (isOver) throw new TooLarge(limit, size, true);
+    if (isOver) throw new TooLarge(limit, size);
   })();
   try {
     await store.put(key, whole, labels);
@@ -108,11 +124,11 @@ async function* once(content: Buffer): AsyncGenerator<Buffer> {
 }
 
 /** Reads on without keeping anything. */
-async function counted(body: Readable, limit: number, already: number): Promise<TooLarge> {
+async function counted(body: Readable, limit: number, already: number): Promise<TooLarge | MuchTooLarge> {
   let size = already;
   for await (const piece of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += piece.byteLength;
-    if (size > limit * countedTimes) return new TooLarge(limit, size, true);
+    if (size > limit * countedTimes) return new MuchTooLarge(limit, size);
   }
-  return new TooLarge(limit, size, false);
+  return new TooLarge(limit, size);
 }

@@ -15,7 +15,10 @@ export const acceptUpload = (db: Db, upload: string, content: Buffer | null): Pr
     [upload, content],
   );
 
-/** Takes messages to be sent; for the length of the lease nobody else gets them. They are checked by the caller. */
+/**
+ * Takes messages to be sent; for the length of the lease nobody else gets them. They are checked by the
+ * caller.
+ */
 export const claimUploadMessages = (
   db: Db,
   batchSize: number,

@@ -11,8 +11,9 @@ const batchSize = 500;
 const orphanAfterMs = 60 * 60_000;
 
 /**
- * Removes contents of archives from the store: those whose time has come, or that are too many, and objects that no
- * archive has, since their upload was not accepted or its process died. The object goes first, then the row says so.
+ * Removes contents of archives from the store: those whose time has come, or that are too many, and objects
+ * that no archive has, since their upload was not accepted or its process died. The object goes first, then
+ * the row says so.
  * @returns how many of each. Rejects with what the database or the store throws.
  */
 export async function tidyArchives(

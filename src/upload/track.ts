@@ -1,6 +1,9 @@
 import type { Tracked } from "./sql.ts";
 
-/** The answer to a question where an upload is, in the form of a payload tracker: all that was said, or the latest. */
+/**
+ * The answer to a question where an upload is, in the form of a payload tracker: all that was said, or the
+ * latest.
+ */
 export function tracked(requestId: string, said: readonly Tracked[], all: boolean): object {
   const data = said.map(({ service, status, status_msg, date, org_id, account_number }) => ({
     service,
@@ -23,7 +26,9 @@ export function tracked(requestId: string, said: readonly Tracked[], all: boolea
   };
 }
 
-/** How long each service took from the first to the last that it said, and all of them together, in seconds. */
+/**
+ * How long each service took from the first to the last that it said, and all of them together, in seconds.
+ */
 function durations(said: readonly Tracked[]): Record<string, number> {
   const between = (group: readonly Tracked[]) => {
     const times = group.map(({ date }) => date.getTime());

@@ -28,6 +28,9 @@ const by =
   };
 
 const twoHours = "now() - interval '2 hours'";
+const anArchive = `insert into archive (request_id, org_id, principal, service, category, content_type, size,
+    sha256, store, object_key, b64_identity, received_at, stored_at)
+  values ('r', 1, '1', 'openshift', 'periodic', 'x', 1, sha256('x'), 'folder', 'x', 'x', now(), now() - interval '60 hours')`;
 const aMinuteAgo = new Date(Date.now() - 60_000).toISOString();
 const yesterday = new Date(Date.now() - 24 * 3_600_000).toISOString();
 
@@ -99,6 +102,24 @@ const faults: Fault[] = [
      values ('t', 0, 1, 'not_json', 'it is not'), ('t', 0, 2, 'empty', 'it is')`,
     ),
   ],
+  [
+    "upload",
+    /^1 announcements of archives were given up$/,
+    by(
+      anArchive,
+      `insert into upload_message (request_id, archive_id, kind, service, due_at, died_at)
+       select request_id, archive_id, 'announcement', service, null, now() from archive`,
+    ),
+  ],
+  [
+    "upload",
+    /^1 statuses of uploads wait for Kafka, the oldest for 120 minutes$/,
+    by(
+      `insert into upload_message (request_id, kind, service, status, noted_at)
+       values ('r', 'status', 'ingress', 'received', ${twoHours})`,
+    ),
+  ],
+  ["upload", /^contents of archives in the store folder are kept for longer/, by(anArchive)],
   ["worker", /^no worker lives$/, by("delete from worker")],
   [
     "worker",

@@ -32,7 +32,7 @@ export class Service {
    * @param preload a module that the process loads before the service, to have it killed at a certain point
    */
   constructor(
-    command: "run" | "analyze" | "consume" | "work",
+    command: "run" | "analyze" | "consume" | "work" | "serve",
     env: Record<string, string | undefined>,
     preload?: string,
   ) {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { connect } from "node:net";
 import { test } from "node:test";
+import { DatabaseStore } from "../../src/objects/database.ts";
 import { rows } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
 import { until } from "../support/until.ts";
@@ -20,6 +21,24 @@ import recorded from "./recorded.json" with { type: "json" };
 const database = testDatabase();
 const ingress = servedIngress(database);
 const upload = "/api/ingress/v1/upload";
+
+/** A store that is away, or full. */
+class Away extends DatabaseStore {
+  override readonly name = "folder" as never;
+  override async put(_key: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+    for await (const _ of content) throw new Error("no space left");
+  }
+}
+const withoutStore = servedIngress(database, { store: (url) => new Away(database.pool, url) });
+const withoutStoreForLarge = servedIngress(database, {
+  store: (url) => new Away(database.pool, url),
+  limits: {
+    services: ["openshift"],
+    maxBytes: 200_000,
+    maxBytesByService: new Map([["openshift", 2_000_000]]),
+  },
+});
+const busy = servedIngress(database, { concurrency: 1 });
 
 const archives = (where = "true") =>
   rows(
@@ -363,6 +382,65 @@ test("a client that goes away in the middle leaves nothing behind", async () => 
   // the process still takes uploads, and forgets the one that was cut
   assert.equal((await ingress.upload([archivePart("x")])).status, 202);
   await until("one object is there", async () => (await chunks()) === "1");
+});
+
+test("a client that sends far too much is answered before it has ended", async () => {
+  await empty();
+  const answered = Promise.withResolvers<void>();
+  const parts = form([archivePart(Buffer.alloc(600_000))], { end: "" });
+  const answer = await send(ingress.url + upload, {
+    headers: { "content-type": formType, "x-rh-identity": identity() },
+    body: (async function* () {
+      yield parts;
+      await answered.promise; // it would go on for ever
+    })(),
+  });
+  assert.equal(answer.status, 413);
+  assert.equal(answer.headers.connection, "close");
+  const [, size] = /^File exceeds maximum file size \(200000\) for upload: (\d+)$/.exec(answer.body) ?? [];
+  assert.ok(Number(size) > 400_000 && Number(size) <= 600_000, answer.body);
+  answered.resolve();
+  assert.equal(await chunks(), "0");
+});
+
+test("a store that does not take an archive is a failure of ours, and nothing is announced", async () => {
+  await empty();
+  for (const [ingress, size] of [
+    [withoutStore, 10],
+    [withoutStore, 199_999],
+    [withoutStoreForLarge, 1_000_000],
+  ] as const) {
+    const answer = await ingress.upload([archivePart(Buffer.alloc(size))]);
+    assert.deepEqual([answer.status, answer.body], [500, ""]);
+  }
+  assert.deepEqual(await archives(), []);
+  assert.equal((await ingress.upload([archivePart("x")])).status, 202);
+});
+
+test("who finds the process busy is asked to come back, and a test of the connection is answered", async () => {
+  const go = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  const bytes = form([archivePart("slow")]);
+  const headers = { "content-type": formType, "x-rh-identity": identity() };
+  const slow = send(busy.url + upload, {
+    headers,
+    body: (async function* () {
+      yield bytes.subarray(0, 50);
+      begun.resolve();
+      await go.promise;
+      yield bytes.subarray(50);
+    })(),
+  });
+  await begun.promise;
+  const refused = await until("it is busy", async () => {
+    const answer = await busy.upload([archivePart("x")]);
+    return answer.status === 503 && answer;
+  });
+  assert.equal((refused || undefined)?.headers["retry-after"], "60");
+  assert.equal((await send(`${busy.url}${upload}?test=test`, { headers })).status, 200);
+  go.resolve();
+  assert.equal((await slow).status, 202);
+  assert.equal((await busy.upload([archivePart("x")])).status, 202);
 });
 
 test("both paths answer the same, a test of the connection stores nothing", async () => {

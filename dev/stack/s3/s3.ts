@@ -29,8 +29,8 @@ const logback = `<configuration>
 `;
 
 /**
- * Starts an S3 server on loopback, with one empty bucket, which refuses signatures that are wrong or have expired.
- * It ends with this process. Its jars are fetched with Maven the first time (some 43 MB).
+ * Starts an S3 server on loopback, with one empty bucket, which refuses signatures that are wrong or have
+ * expired. It ends with this process. Its jars are fetched with Maven the first time (some 43 MB).
  * @param directory an empty folder for its data and its log
  * @param host how clients call it; the name of the bucket in front of it leads to the bucket
  */

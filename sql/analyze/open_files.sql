@@ -5,6 +5,7 @@ create or replace function ccx.open_files(paths text[], bodies text[]) returns i
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$
+#variable_conflict use_variable
 declare
   opened integer;
 begin
@@ -18,15 +19,33 @@ begin
   else
     delete from pg_temp.files;
   end if;
-  insert into pg_temp.files (path, document, body)
-  select f.path,
-    case when f.is_json then f.body::jsonb end,
-    case when not f.is_json then f.body end
-  from (
-    select u.path, u.body, u.path like '%.json' and pg_input_is_valid(u.body, 'jsonb') as is_json
-    from unnest(open_files.paths, open_files.bodies) u (path, body)
-  ) f;
-  get diagnostics opened = row_count;
+  begin
+    insert into pg_temp.files (path, document, body)
+    select f.path,
+      case when f.is_json then f.body::jsonb end,
+      case when not f.is_json then f.body end
+    from (
+      select u.path, u.body, u.path like '%.json' and pg_input_is_valid(u.body, 'jsonb') as is_json
+      from unnest(open_files.paths, open_files.bodies) u (path, body)
+    ) f;
+  exception when statement_too_complex then
+    -- one of them is nested so deeply that PostgreSQL cannot even say so: that one stays a text
+    for n in 1 .. cardinality(open_files.paths) loop
+      declare
+        body text := open_files.bodies[n];
+        document jsonb;
+      begin
+        if open_files.paths[n] like '%.json' and pg_input_is_valid(body, 'jsonb') then
+          document := body::jsonb;
+          body := null;
+        end if;
+        insert into pg_temp.files (path, document, body) values (open_files.paths[n], document, body);
+      exception when statement_too_complex then
+        insert into pg_temp.files (path, body) values (open_files.paths[n], open_files.bodies[n]);
+      end;
+    end loop;
+  end;
+  select count(*) into opened from pg_temp.files;
   return opened;
 end $$;
 

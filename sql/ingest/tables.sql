@@ -26,7 +26,7 @@ comment on table new_reports_default is
 
 comment on table consumer_offset is
   'how far each partition has been consumed; moves in the transaction that stores the messages, so Kafka''s '
-  'own offset never leads it';
+  'own offset never leads it; written by analyze, ingest';
 comment on column consumer_offset.topic is 'Kafka topic';
 comment on column consumer_offset.partition is 'partition of the topic';
 comment on column consumer_offset.next_offset is

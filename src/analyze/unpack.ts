@@ -1,5 +1,4 @@
-import { createWriteStream } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -49,7 +48,12 @@ export async function unpack(source: Readable, limits: ArchiveLimits, wanted: Un
   source.once("error", (error) => {
     ofSource ??= error;
   });
-  const fed = feed(source, files, limits, entries);
+  const inflate = createGunzip();
+  let isInflated = false;
+  inflate.once("end", () => {
+    isInflated = true;
+  });
+  const fed = feed(source, files, limits, inflate, entries);
   fed.catch((error) => entries.destroy(error as Error));
   try {
     await read(entries, files, limits, wanted);
@@ -57,10 +61,11 @@ export async function unpack(source: Readable, limits: ArchiveLimits, wanted: Un
   } catch (error) {
     source.destroy();
     entries.destroy();
-    await fed.catch(() => undefined);
-    if (error instanceof ArchiveError) throw error;
-    if (ofSource !== undefined) throw ofSource;
-    throw readable(error);
+    // a pipeline hands an error of one of its streams on to all of them
+    const ofFeed = await fed.catch((it: unknown) => it);
+    for (const one of [error, ofFeed].map(readable)) if (one instanceof ArchiveError) throw one;
+    if (isInflated) throw new ArchiveError("not_an_archive", "there is something behind its end", error);
+    throw ofSource ?? error;
   }
   if (files.entries === 0) throw new ArchiveError("empty_archive", "there is no file in the archive");
   return files;
@@ -71,6 +76,7 @@ async function feed(
   source: Readable,
   files: Files,
   { maxBytes, maxUnpackedBytes }: ArchiveLimits,
+  inflate: Transform,
   entries: Extract,
 ): Promise<void> {
   const first = await firstBytes(source);
@@ -89,7 +95,7 @@ async function feed(
     if (bytes > ratioFromBytes && bytes > maxRatio * files.bytes)
       throw new ArchiveError("ratio", `it unpacks to more than ${maxRatio} times its size`);
   });
-  const stages = isGzip ? [came, createGunzip(), inflated] : [came, inflated];
+  const stages = isGzip ? [came, inflate, inflated] : [came, inflated];
   // streamx's streams are Node's in all but their type
   await pipeline([source, ...stages, entries as unknown as NodeJS.WritableStream]);
 }
@@ -211,10 +217,7 @@ async function write(folder: string, name: string, bytes: Buffer, folders: Set<s
   try {
     if (!folders.has(parent)) await mkdir(parent, { recursive: true });
     folders.add(parent);
-    const out = createWriteStream(file, { flags: "wx", mode: 0o600 });
-    await new Promise<void>((resolve, reject) => {
-      out.once("error", reject).end(bytes, resolve);
-    });
+    await writeFile(file, bytes, { flag: "wx", mode: 0o600 });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     // a file where another name needs a folder, or the other way round

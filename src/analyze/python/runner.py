@@ -84,7 +84,10 @@ def analyze(folder, rules, graph, late):
                 {"component": dr.get_name(rule), "reason": reason, "detail": ("%s: %s" % (type(error).__name__, error))[:500]}
             )
             break
-    return json.loads(out.getvalue()), failures
+    report = json.loads(out.getvalue())
+    for hit in report["reports"]:
+        hit["tags"].sort()  # they are a set, in any order
+    return report, failures
 
 
 def memory():

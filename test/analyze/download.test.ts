@@ -1,0 +1,335 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { Readable } from "node:stream";
+import { after, before, test } from "node:test";
+import { createGzip, gzipSync } from "node:zlib";
+import { type AllowedHost, type Fetching, fetchArchive } from "../../src/analyze/download.ts";
+import { ArchiveError } from "../../src/analyze/failures.ts";
+import { matcherOf } from "../../src/analyze/paths.ts";
+import { type ArchiveLimits, unpack } from "../../src/analyze/unpack.ts";
+import { createAgent } from "../../src/http/client.ts";
+import { type ArchiveServer, archiveOf, startArchiveServer } from "../support/uploads.ts";
+
+const limits: ArchiveLimits = { maxBytes: 2_000_000, maxUnpackedBytes: 8_000_000, maxEntries: 100 };
+const all = { wants: () => true };
+
+/** In chunks of a size that cuts headers in the middle. */
+function* chunksOf(bytes: Buffer, size: number): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+const streamOf = (bytes: Buffer, size = 700): Readable =>
+  Readable.from(chunksOf(bytes, size), { objectMode: false });
+
+const failureOf = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => "none",
+    (error) => {
+      if (!(error instanceof ArchiveError)) throw error;
+      return error.failure;
+    },
+  );
+
+const failureOfArchive = async (bytes: Buffer, given: Partial<ArchiveLimits> = {}) =>
+  failureOf(unpack(streamOf(bytes), { ...limits, ...given }, all));
+
+test("an archive is read, whatever its chunks are, gzipped or not", async () => {
+  const contents = {
+    "config/id": "c",
+    "./config/a.json": '{"a":"ä"}',
+    [`${"n/".repeat(80)}long`]: "by a long name",
+    empty: "",
+  };
+  for (const gzip of [true, false])
+    for (const size of [1, 511, 65_536]) {
+      const bytes = await archiveOf(contents, { gzip });
+      const { texts, entries, bytes: came } = await unpack(streamOf(bytes, size), limits, all);
+      assert.deepEqual(Object.fromEntries(texts), {
+        "config/id": "c",
+        "config/a.json": '{"a":"ä"}',
+        [`${"n/".repeat(80)}long`]: "by a long name",
+        empty: "",
+      });
+      assert.equal(entries, 4);
+      assert.equal(came, bytes.length);
+    }
+});
+
+test("only what is wanted is kept, and folders are no files", async () => {
+  const bytes = await archiveOf([
+    { name: "config/", type: "directory" },
+    { name: "config/id", body: "c" },
+    { name: "config/pod/a/b.json", body: "{}" },
+    { name: "config/pod/a/logs/b/c.log", body: "x".repeat(5_000) },
+  ]);
+  const { texts, entries } = await unpack(streamOf(bytes), limits, {
+    wants: matcherOf(["config/pod/*/*.json"]),
+  });
+  assert.deepEqual([...texts.keys()], ["config/pod/a/b.json"]);
+  assert.equal(entries, 3);
+});
+
+test("patterns stand for one part of a path, or for all of it", () => {
+  const is = matcherOf(["config/*.json", "events/**", "a+b?.txt"]);
+  for (const path of ["config/a.json", "events/a", "events/a/b/c.json", "a+b?.txt"])
+    assert.ok(is(path), path);
+  for (const path of ["config/a/b.json", "config/a.jsonx", "xevents/a", "aab.txt", ""])
+    assert.ok(!is(path), path);
+  assert.ok(matcherOf(["x", "**"])("anything/at/all"));
+  assert.ok(!matcherOf([])("anything"));
+});
+
+test("bytes that PostgreSQL refuses are replaced", async () => {
+  const bytes = await archiveOf({ "a.log": Buffer.from([0x61, 0, 0xff, 0x62]) });
+  const { texts } = await unpack(streamOf(bytes), limits, all);
+  assert.equal(texts.get("a.log"), "a\u{FFFD}\u{FFFD}b");
+});
+
+test("what is no archive, or not all of one, is refused", async () => {
+  const whole = await archiveOf({
+    "config/id": "c".repeat(40),
+    "b.log": Buffer.from(Array.from({ length: 4_000 }, (_, i) => (i * 7919) % 251)),
+  });
+  const plain = await archiveOf({ "config/id": "c".repeat(3_000) }, { gzip: false });
+  for (const [what, bytes, failure] of [
+    ["nothing", Buffer.alloc(0), "empty_archive"],
+    [
+      "an error page",
+      Buffer.from("<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>".repeat(20)),
+      "not_an_archive",
+    ],
+    ["a short text", Buffer.from("hello"), "not_an_archive"],
+    ["text that is gzipped", gzipSync("hello ".repeat(2_000)), "not_an_archive"],
+    ["gzip of nothing", gzipSync(""), "empty_archive"],
+    ["a tar archive without files", gzipSync(Buffer.alloc(1024)), "empty_archive"],
+    ["half of gzip", whole.subarray(0, whole.length >> 1), "truncated"],
+    ["only the beginning of gzip", whole.subarray(0, 12), "truncated"],
+    ["half of tar", plain.subarray(0, 1_500), "truncated"],
+    [
+      "gzip with a hole",
+      Buffer.concat([whole.subarray(0, 60), Buffer.alloc(60), whole.subarray(120)]),
+      "not_an_archive",
+    ],
+    ["zip", Buffer.concat([Buffer.from("PK\x03\x04"), Buffer.alloc(1_000, 1)]), "not_an_archive"],
+  ] as const)
+    assert.equal(await failureOfArchive(bytes), failure, what);
+});
+
+test("an archive that is too much is refused while it is read", async () => {
+  const many = await archiveOf(Array.from({ length: 101 }, (_, i) => ({ name: `f${i}` })));
+  assert.equal(await failureOfArchive(many), "too_many_entries");
+  const folders = await archiveOf(
+    Array.from({ length: 101 }, (_, i) => ({ name: `f${i}/`, type: "directory" as const })),
+  );
+  assert.equal(await failureOfArchive(folders), "too_many_entries", "folders count");
+  const one = await archiveOf({ a: Buffer.from(Array.from({ length: 9_000 }, (_, i) => (i * 7919) % 251)) });
+  assert.equal(await failureOfArchive(one, { maxBytes: 50 }), "archive_too_large");
+  assert.equal(await failureOfArchive(one, { maxUnpackedBytes: 5_000 }), "too_much_unpacked");
+  const zeros = await archiveOf({ "config/a.json": Buffer.alloc(4_000_000) });
+  assert.ok(zeros.length < 10_000);
+  assert.equal(await failureOfArchive(zeros), "ratio");
+});
+
+test("ten gigabytes of zeros, and a million entries, end soon", async () => {
+  function* zeros() {
+    for (let n = 0; n < 10_000; n++) yield Buffer.alloc(1024 * 1024);
+  }
+  let asked = 0;
+  const counted = Readable.from(
+    (function* () {
+      for (const chunk of zeros()) {
+        asked++;
+        yield chunk;
+      }
+    })(),
+    { objectMode: false },
+  );
+  const bomb = counted.pipe(createGzip({ level: 1 }));
+  assert.match(await failureOf(unpack(bomb, limits, all)), /^(ratio|too_much_unpacked|empty_archive)$/);
+  assert.ok(asked < 200, `${asked} megabytes were asked for`);
+  counted.destroy();
+
+  const header = (await archiveOf([{ name: "x" }], { gzip: false })).subarray(0, 512);
+  let headers = 0;
+  const endless = Readable.from(
+    (function* () {
+      for (; headers < 1_000_000; headers++) yield header;
+    })(),
+    { objectMode: false },
+  );
+  // the name comes twice, but nobody gets as far as a million of different ones either
+  assert.match(await failureOf(unpack(endless, limits, all)), /^(duplicate_name|too_many_entries)$/);
+  assert.ok(headers < 10_000, `${headers} headers were read`);
+});
+
+test("names that lead elsewhere, links, devices and names that come twice are refused", async () => {
+  for (const [name, failure] of [
+    ["../../etc/passwd", "unsafe_path"],
+    ["config/../../x", "unsafe_path"],
+    ["/etc/passwd", "unsafe_path"],
+    ["config\\..\\x", "unsafe_path"],
+    ["config//x", "unsafe_path"],
+    ["config/./x", "unsafe_path"],
+    ["./../x", "unsafe_path"],
+    [`config/${"x".repeat(256)}`, "name_too_long"],
+    [`${"y/".repeat(600)}y`, "name_too_long"],
+  ] as const)
+    assert.equal(await failureOfArchive(await archiveOf([{ name, body: "x" }])), failure, name);
+  for (const type of ["symlink", "link", "character-device", "block-device", "fifo"] as const)
+    assert.equal(
+      await failureOfArchive(await archiveOf([{ name: "a", type, linkname: "/etc/passwd" }])),
+      "link_or_device",
+      type,
+    );
+  const twice = [
+    { name: "config/id", body: "a" },
+    { name: "./config/id", body: "b" },
+  ];
+  assert.equal(await failureOfArchive(await archiveOf(twice)), "duplicate_name");
+});
+
+test("files are written below their folder only, and one that is a folder, too, is refused", async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "ccx-test-"));
+  try {
+    const contents = { "config/id": "c", "dev/null": "x", "a/b/c.log": "log" };
+    await unpack(streamOf(await archiveOf(contents)), limits, { wants: () => false, folder });
+    assert.equal(await readFile(path.join(folder, "a/b/c.log"), "utf8"), "log");
+    assert.deepEqual((await readdir(folder)).sort(), ["a", "config"]);
+    for (const names of [
+      ["x", "x/y"],
+      ["z/y", "z"],
+    ]) {
+      const bytes = await archiveOf(Object.fromEntries(names.map((name) => [name, "1"])));
+      assert.equal(
+        await failureOf(unpack(streamOf(bytes), limits, { wants: () => false, folder })),
+        "duplicate_name",
+        names.join(" "),
+      );
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+let server: ArchiveServer;
+let fetching: Fetching;
+before(async () => {
+  server = await startArchiveServer();
+  const host: AllowedHost = { hostname: "127.0.0.1", port: String(server.port), plainHttp: true };
+  fetching = {
+    agent: createAgent({ connectTimeoutMs: 1_000 }, {}),
+    allowed: [host],
+    timeoutMs: 20_000,
+    limits,
+  };
+});
+after(async () => {
+  await fetching.agent.destroy();
+  await server[Symbol.asyncDispose]();
+});
+
+const fetched = (url: string, more: Partial<Fetching> = {}, stop = new AbortController().signal) =>
+  fetchArchive(url, { ...fetching, ...more }, all, stop);
+
+test("an archive is fetched once, and its query goes with it", async () => {
+  const url = server.serve(
+    "/a?X-Amz-Signature=abc&X-Amz-Expires=86400",
+    await archiveOf({ "config/id": "c" }),
+  );
+  const { texts } = await fetched(url);
+  assert.equal(texts.get("config/id"), "c");
+  assert.equal(server.times("/a?X-Amz-Signature=abc&X-Amz-Expires=86400"), 1);
+  assert.deepEqual(server.unexpected, []);
+});
+
+test("only allowed hosts are asked, and by TLS unless that is written down", async () => {
+  const asked = server.asked.length;
+  const here = `127.0.0.1:${server.port}`;
+  for (const url of [
+    `http://localhost:${server.port}/a`,
+    "http://127.0.0.1:1/a",
+    `http://user:secret@${here}/a`,
+    `ftp://${here}/a`,
+    "file:///etc/passwd",
+    "http://169.254.169.254/latest/meta-data/",
+    "http://[fd00:ec2::254]/",
+    "http://metadata.google.internal/",
+    "http://0/",
+    "http://2852039166/",
+    "not a url",
+    "",
+  ])
+    assert.equal(await failureOf(fetched(url)), "forbidden_url", url);
+  const [host] = fetching.allowed;
+  assert.ok(host);
+  const tlsOnly = { allowed: [{ ...host, plainHttp: false }] };
+  assert.equal(await failureOf(fetched(`http://${here}/a`, tlsOnly)), "forbidden_url");
+  // allowed by somebody's mistake, and refused all the same
+  const any = { allowed: [{ hostname: "169.254.169.254", plainHttp: true }] };
+  assert.equal(await failureOf(fetched("http://169.254.169.254/", any)), "forbidden_url");
+  assert.equal(server.asked.length, asked, "nobody was asked");
+});
+
+test("a host below a domain is allowed, the domain by a similar name is not", async () => {
+  const below = { allowed: [{ hostname: "*.example.invalid", plainHttp: true }] };
+  assert.equal(await failureOf(fetched("http://a.b.example.invalid/x", below)), "unreachable");
+  assert.equal(await failureOf(fetched("http://badexample.invalid/x", below)), "forbidden_url");
+  assert.equal(await failureOf(fetched("http://example.invalid/x", below)), "forbidden_url");
+});
+
+test("each status has its failure, and redirects are not followed", async () => {
+  for (const [status, failure] of [
+    [301, "redirected"],
+    [307, "redirected"],
+    [204, "refused"],
+    [403, "refused"],
+    [404, "not_found"],
+    [410, "not_found"],
+    [429, "server_error"],
+    [500, "server_error"],
+    [503, "server_error"],
+  ] as const) {
+    const url = server.serve(
+      `/status${status}`,
+      (_, response) =>
+        void response.writeHead(status, { location: `http://127.0.0.1:${server.port}/target` }).end(),
+    );
+    assert.equal(await failureOf(fetched(url)), failure, String(status));
+  }
+  assert.equal(server.times("/target"), 0);
+});
+
+test("an archive that never comes, comes for ever, breaks off, or is of another length ends", async () => {
+  const whole = await archiveOf({ a: Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * i) % 251)) });
+  const hangs = server.serve("/hangs", () => undefined);
+  assert.equal(await failureOf(fetched(hangs, { timeoutMs: 100 })), "too_slow");
+  const stalls = server.serve(
+    "/stalls",
+    (_, response) => void response.writeHead(200).write(whole.subarray(0, 600)),
+  );
+  assert.equal(await failureOf(fetched(stalls, { timeoutMs: 100 })), "too_slow");
+  const drops = server.serve("/drops", (_, response) => {
+    response.writeHead(200, { "content-length": whole.length });
+    response.write(whole.subarray(0, 600), () => response.destroy());
+  });
+  assert.equal(await failureOf(fetched(drops)), "broken_off");
+  const refuses = server.serve("/refuses", (request) => void request.socket.destroy());
+  assert.equal(await failureOf(fetched(refuses)), "unreachable");
+  const endless = server.serve("/endless", (_, response) => {
+    response.writeHead(200);
+    response.write(whole);
+    const more = () => {
+      while (!response.destroyed && response.write(Buffer.alloc(65_536, 7)));
+    };
+    response.on("drain", more).on("error", () => undefined);
+    more();
+  });
+  assert.match(await failureOf(fetched(endless)), /^(archive_too_large|not_an_archive)$/);
+});
+
+test("a fetch ends when the process is to stop, and that is no failure of the archive", async () => {
+  const stop = new AbortController();
+  const url = server.serve("/waits", () => stop.abort(new Error("stopping")));
+  await assert.rejects(fetched(url, {}, stop.signal), (error) => !(error instanceof ArchiveError));
+});

@@ -1,0 +1,1 @@
+"""Rules for tests, written as rules of insights-core are: the same conditions as in rules/*.sql."""

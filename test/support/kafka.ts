@@ -92,6 +92,13 @@ export async function openTopics(partitions = 1) {
       );
     },
 
+    /** A client for what else a test does to topics; disposing disconnects it. */
+    async admin() {
+      const client = kafka.admin();
+      await client.connect();
+      return Object.assign(client, { [Symbol.asyncDispose]: () => client.disconnect() });
+    },
+
     /** Takes dead consumers out of the group, as the broker does when their session of 10 s has ended. */
     evictMembers,
 

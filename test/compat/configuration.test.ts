@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { parseEnv } from "node:util";
 import { type Program, programs, serviceKeys, variableOf, writerKeys } from "../../src/compat/keys.ts";
+import { allKeys } from "../../src/compat/print_translation.ts";
 import { readIncumbent } from "../../src/compat/sources.ts";
 import {
   ourConfig,
@@ -121,6 +122,7 @@ describe("every key of theirs", () => {
         const login = /sasl_/.test(name) ? { [`${section}.security_protocol`]: "SASL_PLAINTEXT" } : {};
         const needed = {
           ...(section === "service_log" && { "service_log.enabled": "true" }),
+          ...(section === "storage" && name !== "storage.pg_host" && { "storage.pg_host": "h" }),
           ...login,
           ...alone[name],
         };
@@ -130,7 +132,7 @@ describe("every key of theirs", () => {
             {
               "logging.log_level": "error",
               [`${section}.security_protocol`]: "SSL",
-              "storage.pg_params": "sslmode=require",
+              "storage.pg_params": "sslmode=verify-full",
             }[name] ?? sampleOf(program, name),
         };
         const without = translated(program, needed)[becomes.ours];
@@ -395,4 +397,17 @@ cluster_details_uri = "https://x/{cluster_id}#insights"
   const refused = await runCcx(["config", "--from-incumbent", other]);
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /has no section of/);
+});
+
+test("the guide has a row for every key, with what it becomes", async () => {
+  const guide = await readFile(path.join(import.meta.dirname, "../../docs/guides/migrating.md"), "utf8");
+  for (const program of ["service", "writer"] as const) {
+    const { name: command } = programs[program];
+    const part = guide.split(`\n### ${command}\n`)[1]?.split("\n### ")[0] ?? "";
+    const rows = part.split("\n").filter((line) => line.startsWith("| `"));
+    assert.deepEqual(
+      rows,
+      allKeys(program).map(({ name, becomes }) => `| \`${name}\` | ${becomes} |`),
+    );
+  }
 });

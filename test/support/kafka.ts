@@ -146,6 +146,10 @@ export type Notification = {
   /** what every event is called */
   titles: string[];
   offset: string;
+  /** the message as it is */
+  value: string;
+  /** its header `rh-message-id` */
+  messageId: string | undefined;
 };
 
 /**
@@ -218,6 +222,8 @@ export class Notifications {
             issues: action.events.map(({ payload }) => issueIn(payload.rule_url)),
             titles: action.events.map(({ payload }) => payload.rule_description),
             offset,
+            value: String(value),
+            messageId: headers?.["rh-message-id"]?.toString(),
           });
         } catch (error) {
           this.#failure ??= error;

@@ -155,7 +155,13 @@ export async function main(argv: string[]): Promise<void> {
   program
     .command("config")
     .description("print the configuration in force; secrets are left out")
-    .action(() => {
+    .option("--from-incumbent <file>", "what a file of ccx-notification-service or -writer says in our words")
+    .action(async ({ fromIncumbent }: { fromIncumbent?: string }) => {
+      if (fromIncumbent !== undefined) {
+        const { translation } = await import("./compat/print_translation.ts");
+        for (const line of translation(fromIncumbent)) console.log(line);
+        return;
+      }
       for (const line of describeConfig(context.config().config)) console.log(line);
     });
 

@@ -13,7 +13,8 @@ begin
   from notified_issue i
   join notification n on n.id = i.notification_id
   where i.target_id = target_id(forget_notified.target) and i.live and not i.resolved
-    and upper(i.cooldown_period) > forget_notified.at
+    -- by the cooldowns of now: the period in the row may be that of a shorter one
+    and i.notified_at > forget_notified.at - longest_cooldown()
     and n.state = 'sent' and n.replay_of is null
     and not exists (
       select from reported r

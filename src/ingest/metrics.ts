@@ -60,7 +60,7 @@ export const ingestTotals = (): Readonly<typeof totals> => totals;
 function addToTotals(entries: readonly Entry[], counts: Ingested): void {
   totals.consumed += entries.length;
   totals.refused += counts.rejected;
-  totals.stored += counts.stored + counts.replaced;
+  totals.stored += counts.stored + counts.replaced + counts.unchanged;
   for (const { reason, isPutAside, reportBytes = 0 } of entries.slice(counts.skipped)) {
     if (reason !== undefined && !/_last_checked$/.test(reason)) totals.unread++;
     if (reason === undefined && !isPutAside) totals.storedBytes += reportBytes;

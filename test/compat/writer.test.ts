@@ -289,7 +289,7 @@ test("without a flag it consumes, serves the incumbent's counters, and writes st
       marshal_report: 3,
       shrink_report: 3,
       check_last_checked_timestamp: 2,
-      stored_messages: 1,
+      stored_messages: 2,
       stored_bytes: bytes,
     }))
       assert.match(scraped, new RegExp(`^notification_writer_${name} ${value}$`, "m"), scraped);

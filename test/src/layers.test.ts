@@ -27,8 +27,11 @@ const floors: string[][] = [
   ["dev/"],
 ];
 
-/** Between parts of one floor: notifications are made of the texts of rule content. */
-const neighbours = new Set(["src/deliver/ src/content/"]);
+/**
+ * Between parts of one floor: notifications are made of the texts of rule content, `ccx config` prints what a
+ * configuration of the incumbent says.
+ */
+const neighbours = new Set(["src/deliver/ src/content/", "src/cli src/compat/"]);
 
 /** Which files each file imports, types included; all paths are relative to the root. */
 type Imports = ReadonlyMap<string, readonly string[]>;

@@ -92,6 +92,13 @@ export async function openTopics(partitions = 1) {
       );
     },
 
+    /** A client for what else a test does to topics; disposing disconnects it. */
+    async admin() {
+      const client = kafka.admin();
+      await client.connect();
+      return Object.assign(client, { [Symbol.asyncDispose]: () => client.disconnect() });
+    },
+
     /** Takes dead consumers out of the group, as the broker does when their session of 10 s has ended. */
     evictMembers,
 
@@ -139,6 +146,10 @@ export type Notification = {
   /** what every event is called */
   titles: string[];
   offset: string;
+  /** the message as it is */
+  value: string;
+  /** its header `rh-message-id` */
+  messageId: string | undefined;
 };
 
 /**
@@ -211,6 +222,8 @@ export class Notifications {
             issues: action.events.map(({ payload }) => issueIn(payload.rule_url)),
             titles: action.events.map(({ payload }) => payload.rule_description),
             offset,
+            value: String(value),
+            messageId: headers?.["rh-message-id"]?.toString(),
           });
         } catch (error) {
           this.#failure ??= error;

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:3a44378f418c469a547015857634f2619f2b76ac
+--! Hash: sha1:33f9b7fd0b1784335378a4baf7cf591eab497fbe
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -10,7 +10,7 @@ create schema ccx;
 comment on schema ccx is 'internals of ccx-notifications; what people use is in public';
 -- the functions run with the rights of whoever calls them
 grant usage on schema ccx to public;
-create schema extensions;
+create schema if not exists extensions;
 comment on schema extensions is 'extensions that ccx-notifications needs';
 create extension if not exists btree_gist schema extensions;
 

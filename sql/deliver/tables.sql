@@ -52,7 +52,7 @@ comment on column notification.may_be_out is
   'an earlier try may have reached the receiver, so that id and bytes stay as they were';
 
 comment on table reported is
-  'notifications reported to user or skipped due to some conditions; written by adopt, decide, deliver: a decision '
+  'notifications reported to user or skipped due to some conditions; written by decide, deliver: a decision '
   'that notifies nobody is over at once, any other when its delivery ends';
 comment on column reported.org_id is 'organization that owns the cluster';
 comment on column reported.account_number is 'account number, 0 when unknown';

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Pool } from "pg";
-import { adopt } from "../../src/adopt/adopt.ts";
+import { adopt, finish, undo } from "../../src/adopt/adopt.ts";
 import * as operations from "../../src/adopt/operations.ts";
 import { defaults } from "../../src/adopt/plan.ts";
 import { createLogger } from "../../src/log.ts";
@@ -123,6 +123,22 @@ for (const [kind, open, old] of [
       assert.equal(await count(pool, "states"), 4);
       assert.deepEqual(await operations.migrationInfo(pool), { current: 8, latest: 8 });
     });
+
+    if (kind === "an adopted database")
+      test("the old tables go when nobody wants to go back, and everything goes on", async () => {
+        const work = { databaseUrl: database.url, log };
+        await finish(work);
+        await assert.rejects(finish(work), /There are no old tables/);
+        await assert.rejects(undo(work), /There is no adoption to undo/);
+        assert.deepEqual(
+          await rows(pool, "select nspname from pg_namespace where nspname = 'incumbent'"),
+          [],
+        );
+        await addReport(pool, aCluster(), new Date().toISOString(), ["disk"]);
+        assert.deepEqual(await operations.printOld(pool, "1 day", ["reported"]), [
+          { table: "reported", rows: [] },
+        ]);
+      });
 
     test("dropped by whomever, the tables are made again", async () => {
       await pool.query("drop table states, read_errors, reported, event_targets cascade");

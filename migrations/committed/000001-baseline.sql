@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:9c6387fabea156f6ad3e0d2fdb06eaf4b4842ba7
+--! Hash: sha1:f194369866e6228bee02c83dccc0be42f2eda517
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -10,7 +10,7 @@ create schema ccx;
 comment on schema ccx is 'internals of ccx-notifications; what people use is in public';
 -- the functions run with the rights of whoever calls them
 grant usage on schema ccx to public;
-create schema extensions;
+create schema if not exists extensions;
 comment on schema extensions is 'extensions that ccx-notifications needs';
 create extension if not exists btree_gist schema extensions;
 

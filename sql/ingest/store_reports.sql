@@ -10,6 +10,8 @@ create or replace function ccx.store_reports(
 ) returns table (stored integer, replaced integer, unchanged integer)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
+-- what does not conform is refused (tg_new_reports__issues)
+set ccx.ingesting = on
 as $$
 #variable_conflict use_column
 declare

@@ -17,13 +17,21 @@ begin
   if not exists (select from arrived) then
     return null;
   end if;
-  -- No later report would count until then. A class that ingest() takes for a fault of the message: it is
-  -- rejected, the others of its batch are stored.
+  -- No later report would count until then. Other programs are not refused it: it is stored, noted, and no
+  -- report. ingest() rejects the message, and stores the others of its batch.
   if exists (
     select from arrived a
     where a.updated_at > now() + interval '5 minutes' or not isfinite(a.updated_at)) then
-    raise exception 'a report cannot be of a time that is infinite or more than five minutes ahead'
-      using errcode = 'check_violation', table = 'new_reports', column = 'updated_at';
+    if current_setting('ccx.ingesting', true) = 'on'
+      or exists (select from arrived a where not isfinite(a.updated_at))
+    then
+      raise exception 'a report cannot be of a time that is infinite or more than five minutes ahead'
+        using errcode = 'check_violation', table = 'new_reports', column = 'updated_at';
+    end if;
+    insert into read_errors (org_id, cluster, updated_at, error_text)
+    select a.org_id, a.cluster, a.updated_at, 'report is of a time that is still to come'
+    from arrived a
+    where a.updated_at > now() + interval '5 minutes';
   end if;
 
   loop
@@ -33,7 +41,11 @@ begin
       select array_agg((a.nth, a.org_id, a.cluster, a.updated_at, least(a.received_at, now()),
         a.account_number, h.component, h.error_key, a.request_id, a.gathered_at, a.cluster_version)::seen_hit)
       into hits
-      from (select row_number() over ()::integer as nth, a.* from arrived a) a
+      from (
+        select row_number() over ()::integer as nth, a.*
+        from arrived a
+        where a.updated_at <= now() + interval '5 minutes'
+      ) a
       cross join lateral (
         select case when all_are_json
           then a.report::jsonb else readable_report(a.report) end as report offset 0

@@ -13,6 +13,12 @@ with newest as materialized (
     select n.updated_at, n.report
     from new_reports n
     where n.org_id = k.org_id and n.cluster = k.cluster and pg_input_is_valid(n.report, 'jsonb')
+      -- what was of the future when it came is no report
+      and n.updated_at <= now() + interval '5 minutes'
+      and not exists (
+        select from read_errors e
+        where e.org_id = n.org_id and e.cluster = n.cluster and e.updated_at = n.updated_at
+          and e.error_text = 'report is of a time that is still to come')
     order by n.updated_at desc
     limit 1
   ) r

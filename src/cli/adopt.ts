@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { requireKeys } from "../config/config.ts";
 import { ConfigurationError } from "../errors.ts";
+import { createLogger } from "../log.ts";
 import { agreed } from "./confirm.ts";
 import type { Context } from "./context.ts";
 import { printRows, table, visible } from "./output.ts";
@@ -77,9 +78,9 @@ export function addAdoptCommands(program: Command, context: Context): void {
 
 /** What the steps need; the database is not one of ours yet, so nothing of it can be asked before. */
 function workOf(context: Context) {
-  const { config, log } = context.config();
+  const { config } = context.config();
   requireKeys(config, ["databaseUrl"]);
-  return { databaseUrl: config.databaseUrl, log };
+  return { databaseUrl: config.databaseUrl, log: createLogger("warn") };
 }
 
 async function adopted(context: Context, { timeZone, cooldown, check, yes, json }: Options): Promise<void> {

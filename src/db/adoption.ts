@@ -1,6 +1,7 @@
 import type { ClientBase, Pool } from "pg";
 import { z } from "zod";
 import { ConfigurationError } from "../errors.ts";
+import { codeOf } from "./errors.ts";
 import { tableNames } from "./release.ts";
 
 /** The tables of the notification writer, whose schema an adoption takes over. */
@@ -785,6 +786,14 @@ export async function dropEverything(pool: Pool): Promise<string[]> {
     for (const { name } of rows) await client.query(`drop table if exists public.${name} cascade`);
     for (const schema of [kept, staging, leaving, "ccx", "graphile_worker", "graphile_migrate"])
       await client.query(`drop schema if exists ${schema} cascade`);
+    // others may use it
+    await client.query(`
+      do $$ begin
+        drop extension if exists btree_gist;
+        drop schema if exists extensions;
+      exception when dependent_objects_still_exist then
+        null;
+      end $$`);
     return rows.map(({ name }) => name);
   });
 }
@@ -805,4 +814,53 @@ export async function whoHolds(pool: Pool): Promise<string[]> {
     [writerTables],
   );
   return rows.map(({ who }) => who);
+}
+
+/** Which of the writer's tables the database lacks. */
+export async function missingTables(pool: Pool): Promise<string[]> {
+  const { rows } = await pool.query<{ name: string }>(
+    "select name from unnest($1::text[]) name where to_regclass('public.' || name) is null",
+    [writerTables],
+  );
+  return rows.map(({ name }) => name);
+}
+
+/** Where the rows of a table are: in ours, and since an adoption in the old one, too. */
+async function placesOf(pool: Pool, table: string): Promise<string[]> {
+  const { rows } = await pool.query<{ old: boolean }>(
+    `select to_regclass('${kept}.${table}') is not null as old`,
+  );
+  return rows[0]?.old ? [`public.${table}`, `${kept}.${table}`] : [`public.${table}`];
+}
+
+/** Deletes all rows of the tables that grow; returns how many. */
+export async function emptyTables(pool: Pool): Promise<{ table: string; deleted: number }[]> {
+  const done: { table: string; deleted: number }[] = [];
+  for (const table of ["read_errors", "new_reports", "reported"]) {
+    let deleted = 0;
+    for (const place of await placesOf(pool, table))
+      deleted += (await pool.query(`delete from ${place}`)).rowCount ?? 0;
+    done.push({ table, deleted });
+  }
+  return done;
+}
+
+/** Truncates `reported`, or deletes its rows where a lock cannot be had at once. */
+export async function truncateReported(pool: Pool): Promise<{ truncated: boolean; deleted: number }> {
+  const places = await placesOf(pool, "reported");
+  try {
+    return await inTransaction(pool, async (client) => {
+      await client.query(`set local lock_timeout = ${lockTimeoutMs}`);
+      const { rows } = await client.query<{ rows: string }>(
+        `select ${places.map((place) => `(select count(*) from ${place})`).join(" + ")} as rows`,
+      );
+      await client.query(`truncate ${places.join(", ")}`);
+      return { truncated: true, deleted: Number(rows[0]?.rows) };
+    });
+  } catch (error) {
+    if (codeOf(error) !== "55P03") throw error;
+    let deleted = 0;
+    for (const place of places) deleted += (await pool.query(`delete from ${place}`)).rowCount ?? 0;
+    return { truncated: false, deleted };
+  }
 }

@@ -5,8 +5,9 @@ import { defaults, planOf } from "../../src/adopt/plan.ts";
 import { createLogger } from "../../src/log.ts";
 import { adoptionIsWhole, goService, theirSchema } from "../support/adoptions.ts";
 import { rows, value } from "../support/builders.ts";
+import { runCcx } from "../support/command.ts";
 import { openDatabase, type TestDatabase } from "../support/database.ts";
-import { fillVersionEight, versionEight } from "../support/incumbent.ts";
+import { clusterOf, fillVersionEight, versionEight } from "../support/incumbent.ts";
 
 const log = createLogger("silent");
 
@@ -15,7 +16,7 @@ describe("a database of the notification writer", () => {
   before(async () => {
     database = await openDatabase({ empty: true });
     await database.pool.query(versionEight);
-    await fillVersionEight(database.pool, 300, 4);
+    await fillVersionEight(database.pool, 60, 4);
   });
   after(() => database[Symbol.asyncDispose]());
 
@@ -53,7 +54,7 @@ describe("a database of the notification writer", () => {
     const plan = await planOf(pool, defaults);
     assert.deepEqual(plan.problems, []);
     assert.deepEqual(plan.carried, {
-      ...{ clusters: 300, reports: 300, sent: 100, unreadable: 0, future: 0 },
+      ...{ clusters: 60, reports: 60, sent: 20, unreadable: 0, future: 0 },
       bytes: plan.carried.bytes,
     });
     assert.deepEqual(await theirSchema(pool), schemaBefore, "--check changes nothing");
@@ -74,7 +75,7 @@ describe("a database of the notification writer", () => {
     ]);
     assert.ok(adopted.result.reports >= plan.carried.reports, JSON.stringify(adopted.result));
     assert.ok(adopted.result.sent >= plan.carried.sent, JSON.stringify(adopted.result));
-    await adoptionIsWhole(pool, { clusters: 300, reportsEach: 4 }, written);
+    await adoptionIsWhole(pool, { clusters: 60, reportsEach: 4 }, written);
 
     const again = await adopt({ databaseUrl: url, log }, defaults);
     assert.deepEqual(again, adopted.result, "a second one finds it done");
@@ -105,5 +106,165 @@ describe("a database of the notification writer", () => {
       "select state, count(*)::integer as rows from reported where report = '' group by 1",
     );
     assert.ok(decided.length > 0, "what ours decided came back, too");
+  });
+});
+
+describe("a database with odd rows", () => {
+  let database: TestDatabase & AsyncDisposable;
+  before(async () => {
+    database = await openDatabase({ empty: true });
+    await database.pool.query(versionEight);
+    await fillVersionEight(database.pool, 6, 2);
+    // upper case; no UUID; empty; of 1990; of 2990; unreadable, with an older one that can be read
+    await database.pool.query(
+      `insert into new_reports (org_id, account_number, cluster, report, updated_at) values
+         (60, 1, '0A000000-0000-4000-8000-00000000000A', '{"reports":[]}', now() at time zone 'UTC'),
+         (60, 1, 'no uuid', '{"reports":[]}', '1990-01-01'),
+         (60, 1, $1, '', now() at time zone 'UTC'),
+         (60, 1, $2, '{"reports":[]}', '2990-01-01'),
+         (60, 1, $3, 'no json', now() at time zone 'UTC'),
+         (60, 1, $3, '{"reports":[]}', now() at time zone 'UTC' - interval '1 hour')`,
+      [clusterOf(101), clusterOf(102), clusterOf(103)],
+    );
+    await database.pool.query(
+      `insert into reported (org_id, account_number, cluster, notification_type, state, report, updated_at,
+         notified_at, error_log, event_type_id)
+       values (60, 1, '0A000000-0000-4000-8000-00000000000A', 1, 1, '{"reports":[]}', now() at time zone 'UTC',
+         now() at time zone 'UTC' - interval '1 day', null, 2)`,
+    );
+  });
+  after(() => database[Symbol.asyncDispose]());
+  const ccx = (...args: string[]) => runCcx(["adopt", ...args], { DATABASE_URL: database.url });
+
+  test("--check says what then happens, and changes nothing", async () => {
+    const { pool } = database;
+    await pool.query("create view of_theirs as select * from reported");
+    const schemaBefore = await theirSchema(pool);
+    const zone = ["--time-zone", "Europe/Prague"];
+    const checked = await ccx("--check", "--json", ...zone);
+    assert.equal(checked.code, 0, checked.stderr);
+    const plan = JSON.parse(checked.stdout);
+    assert.deepEqual(plan.problems, []);
+    assert.match(
+      plan.remarks.join("\n"),
+      /^The view of_theirs reads reported.*\n1 clusters have no.*\n1 reports are of/,
+    );
+    assert.deepEqual(await theirSchema(pool), schemaBefore);
+    const read = await ccx("--check");
+    assert.match(
+      read.stdout,
+      /Copied: the newest report of 9 clusters, and 3 rows of what was sent within 8 days/,
+    );
+    assert.match(read.stdout, /new_reports +18 /);
+    assert.equal(
+      (await ccx("--undo", "--yes")).stderr,
+      "ccx: load\nccx: There is no adoption to undo in this database.\n".slice(10),
+    );
+    const refused = await ccx();
+    assert.equal(refused.code, 1, "without --yes and a terminal");
+
+    const adopted = await ccx("--yes", "--json", ...zone);
+    assert.equal(adopted.code, 0, adopted.stderr);
+    assert.deepEqual(JSON.parse(adopted.stdout), { reports: plan.carried.reports, sent: plan.carried.sent });
+    assert.equal(plan.carried.reports, 9);
+    for (const { table, rows: theirs } of plan.tables.filter((one: { table: string }) =>
+      /report|error/.test(one.table),
+    ))
+      assert.equal(await value(pool, `select count(*)::integer from incumbent.all_${table}`), theirs, table);
+    assert.equal(
+      await value(
+        pool,
+        `select extract(epoch from o.updated_at - n.updated_at at time zone 'UTC') > 3000
+         from incumbent.new_reports o join new_reports n on n.cluster = o.cluster
+         where o.cluster = $1 order by o.updated_at desc limit 1`,
+        [clusterOf(1)],
+      ),
+      true,
+      "it was later in Prague",
+    );
+    assert.equal((await ccx("--yes")).code, 3, "once is enough");
+    assert.equal((await ccx("--check", "--undo")).code, 1);
+    assert.deepEqual(await rows(pool, "select * from drift"), []);
+    assert.equal(await value(pool, "select count(*)::integer from latest_report"), 9);
+  });
+
+  test("given back, a row in upper case is one row, and two targets at once are two", async () => {
+    const { pool } = database;
+    await pool.query(
+      `insert into new_reports (org_id, account_number, cluster, report, updated_at)
+       values (3000000000, 1, $1, '{"reports":[]}', now()), (60, 3000000000, $2, '{"reports":[]}', now())`,
+      [clusterOf(200), clusterOf(201)],
+    );
+    await pool.query(
+      `insert into reported (org_id, account_number, cluster, notification_type, state, report, updated_at,
+         notified_at, error_log, event_type_id)
+       select 60, 1, $1, 1, 2, '', now(), now(), '', target from generate_series(1, 2) target`,
+      [clusterOf(201)],
+    );
+    await pool.query(
+      `insert into read_errors (org_id, cluster, updated_at, error_text)
+       select org_id, cluster, updated_at, 'odd' from new_reports where cluster = $1`,
+      [clusterOf(201)],
+    );
+    await pool.query("insert into worker values ('w', 'h', 1, '{work}', '1', now(), now(), now())");
+    const busy = await ccx("--undo", "--yes");
+    assert.match(busy.stderr, /1 of our processes still work on this database/);
+    await pool.query("delete from worker");
+    const before = Number(await value(pool, "select count(*)::integer from incumbent.new_reports"));
+    const undone = await ccx("--undo", "--yes", "--json");
+    assert.equal(undone.code, 0, undone.stderr);
+    assert.equal(JSON.parse(undone.stdout).leftOut, 1);
+    assert.equal(await value(pool, "select count(*)::integer from new_reports"), before + 1);
+    assert.equal(
+      await value(pool, "select count(*)::integer from new_reports where cluster ilike '0a000000%'"),
+      1,
+    );
+    assert.deepEqual(
+      await rows(pool, "select event_type_id from reported where cluster = $1 order by notified_at", [
+        clusterOf(201),
+      ]),
+      [{ event_type_id: 1 }, { event_type_id: 2 }],
+    );
+    assert.equal(await value(pool, "select count(*)::integer from read_errors where error_text = 'odd'"), 1);
+  });
+
+  test("whoever keeps a table to himself is named, and waited for no longer than half a second", async () => {
+    const { pool, url } = database;
+    const reader = await pool.connect();
+    await reader.query("begin; set local application_name = 'somebody'; select count(*) from states");
+    const work = { databaseUrl: url, log, patience: 0 };
+    await assert.rejects(adopt(work, defaults), /does not let go of them[\s\S]*somebody/);
+    // it has begun, and neither theirs nor ours starts on it by mistake
+    assert.equal((await planOf(pool, defaults)).phase, "begun");
+    const migrated = await runCcx(["migrate"], { DATABASE_URL: url });
+    assert.match(migrated.stderr, /An adoption of this database was interrupted: run `ccx adopt` again/);
+    await reader.query("rollback");
+    reader.release();
+    await undo(work);
+    assert.equal((await planOf(pool, defaults)).phase, "theirs");
+  });
+
+  test("what is not version 8, or in the way, is named before anything is changed", async () => {
+    const { pool, url } = database;
+    await pool.query(
+      `alter table reported add column seen boolean; create table policy (id integer);
+       update migration_info set version = 7`,
+    );
+    const problems = (await planOf(pool, defaults)).problems;
+    assert.deepEqual(problems, [
+      "Table reported is not that of version 8: it also has seen boolean.",
+      "There is a table or view policy that ours would replace: rename it.",
+    ]);
+    await pool.query("alter table reported drop column seen; drop table policy");
+    assert.deepEqual((await planOf(pool, defaults)).problems, [
+      "The schema is of version 7: bring it to version 8 with their writer first.",
+    ]);
+    await assert.rejects(adopt({ databaseUrl: url, log }, defaults), /of version 7/);
+    await pool.query("update migration_info set version = 8");
+    for (const wrong of [
+      { ...defaults, timeZone: "Mars" },
+      { ...defaults, memory: "long" },
+    ])
+      await assert.rejects(planOf(pool, wrong), /time zone Mars|not long/);
   });
 });

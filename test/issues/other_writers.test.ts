@@ -14,6 +14,7 @@ import {
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 import { disableRule, toggleRule } from "../support/policies.ts";
+import { refused } from "../support/sessions.ts";
 
 const database = testDatabase();
 const [t1, t2] = ["2026-03-01T01:00:00Z", "2026-03-01T02:00:00Z"];
@@ -207,31 +208,32 @@ test("a program needs no privilege but INSERT (or what it does) on the tables th
   }
 });
 
-test("a report of a time that is ahead or infinite is refused, and freezes nothing", () =>
+test("a report of a time that is ahead is noted, one of an infinite time is refused, and neither freezes anything", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = aCluster();
-    const refusedAt = async (when: string) => {
-      await db.query("savepoint before");
-      await assert.rejects(
-        db.query(
-          `insert into new_reports (org_id, cluster, report, updated_at) values (1, $1, '{}', ${when})`,
-          [cluster],
-        ),
-        { code: "23514" },
-        when,
-      );
-      await db.query("rollback to before");
-    };
-    for (const when of ["'2999-01-01'", "'infinity'", "'-infinity'", "now() + interval '301 seconds'"])
-      await refusedAt(when);
-    await db.query(
-      "insert into new_reports (org_id, cluster, report, updated_at) values (1, $1, '{}', now())",
-      [cluster],
+    const insert = (when: string, hit: string) =>
+      db.query(`insert into new_reports (org_id, cluster, report, updated_at) values (1, $1, $2, ${when})`, [
+        cluster,
+        aReport(hit),
+      ]);
+    for (const when of ["'infinity'", "'-infinity'"]) await refused(db, "23514", () => insert(when, "disk"));
+    for (const when of ["'2999-01-01'", "now() + interval '301 seconds'"]) await insert(when, "disk");
+    assert.deepEqual(await openIssues(db, cluster), []);
+    assert.deepEqual(
+      await rows(db, "select distinct error_text from read_errors where cluster = $1", [cluster]),
+      [{ error_text: "report is of a time that is still to come" }],
     );
-    await db.query(
-      "insert into new_reports (org_id, cluster, report, updated_at) values (1, $1, '{}', now() + interval '4 minutes')",
-      [cluster],
+    for (const when of ["'1990-01-01'", "now()", "now() + interval '4 minutes'"]) await insert(when, "net");
+    assert.deepEqual(await openIssues(db, cluster), ["net|KEY"]);
+    assert.deepEqual(await rows(db, "select * from drift"), []);
+    await refused(db, "23514", () =>
+      db.query("select ccx.store_reports($1::jsonb, 0, now())", [
+        JSON.stringify([
+          { kafka_offset: 1, org_id: 1, account_number: 0, cluster, updated_at: "2999-02-01", report: "{}" },
+        ]),
+      ]),
     );
+    await db.query("delete from new_reports where updated_at < '1991-01-01'");
   }));
 
 test("a report that arrived in the future has arrived now", () =>

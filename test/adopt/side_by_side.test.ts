@@ -1,0 +1,197 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  aCluster,
+  addReport,
+  aReport,
+  claim,
+  type Db,
+  decideDue,
+  decisions,
+  delivered,
+  loadContent,
+  rows,
+  setPolicy,
+  settle,
+  someContent,
+  value,
+} from "../support/builders.ts";
+import { rolledBack, testDatabase } from "../support/database.ts";
+import { refused } from "../support/sessions.ts";
+
+const database = testDatabase();
+
+const now = Date.now();
+/** So many hours ago; the trigger of reported has the real clock. */
+const ago = (hours: number) => new Date(now - hours * 3_600_000).toISOString();
+
+/** The other service sends: as it does, in a statement of its own. */
+async function theySend(
+  db: Db,
+  cluster: string,
+  hours: number,
+  hits: string[] | string,
+  { state = 1, target = 1, org = 1, error = "" } = {},
+): Promise<void> {
+  await db.query(
+    `INSERT INTO reported (org_id, account_number, cluster, notification_type, state, report, updated_at,
+       notified_at, error_log, event_type_id) VALUES ($1, 0, $2, 1, $3, $4, $5, $5, $6, $7)`,
+    [org, cluster, state, typeof hits === "string" ? hits : aReport(...hits), ago(hours), error, target],
+  );
+}
+
+const waiting = (db: Db) => value(db, "select count(*)::integer from reported_elsewhere");
+
+test("what the other service sends is in its cooldown for ours at once, and ours is a row that it reads", () =>
+  rolledBack(database.pool, async (db) => {
+    const [theirs, ours] = [aCluster(), aCluster()];
+    await loadContent(db, ["disk"]);
+    for (const cluster of [theirs, ours]) await addReport(db, cluster, ago(2), ["disk"]);
+    await theySend(db, theirs, 1, ["disk"]);
+    assert.equal(await waiting(db), 0);
+    assert.deepEqual(await decisions(db, theirs, ago(0)), { "disk|KEY": ["cooldown"] });
+    assert.equal((await decideDue(db, ago(0))).notified, 1);
+    const [message] = await claim(db, ago(-0.01));
+    await settle(db, [delivered(message as never)], ago(-0.02));
+    const sent = await rows(
+      db,
+      `SELECT org_id, cluster, report FROM (
+         SELECT DISTINCT ON (cluster) * FROM reported
+         WHERE event_type_id = 1 AND state = 1 AND cluster IN ('${ours}') ORDER BY cluster, notified_at DESC) t
+       WHERE notified_at > NOW() - '1 week'::INTERVAL`,
+    );
+    assert.deepEqual(sent, [{ org_id: "1", cluster: ours, report: aReport("disk") }]);
+    assert.equal(await waiting(db), 0, "what ours sends is no news");
+  }));
+
+test("what it sends of a rule that is not known yet waits, and holds as soon as it is known", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, ["disk"]);
+    await addReport(db, cluster, ago(3), ["disk", "net"]);
+    await theySend(db, cluster, 2, ["disk", "net"]);
+    assert.equal(await waiting(db), 1);
+    assert.equal((await decideDue(db, ago(1))).notified, 0);
+    await loadContent(db, ["disk", "net"], ago(0.9));
+    while ((await decideDue(db, ago(0))).clusters > 0);
+    assert.equal(
+      await value(
+        db,
+        `select count(*)::integer from notification where result is distinct from '{"imported": true}'`,
+      ),
+      0,
+    );
+    assert.deepEqual(await decisions(db, cluster, ago(0)), {
+      "disk|KEY": ["cooldown"],
+      "net|KEY": ["cooldown"],
+    });
+    assert.equal(await waiting(db), 0);
+    assert.deepEqual(await rows(db, "select * from drift"), []);
+  }));
+
+test("what it sends counts where our policy is off, and never fails because of ours", () =>
+  rolledBack(database.pool, async (db) => {
+    const [off, odd] = [aCluster(), aCluster()];
+    await loadContent(db, ["disk", someContent("low", { impact: 1, likelihood: 1 })]);
+    await setPolicy(db, "service log", { required_tags: [] }, ago(20));
+    await addReport(db, off, ago(3), ["disk", "low"]);
+    await theySend(db, off, 2, ["disk", "low"], { target: 2 });
+    await setPolicy(db, "service log", { enabled: true, total_risk_threshold: 2 }, ago(1));
+    const decided = await decisions(db, off, ago(0), "service log");
+    assert.deepEqual(decided["disk|KEY"], ["cooldown"]);
+    for (const report of ["", "no json", '{"reports":7}', "[]"])
+      await theySend(db, odd, Math.random(), report);
+    await theySend(db, "no uuid", 1, ["disk"]);
+    await theySend(db, off.toUpperCase(), 1, ["disk"]);
+    await theySend(db, odd, -8_760_000, ["disk"]);
+    assert.equal(await waiting(db), 1, "what was sent in the year 3026 waits");
+    assert.deepEqual(await rows(db, "select * from drift"), []);
+  }));
+
+test("in shadow ours sends by itself, and neither knows of the other until it is over", () =>
+  rolledBack(database.pool, async (db) => {
+    const [both, theirs, ours] = [aCluster(), aCluster(), aCluster()];
+    await loadContent(db, ["disk", "net"]);
+    assert.deepEqual(await rows(db, "select * from set_side_by_side('shadow')"), [
+      { before: "together", after: "shadow" },
+    ]);
+    for (const cluster of [both, ours]) await addReport(db, cluster, ago(3), ["disk"]);
+    await theySend(db, both, 2, ["disk"]);
+    await theySend(db, theirs, 2, ["net"]);
+    await addReport(db, theirs, ago(3), ["disk"]);
+    await db.query(
+      `insert into silence (org_id, cluster, period, reason, created_at)
+       values (1, $1, tstzrange(now() - interval '1 day', now() + interval '1 day'), 'for the test',
+         now() - interval '1 day')`,
+      [theirs],
+    );
+    assert.equal((await decideDue(db, ago(1))).notified, 2);
+    const messages = await claim(db, ago(0.9));
+    await settle(
+      db,
+      messages.map((one) => delivered(one as never)),
+      ago(0.8),
+    );
+    assert.equal(await value(db, "select count(*)::integer from reported"), 2, "only theirs");
+    assert.equal(await waiting(db), 2);
+    const differences = await rows(
+      db,
+      `select cluster, split_part(component, '.', -2) as rule, notified_by, why
+       from compare_notifications($1, $2) order by notified_by`,
+      [ago(24), ago(0)],
+    );
+    assert.deepEqual(differences, [
+      { cluster: ours, rule: "disk", notified_by: "ours", why: "the other one has no row of this cluster" },
+      { cluster: theirs, rule: "net", notified_by: "theirs", why: "ours knows no such open issue" },
+    ]);
+    await db.query("select set_side_by_side('together')");
+    await addReport(db, theirs, ago(0.7), ["net"]);
+    assert.equal((await decideDue(db, ago(0))).notified, 0);
+    assert.equal(await waiting(db), 1, "the other cluster has not been decided on since");
+  }));
+
+test("a difference says why", () =>
+  rolledBack(database.pool, async (db) => {
+    const [failed, cooled, skipped, held] = [aCluster(), aCluster(), aCluster(), aCluster()];
+    await loadContent(db, ["disk", "net", someContent("low", { impact: 1, likelihood: 1 })]);
+    await db.query("select set_side_by_side('shadow')");
+    for (const cluster of [failed, cooled, skipped]) await addReport(db, cluster, ago(3), ["disk"]);
+    await addReport(db, held, ago(3), ["net", "low"]);
+    await setPolicy(db, "notifications backend", { blocked_clusters: [held] }, ago(20));
+    await theySend(db, failed, 2, ["disk"], { state: 4, error: "it is away" });
+    await theySend(db, cooled, 50, ["disk"]);
+    await theySend(db, skipped, 2, "", { state: 2 });
+    await theySend(db, held, 2, ["net", "low"]);
+    await decideDue(db, ago(1));
+    const why = await rows(db, "select cluster, component, why from compare_notifications($1, $2)", [
+      ago(24),
+      ago(0),
+    ]);
+    const of = (cluster: string) =>
+      why.filter((row) => row.cluster === cluster).map((row) => String(row.why));
+    assert.deepEqual(of(failed), ["the other one failed to send: it is away"]);
+    assert.match(
+      of(cooled).join(),
+      /^the other one sent a report that had it at .*, and counts its cooldown by/,
+    );
+    assert.deepEqual(of(skipped), ["the other one skipped the report as the same"]);
+    assert.deepEqual(of(held), ["ours holds it: cluster_blocked"], "and low was not notified by either");
+  }));
+
+test("what makes no sense is refused", () =>
+  rolledBack(database.pool, async (db) => {
+    await refused(db, "NTM04", () => db.query("select set_side_by_side('alone')"));
+    await refused(db, "NTM05", () => db.query("select * from compare_notifications(now(), now())"));
+    await refused(db, "NTM05", () => db.query("select * from compare_notifications(null)"));
+    await refused(db, "NTM02", () => db.query("select * from ccx.old_rows('policy', '1 day')"));
+    await refused(db, "NTM02", () => db.query("select * from ccx.delete_old_rows('policy', '1 day', 1)"));
+    await db.query("update side_by_side set mode = 'adopting'");
+    await refused(db, "NTM06", () => db.query("select set_side_by_side('shadow')"));
+    await addReport(db, aCluster(), ago(1), ["disk"]);
+    await loadContent(db, ["disk"]);
+    assert.equal(
+      (await decideDue(db, ago(0))).clusters,
+      0,
+      "nothing is decided while cooldowns are on their way",
+    );
+  }));

@@ -152,6 +152,49 @@ test("nobody reads what is missing, what has no text, or what the details only i
     );
 });
 
+test("what a text lacks is said: which tag, and what it was instead", async () => {
+  const details = JSON.parse(
+    '{"none":null,"o":{"a":"b"},"list":[{"a":1}],"empty":"","names":[],"url":"javascript:x"}',
+  );
+  const doubts = async (template: string, format: Format = "html") => {
+    const request = { contentId: `doubts ${++ids}`, names: ["a", "t"] as const, pydata: details, format };
+    const answer = await renderer.render({ ...request, templates: { a: "", t: template } });
+    assert.ok("texts" in answer);
+    return (answer.doubts ?? []).map(({ text, place, kind, example }) => {
+      assert.equal(text, "t");
+      return [place, kind, example].join(" | ");
+    });
+  };
+  assert.deepEqual(await doubts("/* {{=no}} */{{=pydata.no }} {{!pydata.o.a}} {{= pydata.none}}"), [
+    "pydata.no | missing | ",
+    "pydata.none | null | ",
+  ]);
+  assert.deepEqual(await doubts("{{=pydata.o}}{{!pydata.list}}{{=1/0}}{{=pydata.o.hasOwnProperty}}"), [
+    'pydata.o | object | {"a":"b"}',
+    'pydata.list | list | [{"a":1}]',
+    "1/0 | not_a_number | ",
+    "pydata.o.hasOwnProperty | function | ",
+  ]);
+  assert.deepEqual(
+    await doubts("{{=pydata.empty}}{{=pydata.names}}{{!pydata.no}}{{!pydata.none}}"),
+    [],
+    "meant",
+  );
+  for (const format of ["html", "markdown"] as const)
+    assert.deepEqual(await doubts('{{=pydata.o.a}} <a href="{{=pydata.url}}">x</a>', format), [
+      "pydata.url | link | javascript:x",
+    ]);
+  assert.deepEqual(
+    await doubts("{{ for (let i = 0; i < 100; i++) { }}{{=pydata.no}}{{ } }}").then((all) => all.length),
+    20,
+  );
+  assert.deepEqual(
+    await doubts("{{=_value(undefined, '<b>') }}").then((all) => all.length),
+    1,
+    "whatever it calls",
+  );
+});
+
 test("a content is compiled once", async () => {
   const given = { contentId: "kept", names: ["t"], pydata: { a: 1 }, format: "html" } as const;
   const say = async (template: string) => {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import type { Format } from "../../../src/content/render/escape.ts";
 import { createRenderer } from "../../../src/content/render/renderer.ts";
+import { openFence } from "../../../src/text/fences.ts";
 
 const renderer = await createRenderer();
 after(() => renderer.dispose());
@@ -73,6 +74,13 @@ test("every tag of doT works", async () => {
 
 test("lines of a text stay; spaces around it and comments go, as with the existing renderer", async () => {
   assert.equal(await rendered("   a\n\n  * b\n\tc\r\nd /* not\nsaid */e  "), " a\n\n  * b\n\tc\r\nd e ");
+});
+
+test("a code block is one with line ends of Windows, too", async () => {
+  const text = await rendered("```\r\n{{=pydata.log}}\r\n```\r\n", { log: "a\nb" });
+  assert.equal(text, "```\r\na\nb\r\n```\r\n", "a log keeps its lines");
+  assert.equal(openFence("text\r\n```\r\nopen"), "```");
+  assert.equal(openFence("```\r\nclosed\r\n```\r\n"), undefined);
 });
 
 test("a text outside of ASCII and a backslash arrive unharmed", async () => {

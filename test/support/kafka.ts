@@ -92,6 +92,11 @@ export async function openTopics(partitions = 1) {
       );
     },
 
+    /** What the group does: PreparingRebalance while somebody joins and not all have come. */
+    async groupState(): Promise<string> {
+      return (await admin.describeGroups([group])).groups[0]?.state ?? "";
+    },
+
     /** Takes dead consumers out of the group, as the broker does when their session of 10 s has ended. */
     evictMembers,
 

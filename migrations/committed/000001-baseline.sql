@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:f194369866e6228bee02c83dccc0be42f2eda517
+--! Hash: sha1:3847c91ffb147711bdef64ad07b2be2f2809296d
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -456,7 +456,10 @@ create table content_guard (
   accepted_until timestamptz,
   accepted_by text,
   loaded_at timestamptz,
-  is_accepted boolean not null default false
+  is_accepted boolean not null default false,
+  held_since timestamptz,
+  held_reason text,
+  constraint content_guard_held_check check ((held_since is null) = (held_reason is null))
 );
 insert into content_guard default values;
 
@@ -497,6 +500,7 @@ create table policy (
   storm_share numeric default 0.05 check (storm_share > 0 and storm_share <= 1),
   storm_minimum integer not null default 1000 check (storm_minimum between 1 and 1000000000),
   storm_from timestamptz,
+  doubtful_texts text not null default 'send' check (doubtful_texts in ('send', 'hold')),
   notify_resolved boolean not null default false,
   notify_resolved_since timestamptz,
   receiver_knows_resolved boolean not null default false,
@@ -769,6 +773,20 @@ create table render_failure (
     issue_id with =, target_id with =, content_id with =, occurrence with =, held_period with &&)
 );
 create index render_failure_held_until_idx on render_failure (upper(held_period));
+
+create table doubtful_text (
+  content_id bigint not null references rule_content on delete cascade,
+  target_id integer not null references event_targets on delete cascade,
+  text_name text not null,
+  place text not null,
+  kind text not null,
+  since timestamptz not null,
+  last_at timestamptz not null,
+  times bigint not null,
+  example_cluster text collate "C" not null,
+  example text not null,
+  primary key (content_id, target_id, text_name, place, kind)
+);
 
 create table circuit (
   target_id integer primary key references event_targets on delete cascade,

@@ -2,7 +2,8 @@
 -- impact, tags and the templates of the texts. load_content() compares a whole content with what is in force,
 -- ends the versions that changed and adds the new ones; content_diff shows what it would do. What does not
 -- conform is left out by whoever read it, keeps its old version, and stands in refused_content. A load that
--- would change too much at once is refused (content_guard) unless a person agrees (accept_content()); how
+-- would change too much at once is refused (content_guard, note_held_load()) unless a person agrees
+-- (accept_content()); how
 -- many open issues it would hold or release is counted by the room policy. A trigger
 -- announces every change, so that processes drop the texts they keep, and asks for new decisions. Processes
 -- read texts with content_texts() and look with content_versions() whether what they keep still holds.
@@ -21,6 +22,7 @@
 --!include content/use_acceptance.sql
 --!include content/renamed_content.sql
 --!include content/rename_content.sql
+--!include content/note_held_load.sql
 --!include content/load_content.sql
 --!include content/content_diff.sql
 --!include content/refused_content.sql

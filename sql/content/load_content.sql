@@ -117,6 +117,7 @@ begin
   from jsonb_populate_recordset(null::content_refusal, load_content.refused) n
   on conflict (rule_name, error_key) do update set problems = excluded.problems, source = excluded.source
   where (r.problems, r.source) is distinct from (excluded.problems, excluded.source);
+  update content_guard g set held_since = null, held_reason = null where g.held_since is not null;
   refused_count := jsonb_array_length(load_content.refused);
 
   if rule_names is not null then

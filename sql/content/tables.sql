@@ -54,3 +54,6 @@ comment on column content_guard.accepted_until is
 comment on column content_guard.accepted_by is 'who agreed to that';
 comment on column content_guard.loaded_at is 'from when on the latest load that changed something counts';
 comment on column content_guard.is_accepted is 'a person agreed to that load, so it is not looked at';
+comment on column content_guard.held_since is
+  'since when loads of the worker are refused, as they would change too much; null: the latest one was taken';
+comment on column content_guard.held_reason is 'what the latest of them would have done';

@@ -25,9 +25,9 @@ begin
     from jsonb_to_recordset(outcomes) as o (
       id bigint, attempt integer, sent boolean, result jsonb,
       failure text, error text, permanent boolean, retry_after_ms bigint, tried boolean, not_stored boolean,
-        too_large boolean, expired boolean, unrendered jsonb)
+        too_large boolean, expired boolean, unrendered jsonb, doubtful jsonb)
   ), settled as (
-    select n.id, o.unrendered, o.result,
+    select n.id, o.unrendered, o.doubtful, o.result,
       case when release.only then n.failure else coalesce(o.failure, 'client') end as failure,
       case when release.only then n.last_error else left(o.error, 1000) end as error,
       own.permanent, coalesce(o.too_large, false) as too_large, o.retry_after_ms,
@@ -95,7 +95,7 @@ begin
     where n.id = s.id
     returning (n.id, n.target_id, n.replay_of, n.state, s.unrendered, s.failure, s.error, s.permanent,
       s.too_large, s.retry_after_ms,
-      s.untried or s.expired)::settled_notification as settled
+      s.untried or s.expired, s.doubtful)::settled_notification as settled
   )
   select array_agg(u.settled) into settled from updated u;
   return settled;

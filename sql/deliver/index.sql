@@ -4,7 +4,8 @@
 -- what waited; it sends that outside any transaction, and reports how it went to settle_notifications(). Its
 -- steps: apply_outcomes()
 -- marks messages sent, lets them wait (retry_delay()) or gives them up; split_too_large() makes two of one that
--- is too large; record_unrendered() keeps what had no texts; void_ledger() takes out of the ledger what was not notified; settle_circuit() moves the circuit of
+-- is too large; record_unrendered() keeps what had no texts, record_doubtful() which texts lack a value
+-- (doubtful_texts); void_ledger() takes out of the ledger what was not notified; settle_circuit() moves the circuit of
 -- the target, so that while a receiver is down nothing is handed out but a probe; record_reported() writes
 -- reported (not where ours is_shadow()); wake_delivery() queues the next try. What cannot be settled or claimed by itself is given up by
 -- put_outcome_aside() and put_due_aside(), and all others go on. expire_notifications() gives up what the receiver would no
@@ -35,12 +36,14 @@
 --!include deliver/apply_outcomes.sql
 --!include deliver/split_too_large.sql
 --!include deliver/record_unrendered.sql
+--!include deliver/record_doubtful.sql
 --!include deliver/move_unrendered.sql
 --!include deliver/void_ledger.sql
 --!include deliver/settle_notifications.sql
 --!include deliver/put_outcome_aside.sql
 --!include deliver/put_due_aside.sql
 --!include deliver/expire_notifications.sql
+--!include deliver/doubtful_texts.sql
 --!include deliver/delivery_gap.sql
 --!include deliver/delivery_circuit.sql
 --!include deliver/redrive_refusal.sql

@@ -10,6 +10,7 @@ begin atomic
       'total_risk', rc.total_risk,
       'severity', s.name,
       'content_id', rc.id::text,
+      'hold_doubtful', p.doubtful_texts = 'hold',
       'details', case when n.resolved then details -> concat_ws('/', t.issue_id, t.occurrence)
         else coalesce(details #> array[rule.component, rule.error_key],
           details_before_rename(details, rule.component, rule.error_key)) end)
@@ -18,6 +19,7 @@ begin atomic
   join issue i on i.id = t.issue_id
   join rule on rule.id = i.rule_id
   join rule_content rc on rc.id = t.content_id
+  left join policy p on p.id = t.policy_id
   left join severity s on s.target_id = n.target_id and s.total_risk = rc.total_risk
   where t.notification_id = n.id and not t.left_out;
 end;

@@ -1,7 +1,8 @@
 -- Records how deliveries ended, in the outbox, the ledger, reported and the circuit of the target.
 --
 -- An outcome is {id, attempt, sent, result} or {id, attempt, sent: false, failure, error, permanent,
--- retry_after_ms}, either with unrendered: [{issue_id, error}] for issues left out. tried: false says that
+-- retry_after_ms}, either with unrendered: [{issue_id, error}] for issues left out and doubtful: [{issue_id,
+-- text, place, kind, example}] for values that texts lack. tried: false says that
 -- the message certainly did not go out, so that the attempt is given back; with no failure it is only
 -- released, and due again at once. not_stored: true says that it went out, and that the receiver certainly does
 -- not have it. too_large: true says that it is only its size. expired: true comes from
@@ -40,6 +41,7 @@ begin
   from unnest(settled) s;
   perform split_too_large(settled, at);
   perform record_unrendered(settled, at);
+  perform record_doubtful(settled, at);
   perform void_ledger(settled, at);
 
   select max(settle_circuit(

@@ -10,7 +10,8 @@ create type ccx.settled_notification as (
   permanent boolean,
   too_large boolean,
   retry_after_ms bigint,
-  says_nothing boolean
+  says_nothing boolean,
+  doubtful jsonb
 );
 
 comment on type ccx.settled_notification is 'a message whose delivery ended, or is to be tried again';
@@ -27,3 +28,5 @@ comment on column ccx.settled_notification.too_large is 'a smaller message might
 comment on column ccx.settled_notification.retry_after_ms is 'how long the receiver asked to wait';
 comment on column ccx.settled_notification.says_nothing is
   'it says nothing about the receiver, which it did not reach or which is not known';
+comment on column ccx.settled_notification.doubtful is
+  'values that its texts lack: [{issue_id, text, place, kind, example}]';

@@ -105,3 +105,18 @@ comment on column render_failure.failed_at is 'when';
 comment on column render_failure.error is 'which template failed, and how';
 comment on column render_failure.held_period is
   'until when this occurrence is held for it, unless the content changes';
+
+comment on table doubtful_text is
+  'values that texts lacked when they were rendered, by place of the template; doubtful_texts shows those in '
+  'force';
+comment on column doubtful_text.content_id is 'version of the content';
+comment on column doubtful_text.target_id is 'the target';
+comment on column doubtful_text.text_name is 'which of its texts';
+comment on column doubtful_text.place is 'what stands between the braces of the tag';
+comment on column doubtful_text.kind is
+  'what the value was: missing, null, object, list, function, not_a_number; link: no address for a link';
+comment on column doubtful_text.since is 'when that was first';
+comment on column doubtful_text.last_at is 'when it last was';
+comment on column doubtful_text.times is 'in how many messages';
+comment on column doubtful_text.example_cluster is 'the cluster of the last one';
+comment on column doubtful_text.example is 'the value of the last one, as far as there was one';

@@ -213,5 +213,5 @@ $$;
 
 comment on function ccx.backtest_steps(integer, timestamptz, timestamptz, jsonb, bigint) is
   'Every time an issue would have been notified through this target (its id) from from_time until before '
-  'to_time, by the policies and content of that time; change: settings, as for set_policy, that the '
-  'target-wide policy, or that of only_org, would have had.';
+  'to_time, by the policies and content of then; change: settings (set_policy) that the target-wide policy, '
+  'or that of only_org, would have had.';

@@ -15,6 +15,16 @@ from (
   from metrics_content c
   where c.age_seconds > 30 * 86400
   union all
+  select 'warning', 'content', format('loads of content are refused since %s', g.held_since),
+    'rules stay as they were before', 'if it is meant: ccx content accept; why: select held_reason from content_guard'
+  from content_guard g
+  where g.held_since is not null
+  union all
+  select 'warning', 'content', format('%s rules or error keys do not conform', c.refused_rules),
+    'they keep their old version, or their issues are held as no_content', 'select * from refused_content'
+  from metrics_content c
+  where c.refused_rules > 0
+  union all
   select 'warning', 'content', format('%s rules that reports name have no content', c.missing_rules),
     'their issues are held as no_content', 'select * from missing_content'
   from metrics_content c

@@ -46,6 +46,8 @@ comment on column policy.storm_minimum is
   ' counts';
 comment on column policy.storm_from is
   'the brake holds nothing before, for the first days of an installation; null: it always works';
+comment on column policy.doubtful_texts is
+  'send: a text that lacks a value goes out; hold: its issue is held as render_failed (view doubtful_texts)';
 comment on column policy.notify_resolved is
   'true: an issue that was notified and went is notified as resolved';
 comment on column policy.decide_again_after is
@@ -87,6 +89,7 @@ comment on constraint policy_flapping_occurrences_check on policy is
 comment on constraint policy_flapping_window_check on policy is
   'flapping_window is an interval from 1 second to 100 years';
 comment on constraint policy_flapping_action_check on policy is 'flapping_action is notify or damp';
+comment on constraint policy_doubtful_texts_check on policy is 'doubtful_texts is send or hold';
 comment on constraint policy_decide_again_after_check on policy is
   'decide_again_after has to be between 0 and 100 years';
 comment on constraint policy_max_report_age_check on policy is

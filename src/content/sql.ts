@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { codeOf } from "../db/errors.ts";
-import { type AnyRow, anyRow, type Db, rowOf, rowsOf } from "../db/rows.ts";
+import { type AnyRow, anyRow, call, type Db, rowOf, rowsOf } from "../db/rows.ts";
 
 const loaded = z.object({
   added: z.number(),
@@ -33,6 +33,10 @@ export const loadContent = (db: Db, { content, refused, source }: Load, accepted
 
 /** True when load_content refuses what would change too much at once. */
 export const isTooMuch = (error: unknown): boolean => ["NTC01", "NTC02"].includes(codeOf(error) ?? "");
+
+/** Notes that such a load was refused, for people who look. */
+export const noteHeldLoad = (db: Db, reason: string): Promise<void> =>
+  call(db, "select ccx.note_held_load($1)", [reason]);
 
 /** Agrees to the next load that would change too much; returns until when. */
 export const acceptContent = async (db: Db): Promise<string> =>

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Doubt } from "../content/render/doubts.ts";
 
 /** The one form of time the receivers accept: UTC, `T` and `Z`, at most nanoseconds (anchors §2.2). */
 export const utcTimestamp = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/;
@@ -18,6 +19,8 @@ export const claimedIssueSchema = z.object({
   content_id: digits,
   /** Details of the hit, any JSON; null when the report does not have it any more. */
   details: z.unknown(),
+  /** The policy does not let a text out that lacks a value. */
+  hold_doubtful: z.boolean().optional(),
 });
 
 /** A row of SQL's `claim_notifications(...)`, as `pg` hands it over: bigint as string, json parsed. */
@@ -56,6 +59,9 @@ export type RenderedIssue = Omit<ClaimedIssue, "issue_id"> & Record<TextName, st
 
 /** A claimed notification whose issues have their texts. */
 export type RenderedNotification = Omit<ClaimedNotification, "issues"> & { issues: RenderedIssue[] };
+
+/** A value that a text of an issue lacks (SQL doubtful_text). */
+export type Doubtful = Doubt & { issue_id: string };
 
 /** An issue that is left out of its message, and why. */
 export type Unrendered = { issue_id: string; error: string };

@@ -85,16 +85,16 @@ async function deliver(
   let opened = false;
   const record = async (outcomes: Outcome[]) => {
     logFailures(target, outcomes, addresses, log);
-    const settled = await settle(
-      pool,
-      outcomes.map((outcome) => ({ ...outcome, unrendered: rendered.unrendered.get(outcome.id) ?? [] })),
-      signal,
-      ({ id, attempt, sent }, error) => {
-        const row = addresses.find((address) => address.id === id);
-        log.error({ ...addressOf(target, row), attempt, sent, error: messageOf(error) }, "cannot be settled");
-      },
-    );
-    countDelivered(pool, target.name, outcomes, settled);
+    const full = outcomes.map((outcome) => ({
+      ...outcome,
+      unrendered: rendered.unrendered.get(outcome.id) ?? [],
+      doubtful: rendered.doubtful.get(outcome.id) ?? [],
+    }));
+    const settled = await settle(pool, full, signal, ({ id, attempt, sent }, error) => {
+      const row = addresses.find((address) => address.id === id);
+      log.error({ ...addressOf(target, row), attempt, sent, error: messageOf(error) }, "cannot be settled");
+    });
+    countDelivered(pool, target.name, full, settled);
     for (const count of ["sent", "retried", "dead"] as const) total[count] += settled[count];
     if (settled.circuit) opened = settled.circuit === "opened";
     logCircuit(target, settled.circuit, outcomes, log);

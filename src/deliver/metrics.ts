@@ -1,4 +1,5 @@
 import type { Pool } from "pg";
+import { doubtKinds } from "../content/render/doubts.ts";
 import { failureReasons } from "../errors.ts";
 import { atZero, counter, histogram, waitSeconds, workSeconds } from "../metrics/registry.ts";
 import { deliveryTimes } from "../metrics/sql.ts";
@@ -28,6 +29,11 @@ const seenToNotified = histogram({
   labels: ["target"],
   buckets: waitSeconds,
 });
+const doubtful = counter({
+  name: "deliver_doubtful_texts_total",
+  help: "Values that texts of delivered messages lacked, by what they were instead",
+  labels: ["target", "kind"],
+});
 const decidedToNotified = histogram({
   name: "deliver_decided_to_notified_seconds",
   help: "From the decision until the receiver accepted the message",
@@ -43,6 +49,10 @@ for (const target of targets) {
     failures,
     failureReasons.map((failure) => ({ target, failure })),
   );
+  atZero(
+    doubtful,
+    doubtKinds.map((kind) => ({ target, kind })),
+  );
   for (const times of [seconds, seenToNotified, decidedToNotified]) times.zero({ target });
 }
 
@@ -57,6 +67,7 @@ export function countDelivered(
   settled: { dead: number },
 ): void {
   const sent = outcomes.filter((outcome) => outcome.sent);
+  for (const { doubtful: lacks = [] } of sent) for (const { kind } of lacks) doubtful.inc({ target, kind });
   let failed = 0;
   for (const outcome of outcomes) {
     if (outcome.sent || outcome.failure === null) continue;

@@ -4,14 +4,19 @@ import { z } from "zod";
 import { isDatabaseUnavailable, isWorkToBlame, troubleOf } from "../db/errors.ts";
 import { whileMigrated } from "../db/wait.ts";
 import { DeliveryError, type FailureReason, messageOf } from "../errors.ts";
-import { type ClaimedNotification, claimedNotificationSchema, type Unrendered } from "./claimed.ts";
+import {
+  type ClaimedNotification,
+  claimedNotificationSchema,
+  type Doubtful,
+  type Unrendered,
+} from "./claimed.ts";
 import * as sql from "./sql.ts";
 
 /** The targets, by their name in event_targets. */
 export type TargetName = "notifications backend" | "service log";
 
 /** How one delivery ended, as SQL settle_notifications() takes it. */
-export type Outcome = { id: string; attempt: number; unrendered?: Unrendered[] } & (
+export type Outcome = { id: string; attempt: number; unrendered?: Unrendered[]; doubtful?: Doubtful[] } & (
   | { sent: true; result: Record<string, unknown> }
   | {
       sent: false;

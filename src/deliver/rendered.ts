@@ -4,6 +4,7 @@ import type { Content } from "../content/sql.ts";
 import { DeliveryError } from "../errors.ts";
 import type {
   ClaimedNotification,
+  Doubtful,
   RenderedIssue,
   RenderedNotification,
   TextName,
@@ -17,6 +18,8 @@ export type RenderedRows = {
   rows: RenderedNotification[];
   /** By id of the notification: the issues that were left out of it. */
   unrendered: Map<string, Unrendered[]>;
+  /** By id of the notification: values that its texts lack. */
+  doubtful: Map<string, Doubtful[]>;
   /** Notifications of which nothing is left, and why. */
   failed: { row: ClaimedNotification; error: DeliveryError }[];
 };
@@ -31,10 +34,11 @@ export async function renderAll(
   texts: TextSource,
 ): Promise<RenderedRows> {
   const contents = await texts.load(rows.flatMap(({ issues }) => issues.map(({ content_id }) => content_id)));
-  const all: RenderedRows = { rows: [], unrendered: new Map(), failed: [] };
+  const all: RenderedRows = { rows: [], unrendered: new Map(), doubtful: new Map(), failed: [] };
   await Promise.all(
     rows.map(async (row) => {
-      const { issues, unrendered } = await renderIssues(row, target, texts, contents);
+      const { issues, unrendered, doubtful } = await renderIssues(row, target, texts, contents);
+      if (doubtful.length > 0) all.doubtful.set(row.id, doubtful);
       if (unrendered.length > 0) all.unrendered.set(row.id, unrendered);
       if (issues.length > 0) all.rows.push({ ...row, issues });
       else {
@@ -46,6 +50,11 @@ export async function renderAll(
   return all;
 }
 
+const inWords: Record<Doubtful["kind"], string> = {
+  ...{ missing: "missing", null: "null", object: "an object", list: "a list with no text" },
+  ...{ function: "a function", not_a_number: "not a number", link: "no address for a link" },
+};
+
 const noTexts: Record<TextName, string> = { description: "", reason: "" };
 
 async function renderIssues(
@@ -53,9 +62,10 @@ async function renderIssues(
   target: { texts: readonly TextName[]; format: Format },
   texts: TextSource,
   contents: ReadonlyMap<string, Content>,
-): Promise<{ issues: RenderedIssue[]; unrendered: Unrendered[] }> {
+): Promise<{ issues: RenderedIssue[]; unrendered: Unrendered[]; doubtful: Doubtful[] }> {
   const issues: RenderedIssue[] = [];
   const unrendered: Unrendered[] = [];
+  const doubtful: Doubtful[] = [];
   // why a problem was there is of no interest when it is gone, so it is no reason to fail either
   const names = resolved ? target.texts.filter((name) => name !== "reason") : target.texts;
   const { format } = target;
@@ -67,10 +77,18 @@ async function renderIssues(
       return "error" in answer && answer.error.startsWith("stopped:") ? render() : answer;
     }),
   );
-  for (const [at, { issue_id, ...issue }] of claimed.entries()) {
+  for (const [at, { issue_id, hold_doubtful, ...issue }] of claimed.entries()) {
     const answer = answers[at];
-    if (!answer || "error" in answer) unrendered.push({ issue_id, error: answer?.error ?? "no answer" });
+    if (!answer || "error" in answer) {
+      unrendered.push({ issue_id, error: answer?.error ?? "no answer" });
+      continue;
+    }
+    const doubts = answer.doubts ?? [];
+    doubtful.push(...doubts.map((doubt) => ({ issue_id, ...doubt })));
+    const [first] = hold_doubtful ? doubts : [];
+    if (first)
+      unrendered.push({ issue_id, error: `${first.text}: {{${first.place}}} is ${inWords[first.kind]}` });
     else issues.push({ ...issue, ...noTexts, ...answer.texts });
   }
-  return { issues, unrendered };
+  return { issues, unrendered, doubtful };
 }

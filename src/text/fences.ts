@@ -7,7 +7,7 @@ const fenceLine = /^(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*(`{3,}|~{3,})(.*)$/;
 
 /** The fence that is open after a line of Markdown, as it was opened, given the one open before it. */
 export function fenceAfter(line: string, open: string | undefined): string | undefined {
-  const [, fence, info = ""] = fenceLine.exec(line) ?? [];
+  const [, fence, info = ""] = fenceLine.exec(line.replace(/\r$/, "")) ?? [];
   if (fence === undefined) return open;
   if (open === undefined) return fence.startsWith("`") && info.includes("`") ? undefined : fence;
   return fence.startsWith(open) && info.trim() === "" ? undefined : open;

@@ -360,7 +360,11 @@ test("a service that lost most of its rules changes nothing: one warning says wh
     /^[^\]]*would end 9 and change 0 of 10 .*what was there stays"\]$/,
   );
   assert.equal(await inForce(), 10);
+  const heldLoad =
+    "select held_load_seconds is not null as held, refused_rules::integer as refused from metrics_content";
+  assert.deepEqual(await rows(database.pool, heldLoad), [{ held: true, refused: 0 }]);
   await database.pool.query("select accept_content()");
   assert.match((await refresh(lost)).join(), /^[^\]]*"removed":9.*"content fetched"\]$/);
   assert.equal(await inForce(), 1);
+  assert.deepEqual(await rows(database.pool, heldLoad), [{ held: false, refused: 0 }]);
 });

@@ -8,7 +8,8 @@ import { requireServer, requireSession } from "../../src/db/server.ts";
 import { ConfigurationError } from "../../src/errors.ts";
 import { createLogger } from "../../src/log.ts";
 import { value } from "../support/builders.ts";
-import { openDatabase } from "../support/database.ts";
+import { runCcx } from "../support/command.ts";
+import { onServer, openDatabase } from "../support/database.ts";
 
 const log = createLogger("silent");
 const good = {
@@ -90,6 +91,30 @@ test("a database that is read-only, in another encoding or of another program is
   await database.pool.query(`alter database ${name} reset default_transaction_read_only`);
   await database.pool.query("create table new_reports (org_id integer)");
   await refuse(/has a table new_reports that ccx-notifications did not make/);
+});
+
+test("a database in SQL_ASCII is refused, and one without a search path is as good as any", async () => {
+  const name = `ccx_ascii_${process.pid}`;
+  const url = new URL(process.env.TEST_DATABASE_URL ?? "");
+  url.pathname = name;
+  await onServer(`create database ${name} encoding 'SQL_ASCII' locale 'C' template template0`);
+  try {
+    await assert.rejects(migrate(url.href, log), {
+      name: "ConfigurationError",
+      message: /encoding SQL_ASCII/,
+    });
+    const pool = new pg.Pool({ connectionString: url.href });
+    assert.equal(await value(pool, "select to_regnamespace('ccx')::text").finally(() => pool.end()), null);
+  } finally {
+    await onServer(`drop database ${name} with (force)`);
+  }
+
+  await using database = await openDatabase({ empty: true });
+  const own = new URL(database.url).pathname.slice(1);
+  await database.pool.query(`alter database ${own} set search_path = ''`);
+  await migrate(database.url, log);
+  const { code, stdout, stderr } = await runCcx(["policy", "list", "--json"], { DATABASE_URL: database.url });
+  assert.deepEqual([code, stderr, JSON.parse(stdout).length], [0, "", 2]);
 });
 
 test("a migration that is told how long to wait gives up a database that is away, and names it", async () => {

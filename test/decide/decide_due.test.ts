@@ -244,3 +244,29 @@ test("a cooldown of a month minus 30 days ends before it begins in February, and
     const { notified: count } = await reportAndDecide(db, aCluster(), "2026-02-01", ["disk"]);
     assert.equal(count, 1);
   }));
+
+test("a cluster that is asked about too early, since the clock went back, is asked again in time", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, ["disk"]);
+    const now = String(await value(db, "select clock_timestamp()"));
+    await addReport(db, cluster, now, ["disk"]);
+    // as another server wrote it, whose clock was ahead
+    const later = String(
+      await value(
+        db,
+        `with report as (update latest_report set received_at = received_at + interval '1 hour' returning received_at),
+           known as (update occurrence set known_from = known_from + interval '1 hour')
+         select received_at from report`,
+      ),
+    );
+    const [early] = await rows(db, "select clusters, notified, held from decide_due(10)");
+    assert.deepEqual(early, { clusters: 1, notified: 0, held: 0 }, "nothing is known yet");
+    assert.deepEqual(await rows(db, "select cluster, due_at, by_report from decision_due"), [
+      { cluster, due_at: later, by_report: true },
+    ]);
+    await addReport(db, aCluster(), now, []);
+    assert.equal(await value(db, "select clusters from decide_due(10)"), 1, "not before");
+    const due = new Date(Date.parse(later) + 60_000).toISOString();
+    assert.deepEqual(await decideDue(db, due), { clusters: 1, notifications: 1, notified: 1, held: 1 });
+  }));

@@ -75,6 +75,7 @@ test("a claimed message carries what it takes to send it, the gravest issue firs
             error_key: "KEY",
             total_risk: 4,
             severity: "CRITICAL",
+            hold_doubtful: false,
             details: { slow: true },
           },
           {
@@ -83,6 +84,7 @@ test("a claimed message carries what it takes to send it, the gravest issue firs
             error_key: "KEY",
             total_risk: 3,
             severity: "IMPORTANT",
+            hold_doubtful: false,
             details: { full: [1, "2"] },
           },
         ],

@@ -381,3 +381,59 @@ test("a replay that is too large is split as well", () =>
     await db.query("select replay($1, $2, at => $3)", [at(1, "00:00:00"), at(2, "00:00:00"), at(2)]);
     assert.deepEqual((await deliverWithin(db, at(2, "12:00:01"), 1)).flat().sort(), ["disk", "net"]);
   }));
+
+test("texts that lack a value are listed by place, with how often and an example, while they are in force", () =>
+  inTransaction(async (db) => {
+    const doubtful = (message: Row) =>
+      (message.issues as Row[]).map(({ issue_id }) => {
+        return { issue_id, text: "description", place: "pydata.name", kind: "missing", example: "" };
+      });
+    const send = async (when: string, changes: Row = {}) => {
+      const [message] = await claim(db, when);
+      assert.ok(message);
+      await settle(db, [{ ...delivered(outcomeOf(message)), doubtful: doubtful(message), ...changes }], when);
+    };
+    const listed = () =>
+      rows(
+        db,
+        `select rule_name, target, text_name, place, kind, since, last_at, times::integer, example_cluster, example
+         from doubtful_texts`,
+      );
+    await report(db, at(1), "disk");
+    const [message] = await claim(db, at(1));
+    assert.ok(message);
+    await settle(db, [{ ...failed(outcomeOf(message)), doubtful: doubtful(message) }], at(1));
+    assert.deepEqual(await listed(), [], "it has not ended");
+    await send(at(1, "12:05:00"));
+    const first = cluster;
+    const row = {
+      ...{ rule_name: "disk", target: "notifications backend", text_name: "description" },
+      ...{ place: "pydata.name", kind: "missing", example: "", since: at(1, "12:05:00") },
+    };
+    assert.deepEqual(await listed(), [
+      { ...row, last_at: at(1, "12:05:00"), times: 1, example_cluster: first },
+    ]);
+    cluster = aCluster();
+    await report(db, at(2), "disk");
+    await send(at(2));
+    assert.deepEqual(await listed(), [{ ...row, last_at: at(2), times: 2, example_cluster: cluster }]);
+    assert.equal(await value(db, "select doubtful_texts::integer from metrics_content"), 1);
+    await loadContent(db, [someContent("disk", { description: "mended" })], at(3));
+    assert.deepEqual(await listed(), []);
+  }));
+
+test("a claim says of which issues the policy lets no doubtful text out", () =>
+  inTransaction(async (db) => {
+    await setScopedPolicy(db, { rule: "net" }, { doubtful_texts: "hold" }, "2026-02-01");
+    await report(db, at(1), "disk", "net");
+    const [message] = await claim(db, at(1));
+    assert.deepEqual(
+      ((message?.issues ?? []) as Row[])
+        .map(({ component, hold_doubtful }) => [component, hold_doubtful])
+        .toSorted(),
+      [
+        ["ccx_rules_ocp.external.rules.disk.report", false],
+        ["ccx_rules_ocp.external.rules.net.report", true],
+      ],
+    );
+  }));

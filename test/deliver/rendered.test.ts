@@ -68,7 +68,7 @@ async function render(
 test("an issue gets the texts that its target uses, from the details of its own hit", async () => {
   const both = [issue("disk", { name: "a<b", files: [1] }), issue("disk", { name: "*x*", files: [] })];
   const { rows: html, ...rest } = await render([message("1", both)]);
-  assert.deepEqual(rest, { unrendered: new Map(), failed: [] });
+  assert.deepEqual(rest, { unrendered: new Map(), doubtful: new Map(), failed: [] });
   const { issue_id: _, content_id: __, details: ___, ...plain } = issue("disk");
   assert.deepEqual(html, [
     message("1", [
@@ -180,4 +180,31 @@ test("a template that never ends costs its own issue only", async () => {
   const all = await render(some, titles, 500);
   assert.equal(all.rows[0]?.issues.length, 2);
   assert.match(all.unrendered.get("1")?.[0]?.error ?? "", /stopped/);
+});
+
+test("what the texts lack is told by issue; where the policy holds such a text, its issue is left out", async () => {
+  const [out, held] = [
+    issue("disk", { files: [] }),
+    { ...issue("disk", { files: [] }), hold_doubtful: true },
+  ];
+  const good = { ...issue("disk", { name: "x", files: [] }), hold_doubtful: true };
+  const all = await render([message("1", [out, held, good]), message("2", [held])]);
+  const doubt = {
+    issue_id: out.issue_id,
+    text: "description",
+    place: "pydata.name",
+    kind: "missing",
+    example: "",
+  };
+  assert.deepEqual(
+    all.rows.map(({ issues }) => issues.map(({ description }) => description)),
+    [["Disk  is full", "Disk x is full"]],
+  );
+  assert.deepEqual(all.doubtful.get("1"), [doubt, doubt]);
+  const left = { issue_id: held.issue_id, error: "description: {{pydata.name}} is missing" };
+  assert.deepEqual(all.unrendered.get("1"), [left]);
+  assert.deepEqual(
+    all.failed.map(({ row, error }) => [row.id, error.reason, error.message]),
+    [["2", "template", left.error]],
+  );
 });

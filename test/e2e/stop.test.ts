@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { freePort } from "../support/free_port.ts";
 import { aCluster, aReport } from "../support/reports.ts";
 import { scenario } from "../support/scene.ts";
 import { startTcpProxy } from "../support/tcp_proxy.ts";
@@ -124,5 +125,66 @@ scenario(
       await holder.query("rollback");
       holder.release();
     }
+  },
+);
+
+scenario(
+  "a service whose broker hangs ends within ten seconds, and says meanwhile that it is not ready",
+  {},
+  async (scene) => {
+    const [host = "", brokerPort] = (scene.topics.brokers.split(",")[0] ?? "").split(":");
+    await using proxy = await startTcpProxy({ host, port: Number(brokerPort) });
+    const port = await freePort();
+    const service = scene.start("run", {
+      env: { BROKER_PORT: String(brokerPort), PROXY_PORT: String(proxy.port), CCX_HTTP_PORT: port },
+      preload: "broker_through.ts",
+    });
+    await service.says("running");
+    await scene.topics.produce([aReport(aCluster(), [])]);
+    await scene.consumed(1);
+    const ready = async () => {
+      const answer = await fetch(`http://127.0.0.1:${port}/readyz`);
+      const { checks } = (await answer.json()) as { checks: { ok: boolean; detail: string }[] };
+      return { status: answer.status, wrong: checks.filter(({ ok }) => !ok).map(({ detail }) => detail) };
+    };
+    assert.deepEqual(await ready(), { status: 200, wrong: [] });
+
+    proxy.hang();
+    // a message is under way, too
+    await scene.pool.query(
+      "insert into new_reports (org_id, cluster, report, updated_at) values (1, $1, $2, now())",
+      [aCluster(), JSON.stringify(JSON.parse(aReport(aCluster(), ["bug"])).Report)],
+    );
+    const claimed = "select count(*)::integer from notification where leased_until is not null";
+    await until("a worker has it", async () => (await scene.value(claimed)) === 1);
+    const ended = service.stop(10_000);
+    await service.says("stopping, finishing what is in hand");
+    const { status, wrong } = await ready();
+    assert.equal(status, 503);
+    assert.ok(wrong.includes("stopping"), JSON.stringify(wrong));
+    await ended;
+    const left = "select state, may_be_out or leased_until is not null as may_be_out from notification";
+    assert.deepEqual(await scene.rows(left), [{ state: "pending", may_be_out: true }]);
+  },
+);
+
+scenario(
+  "a consumer that is stopped while it joins its group ends within ten seconds, and leaves nobody behind",
+  {},
+  async (scene) => {
+    const killed = scene.start("consume");
+    await killed.says("running");
+    await killed.kill();
+    // the group waits for the one that was killed until its session ends
+    const joining = scene.start("consume");
+    await until("somebody joins", async () => (await scene.topics.groupState()) === "PreparingRebalance");
+    await joining.stop(10_000);
+    await scene.topics.evictMembers();
+    assert.deepEqual(await scene.topics.members(), []);
+    const next = scene.start("consume");
+    await next.says("running");
+    await scene.topics.produce([aReport(aCluster(), [])]);
+    await scene.consumed(1);
+    await next.stop();
   },
 );

@@ -46,6 +46,12 @@ const faults: Fault[] = [
     /^1 rules that reports name have no content$/,
     by("insert into rule (component, error_key) values ('x.y.unheard_of.report', 'K')"),
   ],
+  ["content", /^loads of content are refused since /, by("select note_held_load('would end 9 of 10')")],
+  [
+    "content",
+    /^1 rules or error keys do not conform$/,
+    by("insert into content_refusal values ('bad', null, '{no text}', now(), 'here')"),
+  ],
   [
     "policy",
     /^the policy of notifications backend holds every rule/,

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 import { holdReasons } from "../../src/decide/metrics.ts";
 import { examine, requireProgress } from "../../src/metrics/health.ts";
 import { openDatabase, testDatabase } from "../support/database.ts";
+import { freePort } from "../support/free_port.ts";
 import { aCluster, aReport } from "../support/reports.ts";
 import { scenario } from "../support/scene.ts";
 import { until } from "../support/until.ts";
@@ -14,15 +14,6 @@ import { until } from "../support/until.ts";
 const root = path.join(import.meta.dirname, "../..");
 const database = testDatabase();
 const promtool = spawnSync("promtool", ["--version"]).error ? undefined : "promtool";
-
-/** A port that nobody listens on. */
-async function freePort(): Promise<string> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return String(typeof address === "object" && address ? address.port : "");
-}
 
 type Sample = { name: string; labels: Record<string, string>; value: number };
 

@@ -61,6 +61,7 @@ test("every setting can be changed", () =>
       cooldown: "0",
       max_events: 7,
       max_report_age: "3 days",
+      doubtful_texts: "hold",
     };
     await setPolicy(db, notificationsBackend, change, "2026-03-01");
     const [, after] = await rows(db, versions);
@@ -72,6 +73,10 @@ test("every setting can be changed", () =>
       max_events: 7,
       age: "3 days",
     });
+    assert.equal(
+      (await rows(db, "select doubtful_texts as texts from policy where max_events = 7"))[0]?.texts,
+      "hold",
+    );
   }));
 
 test("a policy changes for its target only", () =>
@@ -146,6 +151,8 @@ test("what cannot be is refused with a sentence and changes nothing", () =>
     await refuse("NTP06", { max_report_age: "59 seconds" });
     await refuse("NTP06", { max_report_age: "101 years" });
     await refuse("NTP10", { max_report_age: "24" });
+    await refuse("NTP06", { doubtful_texts: "perhaps" });
+    await refuse("NTP05", { doubtful_texts: null });
     await refuse("NTP05", { enabled: null });
     await refuse("NTP06", { enabled: false }, notificationsBackend, when, "why  ");
     await refuse("NTP11", { enabled: false }, notificationsBackend, "2026-02-01");

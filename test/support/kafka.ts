@@ -98,6 +98,10 @@ export async function openTopics(partitions = 1) {
       await client.connect();
       return Object.assign(client, { [Symbol.asyncDispose]: () => client.disconnect() });
     },
+    /** What the group does: PreparingRebalance while somebody joins and not all have come. */
+    async groupState(): Promise<string> {
+      return (await admin.describeGroups([group])).groups[0]?.state ?? "";
+    },
 
     /** Takes dead consumers out of the group, as the broker does when their session of 10 s has ended. */
     evictMembers,

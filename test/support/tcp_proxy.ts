@@ -13,7 +13,13 @@ export async function startTcpProxy(
   { refusing = false, delayMs = 0 } = {},
 ) {
   const sockets = new Set<Socket>();
+  let silent = false;
   const server = createServer((client) => {
+    if (silent) {
+      sockets.add(client);
+      client.on("error", () => client.destroy()).pause();
+      return;
+    }
     const upstream = connect(target.port, target.host);
     for (const [from, to] of [
       [client, upstream],
@@ -51,6 +57,11 @@ export async function startTcpProxy(
     /** Breaks the connections there are; new ones get through. */
     cut: () => {
       for (const socket of sockets) socket.destroy();
+    },
+    /** The same, and new ones are accepted and never answered: a server that hangs. */
+    hang: () => {
+      silent = true;
+      for (const socket of sockets) socket.unpipe().removeAllListeners("data").pause();
     },
     /** Nothing comes through the connections there are, and neither side notices. */
     freeze: () => {

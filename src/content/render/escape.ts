@@ -9,10 +9,10 @@ import { type Format, findPlaces, type Place, valueSign } from "./places.ts";
 export type { Format } from "./places.ts";
 
 /**
- * The sandbox puts a Unicode noncharacter, which no other text holds, and its length in front of each value:
- * what the value itself holds cannot end it.
+ * The sandbox puts a Unicode noncharacter, which no other text holds, the number of its tag and its length in
+ * front of each value: what the value itself holds cannot end it.
  */
-const mark = /\uFDD0(\d+):/g;
+const mark = /\uFDD0(?:(\d+)\/)?(\d+):/g;
 const strayMark = /\uFDD0/g;
 
 const entities: Record<string, string> = {
@@ -26,15 +26,24 @@ const entities: Record<string, string> = {
 /**
  * Turns what the sandbox rendered into the text for a receiver: values are escaped for the place they stand
  * in, what the author of the rule wrote stays as it is. Takes time linear in the length, whatever the text.
+ *
+ * @param doubted called with the number of the tag and the value where that begins a link that it may not
  */
-export function settleValues(rendered: string, format: Format): string {
-  const { text, values } = takeApart(rendered.toWellFormed());
+export function settleValues(
+  rendered: string,
+  format: Format,
+  doubted: (tag: number, value: string) => void = () => undefined,
+): string {
+  const { text, values, tags } = takeApart(rendered.toWellFormed());
   const places = findPlaces(text, format);
   let next = 0;
   return text.replaceAll(valueSign, () => {
     const value = values[next] ?? "";
+    const tag = tags[next] ?? 0;
     const place = places[next++] ?? { in: "html" };
-    return escaped(value, place, format);
+    const settled = escaped(value, place, format);
+    if (place.in === "url" && settled === nowhere) doubted(tag, value);
+    return settled;
   });
 }
 
@@ -43,24 +52,26 @@ export function escapeValue(value: string, format: Format): string {
   return settleValues(`${valueSign}${value.length}:${value}`, format);
 }
 
-/** The author's text with a mark for each value that is not empty, and the values. */
-function takeApart(rendered: string): { text: string; values: string[] } {
+/** The author's text with a mark for each value that is not empty, the values, and their tags. */
+function takeApart(rendered: string): { text: string; values: string[]; tags: number[] } {
   const values: string[] = [];
+  const tags: number[] = [];
   let text = "";
   let at = 0;
   mark.lastIndex = 0;
   for (let found = mark.exec(rendered); found; found = mark.exec(rendered)) {
     text += rendered.slice(at, found.index).replaceAll(strayMark, "");
     const start = mark.lastIndex;
-    at = Math.min(rendered.length, start + Number(found[1]));
+    at = Math.min(rendered.length, start + Number(found[2]));
     const value = readable(rendered.slice(start, at));
     if (value !== "") {
       values.push(value);
+      tags.push(Number(found[1] ?? 0));
       text += valueSign;
     }
     mark.lastIndex = at;
   }
-  return { text: text + rendered.slice(at).replaceAll(strayMark, ""), values };
+  return { text: text + rendered.slice(at).replaceAll(strayMark, ""), values, tags };
 }
 
 /** Without what nobody sees, and with line feeds only. */
@@ -103,12 +114,15 @@ function numeric(sign: string): string {
   return `&#${sign.codePointAt(0)};`;
 }
 
+/** In place of a destination that a value may not choose. */
+const nowhere = "about:blank";
+
 /** A value that begins a destination decides where it leads; any other is a part of a path or query. */
 function escapeUrl(value: string, before: string): string {
   const encoded = (text: string) => encodeURIComponent(text).replaceAll(/[!'()*~]/g, percent);
   if (before === "") {
     const url = value.trim();
-    if (!/^(?:https?:\/\/|mailto:)[^\s]/i.test(url)) return "about:blank";
+    if (!/^(?:https?:\/\/|mailto:)[^\s]/i.test(url)) return nowhere;
     return encoded(url)
       .replaceAll(/%(?:2F|3A|3F|23|3D|40|2B|2C|3B)/g, decodeURIComponent)
       .replaceAll(/%25(?=[\dA-Fa-f]{2})/g, "%")

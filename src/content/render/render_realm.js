@@ -33,30 +33,55 @@
     (typeof it === "number" && it - it === 0);
   const readable = (it) => {
     if (isPlain(it)) return `${it}`;
-    if (typeof it !== "object" || it === null) return "";
+    if (typeof it !== "object" || it === null) return undefined;
     // an author's date, for instance, has a text; no object of the details has
-    if (!isArray(it)) return typeof it.toString !== "function" || it.toString === plainText ? "" : `${it}`;
+    if (!isArray(it))
+      return typeof it.toString !== "function" || it.toString === plainText ? undefined : `${it}`;
     let text = "";
     for (let at = 0; at < it.length; at++) {
-      if (!isPlain(it[at])) return "";
+      if (!isPlain(it[at])) return undefined;
       text += at === 0 ? `${it[at]}` : `,${it[at]}`;
     }
     return text;
   };
 
-  // A noncharacter and the length tell the outside what of a text is a value (escape.ts).
-  const value = (it) => {
-    const text = readable(it);
-    return `\uFDD0${text.length}:${text}`;
+  /** Values of the rendering under way that have no text: which tag of the template, what it was instead. */
+  let doubts = [];
+  const most = 20;
+  const kindOf = (it) => {
+    if (it === undefined) return "missing";
+    if (it === null) return "null";
+    if (typeof it === "number") return "not_a_number";
+    return typeof it === "object" ? (isArray(it) ? "list" : "object") : "function";
   };
-  const encoded = (it) => (it ? value(it) : "");
+  const doubt = (it, place) => {
+    if (doubts.length >= most) return;
+    const kind = kindOf(it);
+    let example = "";
+    try {
+      if (kind === "list" || kind === "object") example = apply(slice, stringify(it), [0, 200]);
+    } catch {}
+    defineProperty(doubts, doubts.length, { value: { place, kind, example }, enumerable: true });
+  };
+
+  // A noncharacter, the tag and the length tell the outside what of a text is a value (escape.ts).
+  const value = (it, place) => {
+    const text = readable(it);
+    if (text === undefined) {
+      doubt(it, place);
+      return "";
+    }
+    return `\uFDD0${place}/${text.length}:${text}`;
+  };
+  const encoded = (it, place) => (it ? value(it, place) : "");
 
   const compile = (name) => {
     // the existing renderer runs doT's strip on text whose newlines are hidden from it; this is what is left of it
     let text = apply(replace, comments, [apply(replace, edges, [templates[name], " "]), ""]);
+    let place = 0;
     text = apply(replace, interpolate, [
       text,
-      (_, kind, code) => `{{=_${kind === "=" ? "value" : "encoded"}((${code}))}}`,
+      (_, kind, code) => `{{=_${kind === "=" ? "value" : "encoded"}((${code}),${place++})}}`,
     ]);
     const template = doT.template(text, settings);
     freeze(template.prototype);
@@ -136,10 +161,14 @@
   };
 
   return (names, details) => {
-    const answer = { texts: {} };
+    const answer = { texts: {}, doubts: {} };
     let at;
     try {
-      for (at of parse(names)) answer.texts[at] = oneOf(at, details);
+      for (at of parse(names)) {
+        doubts = [];
+        answer.texts[at] = oneOf(at, details);
+        if (doubts.length > 0) answer.doubts[at] = doubts;
+      }
     } catch (error) {
       let text = "an error that cannot be read";
       try {

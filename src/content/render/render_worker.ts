@@ -7,7 +7,7 @@ import {
 } from "quickjs-emscripten-core";
 import { messageOf } from "../../errors.ts";
 import { type RenderLimits, stopsUntilDistrust } from "./render_limits.ts";
-import { RenderingRealm } from "./rendering_realm.ts";
+import { RenderingRealm, type Texts } from "./rendering_realm.ts";
 
 /**
  * What the renderer sends: work, or the id of a content to forget. Templates come with the first work of a
@@ -21,7 +21,7 @@ export type ToWorker =
  * The answers, in the order of the work. `broken`: this thread is of no further use, which need not be the
  * fault of the rendering that met it.
  */
-export type FromWorker = "ready" | { texts: Record<string, string> } | { error: string; broken?: boolean };
+export type FromWorker = "ready" | Texts | { error: string; broken?: boolean };
 
 /** All we need of it; the types of Node do not have it. */
 declare const WebAssembly: { Memory: new (pages: { initial: number; maximum: number }) => object };

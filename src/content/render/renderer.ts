@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { LRUCache } from "lru-cache";
 import { quotable } from "../../text/clean.ts";
+import { type Doubt, doubtOf } from "./doubts.ts";
 import { type Format, settleValues } from "./escape.ts";
 import { defaultRenderLimits, type RenderLimits } from "./render_limits.ts";
 import type { FromWorker, ToWorker } from "./render_worker.ts";
@@ -18,8 +19,13 @@ export interface RenderRequest<Name extends string> {
   format: Format;
 }
 
-/** The texts, or one line that says which template failed and why. */
-export type Rendered<Name extends string> = { texts: Record<Name, string> } | { error: string };
+/**
+ * The texts, or one line that says which template failed and why. `doubts`: what a reader would miss, if there
+ * is any.
+ */
+export type Rendered<Name extends string> =
+  | { texts: Record<Name, string>; doubts?: Doubt[] }
+  | { error: string };
 
 type Answer = Exclude<FromWorker, "ready">;
 
@@ -106,8 +112,16 @@ export class Renderer {
     this.#add({ contentId, templates, names, details, settle: resolve });
     const answer = await promise;
     if ("error" in answer) return { error: quotable(answer.error) };
-    const texts = names.map((name) => [name, settleValues(answer.texts[name] ?? "", format)] as const);
-    return { texts: Object.fromEntries(texts) as Record<Name, string> };
+    const doubts: Doubt[] = [];
+    const texts = names.map((name) => {
+      const text = settleValues(answer.texts[name] ?? "", format, (place, example) =>
+        doubts.push(doubtOf(name, templates[name] ?? "", { place, kind: "link", example })),
+      );
+      for (const doubt of answer.doubts[name] ?? []) doubts.push(doubtOf(name, templates[name] ?? "", doubt));
+      return [name, text] as const;
+    });
+    const rendered = { texts: Object.fromEntries(texts) as Record<Name, string> };
+    return doubts.length > 0 ? { ...rendered, doubts } : rendered;
   }
 
   /** Ends the thread; renderings under way get an error. */

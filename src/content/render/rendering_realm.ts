@@ -28,7 +28,13 @@ function usedMs(): number {
 }
 
 /** The answer of a rendering; after `spent`, the realm has to be disposed of. */
-export type RealmAnswer = ({ texts: Record<string, string> } | { error: string }) & { spent: boolean };
+export type RealmAnswer = (Texts | { error: string }) & { spent: boolean };
+
+/** The texts, and by their names the values without a text: which tag of the template, and what it was. */
+export type Texts = {
+  texts: Record<string, string>;
+  doubts: Record<string, { place: unknown; kind: unknown; example: unknown }[]>;
+};
 
 /**
  * The templates of one content version in an interpreter of their own: other versions have another heap and
@@ -67,10 +73,10 @@ export class RenderingRealm {
       return { error: this.#stopped(error, timeMs), spent: true };
     }
     using value = result.value;
-    const { texts, error, clean } = JSON.parse(this.#context.getString(value));
+    const { texts, doubts, error, clean } = JSON.parse(this.#context.getString(value));
     // a job left behind would hold on to details
     const spent = !clean || this.#runtime.hasPendingJob();
-    return error === undefined ? { texts, spent } : { error, spent };
+    return error === undefined ? { texts, doubts, spent } : { error, spent };
   }
 
   dispose(): void {

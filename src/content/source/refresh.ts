@@ -2,7 +2,7 @@ import type { Pool } from "pg";
 import { isUnstorable, mayPass } from "../../db/errors.ts";
 import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
-import { isTooMuch } from "../sql.ts";
+import { isTooMuch, noteHeldLoad } from "../sql.ts";
 import { ContentError } from "./error.ts";
 import { type ContentSource, fetchContent, nameOf } from "./fetch.ts";
 import { storeContent } from "./load.ts";
@@ -40,6 +40,7 @@ export async function refreshContent(
     const expected =
       error instanceof ContentError || isTooMuch(error) || mayPass(error) || isUnstorable(error);
     if (!expected) throw error;
+    if (isTooMuch(error)) await noteHeldLoad(pool, messageOf(error)).catch(() => undefined);
     log.warn({ reason: messageOf(error) }, "content not fetched, what was there stays");
   }
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import type { Format } from "../../../src/content/render/escape.ts";
 import { createRenderer } from "../../../src/content/render/renderer.ts";
+import { openFence } from "../../../src/text/fences.ts";
 
 const renderer = await createRenderer();
 after(() => renderer.dispose());
@@ -73,6 +74,13 @@ test("every tag of doT works", async () => {
 
 test("lines of a text stay; spaces around it and comments go, as with the existing renderer", async () => {
   assert.equal(await rendered("   a\n\n  * b\n\tc\r\nd /* not\nsaid */e  "), " a\n\n  * b\n\tc\r\nd e ");
+});
+
+test("a code block is one with line ends of Windows, too", async () => {
+  const text = await rendered("```\r\n{{=pydata.log}}\r\n```\r\n", { log: "a\nb" });
+  assert.equal(text, "```\r\na\nb\r\n```\r\n", "a log keeps its lines");
+  assert.equal(openFence("text\r\n```\r\nopen"), "```");
+  assert.equal(openFence("```\r\nclosed\r\n```\r\n"), undefined);
 });
 
 test("a text outside of ASCII and a backslash arrive unharmed", async () => {
@@ -150,6 +158,49 @@ test("nobody reads what is missing, what has no text, or what the details only i
       "missing",
       inherited,
     );
+});
+
+test("what a text lacks is said: which tag, and what it was instead", async () => {
+  const details = JSON.parse(
+    '{"none":null,"o":{"a":"b"},"list":[{"a":1}],"empty":"","names":[],"url":"javascript:x"}',
+  );
+  const doubts = async (template: string, format: Format = "html") => {
+    const request = { contentId: `doubts ${++ids}`, names: ["a", "t"] as const, pydata: details, format };
+    const answer = await renderer.render({ ...request, templates: { a: "", t: template } });
+    assert.ok("texts" in answer);
+    return (answer.doubts ?? []).map(({ text, place, kind, example }) => {
+      assert.equal(text, "t");
+      return [place, kind, example].join(" | ");
+    });
+  };
+  assert.deepEqual(await doubts("/* {{=no}} */{{=pydata.no }} {{!pydata.o.a}} {{= pydata.none}}"), [
+    "pydata.no | missing | ",
+    "pydata.none | null | ",
+  ]);
+  assert.deepEqual(await doubts("{{=pydata.o}}{{!pydata.list}}{{=1/0}}{{=pydata.o.hasOwnProperty}}"), [
+    'pydata.o | object | {"a":"b"}',
+    'pydata.list | list | [{"a":1}]',
+    "1/0 | not_a_number | ",
+    "pydata.o.hasOwnProperty | function | ",
+  ]);
+  assert.deepEqual(
+    await doubts("{{=pydata.empty}}{{=pydata.names}}{{!pydata.no}}{{!pydata.none}}"),
+    [],
+    "meant",
+  );
+  for (const format of ["html", "markdown"] as const)
+    assert.deepEqual(await doubts('{{=pydata.o.a}} <a href="{{=pydata.url}}">x</a>', format), [
+      "pydata.url | link | javascript:x",
+    ]);
+  assert.deepEqual(
+    await doubts("{{ for (let i = 0; i < 100; i++) { }}{{=pydata.no}}{{ } }}").then((all) => all.length),
+    20,
+  );
+  assert.deepEqual(
+    await doubts("{{=_value(undefined, '<b>') }}").then((all) => all.length),
+    1,
+    "whatever it calls",
+  );
 });
 
 test("a content is compiled once", async () => {

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:9b08e13033ee4f2df9b6659cf5651d0f46dda7af
+--! Hash: sha1:6f652cd90fc1fca4039085769aab1a3ba60a02db
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -813,6 +813,12 @@ end $$;
 -- Adopted databases: what the services before us had -----------------------------------------------------------
 
 -- Roles: who sees which organizations --------------------------------------------------------------------------
+
+create table organization_reader (
+  reader name not null,
+  org_id bigint,
+  unique nulls not distinct (reader, org_id)
+);
 
 -- The rows that everything else relies on ----------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ create or replace function import_reported(at timestamptz default now())
   returns table (notifications integer, issues integer)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
-set ccx.rewrite_history = on
 as $$
 #variable_conflict use_column
 declare
@@ -16,6 +15,7 @@ declare
   past_hits seen_hit[];
   entries notified_issue[];
   entered bigint[];
+  was text;
 begin
   -- of two at once the second finds what the first has imported
   perform pg_advisory_xact_lock(hashtext('ccx.import_reported'));
@@ -83,10 +83,12 @@ begin
   into notifications, issues, entered
   from enter_notified(entries) e;
   -- what says nothing is no message
+  was := may_rewrite('on');
   delete from notification n
   where n.result = '{"imported": true}' and n.id <> all (coalesce(entered, '{}'))
     and (n.cluster, n.org_id, n.decided_at, n.target_id) in (
       select r.cluster, r.org_id, r.notified_at, r.event_type_id from unnest(rows_to_import) r);
+  perform may_rewrite(was);
   return next;
 end $$;
 

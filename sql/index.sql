@@ -3,6 +3,7 @@
 -- it.
 --!include stored/index.sql
 --!include guard/index.sql
+--!include roles/index.sql
 --!include queue/index.sql
 --!include ledger/index.sql
 --!include content/index.sql

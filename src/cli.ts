@@ -12,6 +12,7 @@ import { addExplainCommands } from "./cli/explain.ts";
 import { addPolicyCommands } from "./cli/policy.ts";
 import { addRejectedCommands } from "./cli/rejected.ts";
 import { addRetentionCommands } from "./cli/retention.ts";
+import { addRolesCommands } from "./cli/roles.ts";
 import { addSilenceCommands } from "./cli/silence.ts";
 import { addStatusCommand } from "./cli/status.ts";
 import { isStop, stopSignal } from "./cli/stop.ts";
@@ -111,8 +112,9 @@ export async function main(argv: string[]): Promise<void> {
     .command("migrate")
     .description("bring the database up to date; waits while another one does")
     .option("--code-only", "only functions, views and triggers: what sql/ has; for graphile-migrate")
+    .option("--with-roles", "also the roles of the database, with their rights and policies")
     .option("--wait <seconds>", "give up when the database does not answer for so long (it waits for ever)")
-    .action(async ({ codeOnly, wait }: { codeOnly?: true; wait?: string }) => {
+    .action(async ({ codeOnly, withRoles, wait }: { codeOnly?: true; withRoles?: true; wait?: string }) => {
       if (wait !== undefined && !/^\d{1,6}$/.test(wait))
         throw new ConfigurationError("--wait has to be a number of seconds.");
       const { config, log } = context.config();
@@ -120,6 +122,7 @@ export async function main(argv: string[]): Promise<void> {
       const { migrate } = await import("./db/migrate.ts");
       await migrate(config.databaseUrl, log, {
         codeOnly: codeOnly ?? false,
+        withRoles: withRoles ?? false,
         waitSeconds: wait === undefined ? undefined : Number(wait),
       });
     });
@@ -140,6 +143,7 @@ export async function main(argv: string[]): Promise<void> {
   addDoctorCommand(program, context);
   addTraceCommand(program, context);
   addAdoptCommands(program, context);
+  addRolesCommands(program, context);
 
   program
     .command("tail")

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:3847c91ffb147711bdef64ad07b2be2f2809296d
+--! Hash: sha1:3c22f6e3037f825a673ae3a73729d5e65af5b059
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -1145,6 +1145,12 @@ create table disabled_elsewhere (
 );
 
 -- Roles: who sees which organizations --------------------------------------------------------------------------
+
+create table organization_reader (
+  reader name not null,
+  org_id bigint,
+  unique nulls not distinct (reader, org_id)
+);
 
 -- The rows that everything else relies on ----------------------------------------------------------------------
 

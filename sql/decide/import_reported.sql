@@ -12,13 +12,13 @@ create or replace function import_reported(
   returns table (notifications integer, issues integer)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
-set ccx.rewrite_history = on
 as $$
 #variable_conflict use_column
 declare
   rows_to_import reported[];
   past_hits seen_hit[];
   entries notified_issue[];
+  was text;
 begin
   -- of two at once the second finds what the first has imported
   perform pg_advisory_xact_lock(hashtext('ccx.import_reported'));
@@ -110,11 +110,13 @@ begin
   select count(distinct e.notification_id), count(*) into notifications, issues
   from enter_notified(entries) e;
   -- what says nothing is no message
+  was := may_rewrite('on');
   delete from notification n
   where n.result = '{"imported": true}'
     and (n.cluster, n.org_id, n.decided_at, n.target_id) in (
       select r.cluster, r.org_id, r.notified_at, r.event_type_id from unnest(rows_to_import) r)
     and not exists (select from notified_issue i where i.notification_id = n.id);
+  perform may_rewrite(was);
 
   delete from reported_elsewhere e
   where (only_clusters is null or lower(e.cluster) = any (only_clusters))

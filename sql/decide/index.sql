@@ -24,6 +24,7 @@
 --!include decide/expand_decision_request.sql
 --!include decide/issue_to_notify.sql
 --!include decide/last_notification.sql
+--!include decide/drop_empty_messages.sql
 --!include decide/queue_notifications.sql
 --!include decide/storm_limits.sql
 --!include decide/released_storms.sql

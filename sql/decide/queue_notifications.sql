@@ -5,7 +5,6 @@ create or replace function ccx.queue_notifications(issues issue_to_notify[], at 
 returns table (notifications integer, notified integer)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
-set ccx.rewrite_history = on
 as $$
 #variable_conflict use_column
 declare
@@ -52,9 +51,7 @@ begin
     from enter_notified(entries) e;
   -- a message all of whose issues the ledger refused has nothing to say
   if notified < cardinality(entries) then
-    delete from notification n
-    where n.id in (select e.notification_id from unnest(entries) e)
-      and not exists (select from notified_issue i where i.notification_id = n.id);
+    perform drop_empty_messages(array(select e.notification_id from unnest(entries) e));
   end if;
   return next;
 end $$;

@@ -1,12 +1,14 @@
 -- The limit is one of the whole, so that it must not keep its parts from the customer. The graver half stays
--- where it is; whatever is still too large is split again, when it is claimed next.
+-- where it is; whatever is still too large is split again, when it is claimed next. With the rights of the
+-- owner: an issue in the ledger gets another message, which no role of the service may do by itself.
 create or replace function ccx.split_too_large(settled settled_notification[], at timestamptz) returns void
-language plpgsql volatile
+language plpgsql volatile security definer
 set search_path = public, ccx, pg_temp
 as $$
 declare
   whole record;
   part bigint;
+  was text;
 begin
   for whole in
     select h.notification_id, array_agg(h.issue_id) as issue_ids
@@ -29,11 +31,14 @@ begin
     from notification n
     where n.id = whole.notification_id
     returning id into part;
+    was := may_rewrite('on');
     update notified_issue t
     set notification_id = part
     where t.notification_id = whole.notification_id and t.issue_id = any (whole.issue_ids);
+    perform may_rewrite(was);
   end loop;
 end $$;
+revoke execute on function ccx.split_too_large(settled_notification[], timestamptz) from public;
 
 comment on function ccx.split_too_large(settled_notification[], timestamptz) is
   'Moves the second half of the issues of each message that is too large, and has several, to a message of '

@@ -184,7 +184,17 @@ from (
     where p.pronamespace in ('public'::regnamespace, 'ccx'::regnamespace)
       and not has_function_privilege(p.oid, 'execute')
   ) o
+  -- whoever is in a role of ours has what the role has, and not all
+  where not exists (
+    select from ccx.database_role d join pg_roles r on r.rolname = d.name where pg_has_role(r.oid, 'usage'))
   group by o.kind
+  union all
+  select 'warning', 'privileges', format('the roles lack %s statements, among them: %s', count(*), min(c.statement)),
+    'a part of the service may fail, or somebody sees more than he should', 'ccx migrate --with-roles'
+  from ccx.role_change c
+  where exists (select from pg_policy p where p.polname = 'ccx_everybody')
+    and c.statement <> format('grant ccx_owner to %I', current_user)
+  having count(*) > 0
 ) f
 order by f.severity, f.topic, f.finding;
 

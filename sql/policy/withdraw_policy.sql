@@ -1,5 +1,6 @@
+-- With the rights of the owner: nobody else may delete a version of a policy, and what has begun is refused.
 create or replace function withdraw_policy(id bigint, reason text) returns policy
-language plpgsql volatile
+language plpgsql volatile security definer
 set search_path = public, ccx, pg_temp
 as $$
 #variable_conflict use_column
@@ -22,6 +23,7 @@ begin
   end if;
   return withdrawn;
 end $$;
+revoke execute on function withdraw_policy(bigint, text) from public;
 
 comment on function withdraw_policy(bigint, text) is
   'Takes back a policy that is planned and has not begun; the one before it goes on. Returns it. Raises '

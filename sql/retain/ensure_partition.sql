@@ -6,8 +6,11 @@
 -- the sweep makes days ahead every minute, and until then rows go to the default partition. The lock on the
 -- parent waits for writers: a row that is on its way to the default partition would be refused by it once its
 -- day is attached.
+--
+-- With the rights of the owner, whose the new table is. Where the rows of the parent have policies (room
+-- roles), the day is closed to everybody else: it inherits none, and is read through its parent.
 create or replace function ccx.ensure_partition(parent text, day date) returns boolean
-language plpgsql volatile
+language plpgsql volatile security definer
 set search_path = public, ccx, pg_temp
 set lock_timeout = '250ms'
 as $$
@@ -33,6 +36,9 @@ begin
   end if;
   execute format('lock table %I in share row exclusive mode', parent);
   execute format('create table %I (like %I including all)', name, parent);
+  if (select c.relrowsecurity from pg_class c where c.oid = parent::regclass) then
+    execute format('alter table %I enable row level security', name);
+  end if;
   execute format(
     'with moved as (delete from %I where %I >= %L and %I < %L returning *) insert into %I select * from moved',
     parent || '_default', time_column, day_start, time_column, day_end, name);
@@ -44,6 +50,7 @@ exception
   when lock_not_available then
     return false;
 end $$;
+revoke execute on function ccx.ensure_partition(text, date) from public;
 
 comment on function ccx.ensure_partition(text, date) is
   'Makes sure that new_reports or reported has a partition for this UTC day; true when it was made now, '

@@ -1,6 +1,7 @@
+-- With the rights of the owner, since no role reads a day but through its table.
 create or replace function preview_retention(at timestamptz default now())
 returns table (action text, name text, row_count bigint, bytes bigint, older_than timestamptz, held_by text)
-language plpgsql volatile
+language plpgsql volatile security definer
 set search_path = public, ccx, pg_temp
 as $$
 #variable_conflict use_column
@@ -36,6 +37,7 @@ begin
     end if;
   end loop;
 end $$;
+revoke execute on function preview_retention(timestamptz) from public;
 
 comment on function preview_retention(timestamptz) is
   'What retain() would drop or delete at this time, and what holds the rest: days with the rows of their last '

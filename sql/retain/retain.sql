@@ -6,11 +6,12 @@
 --    (`detach … concurrently` does not wait, but does not work beside a default partition, nor in a function.)
 -- 3. delete what is past from the default partitions and the tables without days (past_rows), oldest first,
 -- 10,000 rows at a time. Whoever dies in between leaves what the next one finds.
+--
+-- With the rights of the owner: only he can take a day out of a table, and nobody else may delete from the ledger.
 create or replace function retain(at timestamptz default now())
 returns table (action text, name text, row_count bigint, bytes bigint)
-language plpgsql volatile
+language plpgsql volatile security definer
 set search_path = public, ccx, pg_temp
-set ccx.rewrite_history = on
 set lock_timeout = '250ms'
 as $$
 #variable_conflict use_column
@@ -18,6 +19,7 @@ declare
   past partitions;
   kept record;
   cleared bigint;
+  was text;
 begin
   perform given(retain.at);
   if not pg_try_advisory_xact_lock(hashtextextended('retain', 0)) then
@@ -61,16 +63,19 @@ begin
         select from new_reports_default d where d.updated_at < kept.horizon) then
       perform keep_newest_reports('-infinity', kept.horizon);
     end if;
+    was := may_rewrite('on');
     execute format('delete from %I d where d.ctid = any (array(%s limit 10000))', kept.name,
       past_rows(kept.name))
     using at, kept.horizon;
     get diagnostics cleared = row_count;
+    perform may_rewrite(was);
     if cleared > 0 then
       return query select 'deleted', kept.name, cleared, null::bigint;
       return;
     end if;
   end loop;
 end $$;
+revoke execute on function retain(timestamptz) from public;
 
 comment on function retain(timestamptz) is
   'Does the next step of retention, and says what it was (detached or dropped a day, deleted rows that '

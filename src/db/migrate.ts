@@ -10,6 +10,7 @@ import { codeOf } from "./errors.ts";
 import { isInStep, loadCode } from "./load_code.ts";
 import { createPool } from "./pool.ts";
 import { committedMigrations, databaseMigrations, migrationsFolder } from "./release.ts";
+import { applyRoles } from "./roles.ts";
 import { refuseForeignTables, requireServer } from "./server.ts";
 import { waitForDatabase } from "./wait.ts";
 
@@ -17,7 +18,7 @@ import { waitForDatabase } from "./wait.ts";
  * Brings the database up to date: graphile-worker's schema first, since our functions queue jobs, then the
  * tables (migrations/), then the code (sql/). Does nothing, and takes no lock, when it is up to date; a
  * second one at the same time waits for the first. `codeOnly` leaves out the tables, for graphile-migrate's
- * own commands. It waits for a database that is away, for `waitSeconds` at most where that is given.
+ * own commands. `withRoles` brings the roles of sql/roles/ as well. It waits for a database that is away, for `waitSeconds` at most where that is given.
  * @throws ConfigurationError for what a person has to change: credentials, somebody's view in the way
  */
 export async function migrate(
@@ -25,9 +26,15 @@ export async function migrate(
   log: Logger,
   {
     codeOnly = false,
+    withRoles = false,
     code,
     waitSeconds,
-  }: { codeOnly?: boolean; code?: readonly CodeObject[]; waitSeconds?: number | undefined } = {},
+  }: {
+    codeOnly?: boolean;
+    withRoles?: boolean;
+    code?: readonly CodeObject[];
+    waitSeconds?: number | undefined;
+  } = {},
 ): Promise<void> {
   const pool = createPool({ databaseUrl, size: 3, name: "ccx migrate", log });
   try {
@@ -35,17 +42,21 @@ export async function migrate(
     await requireServer(pool, { writes: true });
     await refuseForeignTables(pool);
     const wanted = code ?? (await readCode());
-    if (await isUpToDate(pool, wanted)) return;
+    const isMigrated = await isUpToDate(pool, wanted);
+    if (isMigrated && !withRoles) return;
     const client = await pool.connect();
     try {
       // graphile-migrate takes a lock too, but gives up at once when it is taken
       await client.query("select pg_advisory_lock(hashtextextended('ccx migrate', 0))");
-      await runMigrations({
-        pgPool: pool,
-        logger: new WorkerLogger(() => (_level, message) => log.debug(message)),
-      });
-      if (!codeOnly) await migrateTables(databaseUrl, log);
-      await loadAndSay(client, log, wanted);
+      if (!isMigrated) {
+        await runMigrations({
+          pgPool: pool,
+          logger: new WorkerLogger(() => (_level, message) => log.debug(message)),
+        });
+        if (!codeOnly) await migrateTables(databaseUrl, log);
+        await loadAndSay(client, log, wanted);
+      }
+      if (withRoles) await applyRolesAndSay(client, log);
     } finally {
       client.release(true);
     }
@@ -99,6 +110,11 @@ async function migrateTables(databaseUrl: string, log: Logger, schema = "public"
       () => (_level, message) => log.info(message.replace(/^graphile-migrate: /, "")),
     ),
   });
+}
+
+async function applyRolesAndSay(client: PoolClient, log: Logger): Promise<void> {
+  const statements = await applyRoles(client, log);
+  if (statements > 0) log.info({ statements }, "roles, policies and rights are in step with sql/roles/");
 }
 
 async function loadAndSay(client: PoolClient, log: Logger, code: readonly CodeObject[]): Promise<void> {

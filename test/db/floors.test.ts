@@ -10,7 +10,7 @@ const sql = path.join(import.meta.dirname, "../../sql");
 
 /** The rooms of sql/, from the ground up: a room calls only rooms on lower floors. */
 const floors = [
-  ["stored", "guard"],
+  ["stored", "guard", "roles"],
   ["queue", "ledger"],
   ["content", "issues"],
   ["policy", "silence"],

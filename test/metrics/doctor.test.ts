@@ -174,7 +174,8 @@ test("what a user may not use is an error, with an example", () =>
     await db.query(`create role doctor_${process.pid}; grant usage on schema public, ccx to doctor_${process.pid};
       grant usage on schema graphile_worker to doctor_${process.pid};
       grant select on all tables in schema public, ccx, graphile_worker to doctor_${process.pid};
-      revoke execute on function ccx.ingest from public;
+      grant execute on all functions in schema public, ccx to doctor_${process.pid};
+      revoke execute on function ccx.ingest from public, doctor_${process.pid};
       set local role doctor_${process.pid}`);
     const found = await rows(db, "select severity, finding from doctor where topic = 'privileges'");
     assert.equal(found.length, 1);

@@ -1,0 +1,120 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import type { Pool, PoolClient } from "pg";
+import { report } from "../src/cli.ts";
+import { migrate } from "../src/db/migrate.ts";
+import { createPool } from "../src/db/pool.ts";
+import { createLogger } from "../src/log.ts";
+import { startStack } from "./stack/stack.ts";
+
+export const rolesFile = path.join(import.meta.dirname, "../docs/reference/roles.md");
+
+const head = `# Reference: database roles
+
+Printed by \`npm run roles\` from \`sql/roles/\`; a test logs in as each role and tries everything that is not
+here. \`ccx migrate --with-roles\` makes the roles, \`ccx roles script\` prints the statements that are missing for
+whoever runs them by hand. [Running it with roles](../guides/operations.md#roles) says how to log in.
+
+The roles have no password and no login. Each process logs in as a user of its own that is in the roles it needs;
+people likewise. Nobody logs in as \`ccx_owner\` but whoever migrates.
+`;
+
+type Cells = Record<string, string>;
+
+const table = (columns: string[], rows: string[][]): string =>
+  [columns, columns.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+
+/** The page: what each role may do with each object. */
+export async function rolesPage(db: Pool | PoolClient): Promise<string> {
+  const ask = async (sql: string) => (await db.query<Cells>(sql)).rows;
+  const roles = await ask("select * from ccx.database_role");
+  const short = roles.map(({ name = "" }) => name).filter((name) => name !== "ccx_owner");
+  const rights = await ask("select name, role, letters from ccx.table_right order by 1");
+  const names = [...new Set(rights.map(({ name = "" }) => name))];
+  const letters = (name: string, role: string) =>
+    rights.find((right) => right.name === name && right.role === role)?.letters ?? "";
+  const code = (text = "") => (text === "" ? "" : `\`${text}\``);
+  const narrowed = await ask("select name, condition from ccx.organization_policy order by 1");
+  const functions = await ask(`select object, string_agg(format('\`%s\`', role), ', ' order by role) as roles
+    from ccx.wanted_right where kind = 'function' group by object order by object`);
+  const views = await ask(`select string_agg(format('\`%s\`', v.name), ', ' order by v.name) as views, v.roles
+    from (
+      select regexp_replace(w.object, '^public\\.', '') as name, string_agg(format('\`%s\`', w.role), ', ' order by w.role) as roles
+      from ccx.wanted_right w
+      join pg_class c on c.oid = w.object::regclass and c.relkind = 'v'
+      where w.kind = 'table'
+      group by 1) v
+    group by v.roles order by v.roles`);
+  const columns = rights.filter(({ letters: text = "" }) => text.includes("("));
+  return [
+    head,
+    "## The roles\n",
+    table(
+      ["role", "for", "statement", "lock", "idle in a transaction"],
+      roles.map(({ name, purpose, statement_timeout, lock_timeout, idle_timeout }) => [
+        code(name),
+        purpose ?? "",
+        ...[statement_timeout, lock_timeout, idle_timeout].map((limit) => limit ?? ""),
+      ]),
+    ),
+    "\nThe timeouts are settings of the role in this database, and of users in it when the roles were last made.\n",
+    "## Tables\n",
+    "`r` select, `a` insert, `w` update, `d` delete; `*` for some columns only, which follow below. The days of a",
+    "partitioned table are closed to every role: they are read and written through the table. The roles `ccx_ingest`,",
+    "`ccx_decide`, `ccx_deliver` and `ccx_operator` are in `ccx_metrics`, and read what it reads.\n",
+    table(
+      ["table", ...short.map((role) => role.replace("ccx_", ""))],
+      names.map((name) => [
+        code(name),
+        ...short.map((role) => code(letters(name, role).replaceAll(/\([^)]*\)/g, "*"))),
+      ]),
+    ),
+    "\n### Columns\n",
+    table(
+      ["table", "role", "columns"],
+      columns.map(({ name, role, letters: text }) => [code(name), code(role), code(text)]),
+    ),
+    "\n## Rows\n",
+    "`ccx_reader` sees the rows of the organizations that `organization_reader` has for the database user",
+    "(a row whose organization is null: all of them; no row: none). `ccx_results` sees those of the organization",
+    "in the setting `ccx.organization`, which it sets for each transaction. Every other role sees all rows of the",
+    "tables that it may use. `{x}` stands for: x is an organization that the role may see.\n",
+    table(
+      ["table", "condition"],
+      narrowed.map(({ name, condition }) => [code(name), code(condition)]),
+    ),
+    "\n## Views\n",
+    "A view runs with the rights of whoever asks, so it shows nothing that the tables above do not.\n",
+    table(
+      ["views", "roles"],
+      views.map(({ views: list = "", roles: by = "" }) => [list, by]),
+    ),
+    "\n## Functions\n",
+    "Functions run with the rights of whoever calls them, and everybody may call them. These alone run with those of",
+    "the owner:\n",
+    table(
+      ["function", "roles"],
+      functions.map(({ object, roles: by = "" }) => [code(object), by]),
+    ),
+    "",
+  ].join("\n");
+}
+
+/** `npm run roles`: migrates an empty database on a server of its own, and writes docs/reference/roles.md. */
+async function main(): Promise<void> {
+  const stack = await startStack({ kafkaBrokers: "none" });
+  try {
+    await migrate(stack.databaseUrl, createLogger("warn"));
+    const log = createLogger("warn");
+    const pool = createPool({ databaseUrl: stack.databaseUrl, size: 1, name: "ccx roles", log });
+    await mkdir(path.dirname(rolesFile), { recursive: true });
+    await writeFile(rolesFile, await rolesPage(pool).finally(() => pool.end()));
+  } finally {
+    await stack.stop();
+  }
+}
+
+if (process.argv[1] === import.meta.filename)
+  await main().catch((error) => {
+    process.exitCode = report(error);
+  });

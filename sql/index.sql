@@ -16,4 +16,5 @@
 --!include ops/index.sql
 --!include explain/index.sql
 --!include metrics/index.sql
+--!include console/index.sql
 --!include triggers.sql

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:9b08e13033ee4f2df9b6659cf5651d0f46dda7af
+--! Hash: sha1:1c357de6e9cc4375f4ba473b54feb41ced000117
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -218,6 +218,19 @@ end;
 comment on function ccx.silence_in_force(tstzrange, timestamptz, timestamptz) is
   'When a silence really holds: its period, but not before it was created and not after it was ended.';
 --! EndIncluded stored/silence_in_force.sql
+--! Included stored/person.sql
+-- A service that acts for people says who they are in the setting ccx.person. The user of the database stands
+-- beside the name, since whoever has a session of his own may set what he likes.
+create or replace function ccx.person() returns text
+language sql stable parallel safe
+return case
+  when coalesce(current_setting('ccx.person', true), '') = '' then session_user::text
+  else current_setting('ccx.person', true) || ' (' || session_user || ')'
+end;
+
+comment on function ccx.person() is
+  'Who acts: the database user; behind the console the name of the person, with the database user in brackets.';
+--! EndIncluded stored/person.sql
 --! Included stored/new_message_id.sql
 -- The first 48 bits are milliseconds since 1970, so that ids made one after the other lie beside each other
 -- in their index: of fifteen million random ones, each new one is somewhere that is not in memory. 74 random
@@ -473,7 +486,7 @@ create table policy (
   notify_resolved_since timestamptz,
   receiver_knows_resolved boolean not null default false,
   validity tstzrange not null check (not isempty(validity)),
-  changed_by text not null default session_user,
+  changed_by text not null default ccx.person(),
   reason text not null check (length(btrim(reason)) >= 5),
   ended_by text,
   end_reason text check (length(btrim(end_reason)) >= 5),
@@ -489,7 +502,7 @@ create table withdrawn_policy (
   policy jsonb not null,
   planned_by text not null,
   withdrawn_at timestamptz not null default now(),
-  withdrawn_by text not null default session_user,
+  withdrawn_by text not null default ccx.person(),
   reason text
 );
 
@@ -513,7 +526,7 @@ create table silence (
   everything boolean not null default false,
   period tstzrange not null,
   reason text not null check (length(btrim(reason)) >= 5),
-  created_by text not null default session_user,
+  created_by text not null default ccx.person(),
   created_at timestamptz not null default now(),
   ended_at timestamptz,
   ended_by text,
@@ -612,7 +625,7 @@ create table decision_request (
   silence_id bigint references silence on delete cascade,
   due_at timestamptz not null,
   after_cluster text collate "C" not null default '',
-  requested_by text not null default session_user
+  requested_by text not null default ccx.person()
 );
 
 -- unlogged: no row outlives its transaction. No sequence, since that of an unlogged table may be broken on a
@@ -778,7 +791,7 @@ create table retention (
   parent text primary key check (parent in ('new_reports', 'reported', 'rejected_message', 'read_errors',
     'notification', 'occurrence', 'render_failure', 'worker')),
   keep interval not null check (keep between interval '1 day' and interval '100 years'),
-  changed_by text not null default session_user,
+  changed_by text not null default ccx.person(),
   changed_at timestamptz not null default now()
 );
 
@@ -813,6 +826,16 @@ end $$;
 -- Adopted databases: what the services before us had -----------------------------------------------------------
 
 -- Roles: who sees which organizations --------------------------------------------------------------------------
+
+-- The console: what people did there ---------------------------------------------------------------------------
+
+create table console_act (
+  id bigint generated always as identity primary key,
+  at timestamptz not null default clock_timestamp(),
+  person text not null default ccx.person(),
+  act text not null check (act <> ''),
+  details jsonb not null default '{}'
+);
 
 -- The rows that everything else relies on ----------------------------------------------------------------------
 

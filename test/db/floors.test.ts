@@ -19,6 +19,7 @@ const floors = [
   ["decide", "ingest", "ops"],
   ["explain"],
   ["metrics"],
+  ["console"],
 ];
 const floorOf = (room: string) => floors.findIndex((rooms) => rooms.includes(room));
 

@@ -22,4 +22,5 @@
 --!include adopt/index.sql
 --!include compat/index.sql
 --!include metrics/index.sql
+--!include console/index.sql
 --!include triggers.sql

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:3c22f6e3037f825a673ae3a73729d5e65af5b059
+--! Hash: sha1:27cbac3a3c7c42d9093f8acf8810cd3d22c63a69
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -218,6 +218,19 @@ end;
 comment on function ccx.silence_in_force(tstzrange, timestamptz, timestamptz) is
   'When a silence really holds: its period, but not before it was created and not after it was ended.';
 --! EndIncluded stored/silence_in_force.sql
+--! Included stored/person.sql
+-- A service that acts for people says who they are in the setting ccx.person. The user of the database stands
+-- beside the name, since whoever has a session of his own may set what he likes.
+create or replace function ccx.person() returns text
+language sql stable parallel safe
+return case
+  when coalesce(current_setting('ccx.person', true), '') = '' then session_user::text
+  else current_setting('ccx.person', true) || ' (' || session_user || ')'
+end;
+
+comment on function ccx.person() is
+  'Who acts: the database user; behind the console the name of the person, with the database user in brackets.';
+--! EndIncluded stored/person.sql
 --! Included stored/new_message_id.sql
 -- The first 48 bits are milliseconds since 1970, so that ids made one after the other lie beside each other
 -- in their index: of fifteen million random ones, each new one is somewhere that is not in memory. 74 random
@@ -505,7 +518,7 @@ create table policy (
   notify_resolved_since timestamptz,
   receiver_knows_resolved boolean not null default false,
   validity tstzrange not null check (not isempty(validity)),
-  changed_by text not null default session_user,
+  changed_by text not null default ccx.person(),
   reason text not null check (length(btrim(reason)) >= 5),
   ended_by text,
   end_reason text check (length(btrim(end_reason)) >= 5),
@@ -521,7 +534,7 @@ create table withdrawn_policy (
   policy jsonb not null,
   planned_by text not null,
   withdrawn_at timestamptz not null default now(),
-  withdrawn_by text not null default session_user,
+  withdrawn_by text not null default ccx.person(),
   reason text
 );
 
@@ -545,7 +558,7 @@ create table silence (
   everything boolean not null default false,
   period tstzrange not null,
   reason text not null check (length(btrim(reason)) >= 5),
-  created_by text not null default session_user,
+  created_by text not null default ccx.person(),
   created_at timestamptz not null default now(),
   ended_at timestamptz,
   ended_by text,
@@ -646,7 +659,7 @@ create table decision_request (
   silence_id bigint references silence on delete cascade,
   due_at timestamptz not null,
   after_cluster text collate "C" not null default '',
-  requested_by text not null default session_user
+  requested_by text not null default ccx.person()
 );
 
 -- unlogged: no row outlives its transaction. No sequence, since that of an unlogged table may be broken on a
@@ -827,7 +840,7 @@ create table retention (
     'notification', 'occurrence', 'render_failure', 'worker', 'archive', 'upload_message', 'analysis',
     'kept_archive')),
   keep interval not null check (keep between interval '1 day' and interval '100 years'),
-  changed_by text not null default session_user,
+  changed_by text not null default ccx.person(),
   changed_at timestamptz not null default now()
 );
 
@@ -1150,6 +1163,16 @@ create table organization_reader (
   reader name not null,
   org_id bigint,
   unique nulls not distinct (reader, org_id)
+);
+
+-- The console: what people did there ---------------------------------------------------------------------------
+
+create table console_act (
+  id bigint generated always as identity primary key,
+  at timestamptz not null default clock_timestamp(),
+  person text not null default ccx.person(),
+  act text not null check (act <> ''),
+  details jsonb not null default '{}'
 );
 
 -- The rows that everything else relies on ----------------------------------------------------------------------

@@ -12,7 +12,7 @@ begin
     raise exception 'an agreement holds for 1 minute to 7 days, not for %',
       coalesce(accept_content.valid_for::text, 'null') using errcode = 'NTC03';
   end if;
-  update content_guard set accepted_until = until, accepted_by = session_user;
+  update content_guard set accepted_until = until, accepted_by = ccx.person();
   return until;
 end $$;
 

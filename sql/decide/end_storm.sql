@@ -10,7 +10,7 @@ begin
     raise exception 'say why, in at least five characters' using errcode = 'NTW01';
   end if;
   update storm s
-  set ended_at = end_storm.at, released = end_storm.is_released, ended_by = session_user,
+  set ended_at = end_storm.at, released = end_storm.is_released, ended_by = ccx.person(),
     reason = end_storm.reason
   where s.id = end_storm.id and s.ended_at is null
   returning s.* into ended;

@@ -28,7 +28,7 @@ begin
   end if;
   perform lock_policies(wanted_target);
   update policy p
-  set validity = tstzrange(lower(p.validity), end_policy.at), ended_by = session_user,
+  set validity = tstzrange(lower(p.validity), end_policy.at), ended_by = ccx.person(),
     end_reason = end_policy.reason
   where p.target_id = wanted_target
     and p.validity @> end_policy.at

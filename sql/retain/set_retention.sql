@@ -15,7 +15,7 @@ begin
         hint = 'Decisions have to remember what was notified for that long: shorten the cooldown first.';
   end if;
   update retention r
-  set keep = set_retention.keep, changed_by = session_user, changed_at = now()
+  set keep = set_retention.keep, changed_by = ccx.person(), changed_at = now()
   where r.parent = set_retention.parent;
   if not found then
     raise exception 'retention knows no table %; it knows: %', coalesce(set_retention.parent, 'null'),

@@ -7,7 +7,7 @@ declare
 begin
   perform given(end_silence.at);
   update silence s
-  set ended_at = end_silence.at, ended_by = session_user
+  set ended_at = end_silence.at, ended_by = ccx.person()
   where s.id = end_silence.id and s.ended_at is null and upper(s.period) > end_silence.at
   returning s.* into ended;
   if not found then

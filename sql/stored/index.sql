@@ -3,7 +3,7 @@
 -- and a change is a migration that rewrites the columns. rule_name() reads the spellings of a rule;
 -- compile_filter() reads the filter of a policy; add_in_utc() and cooldown_period() count cooldowns;
 -- silence_in_force() says when a silence really holds; new_message_id() makes ids of messages that begin with
--- the time.
+-- the time; person() says who acts.
 
 --!include stored/rule_name.sql
 --!include stored/add_in_utc.sql
@@ -11,3 +11,4 @@
 --!include stored/silence_in_force.sql
 --!include stored/compile_filter.sql
 --!include stored/new_message_id.sql
+--!include stored/person.sql

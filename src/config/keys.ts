@@ -511,7 +511,8 @@ export const keys = {
     key: "CCX_HTTP_PORT",
     schema: count(0, 65_535),
     default: "8080",
-    description: "Port for `/metrics`, `/livez`, `/readyz` and `/version`; `0`: none is opened.",
+    description:
+      "Port for `/metrics`, `/livez`, `/readyz`, `/version` and what is served; `0`: none is opened.",
   },
   httpHost: {
     key: "CCX_HTTP_HOST",
@@ -552,6 +553,22 @@ export const keys = {
     default: "10000",
     description:
       "Longest time that the database may take for one answer of the results API, in milliseconds.",
+  },
+  consoleTokensFile: {
+    key: "CCX_CONSOLE_TOKENS_FILE",
+    schema: text,
+    description: "File of the people who may use the console, one a line: hash of a token, name, role.",
+  },
+  consoleTrustedProxies: {
+    key: "CCX_CONSOLE_TRUSTED_PROXIES",
+    schema: text,
+    description: "Addresses and networks of proxies that say who somebody is, separated by commas.",
+  },
+  consoleIdentityHeader: {
+    key: "CCX_CONSOLE_IDENTITY_HEADER",
+    schema: text,
+    default: "x-rh-identity",
+    description: "Header in which those proxies say it; any other than `x-rh-identity` holds the name.",
   },
   logLevel: {
     key: "CCX_LOG_LEVEL",

@@ -1,20 +1,28 @@
+import type { Pool } from "pg";
+import { consoleRoom } from "../console/plugin.ts";
 import { limited } from "../db/limits.ts";
 import { createPool, endPool } from "../db/pool.ts";
+import { shownMessage } from "../deliver/shown.ts";
 import type { HttpRoom } from "../http/server.ts";
+import { retryRejected } from "../ingest/retry.ts";
 import { openStore } from "../objects/open_store.ts";
 import { networksOf } from "../results/identity.ts";
 import { aggregatorApis, publicApis, resultsRooms } from "../results/rooms.ts";
 import { ingress } from "../upload/ingress.ts";
+import { release } from "../version.ts";
 import { limitsOf } from "./limits.ts";
 import type { Parts } from "./parts.ts";
 
+type Serving = Omit<Parts, "kafka">;
+
 /** What this process serves beside its metrics and health: the rooms that answer HTTP. */
-export function servedRooms(parts: Omit<Parts, "kafka">): readonly HttpRoom[] {
-  return [...ingressRooms(parts), ...resultsOf(parts)];
+export function servedRooms(parts: Serving): readonly HttpRoom[] {
+  if (parts.config.httpPort === 0) return [];
+  return [...ingressRooms(parts), ...resultsOf(parts), consoleOf(parts)];
 }
 
 /** Clients know the ingress under two paths. */
-function ingressRooms({ config, pool, log }: Omit<Parts, "kafka">): HttpRoom[] {
+function ingressRooms({ config, pool, log }: Serving): HttpRoom[] {
   if (!config.upload) return [];
   const storing = limited(pool, limitsOf(config, "ingest"));
   const plugin = ingress({
@@ -33,7 +41,7 @@ function ingressRooms({ config, pool, log }: Omit<Parts, "kafka">): HttpRoom[] {
 }
 
 /** The results API, with connections of its own: who asks does not keep the service from its work. */
-function resultsOf({ config, log }: Omit<Parts, "kafka">): readonly HttpRoom[] {
+function resultsOf({ config, log }: Serving): readonly HttpRoom[] {
   const { databaseUrl } = config;
   const pool = createPool({ databaseUrl, size: config.resultsPoolSize, name: "ccx results", log });
   const canceller = createPool({ databaseUrl, size: 1, name: "ccx results, cancelling", log });
@@ -55,4 +63,29 @@ function resultsOf({ config, log }: Omit<Parts, "kafka">): readonly HttpRoom[] {
     },
   };
   return [ending, ...others];
+}
+
+function consoleOf({ config, log }: Serving): HttpRoom {
+  return consoleRoom({
+    pool: createPool({ databaseUrl: config.databaseUrl, size: 6, name: "ccx console", log }),
+    databaseUrl: config.databaseUrl,
+    log,
+    release,
+    who: {
+      tokensFile: config.consoleTokensFile,
+      trustedProxies: (config.consoleTrustedProxies ?? "")
+        .split(",")
+        .map((one) => one.trim())
+        .filter(Boolean),
+      identityHeader: config.consoleIdentityHeader.toLowerCase(),
+    },
+    // with the connection of the person, whose rights count for what is shown and stored
+    show: (db, id) => shownMessage(db as Pool, id, log),
+    async retry(db, id) {
+      const { stored, replaced, unchanged, rejected, done_already } = await retryRejected(db as Pool, {
+        places: [id],
+      });
+      return { stored: stored + replaced + unchanged, rejected, others: done_already };
+    },
+  });
 }

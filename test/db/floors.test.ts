@@ -19,6 +19,7 @@ const floors = [
   ["analyze", "decide", "ingest", "ops"],
   ["explain", "results", "compat"],
   ["adopt", "metrics"],
+  ["console"],
 ];
 const floorOf = (room: string) => floors.findIndex((rooms) => rooms.includes(room));
 

@@ -1,0 +1,53 @@
+import { asRefusal } from "../db/errors.ts";
+import type { AnyRow } from "../db/rows.ts";
+import { type Ask, NotThere } from "./ask.ts";
+import { type Html, html } from "./html.ts";
+import * as sql from "./sql.ts";
+import {
+  BadQuestion,
+  filterForm,
+  type Look,
+  pageSize,
+  questionOf,
+  stateOf,
+  type TableParts,
+  table,
+} from "./table.ts";
+
+/**
+ * The form and the table of a page. A question that the database refuses keeps the form as it was, with the
+ * place that is wrong.
+ */
+export async function listOn(
+  ask: Ask,
+  look: Look,
+  {
+    own = {},
+    lead,
+    wrap,
+  }: {
+    /** what else is in the URL of this page */
+    own?: Record<string, string | undefined>;
+    lead?: TableParts["lead"];
+    wrap?: (table: Html, rows: AnyRow[]) => Html;
+  } = {},
+): Promise<{ body: Html; status: number }> {
+  const { path } = ask;
+  const list = await ask.read((db) => sql.listOf(db, look.list));
+  if (!list) throw new NotThere(`The console has no table "${look.list}".`);
+  const known = [...Object.keys(own), "done"];
+  const withoutPlace = stateOf({ ...ask.query, after: undefined }, look, known);
+  try {
+    const state = stateOf(ask.query, look, known);
+    const rows = await ask.read((db) => sql.listRows(db, questionOf(look, state, pageSize + 1)));
+    const made = table({ path, own, look, list, state, rows, ...(lead && { lead }) });
+    return {
+      body: html`${filterForm(path, own, look, list, state)}<div id="table-${look.list}" data-live>${wrap ? wrap(made, rows) : made}</div>`,
+      status: 200,
+    };
+  } catch (error) {
+    const problem = error instanceof BadQuestion ? error.message : asRefusal(error)?.message;
+    if (problem === undefined) throw error;
+    return { body: filterForm(path, own, look, list, withoutPlace, problem), status: 400 };
+  }
+}

@@ -1,0 +1,354 @@
+import type { AnyRow } from "../db/rows.ts";
+import { bytes, shown } from "./format.ts";
+import { type Html, html } from "./html.ts";
+import type { Column, Look } from "./table.ts";
+
+const holdReasons = [
+  ...["target_disabled", "policy_disabled", "no_content", "inactive", "below_threshold", "filtered"],
+  ...["missing_tag", "render_failed", "cluster_not_allowed", "cluster_blocked", "silenced", "acked"],
+  ...["disabled", "cooldown", "spacing", "flapping", "stale_report", "storm"],
+];
+
+/** What a machine calls each reason, as a person says it. */
+const reasonsInWords: Record<string, string> = {
+  target_disabled: "the target is switched off",
+  policy_disabled: "the policy switches it off",
+  no_content: "nothing is known about the rule",
+  inactive: "the rule is not active",
+  below_threshold: "total risk is below the threshold",
+  filtered: "the filter of the policy holds it",
+  missing_tag: "the rule lacks a tag that is required",
+  render_failed: "its texts cannot be made",
+  cluster_not_allowed: "the policy does not allow the cluster",
+  cluster_blocked: "the policy blocks the cluster",
+  silenced: "a silence holds it",
+  acked: "the customer has acknowledged it",
+  disabled: "the customer has disabled the rule",
+  cooldown: "it was notified lately",
+  spacing: "the cluster was notified lately",
+  flapping: "it comes and goes",
+  stale_report: "the cluster has not reported for long",
+  storm: "too many clusters at once: the brake holds it",
+};
+
+export const encoded = encodeURIComponent;
+
+export const clusterLink = (value: unknown): Html =>
+  value === null || value === undefined || value === ""
+    ? shown(value)
+    : html`<a href="/console/clusters/${encoded(String(value))}">${shown(value)}</a>`;
+
+/** A rule with its error key, and the way to its page. */
+export const ruleLink = (row: AnyRow): Html => {
+  const name = String(row.rule_name ?? row.component ?? "");
+  if (name === "") return shown(null);
+  const bare =
+    name
+      .replace(/\.report$/, "")
+      .split(".")
+      .at(-1) ?? name;
+  return html`<a href="/console/rules/${encoded(bare)}">${shown(bare)}</a>${row.error_key ? html`<br><small>${shown(row.error_key)}</small>` : ""}`;
+};
+
+export const verdict = (row: AnyRow): Html =>
+  html`<span class="verdict">${row.decision === "notify" ? "▶ notify" : "‖ hold"}</span>`;
+
+export const why = (row: AnyRow): Html => {
+  const reasons = (row.reasons ?? []) as string[];
+  if (reasons.length === 0) return html`–`;
+  return html`${reasons.map(
+    (reason, nth) => html`${nth > 0 && html`<br>`}${reasonsInWords[reason] ?? ""} <small>(${reason})</small>`,
+  )}${Boolean(row.silence_id) && html`<br><a href="/console/silences?view=all&id=${String(row.silence_id)}">silence ${String(row.silence_id)}</a>`}${
+    Boolean(row.render_error) && html`<br><small>${shown(row.render_error)}</small>`
+  }`;
+};
+
+const org: Column = { name: "org_id", isNumber: true };
+const cluster: Column = { name: "cluster", cell: (row) => clusterLink(row.cluster) };
+const component: Column = { name: "component", label: "Rule", cell: ruleLink };
+const ruleName: Column = { name: "rule_name", label: "Rule", cell: ruleLink };
+const numbers = (...names: string[]): Column[] => names.map((name) => ({ name, isNumber: true }));
+const plain = (...names: string[]): Column[] => names.map((name) => ({ name }));
+const size: Column = {
+  name: "bytes",
+  label: "Size",
+  isNumber: true,
+  cell: (row) => html`${bytes(row.bytes)}`,
+};
+const targets = ["notifications backend", "service log"];
+const failures = [
+  ...["schema", "auth", "rate_limited", "client", "server", "timeout", "network", "broker", "template"],
+  "unsettled",
+];
+
+/** The tables of the console: what each shows, and in which order. */
+export const looks = {
+  new: {
+    list: "new",
+    columns: [
+      { name: "decision", cell: verdict },
+      { name: "reasons", label: "Why", unsorted: true, cell: why },
+      { name: "target" },
+      org,
+      cluster,
+      component,
+      ...numbers("total_risk"),
+      ...plain("issue_state", "first_seen", "last_notified_at", "next_eligible_at"),
+    ],
+    sort: "decision",
+    descending: true,
+    empty: "Open issues would stand here, with what would be notified now and why the rest is held.",
+    choices: {
+      decision: ["notify", "hold"],
+      reasons: holdReasons,
+      target: targets,
+      issue_state: ["new", "regressed", "flapping", "resolved"],
+    },
+  },
+  rules: {
+    list: "rules",
+    columns: [
+      component,
+      { name: "target" },
+      ...numbers("notified", "clusters", "organizations", "sightings"),
+      {
+        name: "dedup_ratio",
+        label: "Held back",
+        isNumber: true,
+        cell: (row) =>
+          html`${row.dedup_ratio === null ? "–" : `${(Number(row.dedup_ratio) * 100).toFixed(1)} %`}`,
+      },
+      ...numbers("occurrences", "flapping_issues", "gone_within_an_hour", "open_issues"),
+    ],
+    sort: "notified",
+    descending: true,
+    empty: "Rules that were seen in the last seven days would stand here, the loudest first.",
+    choices: { target: targets },
+  },
+  policies: {
+    list: "policies",
+    columns: [
+      { name: "target" },
+      org,
+      { name: "rule_name", label: "Rule" },
+      { name: "enabled" },
+      { name: "total_risk_threshold", label: "Total risk from", isNumber: true },
+      { name: "likelihood_threshold", label: "Likelihood from", isNumber: true },
+      { name: "impact_threshold", label: "Impact from", isNumber: true },
+      { name: "filter" },
+      { name: "required_tags", unsorted: true },
+      ...plain("cooldown", "spacing"),
+      ...numbers("max_events"),
+      ...plain("since"),
+      {
+        name: "policy_id",
+        label: "Version",
+        isNumber: true,
+        cell: (row) =>
+          html`<a href="/console/policies/${String(row.policy_id)}">${String(row.policy_id)}</a>`,
+      },
+    ],
+    sort: "target",
+    empty: "Policies in force would stand here.",
+    choices: { target: targets },
+  },
+  policy_history: {
+    list: "policy_history",
+    columns: [
+      ...plain("since", "until", "target"),
+      org,
+      { name: "rule_name", label: "Rule" },
+      ...plain("changed_by", "reason", "ended_by", "end_reason", "enabled"),
+      { name: "total_risk_threshold", label: "Total risk from", isNumber: true },
+      ...plain("cooldown"),
+      {
+        name: "policy_id",
+        label: "Version",
+        isNumber: true,
+        cell: (row) =>
+          html`<a href="/console/policies/${String(row.policy_id)}">${String(row.policy_id)}</a>`,
+      },
+    ],
+    sort: "since",
+    descending: true,
+    empty: "Every version of every policy would stand here.",
+    choices: { target: targets },
+  },
+  silences: {
+    list: "silences",
+    columns: [
+      ...numbers("id"),
+      ...plain("state", "starts_at", "ends_at"),
+      org,
+      cluster,
+      ruleName,
+      ...plain("tag", "everything", "reason", "created_by", "created_at", "ended_by"),
+    ],
+    sort: "starts_at",
+    descending: true,
+    empty: "Silences would stand here: what is held, until when, by whom and why.",
+    choices: { state: ["active", "pending", "expired"] },
+  },
+  acknowledgements: {
+    list: "acknowledgements",
+    columns: [org, cluster, ruleName, ...plain("since", "reason")],
+    sort: "since",
+    descending: true,
+    empty: "Rules that customers have acknowledged would stand here.",
+  },
+  notified: {
+    list: "notified",
+    columns: [
+      ...plain("notified_at", "state", "target"),
+      org,
+      cluster,
+      { name: "issues", unsorted: true },
+      ...plain("updated_at", "error_log"),
+    ],
+    sort: "notified_at",
+    descending: true,
+    empty: "What was notified or skipped would stand here, report by report.",
+    choices: { target: targets, state: ["sent", "same", "lower", "error"] },
+  },
+  waiting: {
+    list: "waiting",
+    columns: [
+      {
+        name: "notification_id",
+        label: "Message",
+        isNumber: true,
+        cell: (row) => messageLink(row.notification_id),
+      },
+      ...plain("target"),
+      org,
+      cluster,
+      ...numbers("issues", "attempts"),
+      ...plain("decided_at", "age", "state", "next_attempt_at", "failure", "last_error"),
+    ],
+    sort: "decided_at",
+    empty: "Messages that are neither sent nor dead would stand here: nothing waits.",
+    choices: { target: targets, failure: failures },
+  },
+  dead: {
+    list: "dead",
+    columns: [
+      {
+        name: "notification_id",
+        label: "Message",
+        isNumber: true,
+        cell: (row) => messageLink(row.notification_id),
+      },
+      ...plain("target"),
+      org,
+      cluster,
+      ...numbers("issues", "attempts"),
+      ...plain("failure", "last_error", "decided_at", "ended_at"),
+      {
+        name: "refusal",
+        label: "Redrive",
+        cell: (row) => html`${row.redrivable === true ? "possible" : shown(row.refusal)}`,
+      },
+    ],
+    sort: "ended_at",
+    descending: true,
+    empty: "Dead messages would stand here, with what the receiver said: there are none.",
+    choices: { target: targets, failure: failures },
+  },
+  rejected: {
+    list: "rejected",
+    columns: [
+      {
+        name: "id",
+        label: "Message",
+        isNumber: true,
+        cell: (row) => html`<a href="/console/rejected/${String(row.id)}">${String(row.id)}</a>`,
+      },
+      ...plain("received_at", "reason", "state", "detail", "topic"),
+      ...numbers("partition"),
+      { name: "kafka_offset", label: "Offset", isNumber: true },
+      org,
+      cluster,
+      size,
+      ...numbers("attempts"),
+    ],
+    sort: "id",
+    descending: true,
+    empty: "Messages that did not conform would stand here, each with its bytes and the reason.",
+    choices: { state: ["waiting", "stored"] },
+  },
+  rejected_hours: {
+    list: "rejected_hours",
+    columns: [
+      ...plain("hour", "topic", "reason"),
+      ...numbers("messages", "waiting"),
+      ...plain("first_at", "last_at"),
+      {
+        name: "example_id",
+        label: "Example",
+        cell: (row) =>
+          html`<a href="/console/rejected/${String(row.example_id)}">${shown(row.example)}</a><br><small>${shown(row.example_detail)}</small>`,
+      },
+    ],
+    sort: "hour",
+    descending: true,
+    empty: "Rejected messages would be counted here, hour by hour.",
+  },
+  storms: {
+    list: "storms",
+    columns: [
+      ...numbers("id"),
+      ...plain("target"),
+      { name: "rule_name", label: "Rule", cell: ruleLink },
+      ...plain("state", "began_at"),
+      ...numbers("cluster_limit", "notified", "waiting"),
+      ...plain("ended_at", "ended_by", "reason"),
+    ],
+    sort: "began_at",
+    descending: true,
+    empty: "Storms that the brake holds would stand here.",
+  },
+  stuck: {
+    list: "stuck",
+    columns: [org, cluster, ...plain("since"), ...numbers("attempts"), ...plain("next_try_at", "reason")],
+    sort: "since",
+    empty: "Clusters whose decision fails would stand here.",
+  },
+  partitions: {
+    list: "partitions",
+    columns: [
+      { name: "parent", label: "Table" },
+      ...plain("day", "name"),
+      ...numbers("rows"),
+      size,
+      { name: "drop_at", label: "Goes on" },
+      { name: "held_by", label: "Held by" },
+      { name: "is_past", label: "Past its time" },
+    ],
+    sort: "day",
+    empty: "Days that are stored would stand here, each with the day on which it goes.",
+    choices: { parent: ["new_reports", "reported"] },
+  },
+  retention: {
+    list: "retention",
+    columns: [
+      { name: "parent", label: "Table" },
+      { name: "keep", label: "Keeps its rows" },
+      ...plain("changed_by", "changed_at"),
+    ],
+    sort: "parent",
+    empty: "How long each table keeps its rows would stand here.",
+  },
+  acts: {
+    list: "acts",
+    columns: [...plain("at", "person", "act"), { name: "details", unsorted: true }],
+    sort: "at",
+    descending: true,
+    empty: "What people did in this console would stand here, with their names.",
+  },
+} satisfies Record<string, Look>;
+
+export const messageLink = (value: unknown): Html =>
+  html`<a href="/console/messages/${encoded(String(value))}">${String(value)}</a>`;
+
+/** The choices among the targets. */
+export const targetNames = targets;

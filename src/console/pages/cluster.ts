@@ -1,0 +1,200 @@
+import type { AnyRow } from "../../db/rows.ts";
+import { type Ask, field, type Handler, NotThere, Redirect } from "../ask.ts";
+import { shown, time } from "../format.ts";
+import { type Html, html } from "../html.ts";
+import { proof } from "../layout.ts";
+import { life } from "../life.ts";
+import { listOn } from "../list_page.ts";
+import { encoded, looks, messageLink, ruleLink, verdict, why } from "../looks.ts";
+import * as sql from "../sql.ts";
+import { BadQuestion, plainTable } from "../table.ts";
+
+const dayMs = 86_400_000;
+
+/** What was notified lately, and a field for the cluster that somebody asks about. */
+export const clustersPage: Handler = async (ask) => {
+  const { id } = ask.query;
+  if (id?.trim()) return new Redirect(`/console/clusters/${encoded(id.trim().toLowerCase())}`);
+  const { body, status } = await listOn(ask, looks.notified, { own: { id: undefined } });
+  return {
+    title: "Cluster",
+    status,
+    body: html`<form class="filters" method="get" action="/console/clusters"><div><label for="cluster-id">Cluster (UUID)</label><input id="cluster-id" name="id" required autocomplete="off"></div><div class="buttons"><button type="submit">Show its life</button></div></form>
+<h2>What became of each report, the newest first</h2>${body}`,
+  };
+};
+
+/** The life of one cluster, and why (not) at a moment of it. */
+export const clusterPage: Handler = async (ask) => {
+  const { cluster = "" } = ask.params;
+  const found = await ask.read(async (db) => {
+    const known = await sql.knownCluster(db, cluster);
+    const now = await sql.now(db);
+    return { known, now };
+  });
+  const [newest] = found.known;
+  if (!newest) throw new NotThere(`No cluster ${cluster} has reported, or your role does not see it.`);
+  const days = Math.min(180, Math.max(1, Number(ask.query.days) || 7));
+  const at = await timeGiven(ask, ask.query.at, found.now);
+  const to = new Date(Math.min(Date.parse(found.now), Date.parse(at) + (days * dayMs) / 2)).toISOString();
+  const from = new Date(Date.parse(to) - days * dayMs).toISOString();
+  const { rows, answers } = await ask.read(async (db) => ({
+    rows: await sql.clusterLife(db, cluster, from, to),
+    answers: await sql.explainAt(db, cluster, at),
+  }));
+  const path = `/console/clusters/${encoded(cluster)}`;
+  const moment = (value: unknown) =>
+    html`<a href="${path}?at=${encoded(String(value))}&days=${days}">${time(value)}</a>`;
+  const isNow = ask.query.at === undefined || ask.query.at === "";
+  return {
+    title: `Cluster ${cluster}`,
+    body: html`<p>Organization ${found.known.map(
+      (one, nth) =>
+        html`${nth > 0 && ", "}<a href="/console/new?org_id=${String(one.org_id)}">${String(one.org_id)}</a>${one.left_at !== null && " (before)"}`,
+    )}; newest report ${time(newest.updated_at)}, received ${time(newest.received_at)}.</p>
+<form class="filters" method="get" action="${path}"><div><label for="at">Ask about this moment (UTC)</label><input id="at" name="at" value="${isNow ? "" : at}" placeholder="now, or 2026-12-24T08:00Z"></div>
+<div><label for="days">Days on the axis</label><input id="days" name="days" inputmode="numeric" value="${String(days)}"></div><div class="buttons"><button type="submit">Ask</button> ${!isNow && html`<a role="button" class="secondary outline" href="${path}?days=${days}">Now</a>`}</div></form>
+<div id="life" data-live>${life(rows, from, to, at)}
+<p><small>Bars are issues from opened to closed, and silences; upright lines are reports; full diamonds are messages; rings are reports that notified nothing. A click on the axis asks about that moment.</small></p></div>
+<h2>Why (not), ${isNow ? "now" : html`at ${time(at)}`}</h2>
+<div id="why" data-live>${answersOf(ask, answers)}</div>
+<h2>Everything on the axis</h2>
+<details id="all"><summary>${rows.length} things happened</summary>${plainTable(
+      rows.toSorted((a, b) => String(b.begins).localeCompare(String(a.begins))),
+      [
+        { name: "begins", label: "When", cell: (row) => moment(row.begins) },
+        { name: "ends", label: "Until" },
+        { name: "kind" },
+        {
+          name: "label",
+          label: "What",
+          cell: (row) => html`${shown(row.label)} <small>${shown(row.lane)}</small>`,
+        },
+        { name: "detail" },
+        {
+          name: "id",
+          label: "More",
+          cell: (row) =>
+            row.kind === "notification"
+              ? html`its texts: ${messageLink(row.id)}`
+              : row.kind === "report"
+                ? html`<a href="${path}/report?org=${String(row.org_id)}&at=${encoded(String(row.begins))}">raw report</a>`
+                : html`–`,
+        },
+      ],
+      "Reports, issues, messages and silences would stand here.",
+    )}</details>
+${ask.person.mayAct && acts(ask, cluster, newest, answers)}`,
+  };
+};
+
+async function timeGiven(ask: Ask, text: string | undefined, now: string): Promise<string> {
+  if (!text?.trim()) return now;
+  const at = await ask.read((db) => sql.timeOf(db, text.trim()));
+  if (Number.isNaN(Date.parse(at))) throw new BadQuestion(`at: ${text} is no moment of the axis`);
+  return at;
+}
+
+function answersOf(ask: Ask, rows: AnyRow[]): Html {
+  return plainTable(
+    rows,
+    [
+      { name: "decision", cell: verdict },
+      { name: "target" },
+      { name: "component", label: "Rule", cell: ruleLink },
+      { name: "reasons", label: "Why", cell: why },
+      { name: "total_risk", isNumber: true },
+      { name: "issue_state", label: "State" },
+      { name: "last_notified_at", label: "Last notified" },
+      { name: "next_eligible_at", label: "May be notified from" },
+      {
+        name: "policy_id",
+        label: "Policy",
+        cell: (row) =>
+          row.policy_id
+            ? html`<a href="/console/policies/${String(row.policy_id)}">version ${String(row.policy_id)}</a>`
+            : html`–`,
+      },
+    ],
+    `At that moment cluster ${ask.params.cluster} had no open issue: there was nothing to notify.`,
+  );
+}
+
+function acts(ask: Ask, cluster: string, newest: AnyRow, answers: AnyRow[]): Html {
+  const rules = [
+    ...new Set(
+      answers.map(
+        (row) =>
+          `${String(row.component)
+            .replace(/\.report$/, "")
+            .split(".")
+            .at(-1)}|${row.error_key}`,
+      ),
+    ),
+  ];
+  const path = `/console/clusters/${encoded(cluster)}`;
+  return html`<h2>Act</h2><p><a href="/console/silences?view=add&cluster=${encoded(cluster)}">Silence this cluster</a></p>${
+    rules.length > 0 &&
+    html`<form class="act" method="post" action="${path}">${proof(ask.csrf)}<input type="hidden" name="org" value="${String(newest.org_id)}">
+<div><label for="ack-rule">Rule</label><select id="ack-rule" name="rule">${rules.map((rule) => html`<option>${rule}</option>`)}</select></div>
+<div><label for="ack-what">What</label><select id="ack-what" name="do"><option value="acknowledge">acknowledge it for this cluster</option><option value="unacknowledge">take the acknowledgement back</option></select></div>
+<div><button type="submit">Do it</button></div></form>`
+  }`;
+}
+
+/** Acknowledges a rule for a cluster, or takes that back. */
+export const clusterAct: Handler = async (ask) => {
+  const { cluster = "" } = ask.params;
+  const org = field(ask, "org") ?? "";
+  const [rule = "", errorKey] = (field(ask, "rule") ?? "").split("|");
+  const issue = { org, rule, errorKey, cluster };
+  const isBack = field(ask, "do") === "unacknowledge";
+  await ask.act(isBack ? "unacknowledge" : "acknowledge", issue, (db) =>
+    isBack ? sql.unacknowledge(db, issue) : sql.acknowledge(db, issue, undefined),
+  );
+  return new Redirect(
+    `/console/clusters/${encoded(cluster)}?done=${isBack ? "unacknowledged" : "acknowledged"}`,
+  );
+};
+
+const mostOfReport = 60_000;
+
+/** A report as it was stored, and what became of each of its hits. */
+export const reportPage: Handler = async (ask) => {
+  const { cluster = "" } = ask.params;
+  const { org = "", at = "" } = ask.query;
+  const found = await ask.read(async (db) => {
+    const report = await sql.reportOf(db, org, cluster, at);
+    return report && { report, hits: await sql.explainReport(db, org, cluster, at) };
+  });
+  if (!found) throw new NotThere(`No report of ${cluster} of ${at} is kept.`);
+  const text = String(found.report.report);
+  return {
+    title: "Report",
+    body: html`<p>Cluster <a href="/console/clusters/${encoded(cluster)}?at=${encoded(at)}">${cluster}</a>, organization ${org}, of ${time(at)}, received ${time(found.report.received_at)}.</p>
+<h2>What became of each hit</h2>${plainTable(
+      found.hits,
+      [
+        { name: "target" },
+        { name: "report_state", label: "Report" },
+        { name: "component", label: "Rule", cell: ruleLink },
+        { name: "decision", cell: verdict },
+        { name: "reasons", label: "Why", cell: why },
+        { name: "decided_at" },
+      ],
+      "The report has no hits.",
+    )}
+<h2>As it was stored</h2><pre tabindex="0">${readable(text).slice(0, mostOfReport)}</pre>${
+      text.length > mostOfReport &&
+      html`<p>${text.length} characters, of which these are the first ${mostOfReport}.</p>`
+    }`,
+  };
+};
+
+function readable(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,212 @@
+import { asRefusal } from "../../db/errors.ts";
+import type { AnyRow } from "../../db/rows.ts";
+import { type Ask, field, type Handler, NotThere, Overtaken, Redirect } from "../ask.ts";
+import { shown, time, words } from "../format.ts";
+import { type Html, html } from "../html.ts";
+import { proof, tabs } from "../layout.ts";
+import { listOn } from "../list_page.ts";
+import { looks, ruleLink, targetNames } from "../looks.ts";
+import { bars } from "../plot.ts";
+import * as sql from "../sql.ts";
+import { plainTable } from "../table.ts";
+import { viewOf } from "./lists.ts";
+
+const views = { in_force: "In force", history: "History", try: "Try a change" };
+
+/** Policies in force, and who made them why; a form to try another one. */
+export const policiesPage: Handler = async (ask) => {
+  const view = viewOf(ask, views);
+  const head = tabs(ask.path, view, views);
+  if (view === "try") {
+    const { target = targetNames[0], org, rule } = ask.query;
+    return {
+      title: "Policies",
+      body: html`${head}${await form(ask, { target, org: org || undefined, rule: rule || undefined })}`,
+    };
+  }
+  const look = view === "in_force" ? looks.policies : looks.policy_history;
+  const { body, status } = await listOn(ask, look, { own: { view } });
+  return { title: "Policies", status, body: html`${head}${body}` };
+};
+
+/** One version of a policy. */
+export const policyPage: Handler = async (ask) => {
+  const { id = "" } = ask.params;
+  const [row] = /^\d{1,18}$/.test(id) ? await ask.read((db) => sql.policyVersion(db, id)) : [];
+  if (!row) throw new NotThere(`There is no version ${id} of a policy, or your role does not see it.`);
+  return { title: `Policy, version ${id}`, body: versionOf(row) };
+};
+
+const versionOf = (row: AnyRow): Html =>
+  html`<table><tbody>${Object.entries(row).map(
+    ([name, value]) => html`<tr><th scope="row">${words(name)}</th><td>${shown(value)}</td></tr>`,
+  )}</tbody></table>`;
+
+/** The settings of the form: most are left as they are. */
+const settings: Record<string, { label: string; hint?: string; kind?: "flag" | "list" | "number" }> = {
+  enabled: { label: "Enabled", kind: "flag" },
+  total_risk_threshold: { label: "Total risk above", hint: "0 to 4", kind: "number" },
+  likelihood_threshold: { label: "Likelihood above", kind: "number" },
+  impact_threshold: { label: "Impact above", kind: "number" },
+  severity_threshold: { label: "Severity above", kind: "number" },
+  filter: { label: "Filter", hint: "impact + likelihood > 4" },
+  required_tags: { label: "Required tags", hint: "separated by commas", kind: "list" },
+  cooldown: { label: "Cooldown", hint: "3 days" },
+  spacing: { label: "Spacing", hint: "6 hours" },
+  max_events: { label: "Most issues in a message", kind: "number" },
+  max_report_age: { label: "Oldest report", hint: "1 day" },
+  flapping_action: { label: "Flapping", hint: "notify or damp" },
+  notify_resolved: { label: "Notify what is resolved", kind: "flag" },
+};
+
+const emptyWord = "(none)";
+
+/** What a person changes: fields that are left empty stay as they are, (none) takes a setting away. */
+function changeOf(ask: Ask): AnyRow {
+  const change: AnyRow = {};
+  for (const [name, { kind }] of Object.entries(settings)) {
+    const text = field(ask, `set_${name}`);
+    if (text === undefined) continue;
+    if (kind === "list")
+      change[name] =
+        text === emptyWord
+          ? []
+          : text
+              .split(",")
+              .map((one) => one.trim())
+              .filter(Boolean);
+    else if (text === emptyWord) change[name] = null;
+    else if (kind === "flag") change[name] = text === "yes";
+    else change[name] = kind === "number" && /^\d+$/.test(text) ? Number(text) : text;
+  }
+  return change;
+}
+
+type Scope = { target?: string | undefined; org?: string | undefined; rule?: string | undefined };
+
+async function form(
+  ask: Ask,
+  scope: Scope,
+  { problem, tried, seen }: { problem?: string; tried?: Html; seen?: string } = {},
+): Promise<Html> {
+  if (!ask.person.mayAct)
+    return html`<p class="empty">You may look, not act: an operator can try a change, and apply it.</p>`;
+  const value = (name: string) => field(ask, `set_${name}`) ?? "";
+  const input = ([name, { label, hint, kind }]: [string, (typeof settings)[string]]) =>
+    html`<div><label for="set-${name}">${label}</label>${
+      kind === "flag"
+        ? html`<select id="set-${name}" name="set_${name}"><option value="">as it is</option>${["yes", "no"].map((one) => html`<option${value(name) === one ? html` selected` : ""}>${one}</option>`)}</select>`
+        : html`<input id="set-${name}" name="set_${name}" value="${value(name)}" placeholder="${hint ?? ""}" autocomplete="off">`
+    }</div>`;
+  return html`${problem && html`<p class="problem" role="alert">${problem}</p>`}
+<p>What is left empty stays as it is; ${emptyWord} takes a setting away. Trying changes nothing.</p>
+<form class="act" method="post" action="/console/policies">${proof(ask.csrf)}${seen !== undefined && html`<input type="hidden" name="seen" value="${seen}">`}
+<div><label for="p-target">Target</label><select id="p-target" name="target">${targetNames.map((one) => html`<option${one === scope.target ? html` selected` : ""}>${one}</option>`)}</select></div>
+<div><label for="p-org">Only organization</label><input id="p-org" name="org" value="${scope.org ?? ""}"></div>
+<div><label for="p-rule">Only rule</label><input id="p-rule" name="rule" value="${scope.rule ?? ""}"></div>
+${Object.entries(settings).map(input)}
+<div class="wide"><button name="do" value="try">Try it</button></div>
+${tried && html`<div class="wide">${tried}</div><div class="wide"><label for="p-reason">Why (a colleague should understand it)</label><input id="p-reason" name="reason" value="${field(ask, "reason") ?? ""}" minlength="5"></div><div class="wide"><button name="do" value="apply">Apply it now</button></div>`}
+</form>`;
+}
+
+/** Tries a change, and applies what was tried. */
+export const policiesAct: Handler = async (ask) => {
+  const scope = { target: field(ask, "target") ?? "", org: field(ask, "org"), rule: field(ask, "rule") };
+  const head = tabs("/console/policies", "try", views);
+  const change = changeOf(ask);
+  const page = async (status: number, more: Parameters<typeof form>[2]) => ({
+    title: "Policies",
+    status,
+    body: html`${head}${await form(ask, scope, more)}`,
+  });
+  try {
+    if (field(ask, "do") === "apply") {
+      const seen = field(ask, "seen") ?? "";
+      const reason = field(ask, "reason") ?? "";
+      await ask.act("set policy", { ...scope, change, reason }, async (db) => {
+        const present = (await sql.policyToChange(db, scope)) ?? "none";
+        if (present !== seen) throw new Overtaken(present);
+        await sql.setPolicy(db, scope, change, reason);
+      });
+      return new Redirect("/console/policies?view=history&done=applied");
+    }
+    const { tried, seen } = await attempt(ask, scope, change);
+    return await page(200, { tried, seen });
+  } catch (error) {
+    if (error instanceof Overtaken) return await overtaken(ask, error.message, scope, change, page);
+    const problem = asRefusal(error)?.message;
+    if (problem === undefined) throw error;
+    return await page(400, { problem });
+  }
+};
+
+async function overtaken(
+  ask: Ask,
+  present: string,
+  scope: { target: string; org: string | undefined; rule: string | undefined },
+  change: AnyRow,
+  page: (status: number, more: Parameters<typeof form>[2]) => ReturnType<Handler>,
+): ReturnType<Handler> {
+  const [row] = present === "none" ? [] : await ask.read((db) => sql.policyVersion(db, present));
+  const { tried, seen } = await attempt(ask, scope, change);
+  const theirs = row
+    ? html`<h2>What was done meanwhile</h2><p>${shown(row.changed_by)} changed this policy at ${time(row.since)}: ${shown(row.reason)}</p><details><summary>The policy as it is now</summary>${versionOf(row)}</details>`
+    : html`<h2>What was done meanwhile</h2><p>The policy was ended.</p>`;
+  return page(409, {
+    problem:
+      "Somebody else changed this policy since you tried yours. Nothing was applied; below is what your change does now.",
+    tried: html`${theirs}${tried}`,
+    seen,
+  });
+}
+
+/** The difference now, and over the last week. All of it is rolled back. */
+async function attempt(
+  ask: Ask,
+  scope: { target: string; org: string | undefined; rule: string | undefined },
+  change: AnyRow,
+): Promise<{ tried: Html; seen: string }> {
+  if (Object.keys(change).length === 0)
+    return {
+      tried: html`<p class="empty">Nothing is changed: fill in what should be another.</p>`,
+      seen: "",
+    };
+  const { seen, rows } = await ask.attempt(async (db) => {
+    const present = (await sql.policyToChange(db, scope)) ?? "none";
+    await sql.setPolicy(db, scope, change, "tried in the console");
+    return { seen: present, rows: await sql.explainDiffByRule(db) };
+  });
+  const isWhole = scope.org === undefined && scope.rule === undefined;
+  const days = isWhole
+    ? await ask.attempt((db) =>
+        sql.compareBacktest(db, scope.target, new Date(Date.now() - 7 * 86_400_000).toISOString(), change),
+      )
+    : [];
+  const of = (column: string) => days.map((day) => Number(day[column]));
+  const sum = (column: string) => of(column).reduce((all, one) => all + one, 0);
+  const tried = html`<section id="tried"><h2>What it would change now</h2>${plainTable(
+    rows,
+    [
+      { name: "target" },
+      { name: "component", label: "Rule", cell: ruleLink },
+      { name: "before" },
+      { name: "after" },
+      { name: "next_eligible", label: "May be notified" },
+      ...["decisions", "clusters", "organizations"].map((name) => ({ name, isNumber: true })),
+    ],
+    "Nothing: every decision of now stays what it is.",
+  )}<h2>What it would have changed in the last week</h2>${
+    isWhole
+      ? html`<p>${String(sum("issues"))} issues in ${String(sum("messages"))} messages instead of ${String(sum("issues_before"))} in ${String(sum("messages_before"))}.</p>${bars(
+          "Issues notified, by day",
+          days.map(({ day }) => String(day)),
+          [
+            { name: "as it was", kind: "b", values: of("issues_before") },
+            { name: "with the change", kind: "a", values: of("issues") },
+          ],
+        )}`
+      : html`<p class="empty">The past is tried for a whole target: leave organization and rule empty to see it.</p>`
+  }</section>`;
+  return { tried, seen };
+}

@@ -231,7 +231,9 @@ create type ccx.settled_notification as (
   -- how long the receiver asked to wait
   retry_after_ms bigint,
   -- it says nothing about the receiver, which it did not reach or which is not known
-  says_nothing boolean
+  says_nothing boolean,
+  -- values that its texts lack: [{issue_id, text, place, kind, example}]
+  doubtful jsonb
 );
 
 -- Tables ----------------------------------------------------------------------------------------------
@@ -628,7 +630,23 @@ create table cluster_user_rule_disable_feedback (
 );
 CREATE INDEX cluster_user_rule_disable_feedback_user_idx ON public.cluster_user_rule_disable_feedback USING btree (org_id, user_id);
 
--- how far each partition has been consumed; moves in the transaction that stores the messages, so Kafka's own offset never leads it
+-- what people did in the console; only ever added to
+create table console_act (
+  -- number of the act
+  id bigint not null generated always as identity,
+  -- when
+  at timestamp with time zone not null default clock_timestamp(),
+  -- who: the name of the person, with the database user in brackets
+  person text not null default ccx.person(),
+  -- what was done, for example: redrive
+  act text not null,
+  -- to what, and with which values
+  details jsonb not null default '{}'::jsonb,
+  constraint console_act_pkey PRIMARY KEY (id),
+  constraint console_act_act_check CHECK (act <> ''::text)
+);
+
+-- how far each partition has been consumed; moves in the transaction that stores the messages, so Kafka's own offset never leads it; written by analyze, ingest
 create table consumer_offset (
   -- Kafka topic
   topic text not null,
@@ -669,7 +687,12 @@ create table content_guard (
   loaded_at timestamp with time zone,
   -- a person agreed to that load, so it is not looked at
   is_accepted boolean not null default false,
+  -- since when loads of the worker are refused, as they would change too much; null: the latest one was taken
+  held_since timestamp with time zone,
+  -- what the latest of them would have done
+  held_reason text,
   constraint content_guard_pkey PRIMARY KEY (single),
+  constraint content_guard_held_check CHECK ((held_since IS NULL) = (held_reason IS NULL)),
   constraint content_guard_max_share_check CHECK (max_share >= 0::numeric AND max_share <= 1::numeric),
   constraint content_guard_min_issues_check CHECK (min_issues >= 1),
   constraint content_guard_min_rules_check CHECK (min_rules >= 1),
@@ -729,7 +752,7 @@ create table decision_request (
   -- clusters up to this one have been asked
   after_cluster text collate "C" not null default ''::text,
   -- database user whose change it was
-  requested_by text not null default SESSION_USER,
+  requested_by text not null default ccx.person(),
   constraint decision_request_pkey PRIMARY KEY (id),
   constraint decision_request_silence_id_fkey FOREIGN KEY (silence_id) REFERENCES silence(id) ON DELETE CASCADE
 );
@@ -746,6 +769,33 @@ create table disabled_elsewhere (
   -- its error key; empty: all of them
   error_key text not null,
   constraint disabled_elsewhere_pkey PRIMARY KEY (is_toggle, owner, rule_id, error_key)
+);
+
+-- values that texts lacked when they were rendered, by place of the template; doubtful_texts shows those in force
+create table doubtful_text (
+  -- version of the content
+  content_id bigint not null,
+  -- the target
+  target_id integer not null,
+  -- which of its texts
+  text_name text not null,
+  -- what stands between the braces of the tag
+  place text not null,
+  -- what the value was: missing, null, object, list, function, not_a_number; link: no address for a link
+  kind text not null,
+  -- when that was first
+  since timestamp with time zone not null,
+  -- when it last was
+  last_at timestamp with time zone not null,
+  -- in how many messages
+  times bigint not null,
+  -- the cluster of the last one
+  example_cluster text collate "C" not null,
+  -- the value of the last one, as far as there was one
+  example text not null,
+  constraint doubtful_text_pkey PRIMARY KEY (content_id, target_id, text_name, place, kind),
+  constraint doubtful_text_content_id_fkey FOREIGN KEY (content_id) REFERENCES rule_content(id) ON DELETE CASCADE,
+  constraint doubtful_text_target_id_fkey FOREIGN KEY (target_id) REFERENCES event_targets(id) ON DELETE CASCADE
 );
 
 -- specification of all event targets currently supported
@@ -1063,6 +1113,15 @@ create table occurrence (
 ) with (fillfactor=90);
 CREATE INDEX occurrence_known_from_idx ON public.occurrence USING brin (known_from);
 
+-- which organizations a database user sees who is in the role ccx_reader; without a row he sees none
+create table organization_reader (
+  -- name of the database user, as current_user has it
+  reader name collate "C" not null,
+  -- an organization that he sees; null: all of them
+  org_id bigint,
+  constraint organization_reader_reader_org_id_key UNIQUE NULLS NOT DISTINCT (reader, org_id)
+);
+
 -- who is notified of what, per target; a change is a new version (set_policy), the old one keeps its time
 create table policy (
   -- number of this version
@@ -1115,6 +1174,8 @@ create table policy (
   storm_minimum integer not null default 1000,
   -- the brake holds nothing before, for the first days of an installation; null: it always works
   storm_from timestamp with time zone,
+  -- send: a text that lacks a value goes out; hold: its issue is held as render_failed (view doubtful_texts)
+  doubtful_texts text not null default 'send'::text,
   -- true: an issue that was notified and went is notified as resolved
   notify_resolved boolean not null default false,
   -- since when notify_resolved is set; what went before is not notified
@@ -1124,7 +1185,7 @@ create table policy (
   -- when this version was the one in force; open-ended for the present one
   validity tstzrange not null,
   -- database user who made the change
-  changed_by text not null default SESSION_USER,
+  changed_by text not null default ccx.person(),
   -- why it was made
   reason text not null,
   -- database user who ended it without a successor
@@ -1137,6 +1198,7 @@ create table policy (
   constraint policy_blocked_clusters_check CHECK (array_position(blocked_clusters, NULL::text) IS NULL),
   constraint policy_cooldown_check CHECK (cooldown >= '00:00:00'::interval AND cooldown <= '100 years'::interval),
   constraint policy_decide_again_after_check CHECK (decide_again_after >= '00:00:00'::interval AND decide_again_after <= '100 years'::interval),
+  constraint policy_doubtful_texts_check CHECK (doubtful_texts = ANY (ARRAY['send'::text, 'hold'::text])),
   constraint policy_end_reason_check CHECK (length(btrim(end_reason)) >= 5),
   constraint policy_flapping_action_check CHECK (flapping_action = ANY (ARRAY['notify'::text, 'damp'::text])),
   constraint policy_flapping_occurrences_check CHECK (flapping_occurrences >= 2 AND flapping_occurrences <= 1000),
@@ -1329,12 +1391,12 @@ CREATE INDEX reported_elsewhere_notified_idx ON public.reported_elsewhere USING 
 
 -- how long each table that grows keeps its rows (set_retention); what a decision may look back at is kept for longer; a row cannot be deleted
 create table retention (
-  -- the table: new_reports and reported by days; rejected_message, read_errors, notification (with the ledger), occurrence, render_failure, worker, archive (once its content is removed) and upload_message by rows
+  -- the table: new_reports and reported by days; rejected_message, read_errors, notification (with the ledger), occurrence, render_failure, worker, archive (once its content is gone) and upload_message by rows
   parent text not null,
   -- how long after its day has ended, or the row was written; notification, occurrence and render_failure are kept for the longest cooldown on top
   keep interval not null,
   -- who set it
-  changed_by text not null default SESSION_USER,
+  changed_by text not null default ccx.person(),
   -- when it was set
   changed_at timestamp with time zone not null default now(),
   constraint retention_pkey PRIMARY KEY (parent),
@@ -1527,7 +1589,7 @@ create table silence (
   -- why
   reason text not null,
   -- database user who asked
-  created_by text not null default SESSION_USER,
+  created_by text not null default ccx.person(),
   -- when; a silence does not reach into the past before it
   created_at timestamp with time zone not null default now(),
   -- when it was ended early
@@ -1746,7 +1808,7 @@ create table withdrawn_policy (
   -- when it was taken back
   withdrawn_at timestamp with time zone not null default now(),
   -- database user who took it back
-  withdrawn_by text not null default SESSION_USER,
+  withdrawn_by text not null default ccx.person(),
   -- why; null where the row was deleted by hand
   reason text,
   constraint withdrawn_policy_pkey PRIMARY KEY (id)
@@ -1840,6 +1902,20 @@ view acknowledgements with (security_invoker=true) (
   reason text,
   -- number of the acknowledgement, as in explain_notification
   acknowledgement_id bigint
+);
+
+-- Bearer tokens of the results API that count.
+view api_tokens with (security_invoker=true) (
+  -- the organization that it speaks for
+  org_id bigint,
+  -- what it is for; also the user that it acts as
+  name text,
+  -- database user who made it
+  created_by text,
+  -- when
+  created_at timestamp with time zone,
+  -- from when on it does not count; null: it does not expire
+  expires_at timestamp with time zone
 );
 
 -- The archives that were uploaded: whose, what, where, until when, and which are the same.
@@ -2060,6 +2136,34 @@ view doctor with (security_invoker=true) (
   what_to_do text
 );
 
+-- For authors of content: texts in force that lacked a value when they were rendered. Nothing stands in its place; the policy setting doubtful_texts says whether such a text goes out.
+view doubtful_texts with (security_invoker=true) (
+  -- bare name of the rule
+  rule_name text,
+  -- which of the rule's problems
+  error_key text,
+  -- the target
+  target text,
+  -- which of its texts
+  text_name text,
+  -- what stands between the braces of the tag
+  place text,
+  -- what the value was: missing, null, object, list, function, not_a_number; link: no address for a link, about:blank in its place
+  kind text,
+  -- when that was first
+  since timestamp with time zone,
+  -- when it last was
+  last_at timestamp with time zone,
+  -- in how many messages
+  times bigint,
+  -- the cluster of the last one
+  example_cluster text,
+  -- the value of the last one, as far as there was one
+  example text,
+  -- version of the content
+  content_id bigint
+);
+
 -- Where what is kept up to date (issues as reports arrive, the ledger as they are notified) differs from what is recomputed from the stored reports and notifications; empty unless something is wrong.
 view drift with (security_invoker=true) (
   -- newest report, missing issue, surplus issue, history, or notification
@@ -2223,7 +2327,13 @@ view metrics_content with (security_invoker=true) (
   -- time since content last changed; absent when there never was any
   age_seconds double precision,
   -- rules and error keys that reports have named and that have no content
-  missing_rules double precision
+  missing_rules double precision,
+  -- rules and error keys that the latest load left out, since they do not conform
+  refused_rules double precision,
+  -- since when loads of content are refused, as they would change too much; absent when none is
+  held_load_seconds double precision,
+  -- places of texts in force that lacked a value when they were rendered
+  doubtful_texts double precision
 );
 
 -- Rejected messages that are still to be written to the dead-letter topic.
@@ -2348,6 +2458,18 @@ view metrics_table with (security_invoker=true) (
   live_rows double precision,
   -- rows that vacuum has not removed yet
   dead_rows double precision
+);
+
+-- The outbox of uploads: announcements of archives, and statuses, that wait to be sent or were given up.
+view metrics_upload with (security_invoker=true) (
+  -- announcement or status
+  kind text,
+  -- messages that Kafka does not have yet, and that are not given up
+  waiting_messages double precision,
+  -- how long the one waits that waits longest; 0 when none does
+  oldest_waiting_seconds double precision,
+  -- messages that were given up within a day
+  dead_messages double precision
 );
 
 -- The worker processes, by their heartbeats.
@@ -2499,7 +2621,9 @@ view policies with (security_invoker=true) (
   -- number of the version, as in explain_notification
   policy_id bigint,
   -- while the newest report of a cluster is older, nothing of it is notified; null: however old it is
-  max_report_age interval
+  max_report_age interval,
+  -- send: a text that lacks a value goes out; hold: its issue is held
+  doubtful_texts text
 );
 
 -- Every version of every policy, past, present and planned, with who made it and why.
@@ -2557,7 +2681,9 @@ view policy_history with (security_invoker=true) (
   -- number of the version, as in explain_notification
   policy_id bigint,
   -- while the newest report of a cluster is older, nothing of it is notified; null: however old it is
-  max_report_age interval
+  max_report_age interval,
+  -- send: a text that lacks a value goes out; hold: its issue is held
+  doubtful_texts text
 );
 
 -- Clusters that are not decided on yet, since more messages of the partition of their report were known to follow and may say otherwise.
@@ -2754,6 +2880,148 @@ view upload_status with (security_invoker=true) (
   duplicate_of bigint
 );
 
+-- The tables that the console shows, each with the view that it reads.
+view ccx.console_list with (security_invoker=true) (
+  -- name of the table in the console
+  name text,
+  -- the view or table that it reads
+  relation text,
+  -- the columns that tell its rows apart
+  keys text[],
+  -- what it may be narrowed by: columns, and rule in any spelling
+  filters text[],
+  -- the column that from and to narrow
+  time_column text
+);
+
+-- The roles of the database, what each is for, and its timeouts.
+view ccx.database_role with (security_invoker=true) (
+  -- name of the role
+  name text,
+  -- what it is for
+  purpose text,
+  -- how long a statement may take; 0: for ever
+  statement_timeout text,
+  -- how long it may wait for a lock
+  lock_timeout text,
+  -- how long a transaction may do nothing
+  idle_timeout text
+);
+
+-- Every right that the roles have now, in the form of wanted_right.
+view ccx.given_right with (security_invoker=true) (
+  -- table (or view), sequence, function, schema, database or role
+  kind text,
+  -- the object, as a statement names it
+  object text,
+  -- the role that has it
+  role text,
+  -- what it is allowed; MEMBER: it is a member of the role
+  privilege text,
+  -- the column, where it is not the whole object
+  column_name text
+);
+
+-- The tables whose rows belong to organizations, and the condition by which a row is among those that somebody sees.
+view ccx.organization_policy with (security_invoker=true) (
+  -- the table
+  name text,
+  -- the condition; {x} stands for: x is an organization that the role may see
+  condition text
+);
+
+-- Rejected messages as the console lists them, without their bytes.
+view ccx.rejected_row with (security_invoker=true) (
+  -- number of the message
+  id bigint,
+  -- when it arrived
+  received_at timestamp with time zone,
+  -- why it was rejected, for programs
+  reason text,
+  -- the topic it came from
+  topic text,
+  -- the partition of the topic
+  partition integer,
+  -- its place in the partition
+  kafka_offset bigint,
+  -- its organization, where the message says so
+  org_id bigint,
+  -- its cluster, where the message says so
+  cluster text,
+  -- how long it is
+  bytes integer,
+  -- how often a retry failed
+  attempts integer,
+  -- waiting, or stored by a retry
+  state text,
+  -- why it was rejected, for people
+  detail text
+);
+
+-- The statements that this database still needs to have its roles, policies and rights, in their order; empty when it has them. ccx migrate --with-roles runs them.
+view ccx.role_change with (security_invoker=true) (
+  -- place in the order
+  "position" integer,
+  -- the statement
+  statement text,
+  -- the privilege that whoever runs it has to have
+  needs text
+);
+
+-- The policies of row-level security that each table with rows of organizations has.
+view ccx.row_policy with (security_invoker=true) (
+  -- the table
+  table_name text,
+  -- name of the policy
+  policy text,
+  -- whom it concerns; public: everybody but the owner
+  role text,
+  -- true: it opens rows; false: it narrows what others open
+  is_permissive boolean,
+  -- the condition, for what is read and for what is written
+  condition text
+);
+
+-- The way of a report: what waits where, since when, and how much passed in the last hour.
+view ccx.stations with (security_invoker=true) (
+  -- results topic, decisions or delivery
+  station text,
+  -- of delivery: to which target
+  target text,
+  -- how many messages or clusters wait; null: unknown
+  waiting numeric,
+  -- since when the oldest waits; null: none does
+  oldest timestamp with time zone,
+  -- how many passed in the last hour
+  per_hour bigint,
+  -- ok, or what is the matter; of delivery the state of the circuit
+  state text
+);
+
+-- What each role may do with each table: the matrix, one row for a table and a role.
+view ccx.table_right with (security_invoker=true) (
+  -- the table; a partitioned one stands for its days, which no role may use directly
+  name text,
+  -- the role
+  role text,
+  -- r select, a insert, w update, d delete; columns in brackets where it is not all of them; empty: nothing
+  letters text
+);
+
+-- Every right that the roles are to have: the matrix table_right, with views, functions, sequences and schemas.
+view ccx.wanted_right with (security_invoker=true) (
+  -- table (or view), sequence, function, schema, database or role
+  kind text,
+  -- the object, as a statement names it
+  object text,
+  -- the role that is to have it
+  role text,
+  -- what it is to be allowed; MEMBER: to be a member of the role
+  privilege text,
+  -- the column, where it is not the whole object
+  column_name text
+);
+
 -- Functions -------------------------------------------------------------------------------------------
 
 -- Agrees to the next load of content that content_guard would refuse, within this time; once. Returns until when.
@@ -2768,7 +3036,7 @@ function acknowledge(org_id bigint, rule text, cluster text DEFAULT NULL::text, 
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- Lets whoever has the token with this SHA-256 call the results API for an organization; returns until when (null: until it is revoked). Raises NTR01 for a time that is none.
+-- Lets whoever has the token with this SHA-256 call the results API for an organization; returns until when (null: until it is revoked). Raises NTT01 for a time that is none.
 function add_api_token(token_hash bytea, org_id bigint, name text, valid_for interval DEFAULT NULL::interval)
   returns timestamp with time zone
   language plpgsql volatile
@@ -2849,7 +3117,6 @@ function explain_report(org_id bigint, cluster text, updated_at timestamp with t
 function import_reported(at timestamp with time zone DEFAULT now(), only_clusters text[] DEFAULT NULL::text[])
   returns TABLE(notifications integer, issues integer)
   language plpgsql volatile
-  set ccx.rewrite_history=on
   set search_path=public, ccx, pg_temp;
 
 -- Takes over the whole rule content (objects with the columns of rule_content). refused: what the source holds but does not conform, stays as it was. accepted: a person agrees to whatever changes. vanished, appeared: rules; see rename_rule().
@@ -2895,7 +3162,7 @@ function preview_replay(started_at timestamp with time zone, stopped_at timestam
 -- What retain() would drop or delete at this time, and what holds the rest: days with the rows of their last analyze, single rows counted. More may follow once these are gone.
 function preview_retention(at timestamp with time zone DEFAULT now())
   returns TABLE(action text, name text, row_count bigint, bytes bigint, older_than timestamp with time zone, held_by text)
-  language plpgsql volatile
+  language plpgsql volatile security definer
   set search_path=public, ccx, pg_temp;
 
 -- The open issues that such a silence would hold.
@@ -2961,8 +3228,7 @@ function replayable(started_at timestamp with time zone, stopped_at timestamp wi
 -- Does the next step of retention, and says what it was (detached or dropped a day, deleted rows that belong to no day); no row: nothing is left to do, or somebody else does it. Raises 55P03 where the table is busy: call it again.
 function retain(at timestamp with time zone DEFAULT now())
   returns TABLE(action text, name text, row_count bigint, bytes bigint)
-  language plpgsql volatile
-  set ccx.rewrite_history=on
+  language plpgsql volatile security definer
   set lock_timeout=250ms
   set search_path=public, ccx, pg_temp;
 
@@ -3035,7 +3301,7 @@ function unacknowledge(org_id bigint, rule text, cluster text DEFAULT NULL::text
 -- Takes back a policy that is planned and has not begun; the one before it goes on. Returns it. Raises NTP15, NTP16.
 function withdraw_policy(id bigint, reason text)
   returns policy
-  language plpgsql volatile
+  language plpgsql volatile security definer
   set search_path=public, ccx, pg_temp;
 
 -- Makes a stored upload count: archive, announcement and status, together. Says under which request id, and whether it is new, renamed (somebody else has the id that was given) or repeated (nothing was done).
@@ -3071,6 +3337,76 @@ function ccx.advance_latest_reports(hits ccx.seen_hit[], is_replaced boolean, OU
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- An acknowledgement as the aggregator shows it.
+function ccx.aggregator_ack(ack rule_disable)
+  returns jsonb
+  language sql stable parallel safe;
+
+-- The acknowledgements of an organization, or one of them (null: it has not acknowledged that rule).
+function ccx.aggregator_acks(org_id bigint, module text DEFAULT NULL::text, error_key text DEFAULT NULL::text)
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- What hits each of these clusters of an organization, with its version and the time of its report.
+function ccx.aggregator_clusters(org_id bigint, clusters text[])
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- The rules that an organization has switched off for its clusters, or for these of them.
+function ccx.aggregator_disabled(org_id bigint, clusters text[] DEFAULT NULL::text[])
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- For which clusters an organization has switched a rule off, and why.
+function ccx.aggregator_disabled_clusters(org_id bigint, module text, error_key text)
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- One hit as the aggregator's own paths show it: without content.
+function ccx.aggregator_hit(component text, error_key text, disabled_since timestamp with time zone, disable_feedback text, user_vote smallint, details jsonb)
+  returns jsonb
+  language sql stable parallel safe;
+
+-- How an organization has rated a rule. Null: it has not.
+function ccx.aggregator_rating(org_id bigint, module text, error_key text)
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- Why a user switched rules off for clusters.
+function ccx.aggregator_reasons(org_id bigint, user_id text)
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- The rules that hit these clusters of an organization, and which of them each hits.
+function ccx.aggregator_recommendations(org_id bigint, clusters text[])
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- The newest report of a cluster as the aggregator shows it: every hit, whatever is known about it. Null: no such cluster.
+function ccx.aggregator_report(org_id bigint, user_id text, cluster text)
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- One hit of the newest report of a cluster. Null: there is none.
+function ccx.aggregator_rule(org_id bigint, user_id text, cluster text, component text, error_key text)
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- The clusters of an organization (of these of them) that a rule hits. Null: it hits none.
+function ccx.aggregator_rule_clusters(org_id bigint, module text, error_key text, clusters text[] DEFAULT NULL::text[])
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
 -- Runs the SQL rules on an archive and puts its result into the outbox. state: analyzed, dead (why: failure), lost (somebody else has it), or rules_changed (read the archive again).
 function ccx.analyze_archive(id bigint, attempt integer, rules_version text, config_id text, paths text[], bodies text[], facts jsonb, keep boolean, release text, python json DEFAULT NULL::json, left_out jsonb DEFAULT '[]'::jsonb, lease interval DEFAULT '00:02:00'::interval, at timestamp with time zone DEFAULT clock_timestamp(), OUT state text, OUT failure text, OUT error text, OUT cluster text, OUT hits integer, OUT failed integer, OUT message text)
   returns record
@@ -3101,7 +3437,7 @@ function ccx.archives_to_remove(store text, most integer, at timestamp with time
   language sql stable
   set search_path=public, ccx, pg_temp;
 
--- Every time an issue would have been notified through this target (its id) from from_time until before to_time, by the policies and content of that time; change: settings, as for set_policy, that the target-wide policy, or that of only_org, would have had.
+-- Every time an issue would have been notified through this target (its id) from from_time until before to_time, by the policies and content of then; change: settings (set_policy) that the target-wide policy, or that of only_org, would have had.
 function ccx.backtest_steps(target integer, from_time timestamp with time zone, to_time timestamp with time zone, change jsonb DEFAULT NULL::jsonb, only_org bigint DEFAULT NULL::bigint)
   returns TABLE(org_id bigint, cluster text, issue_id bigint, notified_at timestamp with time zone, policy_id bigint, max_events integer)
   language sql stable
@@ -3120,6 +3456,12 @@ function ccx.begin_pass(target text, wanted jsonb, OUT policy_changed boolean, O
 function ccx.brake(at timestamp with time zone, INOUT orgs bigint[], INOUT names text[], INOUT by_report boolean[])
   returns record
   language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- For each hour of the last day: clusters whose newest report arrived in it, messages decided, and reports of which nothing was notified.
+function ccx.busy_hours(at timestamp with time zone DEFAULT now())
+  returns TABLE(hour timestamp with time zone, reports bigint, notified bigint, skipped bigint)
+  language sql stable
   set search_path=public, ccx, pg_temp;
 
 -- The first so many (null: all) decisions that the open transaction would change (explain_diff), with how many there are in all, and how many of them notify before and after.
@@ -3194,6 +3536,11 @@ function ccx.claim_upload_messages(batch_size integer, lease interval, url_valid
   language sql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Whether a cluster was of this organization, and moved to another one: then nothing of it is shown any more.
+function ccx.cluster_has_left(org_id bigint, cluster text)
+  returns boolean
+  language sql stable parallel safe;
+
 -- The open issues of one cluster with what this user said of them and the details that the newest report has.
 function ccx.cluster_hits(org_id bigint, user_id text, cluster text)
   returns TABLE(component text, error_key text, module text, content_id bigint, total_risk smallint, tags text[], managed boolean, acked_since timestamp with time zone, disabled_since timestamp with time zone, user_vote smallint, disable_feedback text, details jsonb, opened_at timestamp with time zone)
@@ -3203,6 +3550,12 @@ function ccx.cluster_hits(org_id bigint, user_id text, cluster text)
 function ccx.cluster_is_known(org_id bigint, cluster text)
   returns boolean
   language sql stable parallel safe;
+
+-- What happened to a cluster between two times: reports, issues from opened to closed, messages, reports that notified nothing, silences of the cluster or its organization.
+function ccx.cluster_life(cluster text, since timestamp with time zone, until timestamp with time zone)
+  returns TABLE(kind text, lane text, begins timestamp with time zone, ends timestamp with time zone, org_id bigint, label text, id bigint, detail text)
+  language sql stable
+  set search_path=public, ccx, pg_temp;
 
 -- All that the views metrics_* have, one row for each sample: its name for Prometheus, what it means, its labels and its value. A view that cannot be read does not keep the others away.
 function ccx.collect_metrics()
@@ -3221,6 +3574,12 @@ function ccx.compile_filter(filter text)
 function ccx.concerns_many(issues integer, open_issues integer DEFAULT NULL::integer)
   returns boolean
   language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- A page of a table of the console: narrowed, sorted by a column and the keys, after the row whose sorted value and keys are given (null: from the start).
+function ccx.console_rows(list text, filters jsonb, sort text, descending boolean, after text[], row_limit integer)
+  returns TABLE(shown_row jsonb)
+  language plpgsql stable
   set search_path=public, ccx, pg_temp;
 
 -- The texts of these content versions, as templates by name; version changes when the row does. What does not exist is left out.
@@ -3317,6 +3676,12 @@ function ccx.diff_in_words()
   returns TABLE(target text, org_id bigint, cluster text, component text, error_key text, before text, after text, next_eligible_at_before timestamp with time zone, next_eligible_at timestamp with time zone, next_eligible text)
   language sql stable;
 
+-- Takes these messages out of the outbox as far as the ledger left them without an issue.
+function ccx.drop_empty_messages(ids bigint[])
+  returns void
+  language plpgsql volatile security definer
+  set search_path=public, ccx, pg_temp;
+
 -- Numbers of up to batch_size rejected messages whose time to be tried again by the service has come.
 function ccx.due_rejected(batch_size integer, at timestamp with time zone DEFAULT now())
   returns bigint[]
@@ -3350,7 +3715,7 @@ function ccx.end_storm(id bigint, is_released boolean, reason text, at timestamp
 -- Makes sure that new_reports or reported has a partition for this UTC day; true when it was made now, false also when others hold the table: the next call makes it.
 function ccx.ensure_partition(parent text, day date)
   returns boolean
-  language plpgsql volatile
+  language plpgsql volatile security definer
   set lock_timeout=250ms
   set search_path=public, ccx, pg_temp;
 
@@ -3464,6 +3829,11 @@ function ccx.given(at timestamp with time zone)
   language plpgsql immutable parallel safe
   set search_path=public, ccx, pg_temp;
 
+-- A time that may be missing, as the aggregator writes it: {Time, Valid}.
+function ccx.go_time(at timestamp with time zone)
+  returns jsonb
+  language sql stable parallel safe;
+
 -- A worker says that it lives. Frees the jobs of workers that have been silent for 90 seconds and returns the ids of their pools.
 function ccx.heartbeat(pool_id text, host text, pid integer, roles text[], version text, at timestamp with time zone DEFAULT now())
   returns text[]
@@ -3474,6 +3844,12 @@ function ccx.heartbeat(pool_id text, host text, pid integer, roles text[], versi
 function ccx.held_by_storm(target integer, rule_name text, known_from timestamp with time zone, notified_at timestamp with time zone, cooldown interval, at timestamp with time zone)
   returns boolean
   language sql stable parallel safe;
+
+-- Decisions of now counted by reason, rule or organization, what would be notified first.
+function ccx.held_groups(grouped_by text, target text, org_id bigint, at timestamp with time zone DEFAULT now())
+  returns TABLE(name text, decision text, decisions bigint, clusters bigint, organizations bigint)
+  language sql stable
+  set search_path=public, ccx, pg_temp;
 
 -- The details of the hits of a report: what the templates of their content see as pydata; one row for each rule and error key.
 function ccx.hit_details(report jsonb)
@@ -3506,6 +3882,12 @@ function ccx.is_internal(module text)
   returns boolean
   language sql immutable parallel safe;
 
+-- Whether row-level security shows this role only the rows of the organizations in the setting ccx.organization.
+function ccx.is_narrowed()
+  returns boolean
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
 -- True while ours only decides beside the other service: what it sends it does not enter into reported, and what the other one sends starts no cooldown of ours.
 function ccx.is_shadow()
   returns boolean
@@ -3534,6 +3916,11 @@ function ccx.keep_policy(target text, wanted jsonb)
   returns boolean
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
+
+-- The newest report of a cluster for each organization that it has belonged to; the present one first.
+function ccx.known_cluster(cluster text)
+  returns TABLE(org_id bigint, cluster text, updated_at timestamp with time zone, received_at timestamp with time zone, moved_to bigint, left_at timestamp with time zone)
+  language sql stable;
 
 -- Which of these objects are contents of archives that are kept; the others may go.
 function ccx.known_objects(keys text[])
@@ -3593,10 +3980,16 @@ function ccx.matching_silence(org_id bigint, cluster text, rule_name text, error
   set enable_seqscan=off
   set search_path=public, ccx, pg_temp;
 
--- Whether there is a role ccx_results that the caller may take for a request, so that row-level security holds.
+-- Whether there is a role ccx_results with rights in this database that the caller may take for a request, so that row-level security holds.
 function ccx.may_become_results()
   returns boolean
   language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- Sets ccx.rewrite_history for the statements that follow, and returns what it was, to be set again after them.
+function ccx.may_rewrite(wanted text)
+  returns text
+  language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
 -- For each cluster that has an issue of both rules: the occurrences of both, and what they become when the two are one issue, that of the first.
@@ -3665,6 +4058,12 @@ function ccx.next_delivery_at(target_id integer)
 function ccx.next_rejected(after_id bigint, last_id bigint, batch_size integer, max_bytes bigint, reason text DEFAULT NULL::text, topic text DEFAULT NULL::text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, ids bigint[] DEFAULT NULL::bigint[], positions text[] DEFAULT NULL::text[])
   returns TABLE(id bigint, kafka_offset bigint, value bytea)
   language sql stable parallel safe;
+
+-- Notes that a load of content was refused, as it would change too much.
+function ccx.note_held_load(reason text)
+  returns void
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
 
 -- Adds the issues that only these past reports had, as gone since the newest report of their cluster; what is known already is left alone.
 function ccx.note_past_issues(hits ccx.seen_hit[])
@@ -3746,6 +4145,11 @@ function ccx.past_rows(name text)
   returns text
   language sql immutable parallel safe;
 
+-- Who acts: the database user; behind the console the name of the person, with the database user in brackets.
+function ccx.person()
+  returns text
+  language sql stable parallel safe;
+
 -- How many open issues this version of a policy holds that were to be notified before it, how many it releases, and how many open issues there are; whatever cooldowns and silences say.
 function ccx.policy_effect(id bigint, OUT held integer, OUT released integer, OUT open_issues integer)
   returns record
@@ -3756,6 +4160,12 @@ function ccx.policy_effect(id bigint, OUT held integer, OUT released integer, OU
 function ccx.policy_reasons(policy policy, content rule_content, target_enabled boolean, filter_passes boolean)
   returns text[]
   language sql immutable parallel safe;
+
+-- The version in force of exactly this policy, which nobody else changes until the transaction ends; null: none.
+function ccx.policy_to_change(target text, org_id bigint, rule text)
+  returns bigint
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
 
 -- Creates the role ccx_rules and the schema rules where they are missing; raises NTY01 when the user may not.
 function ccx.prepare_rules()
@@ -3815,7 +4225,6 @@ function ccx.put_outcome_aside(id bigint, attempt integer, reason text, at times
 function ccx.queue_notifications(issues ccx.issue_to_notify[], at timestamp with time zone)
   returns TABLE(notifications integer, notified integer)
   language plpgsql volatile
-  set ccx.rewrite_history=on
   set search_path=public, ccx, pg_temp;
 
 -- What an announcement of platform.upload.announce says, or why it does not conform, from a fixed vocabulary.
@@ -3828,6 +4237,18 @@ function ccx.read_announcement(value text, at timestamp with time zone, OUT reas
 function ccx.readable_report(report text)
   returns jsonb
   language plpgsql immutable parallel safe
+  set search_path=public, ccx, pg_temp;
+
+-- Records what a person did in the console, in the same transaction.
+function ccx.record_act(act text, details jsonb DEFAULT '{}'::jsonb)
+  returns void
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Counts in doubtful_text which values the texts of messages that ended lacked.
+function ccx.record_doubtful(settled ccx.settled_notification[], at timestamp with time zone)
+  returns void
+  language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
 -- Writes or renews the rows of reported for the decisions that these notifications (all ended) belong to.
@@ -4069,7 +4490,7 @@ function ccx.results_report_info(org_id bigint, cluster text, with_internal bool
   set search_path=public, ccx, pg_temp;
 
 -- The newest reports of several clusters as they are stored, and which of the clusters this organization does not have.
-function ccx.results_reports(org_id bigint, clusters text[])
+function ccx.results_reports(org_id bigint, clusters text[], with_internal boolean DEFAULT false)
   returns text
   language plpgsql stable
   set search_path=public, ccx, pg_temp;
@@ -4203,6 +4624,12 @@ function ccx.rule_text_of(texts jsonb, name text, of_key text)
   returns text
   language sql immutable parallel safe;
 
+-- What a rule says, and said before: each version of its content, the newest first.
+function ccx.rule_texts(rule text)
+  returns TABLE(rule_name text, error_key text, since timestamp with time zone, until timestamp with time zone, total_risk smallint, likelihood smallint, impact smallint, status text, tags text[], description text, reason text, resolution text)
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
 -- How many SQL rules run, which files they read, and a text that changes when any of that does.
 function ccx.rules_in_force(OUT version text, OUT rules integer, OUT reads text[])
   returns record
@@ -4242,6 +4669,12 @@ function ccx.see_reported()
 function ccx.see_reports(after_org bigint, after_cluster text, after_at timestamp with time zone, batch_size integer)
   returns TABLE(last_org bigint, last_cluster text, last_at timestamp with time zone, seen integer)
   language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Seconds from the arrival of a report to its notification, of the newest 2000 messages sent in the last day.
+function ccx.seen_to_notified(at timestamp with time zone DEFAULT now())
+  returns TABLE(messages bigint, p50 double precision, p99 double precision)
+  language sql stable
   set search_path=public, ccx, pg_temp;
 
 -- Notes this version (0 to 8, or latest) in migration_info, so that it has one row; no table changes and nothing is lost. Raises NTM03 for anything else.
@@ -4286,6 +4719,11 @@ function ccx.settle_upload_messages(outcomes jsonb, at timestamp with time zone 
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- A stored report as it is, or without the hits of internal rules; null: a report without hits.
+function ccx.shown_report(report text, with_internal boolean)
+  returns json
+  language sql immutable parallel safe;
+
 -- How many open issues match this silence.
 function ccx.silence_holds(id bigint, at timestamp with time zone DEFAULT now())
   returns integer
@@ -4317,13 +4755,14 @@ function ccx.silenced_issues(silence silence, at timestamp with time zone)
 -- Moves the second half of the issues of each message that is too large, and has several, to a message of its own, which is due at once.
 function ccx.split_too_large(settled ccx.settled_notification[], at timestamp with time zone)
   returns void
-  language plpgsql volatile
+  language plpgsql volatile security definer
   set search_path=public, ccx, pg_temp;
 
 -- Stores the reports of a batch (what has a reason, or comes before from_offset, is passed over); says how many were new, had other content before, or were there already. Raises 22P02 when one is not JSON.
 function ccx.store_reports(batch jsonb, from_offset bigint, at timestamp with time zone)
   returns TABLE(stored integer, replaced integer, unchanged integer)
   language plpgsql volatile
+  set ccx.ingesting=on
   set search_path=public, ccx, pg_temp;
 
 -- Objects in the store of this database whose keys begin with prefix and come after another, in their order.

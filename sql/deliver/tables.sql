@@ -52,8 +52,8 @@ comment on column notification.may_be_out is
   'an earlier try may have reached the receiver, so that id and bytes stay as they were';
 
 comment on table reported is
-  'notifications reported to user or skipped due to some conditions; written by adopt, compat, decide, deliver: '
-  'a decision that notifies nobody is over at once, any other when its delivery ends';
+  'notifications reported to user or skipped due to some conditions; written by compat, decide, deliver: a '
+  'decision that notifies nobody is over at once, any other when its delivery ends';
 comment on column reported.org_id is 'organization that owns the cluster';
 comment on column reported.account_number is 'account number, 0 when unknown';
 comment on column reported.cluster is 'the cluster';

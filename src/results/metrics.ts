@@ -1,10 +1,12 @@
-import { counter, histogram, secondsSince } from "../metrics/registry.ts";
+import { atZero, counter, histogram, secondsSince } from "../metrics/registry.ts";
 
 const requests = counter({
   name: "results_requests_total",
   help: "Requests to the results API, by operation and status",
   labels: ["operation", "status"],
 });
+
+atZero(requests, [{ operation: "report", status: "200" }]);
 
 const duration = histogram({
   name: "results_duration_seconds",

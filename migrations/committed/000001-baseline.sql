@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:6d94f9d51ebe7dd5fd0bd694b6595a96356b5c32
+--! Hash: sha1:9fb211a2367ed1d74513d610011230bd427c3f5c
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -835,6 +835,7 @@ create index archive_duplicate_idx on archive (duplicate_of) where duplicate_of 
 create index archive_cluster_idx on archive (cluster, received_at) where cluster is not null;
 create index archive_kept_idx on archive (store, stored_at) where removed_at is null;
 create index archive_stored_idx on archive (stored_at);
+create index archive_received_idx on archive (received_at);
 
 create table archive_chunk (
   object_key text collate "C" not null,

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:27cbac3a3c7c42d9093f8acf8810cd3d22c63a69
+--! Hash: sha1:481c377b02a7b9e18ded83cde98f0185bcacdf75
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -969,6 +969,7 @@ create index archive_duplicate_idx on archive (duplicate_of) where duplicate_of 
 create index archive_cluster_idx on archive (cluster, received_at) where cluster is not null;
 create index archive_kept_idx on archive (store, stored_at) where removed_at is null;
 create index archive_stored_idx on archive (stored_at);
+create index archive_received_idx on archive (received_at);
 
 create table archive_chunk (
   object_key text collate "C" not null,

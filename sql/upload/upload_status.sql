@@ -1,6 +1,8 @@
+-- Requests of another ingress are known by what was said about them only. What is asked for is looked up in the
+-- indexes of both parts, so that nobody reads all of them for the last hour or for one cluster.
 create or replace view upload_status with (security_invoker = true) as
 select
-  r.request_id,
+  a.request_id,
   coalesce(a.org_id, s.org_id) as org_id,
   a.cluster,
   a.service,
@@ -31,8 +33,16 @@ select
   s.ended_by,
   a.removed_at is null and a.archive_id is not null as is_kept,
   a.duplicate_of
-from (select request_id from archive union select request_id from upload_message) r
-left join archive a on a.request_id = r.request_id
+from (
+  select r.request_id, r.archive_id, r.org_id, r.cluster, r.service, r.category, r.size, r.received_at,
+    r.stored_at, r.removed_at, r.duplicate_of
+  from archive r
+  union all
+  select f.request_id, null, null, null, null, null, null, null, null, null, null
+  from upload_message f
+  where f.archive_id is null and not exists (select from archive r where r.request_id = f.request_id)
+  group by f.request_id
+) a
 left join upload_message m on m.archive_id = a.archive_id and m.kind = 'announcement'
 left join lateral (
   select
@@ -47,7 +57,7 @@ left join lateral (
       filter (where x.status in ('success', 'error')))[1] as ended_by
   from upload_message x
   -- what the ingress says of itself is in the columns of its own
-  where x.request_id = r.request_id and x.kind = 'status' and x.service <> 'ingress'
+  where x.request_id = a.request_id and x.kind = 'status' and x.service <> 'ingress'
 ) s on true;
 
 comment on view upload_status is

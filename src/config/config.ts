@@ -113,8 +113,13 @@ function contradictions(config: Config): string[] {
   together("archiveS3SecretAccessKey", config.archiveS3SecretAccessKey !== undefined, [
     "archiveS3AccessKeyId",
   ]);
-  together("archiveStore", config.archiveStore === "folder", ["archiveFolder"]);
-  together("archiveStore", config.archiveStore === "s3", ["archiveS3Bucket"]);
+  for (const [store, name] of [
+    ["folder", "archiveFolder"],
+    ["s3", "archiveS3Bucket"],
+  ] as const) {
+    if (config.archiveStore === store && config[name] === undefined)
+      problems.push(`${keys[name].key} is required, because ${keys.archiveStore.key} is ${store}.`);
+  }
   for (const name of ["resultsTopic", "notificationsTopic"] as const) {
     if (config.deadLetterTopic === config[name])
       problems.push(`CCX_DEAD_LETTER_TOPIC has to be another topic than ${keys[name].key}.`);

@@ -226,6 +226,50 @@ describe("secrets", () => {
   });
 });
 
+describe("the keys of uploads", () => {
+  it("are lists, sizes by service, and the store with what it needs", () => {
+    const config = load({
+      CCX_UPLOAD_SERVICES: " openshift, ,qpc ",
+      CCX_UPLOAD_MAX_BYTES_BY_SERVICE: "qpc=157286400, openshift = 5",
+      CCX_UPLOAD_DENIED_ORGS: "1,2",
+      CCX_ARCHIVE_STORE: "s3",
+      CCX_ARCHIVE_S3_BUCKET: "insights-upload-perma",
+      CCX_ARCHIVE_S3_ENDPOINT: "http://minio:9000",
+      CCX_ARCHIVE_S3_ACCESS_KEY_ID: "id",
+      CCX_ARCHIVE_S3_SECRET_ACCESS_KEY: "hidden",
+    });
+    assert.deepEqual(config.uploadServices, ["openshift", "qpc"]);
+    assert.deepEqual(
+      config.uploadMaxBytesByService?.map(({ name, bytes }) => [name, bytes]),
+      [
+        ["qpc", 157_286_400],
+        ["openshift", 5],
+      ],
+    );
+    const lines = describeConfig(config);
+    assert.ok(lines.includes("CCX_UPLOAD_MAX_BYTES_BY_SERVICE=qpc=157286400,openshift=5"));
+    assert.ok(lines.includes("CCX_ARCHIVE_S3_SECRET_ACCESS_KEY=***"));
+    assert.equal(load({}).upload, true);
+  });
+
+  it("are refused where they make no sense", () => {
+    refused({ CCX_UPLOAD_SERVICES: "a;b" }, /has to be a list of names, separated by commas/);
+    for (const wrong of ["qpc", "qpc=", "=5", "qpc=5,", "qpc=x", "qpc=-1"])
+      refused({ CCX_UPLOAD_MAX_BYTES_BY_SERVICE: wrong }, /has to be a list of service=bytes/);
+    for (const wrong of ["A", "ab", "-ab", "a_b", "x".repeat(64), "a/b"])
+      refused({ CCX_ARCHIVE_S3_BUCKET: wrong }, /has to be a bucket's name/);
+    refused(
+      { CCX_ARCHIVE_STORE: "s3" },
+      /^CCX_ARCHIVE_S3_BUCKET is required, because CCX_ARCHIVE_STORE is s3\.$/,
+    );
+    refused({ CCX_ARCHIVE_STORE: "folder" }, /^CCX_ARCHIVE_FOLDER is required/);
+    refused({ CCX_ARCHIVE_S3_ACCESS_KEY_ID: "id" }, /^CCX_ARCHIVE_S3_SECRET_ACCESS_KEY is required/);
+    refused({ CCX_ARCHIVE_S3_SECRET_ACCESS_KEY: "x" }, /^CCX_ARCHIVE_S3_ACCESS_KEY_ID is required/);
+    refused({ CCX_ARCHIVE_S3_ENDPOINT: "http://169.254.169.254/" }, /link-local and metadata addresses/);
+    refused({ CCX_ARCHIVE_URL_SECONDS: "604801" }, /from 60 to 604800/);
+  });
+});
+
 describe("keys that belong together", () => {
   const account = { CCX_SERVICE_LOG_CLIENT_ID: "me", CCX_SERVICE_LOG_CLIENT_SECRET: "s" };
 

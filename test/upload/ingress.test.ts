@@ -38,6 +38,25 @@ const withoutStoreForLarge = servedIngress(database, {
     maxBytesByService: new Map([["openshift", 2_000_000]]),
   },
 });
+const statements: string[] = [];
+const countedPool = () =>
+  new Proxy(database.pool, {
+    get(pool, name) {
+      if (name !== "query") return Reflect.get(pool, name);
+      return (query: string | { text: string }, values?: unknown[]) => {
+        const text = typeof query === "string" ? query : query.text;
+        statements.push(/\b(\w+)\(/.exec(text)?.[1] ?? text);
+        return pool.query(query, values);
+      };
+    },
+  });
+const counted = servedIngress(database, {
+  get pool() {
+    return countedPool();
+  },
+  store: (url) => new DatabaseStore(countedPool(), url),
+  limits: { services: ["openshift"], maxBytes: 2_000_000, maxBytesByService: new Map() },
+});
 const busy = servedIngress(database, { concurrency: 1 });
 
 const archives = (where = "true") =>
@@ -143,6 +162,32 @@ test("what is larger than one piece is the same archive", async () => {
   assert.equal((await ingress.upload([archivePart(large)])).status, 202);
   const [archive] = await archives();
   assert.equal(archive?.size, "200000");
+});
+
+test("an upload is one statement and five rows, and another statement for each 256 KiB of a large one", async () => {
+  await counted.upload([archivePart("the first one asks for more")]);
+  await empty();
+  await database.pool.query("delete from graphile_worker._private_jobs");
+  statements.length = 0;
+  const written = async () =>
+    (
+      await rows(
+        database.pool,
+        `select (select count(*) from archive)::integer as archives,
+           (select count(*) from archive_chunk)::integer as chunks,
+           (select count(*) from upload_message)::integer as messages,
+           (select count(*) from wake_up)::integer as wishes,
+           (select count(*) from graphile_worker._private_jobs)::integer as jobs`,
+      )
+    )[0];
+  assert.equal((await counted.upload([archivePart(randomBytes(92_904))])).status, 202);
+  assert.deepEqual(statements, ["accept_upload"]);
+  assert.deepEqual(await written(), { archives: 1, chunks: 1, messages: 2, wishes: 0, jobs: 1 });
+
+  statements.length = 0;
+  assert.equal((await counted.upload([archivePart(randomBytes(600_000))])).status, 202);
+  assert.deepEqual(statements, ["put_chunk", "put_chunk", "put_chunk", "accept_upload"]);
+  assert.deepEqual(await written(), { archives: 2, chunks: 4, messages: 4, wishes: 0, jobs: 1 });
 });
 
 test("the same request id again is the same upload", async () => {

@@ -20,6 +20,7 @@ const longest = ["chaos", "bench", "e2e", "cli"];
  * test:slow` runs them, `npm test` all others.
  */
 const slow = [
+  "test/analyze/killed.test.ts", // services that are killed at each step
   "test/bench", // pages and transactions, counted on fleets of thousands of clusters
   "test/chaos/chaos.test.ts", // every kind of fault once, on servers of its own
   "test/decide/decide_plan.test.ts", // plans for 8,000 clusters

@@ -2,10 +2,13 @@ import { type LogLine, Service } from "../../test/support/service.ts";
 import { until } from "../../test/support/until.ts";
 
 /**
- * `ccx consume`, `work` or `run` as a process of its own; killed when it is disposed of. With BENCH_CPU_PROF,
+ * `ccx analyze`, `consume`, `work` or `run` as a process of its own; killed when it is disposed of. With BENCH_CPU_PROF,
  * it leaves a profile in the folder of that name when it is stopped.
  */
-export function startProcess(command: "run" | "consume" | "work", env: Record<string, string | undefined>) {
+export function startProcess(
+  command: "run" | "analyze" | "consume" | "work",
+  env: Record<string, string | undefined>,
+) {
   const folder = process.env.BENCH_CPU_PROF;
   const options = folder ? { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${folder}` } : {};
   const service = new Service(command, { ...env, ...options });

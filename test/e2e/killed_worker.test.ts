@@ -14,7 +14,9 @@ scenario(
     const held = "select locked_by from graphile_worker.jobs where task_identifier = 'deliver_service_log'";
     const poolId = await scene.value(held);
     const workers = "select pool_id, roles from worker";
-    assert.deepEqual(await scene.rows(workers), [{ pool_id: poolId, roles: ["analyze", "consume", "work", "serve"] }]);
+    assert.deepEqual(await scene.rows(workers), [
+      { pool_id: poolId, roles: ["analyze", "consume", "work", "serve"] },
+    ]);
     await unlucky.kill();
 
     const lucky = scene.start("work");

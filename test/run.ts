@@ -21,6 +21,7 @@ const longest = ["chaos", "bench", "e2e", "cli"];
  */
 const slow = [
   "test/adopt/adopt_large.test.ts", // 200,000 rows in each table, there and back
+  "test/analyze/killed.test.ts", // services that are killed at each step
   "test/bench", // pages and transactions, counted on fleets of thousands of clusters
   "test/chaos/chaos.test.ts", // every kind of fault once, on servers of its own
   "test/decide/decide_plan.test.ts", // plans for 8,000 clusters

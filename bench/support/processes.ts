@@ -2,11 +2,11 @@ import { type LogLine, Service } from "../../test/support/service.ts";
 import { until } from "../../test/support/until.ts";
 
 /**
- * `ccx consume`, `work`, `serve` or `run` as a process of its own; killed when it is disposed of. With BENCH_CPU_PROF,
+ * `ccx analyze`, `consume`, `work`, `serve` or `run` as a process of its own; killed when it is disposed of. With BENCH_CPU_PROF,
  * it leaves a profile in the folder of that name when it is stopped.
  */
 export function startProcess(
-  command: "run" | "consume" | "work" | "serve",
+  command: "run" | "analyze" | "consume" | "work" | "serve",
   env: Record<string, string | undefined>,
 ) {
   const folder = process.env.BENCH_CPU_PROF;

@@ -11,7 +11,7 @@ select
   a.received_at,
   a.ended_at,
   format('%s/%s/%s', a.topic, a.partition, a.kafka_offset) as place,
-  a.announcement is null as redrivable,
+  a.url is not null as redrivable,
   a.announcement
 from analysis a
 where a.state = 'dead';

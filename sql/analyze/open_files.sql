@@ -13,7 +13,7 @@ begin
     if to_regrole('ccx_rules') is null then
       perform prepare_rules();
     end if;
-    create temp table files (path text collate "C" primary key, document jsonb, body text) on commit delete rows;
+    create temp table files (path text collate "C" not null, document jsonb, body text) on commit delete rows;
     alter table pg_temp.files alter column document set storage external, alter column body set storage external;
     grant select on pg_temp.files to ccx_rules;
   else
@@ -21,15 +21,13 @@ begin
   end if;
   begin
     insert into pg_temp.files (path, document, body)
-    select f.path,
-      case when f.is_json then f.body::jsonb end,
-      case when not f.is_json then f.body end
-    from (
-      select u.path, u.body, u.path like '%.json' and pg_input_is_valid(u.body, 'jsonb') as is_json
-      from unnest(open_files.paths, open_files.bodies) u (path, body)
-    ) f;
-  exception when statement_too_complex then
-    -- one of them is nested so deeply that PostgreSQL cannot even say so: that one stays a text
+    select u.path,
+      case when u.path like '%.json' then u.body::jsonb end,
+      case when u.path not like '%.json' then u.body end
+    from unnest(open_files.paths, open_files.bodies) u (path, body);
+  exception when data_exception or statement_too_complex then
+    -- one of them is no JSON, or nested so deeply that PostgreSQL cannot even say so: those stay texts. To ask
+    -- of each first whether it is JSON reads all of them twice.
     for n in 1 .. cardinality(open_files.paths) loop
       declare
         body text := open_files.bodies[n];

@@ -18,7 +18,7 @@ begin
       ended_at = null, failure = null, error = null, redriven_at = redrive_analyses.at,
       cluster = case when a.vouched then a.cluster end
     from asked
-    where a.id = asked.id and a.state = 'dead' and a.announcement is null
+    where a.id = asked.id and a.state = 'dead' and a.url is not null
     returning a.id
   )
   select asked.id, case

@@ -1,9 +1,9 @@
 -- One call per Kafka batch of one partition: the jobs and the offset move together or not at all.
 --
--- An element of the batch is {kafka_offset, service, text}, or {kafka_offset, service, reason, detail} for
--- what is no text; and value, its bytes in base64. service is the header; null: the announcement says it. What
--- is for another service is skipped. An announcement that is repeated (same organization, request id and
--- time) is the same job.
+-- An element of the batch is {kafka_offset, service, text}, or {kafka_offset, service, reason, detail, value}
+-- for what is no text, with its bytes in base64. service is the header; null: the announcement says it. What is
+-- for another service is skipped. An announcement that is repeated (same organization, request id and time) is
+-- the same job.
 create or replace function ccx.take_announcements(
   topic text,
   partition integer,
@@ -44,7 +44,7 @@ begin
   end if;
 
   with message as materialized (
-    select m.kafka_offset, m.value,
+    select m.kafka_offset, coalesce(decode(m.value, 'base64'), convert_to(m.text, 'UTF8')) as value,
       coalesce(
         m.service,
         case when pg_input_is_valid(m.text, 'jsonb') and jsonb_typeof(m.text::jsonb) = 'object'
@@ -78,7 +78,7 @@ begin
     insert into analysis as a (
       topic, partition, kafka_offset, request_id, announcement, received_at, state, ended_at, failure, error)
     select take_announcements.topic, take_announcements.partition, f.kafka_offset, f.request_id,
-      decode(f.value, 'base64'), take_announcements.at, 'dead', take_announcements.at, f.reason, f.detail
+      f.value, take_announcements.at, 'dead', take_announcements.at, f.reason, f.detail
     from fresh f
     where f.reason is not null
     order by f.kafka_offset

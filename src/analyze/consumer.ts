@@ -200,7 +200,7 @@ function entryOf(message: KafkaMessage & { unreadable?: Unreadable }, isRefused:
   const what = isRefused
     ? { reason: "unreadable", detail: "the database refuses a value in it" }
     : textOf(message);
-  const value = "reason" in what || service === null ? base64Of(message.value) : null;
+  const value = "reason" in what ? base64Of(message.value) : null;
   return JSON.stringify({ kafka_offset: message.offset, service, value, ...what });
 }
 

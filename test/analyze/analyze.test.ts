@@ -35,7 +35,7 @@ let offset = 0;
 const take = (values: (string | object)[], at = "now") => {
   const batch = values.map((value) => ({
     ...{ kafka_offset: offset++, service: "openshift" },
-    ...(typeof value === "string" ? { text: value, value: Buffer.from(value).toString("base64") } : value),
+    ...(typeof value === "string" ? { text: value } : value),
   }));
   return row("select * from take_announcements($1, 0, $2, at => $3)", [topic, JSON.stringify(batch), at]);
 };

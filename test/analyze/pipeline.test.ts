@@ -1,40 +1,8 @@
 import assert from "node:assert/strict";
-import { readRules } from "../../src/analyze/rule_files.ts";
-import { type Scene, scenario } from "../support/scene.ts";
+import { scenario } from "../support/scene.ts";
 import { until } from "../support/until.ts";
-import {
-  announcement,
-  archiveOf,
-  noSamples,
-  openUploads,
-  resultOf,
-  sampleArchive,
-  samples,
-  startArchiveServer,
-} from "../support/uploads.ts";
-
-const killed = { code: null, signal: "SIGKILL" };
-const rulesFolder = new URL("../../rules", import.meta.url).pathname;
-
-/** What analysis needs besides a scene: an object store, a topic of announcements, the rules of this project. */
-async function uploading(scene: Scene, owned: AsyncDisposableStack) {
-  const server = owned.use(await startArchiveServer());
-  const uploads = owned.use(await openUploads(scene.topics.brokers, scene.topics.results));
-  const loaded = async () =>
-    scene.rows("select rule from load_rules($1)", [JSON.stringify(await readRules(rulesFolder))]);
-  const env = { CCX_ANNOUNCEMENTS_TOPIC: uploads.topic, CCX_ANALYZE_GROUP: uploads.group };
-  const ended = (count: number) =>
-    until(`${count} analyses have ended`, async () => {
-      const open = await scene.rows("select state, failure, error from analysis where ended_at is not null");
-      return open.length >= count ? open : undefined;
-    });
-  return { server, uploads, loaded, env, ended };
-}
-
-const oneFile = (cluster: string) => ({
-  "config/id": cluster,
-  "config/network.json": '{"status":{"networkType":"OpenShiftSDN"}}',
-});
+import { oneFile, uploading } from "../support/uploading.ts";
+import { announcement, archiveOf, noSamples, resultOf, sampleArchive, samples } from "../support/uploads.ts";
 
 scenario(
   "archives become the results that the pipeline before us would publish, and those become notifications",
@@ -191,56 +159,132 @@ scenario("without any rule nothing is consumed, and nothing is published", {}, a
   await service.stop();
 });
 
-const slowRule = {
-  name: "slow",
-  component: "a.slow.report",
-  description: "Takes its time.",
-  reads: ["config/id"],
-  tags: [],
-  links: {},
-  source: "select 'SLOW_RULE', '{}'::jsonb from pg_sleep(0.5)",
-};
+const rule = (name: string, source: string) => ({
+  ...{ name, component: `a.${name}.report`, description: name, reads: ["**"], tags: [], links: {}, source },
+});
 
-// "take": the row and the offset are about to be stored; "run": in the middle of a rule; "publish": the result
-// waits; "settle": it is out, and that is about to be recorded
-for (const moment of ["take", "run", "publish", "settle"] as const)
-  scenario(
-    `an analyzer killed at "${moment}" loses nothing, and says nothing else the next time`,
-    {},
-    async (scene) => {
-      await using owned = new AsyncDisposableStack();
-      const { server, uploads, env, ended } = await uploading(scene, owned);
-      await scene.rows("select rule from load_rules($1)", [JSON.stringify([slowRule])]);
-      const url = server.serve("/one", await archiveOf(oneFile("00000000-0000-4000-8000-00000000000a")));
-      await uploads.announce([announcement({ url, requestId: "killed" })]);
-      const unlucky = scene.start("analyze", {
-        env: { ...env, KILL_BEFORE: moment },
-        preload: "./kill_analyzer.ts",
-      });
-      assert.deepEqual(await unlucky.ends(), killed, unlucky.stderr);
-      // the server notices only when it has something to say to the process that is gone
-      await scene.rows(`select pg_terminate_backend(pid) from pg_stat_activity
-        where datname = current_database() and application_name = 'ccx analyze'`);
-      await uploads.evictMembers();
-      const before = await scene.rows("select state, attempts, message from analysis");
-      const states = { take: [], run: ["waiting"], publish: ["analyzed"], settle: ["analyzed"] };
-      assert.deepEqual(
-        before.map(({ state }) => state),
-        states[moment],
-      );
-      assert.equal(await uploads.resultCount(), moment === "settle" ? 1 : 0);
-
-      await scene.rows("update analysis set next_attempt_at = now()"); // as if the lease had ended
-      const lucky = scene.start("analyze", { env });
-      await ended(1);
-      assert.deepEqual(await scene.rows("select state, failure, message from analysis"), [
-        { state: "published", failure: null, message: null },
-      ]);
-      const results = await uploads.published(moment === "settle" ? 2 : 1);
-      assert.equal(results.length, moment === "settle" ? 2 : 1);
-      assert.equal(new Set(results.map(({ value }) => value)).size, 1, "byte by byte the same");
-      if (moment === "publish") assert.equal(results[0]?.value, before[0]?.message);
-      assert.equal(server.times("/one"), moment === "run" ? 2 : 1);
-      await lucky.stop();
-    },
+scenario("bad uploads and bad rules end in their place, and nothing else is touched", {}, async (scene) => {
+  await using owned = new AsyncDisposableStack();
+  const { server, uploads, env } = await uploading(scene, owned);
+  await scene.rows("select rule from load_rules($1)", [
+    JSON.stringify([
+      rule("fine", "select 'FINE_RULE', jsonb_build_object('files', count(*)) from files"),
+      rule("raises", "select 'A_B', to_jsonb(1 / count(*)) from files where false"),
+      rule("endless", "select 'A_B', '{}'::jsonb from pg_sleep(600)"),
+    ]),
+  ]);
+  const cluster = (n: number) => `00000000-0000-4000-8000-00000000000${n}`;
+  const good = (n: number) => archiveOf({ "config/id": cluster(n) });
+  const big = server.serve("/big", await archiveOf({ "config/a.json": Buffer.alloc(3_000_000) }));
+  const deadBy = {
+    refused: server.serve("/403", (_, response) => void response.writeHead(403).end()),
+    redirected: server.serve(
+      "/301",
+      (_, response) => void response.writeHead(301, { location: "/good1" }).end(),
+    ),
+    not_found: `http://127.0.0.1:${server.port}/404`,
+    forbidden_url: "http://169.254.169.254/latest/meta-data/",
+    not_an_archive: server.serve("/xml", Buffer.from(`<Error>${"x".repeat(2_000)}</Error>`)),
+    truncated: server.serve("/cut", (await good(1)).subarray(0, 40)),
+    too_much_unpacked: big,
+    unsafe_path: server.serve("/path", await archiveOf({ "../../etc/passwd": "x" })),
+    no_cluster_id: server.serve("/none", await archiveOf({ "config/x": "x" })),
+    bad_cluster_id: server.serve("/bad", await archiveOf({ "config/id": "no uuid" })),
+  };
+  const waitingFor = {
+    server_error: server.serve("/500", (_, response) => void response.writeHead(500).end()),
+    too_slow: server.serve("/slow", () => undefined),
+    unreachable: "http://127.0.0.1:1/x",
+  };
+  const announced = Object.entries({ ...deadBy, ...waitingFor }).map(([requestId, url]) =>
+    announcement({ url, requestId }),
   );
+  const other = announcement({
+    url: server.serve("/good3", await good(3)),
+    cluster: cluster(4),
+    requestId: "other_cluster",
+  });
+  await uploads.announce([
+    announcement({ url: server.serve("/good1", await good(1)), requestId: "good 1" }),
+    "no json",
+    null,
+    Buffer.from([0xff, 0xfe]),
+    other,
+    ...announced,
+    announcement({ url: server.serve("/good2", await good(2)), requestId: "good 2" }),
+  ]);
+  const service = scene.start("analyze", {
+    env: {
+      ...{ ...env, CCX_ARCHIVE_MAX_UNPACKED_BYTES: "1000000", CCX_ARCHIVE_TIMEOUT_MS: "8000" },
+      ...{ CCX_RULES_TIMEOUT_MS: "4000", CCX_RULE_TIMEOUT_MS: "3000" },
+    },
+  });
+  const results = (await uploads.published(2)).map(resultOf);
+  assert.deepEqual(results.map(({ RequestId }) => RequestId).sort(), ["good 1", "good 2"]);
+  for (const { Report } of results)
+    assert.deepEqual(
+      Report.reports.map(({ key }) => key),
+      ["FINE_RULE"],
+    );
+  const failures =
+    "select request_id, failure from analysis where failure <> 'interrupted' order by request_id";
+  const expected = [...Object.keys(deadBy), ...Object.keys(waitingFor), "other_cluster"].map((name) => ({
+    ...{ request_id: name, failure: name },
+  }));
+  await until("all have failed", async () => (await scene.rows(failures)).length === expected.length + 3);
+  const found = await scene.rows(failures);
+  assert.deepEqual(
+    found.filter(({ request_id }) => request_id !== null),
+    expected.toSorted((a, b) => (a.request_id < b.request_id ? -1 : 1)),
+  );
+  assert.deepEqual(
+    await scene.rows("select failure from dead_analysis where not redrivable order by failure"),
+    ["invalid_utf8", "not_json", "tombstone"].map((failure) => ({ failure })),
+  );
+  const waits = await scene.rows("select failure from analysis where state = 'waiting' order by failure");
+  assert.deepEqual(
+    waits.map(({ failure }) => failure),
+    Object.keys(waitingFor).sort(),
+  );
+  assert.deepEqual(
+    await scene.rows("select component, reason, archives::integer from failing_rules order by component"),
+    [
+      { component: "a.endless.report", reason: "timed_out", archives: 2 },
+      { component: "a.raises.report", reason: "raised", archives: 2 },
+    ],
+  );
+  assert.deepEqual(server.unexpected, []);
+
+  // a redrive reads the archive again, from where it is by now
+  server.serve("/404", await good(5));
+  await scene.rows(
+    "select from redrive_analyses(array(select analysis_id from dead_analysis where failure = 'not_found'))",
+  );
+  assert.equal((await uploads.published(3)).map(resultOf)[2]?.RequestId, "not_found");
+  await service.stop();
+});
+
+scenario("an archive costs so many statements and rows, however many rules there are", {}, async (scene) => {
+  await using owned = new AsyncDisposableStack();
+  const { server, uploads, env, loaded } = await uploading(scene, owned);
+  await loaded();
+  const count = 20;
+  const url = server.serve("/one", await archiveOf(oneFile("00000000-0000-4000-8000-00000000000a")));
+  await uploads.announce(Array.from({ length: count }, (_, n) => announcement({ url, requestId: `r${n}` })));
+  const service = scene.start("analyze", { env: { ...env, CCX_KEEP_ARCHIVES_PER_HOUR: "0" } });
+  await uploads.published(count);
+  await service.stop();
+  const [rows] = await scene.rows(
+    `select (select count(*)::integer from analysis where state = 'published') as published,
+       (select count(*)::integer from archive_document) as documents,
+       (select n_tup_ins::integer from pg_stat_user_tables where relname = 'analysis') as inserted`,
+  );
+  assert.deepEqual({ ...rows, inserted: count }, { published: count, documents: 0, inserted: count });
+  const writes = await until("the statistics are in", async () => {
+    const [found] = await scene.rows(
+      "select n_tup_upd::integer as updated from pg_stat_user_tables where relname = 'analysis'",
+    );
+    return Number(found?.updated) >= 3 * count ? Number(found?.updated) : undefined;
+  });
+  assert.equal(writes, 3 * count, "claimed, analyzed, published");
+});

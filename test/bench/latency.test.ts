@@ -31,7 +31,7 @@ async function transactionsOf(
   count: number,
 ): Promise<number> {
   await using topics = await openTopics();
-  const transactions = transactionsOn(database, elsewhere.pool, "ccx consume+work");
+  const transactions = transactionsOn(database, elsewhere.pool, "ccx analyze+consume+work+serve");
   const before = await transactions.committed();
   const service = new Service("run", {
     DATABASE_URL: database.url,

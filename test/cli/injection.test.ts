@@ -34,6 +34,11 @@ const asked: string[][] = [
   ...each(["silence", "add", "--org", "1", "--reason", evil], ["--until", "--for"]),
   ["silence", "add", "--org", "1", "--reason", evil, "--for", "1 hour", "--from", evil],
   ["silence", "end", evil],
+  ["trace", evil],
+  ["analyze", "try", evil, "1"],
+  ["analyze", "backtest", evil],
+  ["analyze", "backtest", "x", "--since", evil],
+  ["analyze", "redrive", "--yes", "--failure", evil],
   ["storm", "release", evil, "--reason", evil],
   ["storm", "drop", evil, "--reason", evil],
   ["ack", "add", "--rule", evil, "--org", "1", "--reason", evil],
@@ -86,6 +91,8 @@ const refused: string[][] = [
   ["content", "rename", evil, "other_rule"],
   ["content", "rename", "disk", evil],
   ["rejected", "show", evil],
+  ["analyze", "try", "x", evil],
+  ["analyze", "redrive", evil],
   ["rejected", "list", "--limit", evil],
 ];
 

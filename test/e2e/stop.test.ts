@@ -115,7 +115,7 @@ scenario(
       const { rows } = await holder.query("select quote_ident(current_database()) as name");
       await scene.pool.query(`alter database ${rows[0].name} set default_transaction_read_only = on`);
       await scene.pool.query(
-        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ccx consume+work'",
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ccx analyze+consume+work+serve'",
       );
       proxy.freeze();
       const waits = "select count(*)::integer from pg_stat_activity where wait_event_type = 'Lock'";

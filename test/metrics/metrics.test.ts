@@ -148,7 +148,7 @@ scenario("a running service says how it and its database are", {}, async (scene)
   );
   assert.deepEqual((await health("livez")).status, 200);
   const version = (await (await fetch(`${base}/version`)).json()) as Record<string, unknown>;
-  assert.deepEqual(version.roles, ["consume", "work", "serve"]);
+  assert.deepEqual(version.roles, ["analyze", "consume", "work", "serve"]);
   assert.equal((await fetch(`${base}/nothing`)).status, 404);
   await scene.pool.query("update rule_content set validity = tstzrange(lower(validity), now())");
   const without = await health("readyz");

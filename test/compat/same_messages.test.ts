@@ -118,7 +118,11 @@ const cases: Case[] = [
   { difference: "inactive rules", hits: ["inactive"], ours: null },
   { difference: "impact that has no number", hits: ["no_impact"], ours: null },
   { difference: "risks beyond 4", hits: ["too_likely"], ours: null },
-  { difference: "empty descriptions", hits: ["no_description"], ours: described("ccx_rules_ocp.external.rules.no_description|KEY") },
+  {
+    difference: "empty descriptions",
+    hits: ["no_description"],
+    ours: described("ccx_rules_ocp.external.rules.no_description|KEY"),
+  },
 ];
 
 /** What every message of ours has and theirs has not. */

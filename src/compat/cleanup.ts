@@ -1,22 +1,18 @@
 import type { Pool } from "pg";
 import type { Logger } from "../log.ts";
-import * as sql from "./sql.ts";
+import type { OldTable } from "./sql.ts";
+import * as database from "./writer/database.ts";
 
 /** What a clean-up does, as its readers look for it in the log. */
-const condition = (table: sql.OldTable) => `FROM ${table} WHERE updated_at < NOW() - $1::INTERVAL`;
+const condition = (table: OldTable) => `FROM ${table} WHERE updated_at < NOW() - $1::INTERVAL`;
 
 /** Logs a line for each row that is older than `maxAge` (an interval). */
-export async function printOldRows(
-  pool: Pool,
-  table: sql.OldTable,
-  maxAge: string,
-  log: Logger,
-): Promise<void> {
+export async function printOldRows(pool: Pool, table: OldTable, maxAge: string, log: Logger): Promise<void> {
   log.info(
     { "SQL statement": `SELECT ${condition(table)} ORDER BY updated_at`, "max age": maxAge },
     "PrintReportsForCleanup operation",
   );
-  for (const row of await sql.oldRows(pool, table, maxAge))
+  for (const row of await database.oldRows(pool, table, maxAge))
     log.info(
       {
         "Organization ID": Number(row.org_id),
@@ -30,17 +26,12 @@ export async function printOldRows(
 }
 
 /** Deletes them. */
-export async function deleteOldRows(
-  pool: Pool,
-  table: sql.OldTable,
-  maxAge: string,
-  log: Logger,
-): Promise<void> {
+export async function deleteOldRows(pool: Pool, table: OldTable, maxAge: string, log: Logger): Promise<void> {
   log.info(
     { "SQL statement": `DELETE ${condition(table)}`, "max age": maxAge },
     "Cleanup operation for all organizations",
   );
-  const rows = await sql.deleteOldRows(pool, table, maxAge);
+  const rows = await database.deleteOldRows(pool, table, maxAge);
   log.info({ "Rows deleted": rows }, "Rows deleted");
   log.info({ "Rows deleted": rows }, `Cleanup \`${table}\` finished`);
 }

@@ -94,6 +94,9 @@ const oldRow = z.object({
   age_days: z.number(),
 });
 
+/** A row that a clean-up would delete. */
+export type OldRow = z.infer<typeof oldRow>;
+
 /** Tables that the clean-up knows. */
 export type OldTable = "new_reports" | "reported" | "read_errors";
 

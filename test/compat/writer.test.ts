@@ -198,7 +198,7 @@ test("tables are made, described and dropped; a version that is none is a mistak
     [["-db-init"], 0, true],
     [["--migrate=latest"], 0, true],
     [["-migrate", "8"], 0, true],
-    [["-migrate", "0"], 7, true],
+    [["-migrate", "0"], 0, true],
     [["-db-drop-tables"], 0, false],
     [["-db-drop-tables"], 0, false],
     [["-old-reports-cleanup"], 5, false],

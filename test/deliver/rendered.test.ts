@@ -69,17 +69,26 @@ test("an issue gets the texts that its target uses, from the details of its own 
   const both = [issue("disk", { name: "a<b", files: [1] }), issue("disk", { name: "*x*", files: [] })];
   const { rows: html, ...rest } = await render([message("1", both)]);
   assert.deepEqual(rest, { unrendered: new Map(), doubtful: new Map(), failed: [] });
-  const { issue_id: _, content_id: __, details: ___, ...plain } = issue("disk");
+  const { issue_id: _, details: __, ...plain } = issue("disk");
   assert.deepEqual(html, [
     message("1", [
-      { ...plain, description: "Disk a&lt;b is full", reason: "" },
-      { ...plain, description: "Disk *x* is full", reason: "" },
+      { ...plain, details: both[0]?.details, description: "Disk a&lt;b is full", reason: "" },
+      { ...plain, details: both[1]?.details, description: "Disk *x* is full", reason: "" },
     ] as never),
   ]);
   const markdown = await render([message("1", [both[1] as ClaimedIssue])], entries);
   assert.deepEqual(
     markdown.rows.map(({ issues }) => issues),
-    [[{ ...plain, description: "Disk \\*x\\* is full", reason: "**\\*x\\*** has 0 files" }]],
+    [
+      [
+        {
+          ...plain,
+          details: both[1]?.details,
+          description: "Disk \\*x\\* is full",
+          reason: "**\\*x\\*** has 0 files",
+        },
+      ],
+    ],
   );
 });
 

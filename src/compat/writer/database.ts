@@ -4,12 +4,12 @@ import { migrate } from "../../db/migrate.ts";
 import { requireSameRelease } from "../../db/release.ts";
 import type { Logger } from "../../log.ts";
 import { Ended } from "../ended.ts";
-import { emptyReported, forgetReports } from "../sql.ts";
+import * as sql from "../sql.ts";
 
-/** What an operation of the writer needs. */
+/** What an operation on the tables needs. */
 export type Operation = { pool: Pool; databaseUrl: string; log: Logger };
 
-/** The version of the incumbent's schema that our tables stand for. */
+/** The version of the incumbent's schema that our tables stand for, whatever is asked. */
 const latest = 8;
 
 /** Makes all tables, their rows and functions; does nothing where they are there. */
@@ -27,30 +27,37 @@ export async function schemaVersion({ pool }: Operation): Promise<{ current: num
 }
 
 /**
- * Brings the tables to a version of the incumbent's schema. Ours have all of it at once, so there is no way to
- * an older one; what is no number is a mistake, not a way back to nothing.
+ * Makes sure that the tables are there. They are those of the newest version whatever it says, so nothing is
+ * lost on the way down; what is no number is a mistake, not a way to version 0.
+ * @throws Ended with code 7
  */
 export async function migrateTo(operation: Operation, wanted: string): Promise<void> {
   if (wanted !== "latest" && !/^\d{1,9}$/.test(wanted))
     throw new Ended(7, `--migrate needs a number or "latest", not ${JSON.stringify(wanted)}`);
-  const version = wanted === "latest" ? latest : Number(wanted);
-  if (version > latest) throw new Ended(7, `invalid target version (available version range is 0-${latest})`);
-  if (version < latest)
-    throw new Ended(7, `these tables stand for version ${latest}, there is no way back to ${version}`);
+  if (Number(wanted) > latest)
+    throw new Ended(7, `invalid target version (available version range is 0-${latest})`);
   await initialize(operation);
 }
 
 /** Deletes every report and what was reported. */
-export async function cleanUp({ pool }: Operation): Promise<void> {
-  await forgetReports(pool);
+export async function cleanUp({ pool }: Pick<Operation, "pool">): Promise<void> {
+  await sql.forgetReports(pool);
 }
 
 /** Gives the room of `reported` back. */
-export async function truncateReported({ pool }: Operation): Promise<void> {
-  await emptyReported(pool);
+export async function truncateReported({ pool }: Pick<Operation, "pool">): Promise<void> {
+  await sql.emptyReported(pool);
 }
 
 /** Drops all tables that are ours, and what depends on them. */
-export async function dropTables({ pool }: Operation): Promise<void> {
+export async function dropTables({ pool }: Pick<Operation, "pool">): Promise<void> {
   await dropOurs(pool);
 }
+
+/** The rows of a table whose report is older than an interval, oldest first. */
+export const oldRows = (pool: Pool, table: sql.OldTable, maxAge: string): Promise<sql.OldRow[]> =>
+  sql.oldRows(pool, table, maxAge);
+
+/** Deletes them; returns how many. */
+export const deleteOldRows = (pool: Pool, table: sql.OldTable, maxAge: string): Promise<number> =>
+  sql.deleteOldRows(pool, table, maxAge);

@@ -55,7 +55,7 @@ export async function adopt(work: Work, options: AdoptOptions): Promise<Adopted>
     }
     if ((await db.phaseOf(pool)) === "swapped") {
       await reached("load");
-      await migrate(work.databaseUrl, work.log);
+      await migrate(work.databaseUrl, work.log, { lockTimeout: "250ms" });
       await see(pool, reached);
       await reached("end");
       await db.markAdopted(pool);
@@ -131,11 +131,11 @@ export async function undo(work: Work): Promise<GivenBack> {
     }
     if (phase === "swapped" || phase === "adopted") {
       await reached("load");
-      if (phase === "swapped") await migrate(work.databaseUrl, work.log);
+      if (phase === "swapped") await migrate(work.databaseUrl, work.log, { lockTimeout: "250ms" });
       const living = await db.livingWorkers(pool);
       if (living > 0)
         throw new ConfigurationError(
-          `${living} of our processes still work on this database: stop them first, and wait a minute for those that were killed.`,
+          `${living} of our processes still work on this database: stop them first. Those that were killed count for a minute.`,
         );
       await reached("mirror");
       await inTheWay(pool, work, () => db.mirror(pool));

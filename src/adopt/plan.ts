@@ -66,7 +66,7 @@ const steps: readonly Step[] = [
   {
     step: "load",
     does: "loads functions, views and triggers",
-    locks: "our tables against writers, while triggers are made",
+    locks: `our tables against writers, for some 0.1 s at its end; waits for that ${briefly}`,
   },
   {
     step: "see",

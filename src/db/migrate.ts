@@ -27,7 +27,14 @@ export async function migrate(
     codeOnly = false,
     code,
     waitSeconds,
-  }: { codeOnly?: boolean; code?: readonly CodeObject[]; waitSeconds?: number | undefined } = {},
+    lockTimeout,
+  }: {
+    codeOnly?: boolean;
+    code?: readonly CodeObject[];
+    waitSeconds?: number | undefined;
+    /** how long a statement waits for a lock, as an interval of PostgreSQL; everybody else waits behind it */
+    lockTimeout?: string;
+  } = {},
 ): Promise<void> {
   const pool = createPool({ databaseUrl, size: 3, name: "ccx migrate", log });
   try {
@@ -45,7 +52,7 @@ export async function migrate(
         logger: new WorkerLogger(() => (_level, message) => log.debug(message)),
       });
       if (!codeOnly) await migrateTables(databaseUrl, log);
-      await loadAndSay(client, log, wanted);
+      await loadAndSay(client, log, wanted, lockTimeout);
     } finally {
       client.release(true);
     }
@@ -101,8 +108,13 @@ async function migrateTables(databaseUrl: string, log: Logger, schema = "public"
   });
 }
 
-async function loadAndSay(client: PoolClient, log: Logger, code: readonly CodeObject[]): Promise<void> {
-  const { loaded, dropped } = await loadCode(client, log, code);
+async function loadAndSay(
+  client: PoolClient,
+  log: Logger,
+  code: readonly CodeObject[],
+  lockTimeout?: string,
+): Promise<void> {
+  const { loaded, dropped } = await loadCode(client, log, code, lockTimeout);
   if (loaded.length + dropped.length > 0)
     log.info({ loaded: loaded.length, dropped }, "functions, views and triggers are in step with sql/");
 }

@@ -1,15 +1,14 @@
 import type { Pool } from "pg";
+import { type Phase, phaseOf } from "../db/adoption/phase.ts";
 import {
   type Carried,
   carriedOver,
   checkOptions,
   dependentsOnTheirs,
   obstacles,
-  type Phase,
-  phaseOf,
   type Volume,
   volumes,
-} from "../db/adoption.ts";
+} from "../db/adoption/survey.ts";
 
 /** What a person chooses. */
 export type AdoptOptions = {

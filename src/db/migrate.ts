@@ -3,7 +3,7 @@ import { runMigrations, Logger as WorkerLogger } from "graphile-worker";
 import type { Pool, PoolClient } from "pg";
 import type { Logger } from "pino";
 import { ConfigurationError } from "../errors.ts";
-import { stagingSchema } from "./adoption.ts";
+import { stagingSchema } from "./adoption/phase.ts";
 import { loadedObjects } from "./code_catalog.ts";
 import { type CodeObject, readCode } from "./code_files.ts";
 import { codeOf } from "./errors.ts";

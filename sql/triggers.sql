@@ -20,25 +20,6 @@ create or replace trigger _120_superseded after update of notified_at on notifie
 create or replace trigger _900_announce after insert or update or delete or truncate on rule_content
   for each statement execute function tg_rule_content__announce();
 
-create or replace trigger _010_spelling before insert on new_reports
-  for each row when (new.cluster <> lower(new.cluster)) execute function tg_new_reports__spelling();
-create or replace trigger _020_kept before update of org_id, cluster, updated_at on new_reports
-  for each row when ((old.org_id, old.cluster, old.updated_at) is distinct from
-    (new.org_id, new.cluster, new.updated_at)) execute function tg_new_reports__kept();
-create or replace trigger _030_kept after delete on new_reports
-  referencing old table as gone
-  for each statement execute function tg_new_reports__kept();
-create or replace trigger _100_issues_of_inserted after insert on new_reports
-  referencing new table as arrived
-  for each statement execute function tg_new_reports__issues();
-create or replace trigger _100_issues_of_replaced after update on new_reports
-  referencing new table as arrived
-  for each statement execute function tg_new_reports__issues();
-
-create or replace trigger _100_elsewhere after insert on reported
-  for each row when (new.state = 1 and current_setting('ccx.recording', true) is distinct from 'on')
-  execute function tg_reported__elsewhere();
-
 create or replace trigger _200_filter_results after insert on policy
   referencing new table as added
   for each statement execute function tg_policy__filter_results();
@@ -166,3 +147,24 @@ create or replace trigger _011_guard before truncate on event_targets
 create or replace trigger _012_guard before update on event_targets
   for each row when (old.* is distinct from new.*)
   execute function tg_guard('other programs know these rows, a migration changes them');
+
+-- Last, since everybody writes these two, and nobody can from here to the end of the load.
+
+create or replace trigger _010_spelling before insert on new_reports
+  for each row when (new.cluster <> lower(new.cluster)) execute function tg_new_reports__spelling();
+create or replace trigger _020_kept before update of org_id, cluster, updated_at on new_reports
+  for each row when ((old.org_id, old.cluster, old.updated_at) is distinct from
+    (new.org_id, new.cluster, new.updated_at)) execute function tg_new_reports__kept();
+create or replace trigger _030_kept after delete on new_reports
+  referencing old table as gone
+  for each statement execute function tg_new_reports__kept();
+create or replace trigger _100_issues_of_inserted after insert on new_reports
+  referencing new table as arrived
+  for each statement execute function tg_new_reports__issues();
+create or replace trigger _100_issues_of_replaced after update on new_reports
+  referencing new table as arrived
+  for each statement execute function tg_new_reports__issues();
+
+create or replace trigger _100_elsewhere after insert on reported
+  for each row when (new.state = 1 and current_setting('ccx.recording', true) is distinct from 'on')
+  execute function tg_reported__elsewhere();

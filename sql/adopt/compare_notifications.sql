@@ -71,7 +71,8 @@ begin
     case
       when d.ours_at is not null then coalesce(
         (select case
-            when o.state = 4 then 'the other one failed to send: ' || coalesce(nullif(o.error_log, ''), 'no reason')
+            when o.state = 4
+              then 'the other one failed to send: ' || coalesce(nullif(o.error_log, ''), 'no reason')
             when o.state = 1 and exists (
               select from report_hits(o.report) h
               where h.component = d.component and h.error_key = d.error_key)

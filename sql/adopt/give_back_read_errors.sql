@@ -10,7 +10,8 @@ begin
   insert into incumbent.read_errors (org_id, cluster, updated_at, error_text, created_at)
   select n.org_id, n.cluster, n.updated_at, e.error_text, e.created_at at time zone zone
   from read_errors e
-  join incumbent.new_reports n on n.org_id = e.org_id and n.cluster = e.cluster::character(36)
+  join incumbent.new_reports n on n.org_id = e.org_id
+    and n.cluster = e.cluster::character(36) collate "default"
     and n.updated_at = e.updated_at at time zone zone
   where not exists (
     select from incumbent.read_errors o

@@ -14,7 +14,7 @@ begin
     r.notification_type, r.state, r.report, r.updated_at at time zone zone,
     r.notified_at at time zone zone + case when exists (
         select from incumbent.reported e
-        where e.org_id = r.org_id and e.cluster = r.cluster::character(36)
+        where e.org_id = r.org_id and e.cluster = r.cluster::character(36) collate "default"
           and e.notified_at = r.notified_at at time zone zone and e.event_type_id = r.event_type_id)
       then interval '0' else (r.event_type_id - 1) * interval '1 microsecond' end,
     r.error_log, r.event_type_id
@@ -22,7 +22,7 @@ begin
   where r.org_id between -2147483648 and 2147483647 and length(r.cluster) <= 36
     and (r.cluster = upper(r.cluster) or not exists (
       select from incumbent.reported u
-      where u.org_id = r.org_id and u.cluster = upper(r.cluster)::character(36)
+      where u.org_id = r.org_id and u.cluster = upper(r.cluster)::character(36) collate "default"
         and u.notified_at = r.notified_at at time zone zone and u.event_type_id = r.event_type_id))
   order by r.org_id, r.cluster, r.notified_at, r.event_type_id
   on conflict (org_id, cluster, notified_at) do update

@@ -1,6 +1,6 @@
--- Cooldowns, reports and all else go back in the types of the old tables. Their organizations end at 2^31, and
--- their clusters at 36 characters: what is beyond stays out. A row that was taken over from there is there
--- already, maybe in upper case.
+-- Everything goes back in the types of the old tables. Their organizations end at 2^31, and their clusters at
+-- 36 characters: what is beyond stays out. A row that was taken over from there is there already, maybe in
+-- upper case. Compared in the collation of the old tables, or their indexes are not used.
 create or replace function ccx.put_back_reports(given new_reports[]) returns integer
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
@@ -16,7 +16,7 @@ begin
   where r.org_id between -2147483648 and 2147483647 and length(r.cluster) <= 36
     and (r.cluster = upper(r.cluster) or not exists (
       select from incumbent.new_reports u
-      where u.org_id = r.org_id and u.cluster = upper(r.cluster)::character(36)
+      where u.org_id = r.org_id and u.cluster = upper(r.cluster)::character(36) collate "default"
         and u.updated_at = r.updated_at at time zone zone))
   order by r.org_id, r.cluster, r.updated_at
   on conflict (org_id, cluster, updated_at) do update

@@ -1,5 +1,5 @@
--- As see_reports(), for what was sent. Cooldowns begin with the next decision about the cluster that knows the
--- content of its rules (import_reported()).
+-- As see_reports(), for what was sent. Cooldowns begin with the next decision about the cluster that knows
+-- the content of its rules (import_reported()).
 create or replace function ccx.see_reported() returns integer
 language plpgsql volatile
 set search_path = public, ccx, pg_temp

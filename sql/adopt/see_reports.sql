@@ -1,6 +1,6 @@
--- What was copied before there were triggers, or written by others between the moment in which our tables took
--- the place of theirs and the loading of our functions, has been seen by no trigger. To write a row once more,
--- as it is, shows it to them. Rows of the future, and what cannot be read, are no reports.
+-- What was copied before there were triggers, or written by others between the moment in which our tables
+-- took the place of theirs and the loading of our functions, has been seen by no trigger. To write a row once
+-- more, as it is, shows it to them. Rows of the future, and what cannot be read, are no reports.
 create or replace function ccx.see_reports(
   after_org bigint, after_cluster text, after_at timestamptz, batch_size integer
 ) returns table (last_org bigint, last_cluster text, last_at timestamptz, seen integer)
@@ -34,5 +34,5 @@ begin
 end $$;
 
 comment on function ccx.see_reports(bigint, text, timestamptz, integer) is
-  'Shows those of the next batch_size reports to the triggers that they have not seen: issues follow. No row: '
-  'there are no more reports.';
+  'Shows those of the next batch_size reports to the triggers that they have not seen: issues follow. No '
+  'row: there are no more reports.';

@@ -41,8 +41,8 @@ begin
   end if;
   rows_to_import := array(
     -- new_reports has clusters in lower case
-    select (r.org_id, r.account_number, lower(r.cluster), r.notification_type, r.state, r.report, r.updated_at,
-      r.notified_at, r.error_log, r.event_type_id)::reported
+    select (r.org_id, r.account_number, lower(r.cluster), r.notification_type, r.state, r.report,
+      r.updated_at, r.notified_at, r.error_log, r.event_type_id)::reported
     from unnest(rows_to_import) r
     where pg_input_is_valid(r.report, 'jsonb')
       and not exists (

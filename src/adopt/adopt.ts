@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool } from "pg";
-import * as db from "../db/adoption.ts";
+import * as copying from "../db/adoption/copy.ts";
+import * as dropping from "../db/adoption/drop.ts";
+import * as db from "../db/adoption/phase.ts";
+import * as swapping from "../db/adoption/swap.ts";
 import { codeOf } from "../db/errors.ts";
 import { buildBeside, migrate } from "../db/migrate.ts";
 import { createPool } from "../db/pool.ts";
@@ -41,24 +44,25 @@ export async function adopt(work: Work, options: AdoptOptions): Promise<Adopted>
       const { problems } = await planOf(pool, options);
       if (problems.length > 0) throw new ConfigurationError(problems.join("\n"));
       await reached("begin");
-      await db.begin(pool, options.timeZone, options.memory);
+      await swapping.begin(pool, options.timeZone, options.memory);
     }
     if ((await db.phaseOf(pool)) === "begun") {
       await reached("build");
       await buildBeside(pool, work.databaseUrl, work.log);
-      await db.makeDays(pool);
+      await copying.makeDays(pool);
       await reached("mirror");
-      await inTheWay(pool, work, () => db.mirrorTheirs(pool));
+      await inTheWay(pool, work, () => copying.mirrorTheirs(pool));
       await copy(pool, reached);
       await reached("swap");
-      await inTheWay(pool, work, () => db.swap(pool));
+      await inTheWay(pool, work, () => swapping.swap(pool));
     }
     if ((await db.phaseOf(pool)) === "swapped") {
       await reached("load");
-      await migrate(work.databaseUrl, work.log);
+      await swapping.showBoth(pool);
+      await migrate(work.databaseUrl, work.log, { lockTimeout: "250ms" });
       await see(pool, reached);
       await reached("end");
-      await db.markAdopted(pool);
+      await swapping.markAdopted(pool);
     }
     const phase = await db.phaseOf(pool);
     if (phase !== "adopted") throw notAdopted(phase);
@@ -82,7 +86,7 @@ async function copy(pool: Pool, reached: Reached): Promise<void> {
   const all = async (
     name: string,
     place: string,
-    next: (after: db.Place) => Promise<(db.Place & { rows: number }) | undefined>,
+    next: (after: copying.Place) => Promise<(copying.Place & { rows: number }) | undefined>,
   ) => {
     for (let after = placeIn(done[place]); after; ) {
       await reached(name);
@@ -93,14 +97,14 @@ async function copy(pool: Pool, reached: Reached): Promise<void> {
     }
   };
   for (const target of [1, 2])
-    await all("sent", `sent_after_${target}`, (after) => db.copySent(pool, target, after, batchSize));
-  await all("reports", "reports_after", (after) => db.copyReports(pool, after, batchSize));
+    await all("sent", `sent_after_${target}`, (after) => copying.copySent(pool, target, after, batchSize));
+  await all("reports", "reports_after", (after) => copying.copyReports(pool, after, batchSize));
 }
 
 /** Where copying goes on; undefined: it has ended. */
-function placeIn(noted: unknown): db.Place | undefined {
+function placeIn(noted: unknown): copying.Place | undefined {
   if (noted === "end") return undefined;
-  return (noted as db.Place | undefined) ?? { org: -2_147_483_648, cluster: "" };
+  return (noted as copying.Place | undefined) ?? { org: -2_147_483_648, cluster: "" };
 }
 
 const beforeAll: sql.ReportKey = { org: "-9223372036854775808", cluster: "", at: "-infinity" };
@@ -126,26 +130,26 @@ export async function undo(work: Work): Promise<GivenBack> {
     const phase = await db.phaseOf(pool);
     if (phase === "begun") {
       await reached("drop");
-      await inTheWay(pool, work, () => db.undoBegun(pool));
+      await inTheWay(pool, work, () => dropping.undoBegun(pool));
       return given;
     }
     if (phase === "swapped" || phase === "adopted") {
       await reached("load");
-      if (phase === "swapped") await migrate(work.databaseUrl, work.log);
+      if (phase === "swapped") await migrate(work.databaseUrl, work.log, { lockTimeout: "250ms" });
       const living = await db.livingWorkers(pool);
       if (living > 0)
         throw new ConfigurationError(
-          `${living} of our processes still work on this database: stop them first, and wait a minute for those that were killed.`,
+          `${living} of our processes still work on this database: stop them first. Those that were killed count for a minute.`,
         );
       await reached("mirror");
-      await inTheWay(pool, work, () => db.mirror(pool));
+      await inTheWay(pool, work, () => swapping.mirror(pool));
       await giveBack(pool, given, reached);
       await reached("swap back");
-      await inTheWay(pool, work, () => db.swapBack(pool));
+      await inTheWay(pool, work, () => swapping.swapBack(pool));
     } else if (phase !== "leaving")
       throw new ConfigurationError("There is no adoption to undo in this database.");
     await reached("drop");
-    await db.dropLeaving(pool);
+    await dropping.dropLeaving(pool);
     return given;
   });
 }
@@ -181,7 +185,7 @@ export async function finish(work: Work): Promise<void> {
           ? "There are no old tables in this database."
           : "The adoption of this database is not finished: run `ccx adopt` first.",
       );
-    await inTheWay(pool, work, () => db.dropKept(pool));
+    await inTheWay(pool, work, () => dropping.dropKept(pool));
   });
 }
 

@@ -1,5 +1,6 @@
 import type { Pool } from "pg";
-import { dropEverything, emptyTables, missingTables, phaseOf, truncateReported } from "../db/adoption.ts";
+import { dropEverything, emptyTables, missingTables, truncateReported } from "../db/adoption/drop.ts";
+import { phaseOf } from "../db/adoption/phase.ts";
 import { codeOf } from "../db/errors.ts";
 import { migrate } from "../db/migrate.ts";
 import { databaseMigrations } from "../db/release.ts";

@@ -1,15 +1,14 @@
 import type { Pool } from "pg";
+import { type Phase, phaseOf } from "../db/adoption/phase.ts";
 import {
   type Carried,
   carriedOver,
   checkOptions,
   dependentsOnTheirs,
   obstacles,
-  type Phase,
-  phaseOf,
   type Volume,
   volumes,
-} from "../db/adoption.ts";
+} from "../db/adoption/survey.ts";
 
 /** What a person chooses. */
 export type AdoptOptions = {
@@ -66,7 +65,7 @@ const steps: readonly Step[] = [
   {
     step: "load",
     does: "loads functions, views and triggers",
-    locks: "our tables against writers, while triggers are made",
+    locks: `our tables against writers, for some 0.1 s at its end; waits for that ${briefly}`,
   },
   {
     step: "see",

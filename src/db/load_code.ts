@@ -17,7 +17,7 @@ import { codeOf, troubleOf } from "./errors.ts";
 import { backoffMs } from "./wait.ts";
 
 /** How long a statement waits for a lock before everything is rolled back and tried again. */
-const lockTimeout = "3s";
+const usualLockTimeout = "3s";
 const tries = 20;
 
 /** SQLSTATEs with which PostgreSQL says that it cannot replace an object in place. */
@@ -49,12 +49,13 @@ export async function loadCode(
   client: ClientBase,
   log: Logger,
   objects?: readonly CodeObject[],
+  lockTimeout = usualLockTimeout,
 ): Promise<Loaded> {
   const code = objects ?? (await readCode());
   for (let attempt = 1; ; attempt++) {
     if (isInStep(code, await loadedObjects(client))) return nothing;
     try {
-      return await loadOnce(client, code);
+      return await loadOnce(client, code, lockTimeout);
     } catch (error) {
       if (troubleOf(error) !== "in_the_way") throw error;
       if (attempt === tries)
@@ -75,7 +76,11 @@ export function isInStep(code: readonly CodeObject[], loaded: readonly LoadedObj
   return code.length === loaded.length && code.every(({ name, hash }) => hashes.get(name) === hash);
 }
 
-async function loadOnce(client: ClientBase, code: readonly CodeObject[]): Promise<Loaded> {
+async function loadOnce(
+  client: ClientBase,
+  code: readonly CodeObject[],
+  lockTimeout: string,
+): Promise<Loaded> {
   await client.query("begin");
   try {
     await client.query(`set local lock_timeout = '${lockTimeout}'`);

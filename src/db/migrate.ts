@@ -3,7 +3,7 @@ import { runMigrations, Logger as WorkerLogger } from "graphile-worker";
 import type { Pool, PoolClient } from "pg";
 import type { Logger } from "pino";
 import { ConfigurationError } from "../errors.ts";
-import { stagingSchema } from "./adoption.ts";
+import { stagingSchema } from "./adoption/phase.ts";
 import { loadedObjects } from "./code_catalog.ts";
 import { type CodeObject, readCode } from "./code_files.ts";
 import { codeOf } from "./errors.ts";
@@ -29,11 +29,14 @@ export async function migrate(
     withRoles = false,
     code,
     waitSeconds,
+    lockTimeout,
   }: {
     codeOnly?: boolean;
     withRoles?: boolean;
     code?: readonly CodeObject[];
     waitSeconds?: number | undefined;
+    /** how long a statement waits for a lock, as an interval of PostgreSQL; everybody else waits behind it */
+    lockTimeout?: string;
   } = {},
 ): Promise<void> {
   const pool = createPool({ databaseUrl, size: 3, name: "ccx migrate", log });
@@ -54,7 +57,7 @@ export async function migrate(
           logger: new WorkerLogger(() => (_level, message) => log.debug(message)),
         });
         if (!codeOnly) await migrateTables(databaseUrl, log);
-        await loadAndSay(client, log, wanted);
+        await loadAndSay(client, log, wanted, lockTimeout);
       }
       if (withRoles) await applyRolesAndSay(client, log);
     } finally {
@@ -117,8 +120,13 @@ async function applyRolesAndSay(client: PoolClient, log: Logger): Promise<void> 
   if (statements > 0) log.info({ statements }, "roles, policies and rights are in step with sql/roles/");
 }
 
-async function loadAndSay(client: PoolClient, log: Logger, code: readonly CodeObject[]): Promise<void> {
-  const { loaded, dropped } = await loadCode(client, log, code);
+async function loadAndSay(
+  client: PoolClient,
+  log: Logger,
+  code: readonly CodeObject[],
+  lockTimeout?: string,
+): Promise<void> {
+  const { loaded, dropped } = await loadCode(client, log, code, lockTimeout);
   if (loaded.length + dropped.length > 0)
     log.info({ loaded: loaded.length, dropped }, "functions, views and triggers are in step with sql/");
 }

@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import pg from "pg";
-import { type Db, decideDue, ingest, loadContent, rows, value } from "./builders.ts";
+import {
+  claim,
+  type Db,
+  decideDue,
+  delivered,
+  ingest,
+  loadContent,
+  rows,
+  settle,
+  value,
+} from "./builders.ts";
 import { clusterOf } from "./incumbent.ts";
 
 /** Everything in a database but the contents of system tables: relations, columns, constraints, functions. */
@@ -146,10 +156,25 @@ export async function adoptionIsWhole(
     [
       {
         ...{ kafka_offset: 1, org_id: 2, account_number: 1, cluster, updated_at: at },
-        report:
-          '{"reports":[{"type":"rule","component":"x.disk.report","key":"KEY"},{"type":"rule","component":"ccx_rules_ocp.external.rules.net.report","key":"KEY"}]}',
+        report: '{"reports":[{"component":"ccx_rules_ocp.external.rules.net.report","key":"KEY"}]}',
       },
     ],
     { at, topic: `adopted ${clusters}` },
+  );
+  const clock = async () => String(await value(db, "select now()"));
+  assert.equal((await decideDue(db, await clock(), 10)).notified, 1);
+  const [message] = await claim(db, await clock(), 1);
+  assert.ok(message);
+  await settle(db, [delivered(message as never)], await clock());
+  assert.equal(
+    await value(
+      db,
+      `select r.state from notification n
+       join reported r on r.cluster = n.cluster and r.org_id = n.org_id and r.notified_at = n.decided_at
+       where n.id = $1`,
+      [message.id],
+    ),
+    1,
+    "and its delivery is on record",
   );
 }

@@ -88,8 +88,8 @@ export async function fillVersionEight(db: Db, clusters: number, reportsEach: nu
     `insert into reported (org_id, account_number, cluster, notification_type, state, report, updated_at,
        notified_at, error_log, event_type_id)
      select 1 + c % 50, c, ${cluster}, 1, case when n = 0 and c % 3 > 0 then 1 else 2 end, ${hits},
-       ${present} - interval '3 days', ${present} - case c % 3 when 2 then interval '10 days' else interval '3 days' end
-         - n * interval '3 minutes', '', 1
+       ${present} - interval '3 days',
+       ${present} - case c % 3 when 2 then 10 else 3 end * interval '1 day' - n * interval '3 minutes', '', 1
      from generate_series(1, ${clusters}) c, generate_series(0, ${reportsEach - 1}) n`,
   );
   await db.query(

@@ -1,0 +1,155 @@
+import type { ClientBase, Pool } from "pg";
+import { codeOf } from "../errors.ts";
+import { tableNames } from "../release.ts";
+import { inTransaction, kept, leaving, lockTables, lockTimeoutMs, staging, writerTables } from "./phase.ts";
+
+/** Undoes an adoption whose tables are not in the place of theirs yet; fails as `swap` does. */
+export async function undoBegun(pool: Pool): Promise<void> {
+  await inTransaction(pool, async (client) => {
+    const { rows } = await client.query<{ mirrored: boolean }>(
+      `select to_regprocedure('${staging}.tg_mirror()') is not null as mirrored`,
+    );
+    if (rows[0]?.mirrored) {
+      await lockTables(client, "public", ["new_reports", "reported"]);
+      await client.query(`drop function ${staging}.tg_mirror() cascade`);
+    }
+    await client.query(`drop schema if exists ${staging} cascade`);
+    await dropOurs(client);
+  });
+}
+
+/** Last step back: nothing of ours stays. */
+export async function dropLeaving(pool: Pool): Promise<void> {
+  await inTransaction(pool, async (client) => {
+    await dropOurs(client);
+  });
+}
+
+/** Drops what ours consists of, apart from tables in `public`, and the note of the adoption. */
+async function dropOurs(client: ClientBase): Promise<void> {
+  const { rows } = await client.query<{
+    schemas_before: string[];
+    had_btree_gist: boolean;
+    our_tables: string[];
+  }>(`select schemas_before, had_btree_gist, our_tables from ${kept}.adoption`);
+  const before = rows[0];
+  if (!before) throw new Error("the note of the adoption is empty");
+  // none were there before, or there would have been no adoption; days are gone with their tables
+  const ours = before.our_tables.length === 0 ? [] : [...before.our_tables, ...(await tableNames())];
+  const theirs: readonly string[] = writerTables;
+  await client.query(`drop schema if exists ${leaving} cascade`);
+  await dropCode(client);
+  for (const name of new Set(ours))
+    if (!theirs.includes(name)) await client.query(`drop table if exists public.${name} cascade`);
+  await client.query("drop schema if exists ccx cascade");
+  if (!before.had_btree_gist) await client.query("drop extension if exists btree_gist cascade");
+  for (const schema of ["graphile_worker", "graphile_migrate", "extensions"])
+    if (!before.schemas_before.includes(schema))
+      await client.query(`drop schema if exists ${schema} cascade`);
+  await client.query(`drop schema ${kept} cascade`);
+}
+
+/** Drops the functions, views and types that `ccx migrate` has loaded. */
+async function dropCode(client: ClientBase): Promise<void> {
+  await client.query(`
+    do $$
+    declare
+      it record;
+    begin
+      if to_regclass('ccx.code_object') is null then
+        return;
+      end if;
+      for it in
+        select split_part(o.name, ' ', 1) as kind, o.identity from ccx.code_object o
+        where o.name ~ '^(function|view|type) ' order by o.position desc
+      loop
+        execute format('drop %s if exists %s cascade', it.kind, it.identity);
+      end loop;
+    end $$`);
+}
+
+/** Drops the old tables for good, so that nothing can be undone any more. */
+export async function dropKept(pool: Pool): Promise<void> {
+  await inTransaction(pool, async (client) => {
+    await client.query(`set local lock_timeout = ${lockTimeoutMs}`);
+    await client.query(`drop schema ${kept} cascade`);
+  });
+}
+
+/** Drops everything of ours, and their old tables: what is left is an empty database, but for others' tables. */
+export async function dropEverything(pool: Pool): Promise<string[]> {
+  const wanted = [...writerTables, ...(await tableNames())];
+  return await inTransaction(pool, async (client) => {
+    const { rows } = await client.query<{ name: string }>(
+      `select c.relname as name
+       from pg_class c
+       where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+         and (c.relname = any ($1) or c.relname ~ '^(new_reports|reported)_[0-9]{8}_detached$')
+       order by 1`,
+      [wanted],
+    );
+    await client.query(`set local lock_timeout = '10s'`);
+    await dropCode(client);
+    for (const { name } of rows) await client.query(`drop table if exists public.${name} cascade`);
+    for (const schema of [kept, staging, leaving, "ccx", "graphile_worker", "graphile_migrate"])
+      await client.query(`drop schema if exists ${schema} cascade`);
+    // others may use it
+    await client.query(`
+      do $$ begin
+        drop extension if exists btree_gist;
+        drop schema if exists extensions;
+      exception when dependent_objects_still_exist then
+        null;
+      end $$`);
+    return rows.map(({ name }) => name);
+  });
+}
+
+/** Which of the writer's tables the database lacks. */
+export async function missingTables(pool: Pool): Promise<string[]> {
+  const { rows } = await pool.query<{ name: string }>(
+    "select name from unnest($1::text[]) name where to_regclass('public.' || name) is null",
+    [writerTables],
+  );
+  return rows.map(({ name }) => name);
+}
+
+/** Where the rows of a table are: in ours, and since an adoption in the old one, too. */
+async function placesOf(pool: Pool, table: string): Promise<string[]> {
+  const { rows } = await pool.query<{ old: boolean }>(
+    `select to_regclass('${kept}.${table}') is not null as old`,
+  );
+  return rows[0]?.old ? [`public.${table}`, `${kept}.${table}`] : [`public.${table}`];
+}
+
+/** Deletes all rows of the tables that grow; returns how many. */
+export async function emptyTables(pool: Pool): Promise<{ table: string; deleted: number }[]> {
+  const done: { table: string; deleted: number }[] = [];
+  for (const table of ["read_errors", "new_reports", "reported"]) {
+    let deleted = 0;
+    for (const place of await placesOf(pool, table))
+      deleted += (await pool.query(`delete from ${place}`)).rowCount ?? 0;
+    done.push({ table, deleted });
+  }
+  return done;
+}
+
+/** Truncates `reported`, or deletes its rows where a lock cannot be had at once. */
+export async function truncateReported(pool: Pool): Promise<{ truncated: boolean; deleted: number }> {
+  const places = await placesOf(pool, "reported");
+  try {
+    return await inTransaction(pool, async (client) => {
+      await client.query(`set local lock_timeout = ${lockTimeoutMs}`);
+      const { rows } = await client.query<{ rows: string }>(
+        `select ${places.map((place) => `(select count(*) from ${place})`).join(" + ")} as rows`,
+      );
+      await client.query(`truncate ${places.join(", ")}`);
+      return { truncated: true, deleted: Number(rows[0]?.rows) };
+    });
+  } catch (error) {
+    if (codeOf(error) !== "55P03") throw error;
+    let deleted = 0;
+    for (const place of places) deleted += (await pool.query(`delete from ${place}`)).rowCount ?? 0;
+    return { truncated: false, deleted };
+  }
+}

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:6f652cd90fc1fca4039085769aab1a3ba60a02db
+--! Hash: sha1:bac098a7b3c4a56069f14ca0f2507bf34d5fe244
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -276,6 +276,7 @@ create table new_reports (
   updated_at timestamptz not null,
   kafka_offset bigint not null default 0,
   received_at timestamptz not null default now(),
+  traceparent text,
   primary key (org_id, cluster, updated_at)
 ) partition by range (updated_at);
 
@@ -685,6 +686,7 @@ create table notification (
   redriven_at timestamptz,
   attempts_before integer not null default 0,
   may_be_out boolean not null default false,
+  traceparent text,
   constraint notification_state_check check (state in ('pending', 'sent', 'dead', 'withdrawn')),
   constraint notification_check check ((state = 'pending') = (ended_at is null)),
   constraint notification_dead_failure_check check (state <> 'dead' or failure is not null),

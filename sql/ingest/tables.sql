@@ -14,6 +14,8 @@ comment on column new_reports.updated_at is
   'the report''s own time (LastChecked), so that a redelivered message meets its own row';
 comment on column new_reports.kafka_offset is 'offset of the message in its partition';
 comment on column new_reports.received_at is 'when the content now stored arrived here';
+comment on column new_reports.traceparent is
+  'the trace that its message came in (W3C Trace Context); null: none is known';
 
 comment on table new_reports_default is
   'reports of days that have no partition: older than what ensure_partition() makes room for';

@@ -11,10 +11,11 @@ import { isTopicMissing, kafkaConfigurationError } from "../kafka/kafka_errors.t
 import { keepAlive } from "../kafka/keep_alive.ts";
 import { topicEnd } from "../kafka/topic_end.ts";
 import { within } from "../kafka/within.ts";
+import { inSpan, SpanKind } from "../trace/trace.ts";
 import { DatabaseClock } from "./clock.ts";
 import { ingestBatch } from "./ingest_batch.ts";
 import { countIngested, isProgress } from "./metrics.ts";
-import { type Entry, portionsOf } from "./portions.ts";
+import { type Entry, endSpans, portionsOf } from "./portions.ts";
 import { Positions } from "./positions.ts";
 import * as sql from "./sql.ts";
 import { type Portion, Storing } from "./storing.ts";
@@ -183,7 +184,12 @@ export class ResultsConsumer {
       if (!this.#owns(payload)) return;
       this.#storing.begin(
         partition,
-        (portion) => this.#store(payload, entries, portion),
+        (portion) =>
+          inSpan(
+            "ingest batch",
+            { kind: SpanKind.CONSUMER, parents: entries.map(({ traceparent }) => traceparent) },
+            () => this.#store(payload, entries, portion),
+          ),
         (given) => this.#positions.forget(given),
       );
       payload.resolveOffset(last);
@@ -252,6 +258,7 @@ export class ResultsConsumer {
     if (!counts || counts === "behind") return false;
     this.#positions.stored(partition, end);
     countIngested(entries, counts, counts.ms);
+    endSpans(entries);
     log.info({ ...position, ...counts }, "ingested");
     if (this.#isLeaving) return true; // kafkajs would connect again
     await payload

@@ -1,5 +1,6 @@
 import type { KafkaMessage } from "kafkajs";
 import type { Unreadable } from "../kafka/fetched.ts";
+import { endSpan, incoming, onwards, type Span, SpanKind, startSpan } from "../trace/trace.ts";
 import { parseMessage } from "./parse_message.ts";
 import type { RejectReason } from "./reject_reasons.ts";
 
@@ -23,7 +24,19 @@ export type Arrived = Pick<KafkaMessage, "offset" | "key" | "value" | "headers">
  * A message and what ingest() or ccx.retry_rejected() takes of it: an element of its batch, as JSON text; the
  * reason where our checks reject it.
  */
-export type Entry = { message: Arrived; json: string; reason?: RejectReason };
+export type Entry = {
+  message: Arrived;
+  json: string;
+  reason?: RejectReason;
+  /** The trace that it goes on in: what came with it, or, where we trace, its own span. */
+  traceparent?: string | undefined;
+  span?: Span | undefined;
+};
+
+/** The messages are stored: ends their spans. */
+export function endSpans(entries: readonly Entry[]): void {
+  for (const { span, reason } of entries) endSpan(span, reason);
+}
 
 /**
  * Parses messages and hands them on in portions for one call of ingest() each: at most `mostMessages`, and,
@@ -58,13 +71,30 @@ function entryOf(message: Arrived, now: Date): Entry & { size: number } {
   const parsed = parseMessage(message.value, now);
   if (parsed.kind === "rejected") {
     const json = rejection(message, parsed.reason, parsed.text, parsed);
-    return { message, json, size: json.length, reason: parsed.reason };
+    const came = incoming(message.headers);
+    const attributes = { "messaging.system": "kafka", "messaging.kafka.offset": message.offset };
+    const span = startSpan("ingest", { kind: SpanKind.CONSUMER, parent: came, attributes });
+    const traceparent = onwards(span, came);
+    return { message, json, traceparent, span, size: json.length, reason: parsed.reason };
   }
+  const came = incoming(message.headers);
+  const span = startSpan("ingest", {
+    kind: SpanKind.CONSUMER,
+    parent: came,
+    attributes: {
+      "messaging.system": "kafka",
+      "messaging.kafka.offset": message.offset,
+      "ccx.organization": String(parsed.orgId),
+      "ccx.cluster": parsed.cluster,
+    },
+  });
+  const traceparent = onwards(span, came);
+  const traced = traceparent === undefined ? "" : `,"traceparent":"${traceparent}"`;
   const json =
     `{${message.id === undefined ? "" : `"id":${message.id},`}"kafka_offset":${message.offset}` +
     `,"org_id":${parsed.orgId},"account_number":${parsed.accountNumber}` +
-    `,"cluster":"${parsed.cluster}","updated_at":"${parsed.updatedAt}","report":${JSON.stringify(parsed.report)}}`;
-  return { message, json, size: json.length + parsed.growth };
+    `,"cluster":"${parsed.cluster}","updated_at":"${parsed.updatedAt}","report":${JSON.stringify(parsed.report)}${traced}}`;
+  return { message, json, traceparent, span, size: json.length + parsed.growth };
 }
 
 /**

@@ -139,6 +139,8 @@ export type Notification = {
   /** what every event is called */
   titles: string[];
   offset: string;
+  /** the trace that it belongs to, if it names one */
+  traceparent?: string;
 };
 
 /**
@@ -211,6 +213,7 @@ export class Notifications {
             issues: action.events.map(({ payload }) => issueIn(payload.rule_url)),
             titles: action.events.map(({ payload }) => payload.rule_description),
             offset,
+            ...(headers?.traceparent && { traceparent: String(headers.traceparent) }),
           });
         } catch (error) {
           this.#failure ??= error;

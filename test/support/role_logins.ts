@@ -38,7 +38,10 @@ export async function openLogins(databaseUrl: string) {
       const client = new pg.Client({ connectionString: databaseUrl });
       await client.connect();
       try {
-        for (const name of names) await client.query(`reassign owned by ${name} to current_user; drop owned by ${name} cascade; drop role ${name}`);
+        for (const name of names)
+          await client.query(
+            `reassign owned by ${name} to current_user; drop owned by ${name} cascade; drop role ${name}`,
+          );
       } finally {
         await client.end();
       }

@@ -11,6 +11,14 @@ const secretNames = [
   ...["DATABASE_URL", "CCX_KAFKA_SASL_PASSWORD", "CCX_SERVICE_LOG_CLIENT_SECRET"],
 ];
 
+/** What each line is given besides: the trace that it belongs to. */
+let more: (() => object) | undefined;
+
+/** Has each line that is written from now on say more; undefined: no more. */
+export function addToLines(given: (() => object) | undefined): void {
+  more = given;
+}
+
 /**
  * The process's logger: one JSON object a line, to stdout unless another destination is given.
  * `level` and below are written; `time` is ISO 8601 in UTC, `level` a word. `messageKey`: where the text is.
@@ -26,6 +34,7 @@ export function createLogger(
     base: { service: "ccx-notifications" },
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
+    mixin: () => more?.() ?? {},
     redact: {
       paths: secretNames.flatMap((name) => [name, `*.${name}`, `*.*.${name}`, `*.*.*.${name}`]),
       censor: "***",

@@ -16,6 +16,7 @@ import { startConsuming } from "./run/consume.ts";
 import type { Role } from "./run/parts.ts";
 import { servedRooms } from "./run/serve.ts";
 import { startWorking } from "./run/work.ts";
+import { isTracingWanted } from "./trace/trace.ts";
 
 /**
  * Runs the service until the signal is aborted, then finishes what is in hand and resolves. Rejects when it
@@ -35,6 +36,11 @@ export async function run(
   requireKeys(config, ["databaseUrl", "kafkaBrokers"]);
   await using stack = new AsyncDisposableStack();
 
+  if (isTracingWanted(process.env)) {
+    const { startTracingBy } = await import("./trace/sdk.ts");
+    const tracing = startTracingBy(process.env, log);
+    stack.defer(() => tracing.stop());
+  }
   const pool = createPool({
     databaseUrl: config.databaseUrl,
     size: config.databasePoolSize,

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:481c377b02a7b9e18ded83cde98f0185bcacdf75
+--! Hash: sha1:aaf5c7188f634204787bf018c8b71b733f6f14ee
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -292,6 +292,7 @@ create table new_reports (
   request_id text,
   gathered_at timestamptz,
   cluster_version text,
+  traceparent text,
   primary key (org_id, cluster, updated_at)
 ) partition by range (updated_at);
 
@@ -732,6 +733,7 @@ create table notification (
   redriven_at timestamptz,
   attempts_before integer not null default 0,
   may_be_out boolean not null default false,
+  traceparent text,
   constraint notification_state_check check (state in ('pending', 'sent', 'dead', 'withdrawn')),
   constraint notification_check check ((state = 'pending') = (ended_at is null)),
   constraint notification_dead_failure_check check (state <> 'dead' or failure is not null),

@@ -9,7 +9,7 @@ create or replace function ccx.claim_notifications(
 ) returns table (
   id bigint, message_id uuid, attempt integer, org_id bigint, account_number bigint, cluster text,
   updated_at timestamptz, decided_at timestamptz, first_tried_at timestamptz, resolved boolean,
-    issues jsonb
+    issues jsonb, traceparent text
 )
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
@@ -48,7 +48,7 @@ begin
 
   return query
   select c.id, c.message_id, c.attempts, c.org_id, c.account_number, c.cluster, c.updated_at, c.decided_at,
-    c.first_tried_at, c.resolved, body.issues
+    c.first_tried_at, c.resolved, body.issues, c.traceparent
   from (
     -- A report is read once for all messages about it: one with tens of thousands of hits takes tenths of a
     -- second. offset 0, so that it does not happen again for each message.

@@ -7,7 +7,7 @@ create or replace function ccx.decide_due(
   batch_size integer, at timestamptz default null, only_orgs bigint[] default null,
   only_clusters text[] default null
 )
-returns table (clusters integer, notifications integer, notified integer, held integer, decisions jsonb)
+returns table (clusters integer, notifications integer, notified integer, held integer, decisions jsonb, traced jsonb)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 -- a thousand clusters of a million: whatever statistics say, look them up by index, in the order in which
@@ -130,7 +130,7 @@ begin
     from unnest(notified_before) b
     join policy p on p.id = b.policy_id;
   end if;
-  select q.notifications, q.notified into notifications, notified
+  select q.notifications, q.notified, q.traced into notifications, notified, traced
     from queue_notifications(issues_to_notify, at) q;
   if issues_to_notify <> '{}' then
     perform count_notified(issues_to_notify, at);
@@ -161,4 +161,4 @@ end $$;
 comment on function ccx.decide_due(integer, timestamptz, bigint[], text[]) is
   'Decides for up to batch_size waiting clusters (or only these, two arrays) and commits ledger, outbox, '
   'reported and the wake-up job together. Returns clusters taken, messages queued, issues notified and held, '
-  'and how many by target and reasons.';
+  'how many by target and reasons, and the traces that messages belong to.';

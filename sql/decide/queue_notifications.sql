@@ -2,7 +2,7 @@
 -- issues follow several policies, the smallest max_events counts. What the ledger refuses is left out of its
 -- message.
 create or replace function ccx.queue_notifications(issues issue_to_notify[], at timestamptz)
-returns table (notifications integer, notified integer)
+returns table (notifications integer, notified integer, traced jsonb)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$
@@ -33,16 +33,22 @@ begin
     ) m
   ), sent_to_outbox as (
     insert into notification
-      (id, target_id, org_id, account_number, cluster, updated_at, decided_at, next_attempt_at, resolved)
+      (id, target_id, org_id, account_number, cluster, updated_at, decided_at, next_attempt_at, resolved,
+        traceparent)
     select m.id, m.target_id, m.org_id, l.account_number, m.cluster, coalesce(m.last_seen, l.updated_at), at,
-      at, m.resolved
+      at, m.resolved, (
+        select r.traceparent from new_reports r
+        where r.org_id = l.org_id and r.cluster = l.cluster and r.updated_at = l.updated_at)
     from message m
     join latest_report l on l.org_id = m.org_id and l.cluster = m.cluster
+    returning id, traceparent
   )
   select array_agg((m.id, i.issue_id, m.target_id, at, cooldown_period(at, i.cooldown), i.occurrence,
     i.content_id, i.policy_id,
-    m.resolved, 'infinity', '{}', null, false, null)::notified_issue)
-  into entries
+    m.resolved, 'infinity', '{}', null, false, null)::notified_issue),
+    (select jsonb_agg(jsonb_build_object('id', s.id::text, 'traceparent', s.traceparent))
+      filter (where s.traceparent is not null) from sent_to_outbox s)
+  into entries, traced
   from message m
   cross join lateral unnest(m.issue_ids, m.occurrences, m.content_ids, m.policy_ids, m.cooldowns)
     as i (issue_id, occurrence, content_id, policy_id, cooldown);
@@ -58,4 +64,4 @@ end $$;
 
 comment on function ccx.queue_notifications(issue_to_notify[], timestamptz) is
   'Puts these issues into the outbox, as few messages as their policies allow, and enters them into the '
-  'ledger; returns how many messages and issues that are.';
+  'ledger; returns how many messages and issues that are, and the traces that messages belong to.';

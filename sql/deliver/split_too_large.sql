@@ -25,9 +25,9 @@ begin
     order by h.notification_id
   loop
     insert into notification (target_id, org_id, account_number, cluster, updated_at, decided_at, resolved,
-      replay_of, next_attempt_at, redriven_at)
+      replay_of, next_attempt_at, redriven_at, traceparent)
     select n.target_id, n.org_id, n.account_number, n.cluster, n.updated_at, n.decided_at, n.resolved,
-      n.replay_of, split_too_large.at, n.redriven_at
+      n.replay_of, split_too_large.at, n.redriven_at, n.traceparent
     from notification n
     where n.id = whole.notification_id
     returning id into part;

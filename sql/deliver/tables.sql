@@ -50,6 +50,8 @@ comment on column notification.redriven_at is 'when a person last put it back af
 comment on column notification.attempts_before is 'attempts before it was redriven; the back-off starts anew';
 comment on column notification.may_be_out is
   'an earlier try may have reached the receiver, so that id and bytes stay as they were';
+comment on column notification.traceparent is
+  'the trace of the report that it was decided on (W3C Trace Context); null: none is known';
 
 comment on table reported is
   'notifications reported to user or skipped due to some conditions; written by compat, decide, deliver: a '

@@ -20,6 +20,8 @@ comment on column new_reports.gathered_at is
   'when the cluster gathered that upload (Metadata.gathering_time); null: not known';
 comment on column new_reports.cluster_version is
   'OpenShift version of the cluster (item CLUSTER_VERSION_INFO of info); null: not known';
+comment on column new_reports.traceparent is
+  'the trace that its message came in (W3C Trace Context); null: none is known';
 
 comment on table new_reports_default is
   'reports of days that have no partition: older than what ensure_partition() makes room for';

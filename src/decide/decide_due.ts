@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { isWorkToBlame } from "../db/errors.ts";
 import { whileMigrated } from "../db/wait.ts";
 import { messageOf } from "../errors.ts";
+import { endSpan, inSpan, isTracing, startSpan } from "../trace/trace.ts";
 import { countDecided, countFailedDecision } from "./metrics.ts";
 import * as sql from "./sql.ts";
 
@@ -27,11 +28,16 @@ export async function decideDue(
   const decide = async (): Promise<void> => {
     while (!signal?.aborted && failures.length === 0) {
       const began = performance.now();
-      const batch = await whileMigrated(() => decideBatch(pool, log));
+      const batch = await inSpan("decide batch", {}, async () => {
+        const decided = await whileMigrated(() => decideBatch(pool, log));
+        if (decided.clusters === 0) return decided;
+        const ms = Math.round(performance.now() - began);
+        countDecided(decided, ms);
+        log.info({ ...decided, decisions: undefined, traced: undefined, ms }, "decided");
+        traceMessages(decided, ms);
+        return decided;
+      });
       if (batch.clusters === 0) return;
-      const ms = Math.round(performance.now() - began);
-      countDecided(batch, ms);
-      log.info({ ...batch, decisions: undefined, ms }, "decided");
       // a few clusters are not worth a second transaction
       if (batch.clusters === batchSize && running.length < deciders) start();
     }
@@ -40,6 +46,14 @@ export async function decideDue(
   // those that were started meanwhile are waited for, too
   for (const decider of running) await decider;
   if (failures.length > 0) throw failures[0];
+}
+
+/** A decision is made for many clusters at once: each message that it queued has it in its own trace, too. */
+function traceMessages({ traced }: sql.Decided, ms: number): void {
+  if (!isTracing()) return;
+  const startTime = Date.now() - ms;
+  for (const { id, traceparent } of traced ?? [])
+    endSpan(startSpan("decide", { parent: traceparent, startTime, attributes: { "ccx.notification": id } }));
 }
 
 /** So many in a row that fail, and none that succeeds: then it is no cluster that is to blame. */
@@ -59,7 +73,14 @@ async function decideBatch(pool: Pool, log: Logger): Promise<sql.Decided> {
     await sql.expandRequests(pool, batchSize);
     const clusters = await sql.waitingClusters(pool, batchSize);
     if (clusters.length === 0) throw error;
-    const total: sql.Decided = { clusters: 0, notifications: 0, notified: 0, held: 0, decisions: [] };
+    const total: sql.Decided = {
+      clusters: 0,
+      notifications: 0,
+      notified: 0,
+      held: 0,
+      decisions: [],
+      traced: [],
+    };
     let inARow = 0;
     const halve = async (some: sql.Waiting[]): Promise<void> => {
       try {
@@ -67,6 +88,7 @@ async function decideBatch(pool: Pool, log: Logger): Promise<sql.Decided> {
         for (const name of ["clusters", "notifications", "notified", "held"] as const)
           total[name] += part[name];
         total.decisions.push(...part.decisions);
+        total.traced?.push(...(part.traced ?? []));
         if (part.clusters > 0) inARow = 0;
       } catch (error) {
         if (!isWorkToBlame(error)) throw error;

@@ -7,11 +7,12 @@ const decided = z.object({
   notified: z.number(),
   held: z.number(),
   decisions: z.array(z.object({ target: z.string(), reasons: z.array(z.string()), count: z.number() })),
+  traced: z.array(z.object({ id: z.string(), traceparent: z.string() })).nullable(),
 });
 
 /**
- * How many clusters a batch had, the messages it queued, the issues it notified and held, and its decisions by
- * their reasons.
+ * How many clusters a batch had, the messages it queued, the issues it notified and held, its decisions by their
+ * reasons, and the traces of those messages whose reports came with one.
  */
 export type Decided = z.infer<typeof decided>;
 
@@ -24,7 +25,7 @@ export const decideDue = (db: Db, batchSize: number): Promise<Decided> =>
     decided,
     {
       name: "decide_due",
-      text: "select clusters, notifications, notified, held, decisions from ccx.decide_due($1)",
+      text: "select clusters, notifications, notified, held, decisions, traced from ccx.decide_due($1)",
     },
     [batchSize],
   );
@@ -47,7 +48,7 @@ export const decideFor = (db: Db, clusters: Waiting[]): Promise<Decided> =>
   rowOf(
     db,
     decided,
-    `select clusters, notifications, notified, held, decisions
+    `select clusters, notifications, notified, held, decisions, traced
      from ccx.decide_due($1, only_orgs => $2, only_clusters => $3)`,
     [clusters.length, clusters.map(({ org_id }) => org_id), clusters.map(({ cluster }) => cluster)],
   );

@@ -46,6 +46,8 @@ export const claimedNotificationSchema = z.object({
   /** The issues are gone, and that is what it notifies of. */
   resolved: z.boolean(),
   issues: z.array(claimedIssueSchema).min(1),
+  /** The trace of the report that it was decided on, and then of the delivery itself. */
+  traceparent: z.string().nullable(),
 });
 
 export type ClaimedNotification = z.infer<typeof claimedNotificationSchema>;

@@ -2,6 +2,7 @@ import type { Pool } from "pg";
 import type { Logger } from "pino";
 import { whileMigrated } from "../db/wait.ts";
 import { messageOf } from "../errors.ts";
+import { endSpan, inSpan, onwards, type Span, SpanKind, startSpan, traceIds } from "../trace/trace.ts";
 import { countBatch, countDelivered } from "./metrics.ts";
 import { claim, failure, type Outcome, released, settle, untried } from "./outbox.ts";
 import { type RenderedRows, renderAll, type TextSource } from "./rendered.ts";
@@ -77,13 +78,47 @@ async function prepare(
 async function deliver(
   target: Target,
   pool: Pool,
+  batch: Batch,
+  log: Logger,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const spans = new Map<string, Span | undefined>();
+  for (const row of batch.rendered.rows) {
+    const span = startSpan(`deliver to ${target.name}`, {
+      kind: target.name === "service log" ? SpanKind.CLIENT : SpanKind.PRODUCER,
+      parent: row.traceparent,
+      attributes: {
+        "messaging.message.id": row.message_id,
+        "ccx.notification": row.id,
+        "ccx.attempt": row.attempt,
+        "ccx.organization": row.org_id,
+        "ccx.cluster": row.cluster,
+      },
+    });
+    spans.set(row.id, span);
+    row.traceparent = onwards(span, row.traceparent) ?? null;
+  }
+  const parents = batch.rendered.rows.map(({ traceparent }) => traceparent ?? undefined);
+  return inSpan(`deliver batch to ${target.name}`, { parents }, () =>
+    deliverBatch(target, pool, batch, log, signal, (outcome) => {
+      const hasFailed = !outcome.sent && outcome.failure !== null;
+      endSpan(spans.get(outcome.id), hasFailed ? `${outcome.failure}: ${outcome.error}` : undefined);
+    }),
+  );
+}
+
+async function deliverBatch(
+  target: Target,
+  pool: Pool,
   { claimedAt, rendered, failed, addresses }: Batch,
   log: Logger,
   signal: AbortSignal | undefined,
+  ended: (outcome: Outcome) => void,
 ): Promise<boolean> {
   const total = { sent: 0, retried: 0, dead: 0 };
   let opened = false;
   const record = async (outcomes: Outcome[]) => {
+    outcomes.forEach(ended);
     logFailures(target, outcomes, addresses, log);
     const full = outcomes.map((outcome) => ({
       ...outcome,
@@ -137,13 +172,20 @@ function logCircuit(target: Target, circuit: Settled["circuit"], outcomes: Outco
 }
 
 /** What a log names a notification by. */
-type Addressed = { id: string; org_id: string; cluster: string; message_id: string };
+type Addressed = {
+  id: string;
+  org_id: string;
+  cluster: string;
+  message_id: string;
+  traceparent: string | null;
+};
 
 const addressOf = (target: Target, row: Addressed | undefined) => ({
   target: target.name,
   org: row?.org_id,
   cluster: row?.cluster,
   messageId: row?.message_id,
+  ...traceIds(row?.traceparent),
 });
 
 function logFailures(target: Target, outcomes: Outcome[], rows: readonly Addressed[], log: Logger): void {

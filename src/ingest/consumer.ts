@@ -12,10 +12,11 @@ import { keepAlive } from "../kafka/keep_alive.ts";
 import { Positions } from "../kafka/positions.ts";
 import { topicEnd } from "../kafka/topic_end.ts";
 import { within } from "../kafka/within.ts";
+import { inSpan, SpanKind } from "../trace/trace.ts";
 import { DatabaseClock } from "./clock.ts";
 import { ingestBatch } from "./ingest_batch.ts";
 import { countIngested, isProgress } from "./metrics.ts";
-import { type Entry, portionsOf } from "./portions.ts";
+import { type Entry, endSpans, portionsOf } from "./portions.ts";
 import * as sql from "./sql.ts";
 import { type Portion, Storing } from "./storing.ts";
 import type { PayloadTracker } from "./tracker.ts";
@@ -188,7 +189,12 @@ export class ResultsConsumer {
       if (!this.#owns(payload)) return;
       this.#storing.begin(
         partition,
-        (portion) => this.#store(payload, entries, portion),
+        (portion) =>
+          inSpan(
+            "ingest batch",
+            { kind: SpanKind.CONSUMER, parents: entries.map(({ traceparent }) => traceparent) },
+            () => this.#store(payload, entries, portion),
+          ),
         (given) => this.#positions.forget(given),
       );
       payload.resolveOffset(last);
@@ -258,6 +264,7 @@ export class ResultsConsumer {
     this.#positions.stored(partition, end);
     countIngested(entries, counts, counts.ms);
     this.#options.tracker?.ended(entries);
+    endSpans(entries);
     log.info({ ...position, ...counts }, "ingested");
     if (this.#isLeaving) return true; // kafkajs would connect again
     await payload

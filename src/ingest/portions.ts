@@ -1,5 +1,6 @@
 import type { KafkaMessage } from "kafkajs";
 import type { Unreadable } from "../kafka/fetched.ts";
+import { endSpan, incoming, onwards, type Span, SpanKind, startSpan } from "../trace/trace.ts";
 import { parseMessage } from "./parse_message.ts";
 import type { RejectReason } from "./reject_reasons.ts";
 
@@ -31,7 +32,15 @@ export type Entry = {
   reportBytes?: number;
   /** The database rejected it, though our checks did not. */
   isPutAside?: boolean;
+  /** The trace that it goes on in: what came with it, or, where we trace, its own span. */
+  traceparent?: string | undefined;
+  span?: Span | undefined;
 };
+
+/** The messages are stored: ends their spans. */
+export function endSpans(entries: readonly Entry[]): void {
+  for (const { span, reason } of entries) endSpan(span, reason);
+}
 
 /**
  * Parses messages and hands them on in portions for one call of ingest() each: at most `mostMessages`, and,
@@ -66,20 +75,36 @@ function entryOf(message: Arrived, now: Date): Entry & { size: number } {
   const parsed = parseMessage(message.value, now);
   if (parsed.kind === "rejected") {
     const json = rejection(message, parsed.reason, parsed.text, parsed);
-    return { message, json, size: json.length, reason: parsed.reason, requestId: parsed.requestId };
+    const attributes = { "messaging.system": "kafka", "messaging.kafka.offset": message.offset };
+    const { reason, requestId } = parsed;
+    return { message, json, ...traceOf(message, attributes), size: json.length, reason, requestId };
   }
+  const trace = traceOf(message, {
+    "messaging.system": "kafka",
+    "messaging.kafka.offset": message.offset,
+    "ccx.organization": String(parsed.orgId),
+    "ccx.cluster": parsed.cluster,
+  });
   const { requestId, gatheredAt, clusterVersion } = parsed.facts;
   const json =
     `{${message.id === undefined ? "" : `"id":${message.id},`}"kafka_offset":${message.offset}` +
     `,"org_id":${parsed.orgId},"account_number":${parsed.accountNumber}` +
     `,"cluster":"${parsed.cluster}","updated_at":"${parsed.updatedAt}","request_id":${inJson(requestId)}` +
     `,"gathered_at":${inJson(gatheredAt)},"cluster_version":${inJson(clusterVersion)}` +
-    `,"report":${JSON.stringify(parsed.report)}}`;
+    `,"report":${JSON.stringify(parsed.report)}` +
+    `${trace.traceparent === undefined ? "" : `,"traceparent":"${trace.traceparent}"`}}`;
   return {
-    ...{ message, json, requestId },
+    ...{ message, json, requestId, ...trace },
     reportBytes: parsed.report.length,
     size: json.length + parsed.growth,
   };
+}
+
+/** The trace that a message came in, and, where we trace, the span of its way through the consumer. */
+function traceOf(message: Arrived, attributes: Record<string, string>): Pick<Entry, "traceparent" | "span"> {
+  const came = incoming(message.headers);
+  const span = startSpan("ingest", { kind: SpanKind.CONSUMER, parent: came, attributes });
+  return { traceparent: onwards(span, came), span };
 }
 
 const inJson = (text: string | undefined): string => (text === undefined ? "null" : JSON.stringify(text));

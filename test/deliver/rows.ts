@@ -32,6 +32,7 @@ export function aRow(
     decided_at: "2026-08-22T10:12:00.000000Z",
     first_tried_at: "2026-08-22T10:15:30.123456Z",
     resolved: false,
+    traceparent: null,
     issues: issues.length > 0 ? issues.map(anIssue) : [anIssue()],
     ...changes,
   };

@@ -14,6 +14,7 @@ const rooms = [
 /** From the lowest floor to the highest. A file may import from lower floors and from its own part only. */
 const floors: string[][] = [
   ["src/errors.ts", "src/log.ts", "src/text/", "src/version.ts"],
+  ["src/trace/"],
   ["src/http/"],
   ["src/config/"],
   ["src/db/", "src/kafka/"],

@@ -154,6 +154,8 @@ export type Notification = {
   value: string;
   /** its header `rh-message-id` */
   messageId: string | undefined;
+  /** the trace that it belongs to, if it names one */
+  traceparent?: string;
 };
 
 /**
@@ -228,6 +230,7 @@ export class Notifications {
             offset,
             value: String(value),
             messageId: headers?.["rh-message-id"]?.toString(),
+            ...(headers?.traceparent && { traceparent: String(headers.traceparent) }),
           });
         } catch (error) {
           this.#failure ??= error;

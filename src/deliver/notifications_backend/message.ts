@@ -7,7 +7,7 @@ import { fillUrl } from "../url_template.ts";
 export interface NotificationMessage {
   key: string;
   value: string;
-  headers: { "rh-message-id": string };
+  headers: { "rh-message-id": string; traceparent?: string };
 }
 
 export interface NotificationUrls {
@@ -63,5 +63,9 @@ export function buildNotificationMessage(
     }),
     recipients: [],
   };
-  return { key: cluster_id, value: JSON.stringify(action), headers: { "rh-message-id": row.message_id } };
+  const headers = {
+    "rh-message-id": row.message_id,
+    ...(row.traceparent !== null && { traceparent: row.traceparent }),
+  };
+  return { key: cluster_id, value: JSON.stringify(action), headers };
 }

@@ -57,14 +57,14 @@ export class ServiceLogClient {
 
   /**
    * Posts one entry. Returns the receiver's id for it; null when it was stored but the answer could not be
-   * read.
+   * read. The request is part of the trace that `traceparent` names.
    *
    * @throws DeliveryError: "auth", "rate_limited", "client", "server", "timeout", "network".
    */
-  async post(entry: Record<string, unknown>): Promise<{ id: string | null }> {
+  async post(entry: Record<string, unknown>, traceparent?: string | null): Promise<{ id: string | null }> {
     const { answer, token } = await this.#authorized(this.#url, {
       method: "POST",
-      headers: { "content-type": "application/json" },
+      headers: { "content-type": "application/json", ...(traceparent && { traceparent }) },
       body: JSON.stringify(entry),
     });
     if (answer.status !== 201) throw this.#refused(answer, token, entry);

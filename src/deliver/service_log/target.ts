@@ -93,12 +93,16 @@ export class ServiceLogTarget implements Target {
     }
   }
 
+  #post(row: RenderedNotification): Promise<{ id: string | null }> {
+    return this.#client.post(buildServiceLogEntry(row, this.#entryOptions), row.traceparent);
+  }
+
   async #deliver(row: RenderedNotification): Promise<Outcome> {
     try {
       // The receiver does not recognise a repeated entry. After a first try of which we do not know how it
       // ended, look.
       const known = row.attempt > 1 ? await this.#known(row.message_id) : null;
-      const id = known ?? (await this.#client.post(buildServiceLogEntry(row, this.#entryOptions))).id;
+      const id = known ?? (await this.#post(row)).id;
       return success(row, { entry_id: id });
     } catch (error) {
       return failure(row, error);

@@ -1,0 +1,82 @@
+import { context, trace } from "@opentelemetry/api";
+import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
+import {
+  defaultResource,
+  detectResources,
+  envDetector,
+  resourceFromAttributes,
+} from "@opentelemetry/resources";
+import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  BatchSpanProcessor,
+  ConsoleSpanExporter,
+  ParentBasedSampler,
+  type Sampler,
+  SimpleSpanProcessor,
+  type SpanProcessor,
+  TraceIdRatioBasedSampler,
+  TracerProvider,
+} from "@opentelemetry/sdk-trace";
+import { addToLines, type Logger } from "../log.ts";
+import { release } from "../version.ts";
+import { currentTraceIds, tracingIs } from "./trace.ts";
+
+/** How long the last spans may take to go out when the process ends. */
+const flushWithinMs = 1_000;
+
+/**
+ * Has spans made from now on, and handed to these processors; log lines name the span that they belong to.
+ * Returns what ends it.
+ */
+export function startTracing(processors: SpanProcessor[], sampler?: Sampler): { stop(): Promise<void> } {
+  const resource = defaultResource()
+    .merge(resourceFromAttributes({ "service.name": "ccx-notifications", "service.version": release }))
+    .merge(detectResources({ detectors: [envDetector] }));
+  const provider = new TracerProvider({
+    resource,
+    spanProcessors: processors,
+    ...(sampler && { sampler }),
+  });
+  const manager = new AsyncLocalStorageContextManager().enable();
+  context.setGlobalContextManager(manager);
+  trace.setGlobalTracerProvider(provider);
+  tracingIs(true);
+  addToLines(currentTraceIds);
+  return {
+    async stop() {
+      tracingIs(false);
+      addToLines(undefined);
+      const late = AbortSignal.timeout(flushWithinMs);
+      await Promise.race([
+        provider.shutdown().catch(() => undefined),
+        new Promise((resolve) => late.addEventListener("abort", resolve)),
+      ]);
+      trace.disable();
+      context.disable();
+    },
+  };
+}
+
+/** The sampler that OTEL_TRACES_SAMPLER names; undefined: the default, which follows whoever began the trace. */
+function samplerOf({ OTEL_TRACES_SAMPLER: name = "", OTEL_TRACES_SAMPLER_ARG: ratio }: NodeJS.ProcessEnv) {
+  const roots: Record<string, () => Sampler> = {
+    always_on: () => new AlwaysOnSampler(),
+    always_off: () => new AlwaysOffSampler(),
+    traceidratio: () => new TraceIdRatioBasedSampler(Number(ratio ?? 1)),
+  };
+  const root = roots[name.replace(/^parentbased_/, "")]?.();
+  return root && name.startsWith("parentbased_") ? new ParentBasedSampler({ root }) : root;
+}
+
+/** Tracing as the variables OTEL_* say; the exporter reads its own (endpoint, headers, timeout). */
+export function startTracingBy(env: NodeJS.ProcessEnv, log: Logger): { stop(): Promise<void> } {
+  const exporter = env.OTEL_TRACES_EXPORTER ?? "otlp";
+  const processor =
+    exporter === "console"
+      ? new SimpleSpanProcessor({ exporter: new ConsoleSpanExporter() })
+      : new BatchSpanProcessor({ exporter: new OTLPTraceExporter() });
+  log.info({ exporter }, "traces are sent");
+  return startTracing([processor], samplerOf(env));
+}

@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { test } from "node:test";
+import {
+  incoming,
+  isTracing,
+  isTracingWanted,
+  onwards,
+  spanContextOf,
+  startSpan,
+} from "../../src/trace/trace.ts";
+import { aCluster, aReport } from "../support/reports.ts";
+import { scenario } from "../support/scene.ts";
+
+const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
+const theirs = `00-${traceId}-00f067aa0ba902b7-01`;
+
+test("a header that is no traceparent is none, and nothing is traced unless OTEL_* asks for it", () => {
+  assert.equal(incoming({ traceparent: Buffer.from(theirs) }), theirs);
+  assert.equal(incoming({ traceparent: [theirs, "another"] }), theirs);
+  assert.equal(incoming({ traceparent: `${theirs.replace(/^00/, "cc")}-more` }), theirs);
+  for (const wrong of [
+    "",
+    "nonsense",
+    theirs.toUpperCase(),
+    theirs.replace(/^00/, "ff"),
+    `00-${"0".repeat(32)}-00f067aa0ba902b7-01`,
+    `00-${traceId}-${"0".repeat(16)}-01`,
+    `${theirs}'; drop table issue`,
+    `${theirs.slice(0, -1)}`,
+  ])
+    assert.equal(incoming({ traceparent: wrong }), undefined, wrong);
+  assert.equal(incoming({}), undefined);
+  assert.equal(incoming(undefined), undefined);
+  assert.equal(isTracing(), false);
+  const span = startSpan("x", { parent: theirs });
+  assert.equal(span, undefined);
+  assert.equal(onwards(span, theirs), theirs, "what came in passes through");
+  for (const [env, wanted] of [
+    [{}, false],
+    [{ OTEL_SERVICE_NAME: "x" }, false],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: "http://localhost:4318" }, true],
+    [{ OTEL_TRACES_EXPORTER: "console" }, true],
+    [{ OTEL_TRACES_EXPORTER: "none", OTEL_EXPORTER_OTLP_ENDPOINT: "http://localhost:4318" }, false],
+    [{ OTEL_SDK_DISABLED: "true", OTEL_TRACES_EXPORTER: "otlp" }, false],
+  ] as const)
+    assert.equal(isTracingWanted(env), wanted, JSON.stringify(env));
+});
+
+type Attribute = { key: string; value: { stringValue?: string; intValue?: string } };
+type Span = {
+  name: string;
+  traceId: string;
+  spanId: string;
+  parentSpanId?: string;
+  attributes: Attribute[];
+  status: { message?: string };
+};
+
+/** Stands for a collector: keeps in memory what is exported to it (OTLP over HTTP, JSON). */
+async function startCollector() {
+  const spans: Span[] = [];
+  const server = createServer(async (request, response) => {
+    let text = "";
+    for await (const chunk of request.setEncoding("utf8")) text += chunk;
+    const { resourceSpans } = JSON.parse(text) as {
+      resourceSpans: { scopeSpans: { spans: Span[] }[] }[];
+    };
+    spans.push(...resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans)));
+    response.writeHead(200, { "content-type": "application/json" }).end("{}");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  assert.ok(typeof address === "object" && address);
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    spans: spans as readonly Span[],
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+scenario(
+  "one report is one trace, from the header that it came with to both receivers",
+  { serviceLog: true },
+  async (scene) => {
+    await using collector = await startCollector();
+    const service = scene.start("run", { env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url } });
+    await service.says("traces are sent");
+    const cluster = aCluster();
+    await scene.topics.produce([aReport(cluster, ["bug"])], { headers: { traceparent: theirs } });
+    const [notified] = await scene.topics.received.take(1);
+    const out = spanContextOf(notified?.traceparent);
+    await scene.quiet();
+    // another one brings none along: it gets a trace of its own
+    await scene.topics.produce([aReport(aCluster(), ["bug"]), "no report"]);
+    await scene.topics.received.take(1);
+    await scene.consumed(3);
+    await scene.quiet();
+    await service.stop(); // the last spans go out
+
+    const { spans } = collector;
+    const ours = spans.filter((span) => span.traceId === traceId);
+    const named = (name: string) => ours.filter((span) => span.name === name);
+    const [ingest] = named("ingest");
+    assert.equal(ingest?.parentSpanId, "00f067aa0ba902b7");
+    const about = ingest?.attributes.find(({ key }) => key === "ccx.cluster");
+    assert.equal(about?.value.stringValue, cluster);
+    const id = ingest?.spanId;
+    for (const name of [
+      ...["ingest batch", "decide"],
+      ...["deliver to notifications backend", "deliver to service log"],
+    ]) {
+      const found = named(name);
+      assert.ok(found.length >= 1, `${name} in ${ours.map((span) => span.name)}`);
+      assert.equal(found[0]?.parentSpanId, id, name);
+    }
+    const [delivered] = named("deliver to notifications backend");
+    assert.equal(out?.traceId, traceId);
+    assert.equal(out?.spanId, delivered?.spanId, "the receiver goes on from the delivery");
+    const entry = scene.receiver.entries.find(({ body }) => body.cluster_uuid === cluster);
+    const posted = spanContextOf(String(entry?.headers.traceparent));
+    assert.deepEqual(
+      [posted?.traceId, posted?.spanId],
+      [traceId, named("deliver to service log")[0]?.spanId],
+    );
+
+    const stored = await scene.rows("select distinct traceparent from notification where cluster = $1", [
+      cluster,
+    ]);
+    assert.deepEqual(stored, [{ traceparent: `00-${traceId}-${id}-01` }]);
+    const others = spans.filter((span) => span.name === "ingest" && span.traceId !== traceId);
+    assert.equal(new Set(others.map((span) => span.traceId)).size, 2, "a new trace each");
+    assert.ok(others.some(({ status }) => status.message === "not_json"));
+
+    for (const msg of ["ingested", "delivered"]) {
+      const line = service.lines.find((it) => it.msg === msg);
+      assert.equal(line?.trace_id, traceId, msg);
+      assert.match(String(line?.span_id), /^[0-9a-f]{16}$/);
+    }
+    const decided = service.lines.find(({ msg }) => msg === "decided");
+    assert.match(String(decided?.trace_id), /^[0-9a-f]{32}$/);
+  },
+);
+
+scenario("without tracing a trace only passes through, and lines name none", {}, async (scene) => {
+  const service = scene.start("run");
+  await scene.topics.produce([aReport(aCluster(), ["bug"])], { headers: { traceparent: theirs } });
+  await scene.topics.produce([aReport(aCluster(), ["bug"])], { headers: { traceparent: "nonsense" } });
+  const notified = await scene.topics.received.take(2);
+  assert.deepEqual(
+    notified.map(({ traceparent }) => traceparent).filter((found) => found !== undefined),
+    [theirs],
+  );
+  await scene.quiet();
+  assert.ok(service.lines.every((line) => !("trace_id" in line)));
+  await service.stop();
+});

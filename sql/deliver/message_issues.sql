@@ -1,7 +1,9 @@
 -- What a receiver got can be made again: the ledger names the version of the content, which never changes, and
 -- the report is kept as long as its day is.
 create or replace function message_issues(notification_id bigint) returns table (
-  target text, state text, ended_at timestamptz, resolved boolean, report_is_kept boolean, issues jsonb
+  target text, state text, ended_at timestamptz, resolved boolean, report_is_kept boolean, issues jsonb,
+  message_id uuid, org_id bigint, account_number bigint, cluster text, updated_at timestamptz, decided_at timestamptz,
+  first_tried_at timestamptz
 )
 language sql stable
 begin atomic
@@ -9,7 +11,8 @@ begin atomic
     exists (
       select from new_reports r
       where r.org_id = (m.n).org_id and r.cluster = (m.n).cluster and r.updated_at = (m.n).updated_at),
-    body.issues
+    body.issues, (m.n).message_id, (m.n).org_id, (m.n).account_number, (m.n).cluster, (m.n).updated_at,
+    (m.n).decided_at, (m.n).first_tried_at
   from (
     select n,
       case when n.resolved then details_when_gone(array[n])

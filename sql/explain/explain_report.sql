@@ -13,7 +13,7 @@ returns table (
     reasons text[],
   issue_state text, last_notified_at timestamptz, next_eligible_at timestamptz, policy_id bigint,
     content_id bigint,
-  silence_id bigint, acknowledgement_id bigint
+  silence_id bigint, acknowledgement_id bigint, postponed_until timestamptz
 )
 language plpgsql stable
 set search_path = public, ccx, pg_temp
@@ -46,18 +46,22 @@ begin
            and n.updated_at = r.updated_at and n.decided_at >= r.received_at)) as decided_at
     from report r
     cross join event_targets t
+  ), asked as (
+    select d.*, due.cluster is not null as is_waiting,
+      case when due.backlog_of is not null then due.due_at end as postponed_until
+    from decided d
+    left join decision_due due on due.org_id = d.org_id and due.cluster = d.cluster and due.by_report
   ), judged as (
     select d.*,
       case
         when d.report is null then 'unreadable'
         when d.decided_at is not null then 'decided'
         when d.updated_at < d.latest_at then 'superseded'
-        when exists (
-          select from decision_due due
-          where due.org_id = d.org_id and due.cluster = d.cluster and due.by_report) then 'waiting'
+        when d.postponed_until > explain_report.at then 'postponed'
+        when d.is_waiting then 'waiting'
         else 'nothing to record'
       end as report_state
-    from decided d
+    from asked d
   ), answer as materialized (
     -- asked once for each target, not for each hit
     select d.*
@@ -65,11 +69,12 @@ begin
     cross join lateral decide(
       j.target_id, coalesce(j.decided_at, explain_report.at),
         array[explain_report.cluster, lower(explain_report.cluster)]) d
-    where j.report_state in ('decided', 'waiting', 'nothing to record')
+    where j.report_state in ('decided', 'postponed', 'waiting', 'nothing to record')
   )
   select j.report_state, j.target, h.component, h.error_key, j.decided_at, d.decision, d.reasons,
     d.issue_state,
-    d.last_notified_at, d.next_eligible_at, d.policy_id, d.content_id, d.silence_id, d.acknowledgement_id
+    d.last_notified_at, d.next_eligible_at, d.policy_id, d.content_id, d.silence_id, d.acknowledgement_id,
+    case when j.report_state = 'postponed' then j.postponed_until end
   from judged j
   left join lateral report_hits(j.report) h on true
   left join renamed_rule renamed on renamed.component = h.component and renamed.ended_at is null
@@ -80,5 +85,5 @@ begin
 end $$;
 
 comment on function explain_report(bigint, text, timestamptz, timestamptz) is
-  'What became of one stored report, for each target and hit: report_state (decided, waiting, superseded by '
-  'a newer report, unreadable, nothing to record) and the decision as it was taken, or as it would be now.';
+  'What became of one stored report, for each target and hit: report_state (decided, waiting, postponed until '
+  'more is known, superseded by a newer report, unreadable, nothing to record) and the decision of then, or as of now.';

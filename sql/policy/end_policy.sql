@@ -12,6 +12,7 @@ declare
   wanted_target integer := target_id(end_policy.target);
   scope_rule text := rule_name(btrim(end_policy.rule, e' \t\r\n'));
   ended policy;
+  effect record;
 begin
   if end_policy.rule like '%|%' then
     raise exception 'a policy is for a whole rule, not for one of its error keys' using errcode = 'NTP01';
@@ -43,6 +44,10 @@ begin
   end if;
   perform request_decisions('policy ended',
     case when scope_rule is not null then array[scope_rule] end, ended.org_id, at => end_policy.at);
+  select * into effect from policy_end_effect(ended.id);
+  if effect.held + effect.released > 0 then
+    raise notice 'of % open issues this holds % and releases %', effect.open_issues, effect.held, effect.released;
+  end if;
   return ended;
 end $$;
 

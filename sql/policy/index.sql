@@ -6,8 +6,9 @@
 -- filter: compile_filter() (stored) reads it, evaluate_filters() has evaluate_filter() evaluate it once for
 -- each policy and content version, and filter_result keeps the outcome. policy_reasons() says why a policy
 -- holds an issue, given what the rule says; by it, tg_content_guard__issues() counts what a load of content
--- would hold or release, and policy_effect() what a version of a policy does. People see policies and
--- policy_history.
+-- would hold or release, and effect_between() what one version does in the place of another: policy_effect()
+-- when a version begins, policy_end_effect() when it ends. People see policies and policy_history.
+-- rename_policies() is a step of rename_rule() (room ops).
 
 --!include policy/tables.sql
 --!include policy/target_id.sql
@@ -23,7 +24,9 @@
 --!include policy/changed_policy.sql
 --!include policy/policy_reasons.sql
 --!include policy/tg_content_guard__issues.sql
+--!include policy/effect_between.sql
 --!include policy/policy_effect.sql
+--!include policy/policy_end_effect.sql
 --!include policy/set_policy.sql
 --!include policy/end_policy.sql
 --!include policy/withdraw_policy.sql

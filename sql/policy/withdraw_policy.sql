@@ -6,11 +6,13 @@ as $$
 #variable_conflict use_column
 declare
   withdrawn policy;
+  effect record;
 begin
   if length(btrim(coalesce(withdraw_policy.reason, ''))) < 5 then
     raise exception 'the withdrawal of a policy needs a reason that a colleague understands' using errcode = 'NTP15';
   end if;
   perform lock_policies(p.target_id) from policy p where p.id = withdraw_policy.id;
+  select * into effect from policy_effect(withdraw_policy.id);
   perform set_config('ccx.reason', withdraw_policy.reason, true);
   delete from policy p
   where p.id = withdraw_policy.id and lower(p.validity) > now()
@@ -20,6 +22,10 @@ begin
     raise exception 'there is no planned policy %: what has begun can only be changed or ended',
       withdraw_policy.id
       using errcode = 'NTP16';
+  end if;
+  if effect.held + effect.released > 0 then
+    raise notice 'of % open issues it would have held % and released % from %', effect.open_issues, effect.held,
+      effect.released, lower(withdrawn.validity);
   end if;
   return withdrawn;
 end $$;

@@ -3,19 +3,21 @@
 -- than the table retention says (set_retention()), but never below the longest cooldown, and nothing that a
 -- decision or a delivery still reads: partition_held_by() names what holds a day, retention_horizon() the
 -- oldest day that is kept. What has no days but grows (outbox, ledger, rejected messages, …) loses single rows
--- (past_rows()). preview_retention() shows all that before it happens. The view partitions
--- shows every day with its size and why it is still there. The newest report of a cluster outlives its day
--- (keep_newest_reports()), since the results API reads it.
+-- (past_rows()). preview_retention() shows all that before it happens, and set_retention() remarks on what a
+-- change lets go (retention_past()). The view partitions shows every day with its size and why it is still
+-- there. The newest report of a cluster outlives its day (keep_newest_reports()), since the results API reads
+-- it.
 
 --!include retain/tables.sql
 --!include retain/ensure_partition.sql
 --!include retain/ensure_partitions.sql
 --!include retain/retention_horizon.sql
---!include retain/set_retention.sql
 --!include retain/partition_held_by.sql
 --!include retain/partitions.sql
 --!include retain/past_rows.sql
 --!include retain/preview_retention.sql
+--!include retain/retention_past.sql
+--!include retain/set_retention.sql
 --!include retain/tg_retention__kept.sql
 --!include retain/keep_newest_reports.sql
 --!include retain/retain.sql

@@ -52,11 +52,20 @@ export function addDeliveryCommands(program: Command, context: Context): void {
     .command("show")
     .argument("<id>", "number of the message (notification_id)")
     .description("what a message says, as its receiver gets it; exit code 3 when there is no such message")
-    .option("--json", "one JSON array")
+    .option("--json", "one JSON array; `body` is what goes over the wire")
     .action(async (id: string, { json }: { json?: boolean }) => {
       if (!/^\d{1,18}$/.test(id)) throw new ConfigurationError("A message is named by its number.");
       const log = createLogger("silent");
-      const message = await context.withDatabase((pool) => shownMessage(pool, id, log));
+      const { config } = context.config();
+      const options = {
+        backend: { clusterUrl: config.clusterUrl, ruleUrl: config.ruleUrl },
+        serviceLog: {
+          ruleUrl: config.serviceLogRuleUrl,
+          createdBy: config.serviceLogCreatedBy,
+          username: config.serviceLogUsername,
+        },
+      };
+      const message = await context.withDatabase((pool) => shownMessage(pool, id, log, options));
       const empty = "There is nothing to show.";
       if (json || !message) printRows(message ? [message] : [], { json, empty });
       else {

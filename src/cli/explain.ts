@@ -1,11 +1,28 @@
 import type { Command } from "commander";
 import { ConfigurationError } from "../errors.ts";
 import type { Context } from "./context.ts";
-import { printRows } from "./output.ts";
+import { printFitting } from "./output.ts";
 import * as sql from "./sql.ts";
 
-type Explain = sql.Question & { report?: string; all?: boolean; json?: boolean };
-type New = Pick<sql.Question, "org" | "target" | "at"> & { json?: boolean };
+type Explain = sql.Question & { report?: string; all?: boolean; json?: boolean; wide?: boolean };
+type New = Pick<sql.Question, "org" | "target" | "at"> & { json?: boolean; wide?: boolean };
+
+/** What a narrow table can do without, the least wanted first. */
+const narrow = {
+  width: 120,
+  lessWanted: [
+    ...[
+      "policy_id",
+      "acknowledgement_id",
+      "silence_id",
+      "first_seen",
+      "occurrence",
+      "issue_state",
+      "render_error",
+    ],
+    ...["total_risk", "last_notified_at", "decided_at", "decision", "org_id", "next_eligible_at"],
+  ],
+} as const;
 
 /** `ccx explain` and `ccx new`: explain_at(), explain_report() and new_issues_at() from the shell. */
 export function addExplainCommands(program: Command, context: Context): void {
@@ -20,6 +37,7 @@ export function addExplainCommands(program: Command, context: Context): void {
     .option("--report <org/cluster/time>", "what became of one stored report, hit by hit")
     .option("--all", "the whole fleet")
     .option("--json", "one JSON array")
+    .option("--wide", "every column, and rules with their path")
     .action(async (given: Explain) => {
       const { report, target, json } = given;
       if (report !== undefined) {
@@ -30,10 +48,14 @@ export function addExplainCommands(program: Command, context: Context): void {
           if (target !== undefined) await sql.targetId(pool, target);
           return sql.explainReport(pool, { ...named, target });
         });
-        printRows(rows, {
-          json,
-          empty: "No such report. Its time is updated_at in new_reports, to the microsecond.",
-        });
+        printFitting(
+          rows,
+          {
+            ...{ json, wide: given.wide },
+            empty: "No such report. Its time is updated_at in new_reports, to the microsecond.",
+          },
+          narrow,
+        );
         if (rows.length === 0) process.exitCode = 3;
         return;
       }
@@ -44,7 +66,7 @@ export function addExplainCommands(program: Command, context: Context): void {
         if (found.length === 0) await sql.noticeUnknownNames(pool, given);
         return found;
       });
-      printRows(rows, { json, empty: "No open issue." });
+      printFitting(rows, { json, wide: given.wide, empty: "No open issue." }, narrow);
       if (rows.length === 0) process.exitCode = 3;
     });
 
@@ -55,9 +77,10 @@ export function addExplainCommands(program: Command, context: Context): void {
     .option("--target <name>", "only this target")
     .option("--at <time>", "what a decision at this time would have notified, or did notify")
     .option("--json", "one JSON array")
-    .action(async ({ json, ...given }: New) => {
+    .option("--wide", "every column, and rules with their path")
+    .action(async ({ json, wide, ...given }: New) => {
       const rows = await context.withDatabase((pool) => sql.newIssuesAt(pool, given));
-      printRows(rows, { json, empty: "Nothing is new." });
+      printFitting(rows, { json, wide, empty: "Nothing is new." }, narrow);
       if (rows.length === 0) process.exitCode = 3;
     });
 }

@@ -9,6 +9,109 @@ export function printRows(rows: Row[], options: { json?: boolean | undefined; em
   else console.log(table(rows));
 }
 
+/** What a table for people leaves out first where it would be wider than `width`. */
+export type Narrow = { width: number; lessWanted: readonly string[] };
+
+const narrowest = 8;
+
+/**
+ * Prints rows as a table that fits: rules by their bare names, no empty columns, what all rows have in common
+ * in a line above, then without what is wanted less, and what is still too long cut. `wide`: as it is.
+ */
+export function printFitting(
+  rows: Row[],
+  { wide, ...options }: { json?: boolean | undefined; wide?: boolean | undefined; empty: string },
+  narrow: Narrow,
+): void {
+  if (options.json || wide || rows.length === 0) printRows(rows, options);
+  else console.log(fitting(rows, narrow));
+}
+
+/** What `printFitting` prints. */
+export function fitting(rows: Row[], { width, lessWanted }: Narrow): string {
+  let lines = rows.map(withRuleNames);
+  const names = () => Object.keys(lines[0] ?? {});
+  const drop = (gone: readonly string[]) => {
+    lines = lines.map((row) =>
+      Object.fromEntries(Object.entries(row).filter(([name]) => !gone.includes(name))),
+    );
+  };
+  const widthOf = () =>
+    Math.max(
+      ...table(lines)
+        .split("\n")
+        .map((line) => stringWidth(line)),
+    );
+  const isTooWide = () => widthOf() > width;
+  drop(names().filter((name) => lines.every((row) => cell(row[name]) === "")));
+  const shared: string[] = [];
+  let left: string[] = [];
+  if (isTooWide() && lines.length > 1) {
+    const same = names().filter((name) => new Set(lines.map((row) => cell(row[name]))).size === 1);
+    if (same.length < names().length) {
+      shared.push(...same.map((name) => `${name.replaceAll("_", " ")}: ${cell(lines[0]?.[name])}`));
+      drop(same);
+    }
+  }
+  for (const name of lessWanted) {
+    if (!isTooWide()) break;
+    if (!names().includes(name) || names().length === 1) continue;
+    drop([name]);
+    left = [...left, name.replaceAll("_", " ")];
+  }
+  let isCut = false;
+  for (let most = width; isTooWide() && most >= narrowest; most = Math.floor(most * 0.85)) {
+    isCut = true;
+    lines = lines.map((row) =>
+      Object.fromEntries(Object.entries(row).map(([name, value]) => [name, shortened(cell(value), most)])),
+    );
+  }
+  const notes = [left.length > 0 ? `without ${left.join(", ")}` : "", isCut ? "cut" : ""].filter(Boolean);
+  return [
+    ...wrapped(shared, width),
+    table(lines),
+    ...(notes.length > 0 ? [`(${notes.join("; ")}; --wide shows all)`] : []),
+  ].join("\n");
+}
+
+/** Parts in as few lines as they fit into. */
+function wrapped(parts: string[], width: number): string[] {
+  const lines: string[] = [];
+  for (const part of parts) {
+    const last = lines.at(-1);
+    if (last !== undefined && stringWidth(last) + 2 + stringWidth(part) <= width)
+      lines[lines.length - 1] = `${last}; ${part}`;
+    else lines.push(shortened(part, width));
+  }
+  return lines.length > 0 ? [...lines, ""] : [];
+}
+
+/** `a.b.x.report` is x to people, who find its path with --wide. */
+function withRuleNames(row: Row): Row {
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]) =>
+      name === "component"
+        ? [
+            "rule",
+            String(value ?? "")
+              .replace(/\.(report|recommendation)$/, "")
+              .replace(/^.*\./, ""),
+          ]
+        : [name, value],
+    ),
+  );
+}
+
+function shortened(text: string, most: number): string {
+  if (stringWidth(text) <= most) return text;
+  let short = "";
+  for (const sign of text) {
+    if (stringWidth(short + sign) > most - 1) break;
+    short += sign;
+  }
+  return `${short}…`;
+}
+
 /** Columns as wide, on a terminal, as their widest value; the last one is not padded. */
 export function table(rows: Row[]): string {
   const columns = Object.keys(rows[0] ?? {});

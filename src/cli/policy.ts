@@ -4,15 +4,32 @@ import type { AnyRow, Db } from "../db/rows.ts";
 import { kept, undone } from "../db/undone.ts";
 import { agreed } from "./confirm.ts";
 import type { Context } from "./context.ts";
-import { printRows } from "./output.ts";
+import { printFitting } from "./output.ts";
 import { addPolicySimulateCommand } from "./policy_simulate.ts";
 import { parseSettings } from "./settings.ts";
 import * as sql from "./sql.ts";
 
-type List = { target?: string; json?: boolean };
+type List = { target?: string; json?: boolean; wide?: boolean };
+
+/** What a narrow table can do without, the least wanted first. */
+const narrow = {
+  width: 120,
+  lessWanted: [
+    ...["flapping_window", "flapping_occurrences", "flapping_action", "severity_threshold", "doubtful_texts"],
+    ...[
+      "notify_resolved",
+      "max_report_age",
+      "max_events",
+      "spacing",
+      "impact_threshold",
+      "likelihood_threshold",
+    ],
+    ...["blocked_clusters", "allowed_clusters", "ended_by", "changed_by", "end_reason", "policy_id"],
+  ],
+} as const;
 type Change = sql.PolicyScope & { reason: string };
 
-/** `ccx policy list|history|set|end|simulate`. */
+/** `ccx policy list|history|set|end|withdraw|simulate`. */
 export function addPolicyCommands(program: Command, context: Context): void {
   const policy = program.command("policy").description("who is notified of what");
   const list = (
@@ -25,12 +42,13 @@ export function addPolicyCommands(program: Command, context: Context): void {
       .description(description)
       .option("--target <name>", "only this target")
       .option("--json", "one JSON array")
-      .action(async ({ target, json }: List) => {
+      .option("--wide", "every setting")
+      .action(async ({ target, json, wide }: List) => {
         const rows = await context.withDatabase(async (pool) => {
           if (target !== undefined) await sql.targetId(pool, target);
           return read(pool, target);
         });
-        printRows(rows, { json, empty: "No policy." });
+        printFitting(rows, { json, wide, empty: "No policy." }, narrow);
       });
   list("list", "the policies in force, the wider ones first", sql.policies);
   list("history", "every version, with who made it and why", sql.policyHistory);
@@ -60,12 +78,48 @@ export function addPolicyCommands(program: Command, context: Context): void {
     .requiredOption("--reason <text>", "why")
     .option("--org <id>", "that of this organization")
     .option("--rule <rule>", "that of this rule, in any spelling")
-    .action(async (given: Change) => {
-      await context.withDatabase((pool) => sql.endPolicy(pool, given, given.reason));
+    .option("--yes", "end it however many open issues that holds or releases")
+    .action(async (given: Change & { yes?: boolean }) => {
+      await context.withDatabase((pool) =>
+        undone(pool, async (client) => {
+          const id = await sql.endPolicy(client, given, given.reason);
+          await askOf(client, await sql.effectOfEnd(client, id), given.yes);
+          await kept(client);
+        }),
+      );
       console.log(`That policy for ${given.target} has ended; clusters that report are asked again.`);
     });
 
+  policy
+    .command("withdraw")
+    .argument("<id>", "number of a planned policy (policy_id of ccx policy history)")
+    .description("take back a policy that is planned and has not begun")
+    .requiredOption("--reason <text>", "why")
+    .option("--yes", "take it back however many open issues it would have held or released")
+    .action(async (id: string, given: { reason: string; yes?: boolean }) => {
+      await context.withDatabase((pool) =>
+        undone(pool, async (client) => {
+          const effect = await sql.effectOfPolicy(client, id);
+          await sql.withdrawPolicy(client, id, given.reason);
+          await askOf(client, effect, given.yes);
+          await kept(client);
+        }),
+      );
+      console.log(`Policy ${id} is withdrawn; the one before it goes on.`);
+    });
+
   addPolicySimulateCommand(policy, context);
+}
+
+/** Lets a person agree to what concerns many issues. */
+async function askOf(
+  client: Db,
+  { held, released, open_issues }: { held: number; released: number; open_issues: number },
+  yes: boolean | undefined,
+): Promise<void> {
+  if (!(await sql.concernsMany(client, held + released))) return;
+  const question = `Of ${open_issues} open issues this holds ${held} and releases ${released}. Go on?`;
+  await agreed(yes, question, `Nothing was changed: ${held + released} open issues are concerned.`);
 }
 
 /** In one transaction, which is rolled back unless a person agrees to what concerns many issues. */
@@ -76,11 +130,7 @@ async function setPolicy(
 ): Promise<void> {
   await undone(pool, async (client) => {
     const id = await sql.setPolicy(client, given, change, given.reason);
-    const { held, released, open_issues } = await sql.effectOfPolicy(client, id);
-    if (await sql.concernsMany(client, held + released)) {
-      const question = `Of ${open_issues} open issues this holds ${held} and releases ${released}. Go on?`;
-      await agreed(given.yes, question, `Nothing was changed: ${held + released} open issues are concerned.`);
-    }
+    await askOf(client, await sql.effectOfPolicy(client, id), given.yes);
     await kept(client);
   });
 }

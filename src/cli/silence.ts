@@ -81,8 +81,17 @@ export function addSilenceCommands(program: Command, context: Context): void {
     .command("end")
     .argument("<id>", "number of the silence")
     .description("end a silence early; it stays on record")
-    .action(async (id: string) => {
-      await context.withDatabase((pool) => sql.endSilence(pool, id));
+    .option("--yes", "end it however many open issues it holds")
+    .action(async (id: string, { yes }: { yes?: boolean }) => {
+      await context.withDatabase((pool) =>
+        undone(pool, async (client) => {
+          const held = (await sql.isInForce(client, id)) ? await sql.silenceHolds(client, id) : 0;
+          await sql.endSilence(client, id);
+          if (await sql.concernsMany(client, held))
+            await agreed(yes, `It holds ${held} open issues. Go on?`, "The silence goes on.");
+          await kept(client);
+        }),
+      );
       console.log(`Silence ${id} has ended; what it held is asked again.`);
     });
 

@@ -74,7 +74,7 @@ export const explainReport = (
     db,
     anyRow,
     `select target, report_state, component, error_key, decided_at, decision, reasons, issue_state, last_notified_at,
-       next_eligible_at, policy_id, silence_id, acknowledgement_id
+       next_eligible_at, policy_id, silence_id, acknowledgement_id, postponed_until
      from explain_report($1, $2, $3)
      where ($4::text is null or target = $4)`,
     given(report.org, report.cluster, report.updatedAt, report.target),
@@ -156,6 +156,17 @@ export const silences = (db: Db, states: readonly string[]): Promise<AnyRow[]> =
 
 /** Ends a silence early. */
 export const endSilence = (db: Db, id: string): Promise<void> => call(db, "select end_silence($1)", [id]);
+
+/** Whether a silence is in force. */
+export const isInForce = async (db: Db, id: string): Promise<boolean> => {
+  const found = await rowsOf(
+    db,
+    z.object({ state: z.string() }),
+    "select state from silences where id = $1",
+    [id],
+  );
+  return found[0]?.state === "active";
+};
 
 /** The open issues that such a silence would hold. */
 export const previewSilence = (db: Db, { org, cluster, rule, errorKey, tag }: Matchers): Promise<AnyRow[]> =>
@@ -274,9 +285,28 @@ const policyEffect = z.object({ held: z.number(), released: z.number(), open_iss
 export const effectOfPolicy = (db: Db, id: string): Promise<z.infer<typeof policyEffect>> =>
   rowOf(db, policyEffect, "select held, released, open_issues from ccx.policy_effect($1)", [id]);
 
-/** Ends the policy that an organization or a rule has of its own. */
-export const endPolicy = (db: Db, { target, org, rule }: PolicyScope, reason: string): Promise<void> =>
-  call(db, "select end_policy($1, $2, org_id => $3, rule => $4)", given(target, reason, org, rule));
+/** Ends the policy that an organization or a rule has of its own; returns its number. */
+export const endPolicy = async (
+  db: Db,
+  { target, org, rule }: PolicyScope,
+  reason: string,
+): Promise<string> =>
+  (
+    await rowOf(
+      db,
+      z.object({ id: z.string() }),
+      "select id from end_policy($1, $2, org_id => $3, rule => $4)",
+      given(target, reason, org, rule),
+    )
+  ).id;
+
+/** What the end of a version of a policy does to the open issues. */
+export const effectOfEnd = (db: Db, id: string): Promise<z.infer<typeof policyEffect>> =>
+  rowOf(db, policyEffect, "select held, released, open_issues from ccx.policy_end_effect($1)", [id]);
+
+/** Takes a planned policy back. */
+export const withdrawPolicy = (db: Db, id: string, reason: string): Promise<void> =>
+  call(db, "select withdraw_policy($1, $2)", [id, reason]);
 
 const change = z.object({
   target: z.string(),
@@ -544,6 +574,16 @@ export const rejectedToRetry = (db: Db, filter: RejectedFilter): Promise<z.infer
 /** Every day that is stored, what is past, and what holds it. */
 export const partitions = (db: Db): Promise<AnyRow[]> =>
   rowsOf(db, anyRow, "select * from partitions order by parent, day nulls last");
+
+const past = z.object({ days: z.number(), rows: z.number() });
+
+/** How much of a table is past: days that would be dropped, rows that would be deleted. */
+export const pastOf = (db: Db, table: string): Promise<z.infer<typeof past>> =>
+  rowOf(db, past, "select days, rows from ccx.retention_past($1)", [table]);
+
+/** Changes how long a table keeps its rows. */
+export const setRetention = (db: Db, table: string, keep: string): Promise<void> =>
+  call(db, "select set_retention($1, $2::interval)", [table, keep]);
 
 /** What the next steps of retention would drop or delete. */
 export const previewRetention = (db: Db): Promise<AnyRow[]> =>

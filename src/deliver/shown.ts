@@ -1,10 +1,12 @@
 import type { Pool } from "pg";
 import type { Logger } from "pino";
 import { ContentTexts } from "../content/render/texts.ts";
-import type { ClaimedNotification } from "./claimed.ts";
+import type { ClaimedNotification, RenderedIssue, RenderedNotification } from "./claimed.ts";
+import { buildNotificationMessage, type NotificationUrls } from "./notifications_backend/message.ts";
 import { notificationsBackendTexts } from "./notifications_backend/target.ts";
 import type { TargetName } from "./outbox.ts";
 import { renderAll } from "./rendered.ts";
+import { buildServiceLogEntry, type ServiceLogEntryOptions } from "./service_log/entry.ts";
 import { serviceLogTexts } from "./service_log/target.ts";
 import * as sql from "./sql.ts";
 import { titleOf } from "./title.ts";
@@ -28,25 +30,37 @@ export type ShownMessage = {
   /** False: the details that the texts speak of are not there any more. */
   report_is_kept: boolean;
   issues: ShownIssue[];
+  /** What goes over the wire, as JSON; null: nothing is left of it. A message that was not tried yet has the time of its decision. */
+  body: unknown;
 };
+
+/** What bodies are made with besides the message. */
+export type BodyOptions = { backend: NotificationUrls; serviceLog: ServiceLogEntryOptions };
 
 /**
  * The texts of a message, made as they were, or will be, made for its target; undefined when there is no such
  * message.
  */
-export async function shownMessage(pool: Pool, id: string, log: Logger): Promise<ShownMessage | undefined> {
+export async function shownMessage(
+  pool: Pool,
+  id: string,
+  log: Logger,
+  options: BodyOptions,
+): Promise<ShownMessage | undefined> {
   const message = await sql.messageIssues(pool, id);
   if (!message) return undefined;
   const { target, state, ended_at, report_is_kept, resolved } = message;
   const how = textsOf[target as TargetName];
   const texts = await ContentTexts.create(pool, log);
   const issues: ShownIssue[] = [];
+  const said: RenderedIssue[] = [];
   try {
     // one by one, so that what cannot be rendered stays in its place
     for (const issue of message.issues ?? []) {
       const row = { id, resolved, issues: [issue] } as ClaimedNotification;
       const { rows, failed } = await renderAll([row], how, texts);
       const [rendered] = rows[0]?.issues ?? [];
+      if (rendered) said.push(rendered);
       const { total_risk } = issue;
       issues.push({
         rule: `${issue.component}|${issue.error_key}`,
@@ -59,5 +73,21 @@ export async function shownMessage(pool: Pool, id: string, log: Logger): Promise
   } finally {
     texts.dispose();
   }
-  return { target, state, ended_at, report_is_kept, issues };
+  const { message_id, org_id, account_number, cluster, updated_at, decided_at, first_tried_at } = message;
+  const row: RenderedNotification = {
+    ...{ id, message_id, attempt: 1, org_id, account_number, cluster, updated_at, decided_at, resolved },
+    ...{ first_tried_at: first_tried_at ?? decided_at, issues: said },
+  };
+  const body = said.length === 0 ? null : bodyOf(target as TargetName, row, options);
+  return { target, state, ended_at, report_is_kept, issues, body };
+}
+
+function bodyOf(
+  target: TargetName,
+  row: RenderedNotification,
+  { backend, serviceLog }: BodyOptions,
+): unknown {
+  return target === "service log"
+    ? buildServiceLogEntry(row, serviceLog)
+    : JSON.parse(buildNotificationMessage(row, backend).value);
 }

@@ -36,6 +36,13 @@ const messageIssuesSchema = z.object({
   resolved: z.boolean(),
   report_is_kept: z.boolean(),
   issues: z.array(claimedIssueSchema).nullable(),
+  message_id: z.string(),
+  org_id: z.string(),
+  account_number: z.string(),
+  cluster: z.string(),
+  updated_at: z.string(),
+  decided_at: z.string(),
+  first_tried_at: z.string().nullable(),
 });
 
 /** The issues in a message, with what its texts are made from; undefined: there is no such message. */

@@ -42,6 +42,7 @@ describe("the decisions from the shell", () => {
         one,
         "--target",
         "notifications backend",
+        "--wide",
       );
       assert.deepEqual(cells(header).slice(0, 7), [
         ...["target", "org id", "cluster", "component", "error key", "decision", "reasons"],
@@ -55,9 +56,20 @@ describe("the decisions from the shell", () => {
         ],
       );
       assert.match(
-        (await lines("explain", "--cluster", one)).join("\n"),
+        (await lines("explain", "--cluster", one, "--wide")).join("\n"),
         /hold +target_disabled, missing_tag/,
       );
+    });
+
+    test("fits 120 columns unless told otherwise, with rules by their bare names", async () => {
+      const narrow = await lines("explain", "--all");
+      assert.deepEqual(
+        narrow.filter((line) => line.length > 120),
+        [],
+      );
+      assert.match(narrow.join("\n"), / rule +.*reasons/);
+      assert.ok(!narrow.join("\n").includes("a.disk.report"));
+      for (const cluster of [one, three]) assert.ok(narrow.some((line) => line.includes(cluster)));
     });
 
     test("prints one array for programs, which says what the view says", async () => {
@@ -165,7 +177,7 @@ describe("the decisions from the shell", () => {
           `notifications backend ${three} a.disk.report`,
         ],
       );
-      assert.equal((await lines("new", "--org", "2")).length, 2, "a header and a line");
+      assert.equal((await lines("new", "--org", "2", "--wide")).length, 2, "a header and a line");
       const { code: none, stdout } = await ccx("new", "--target", "service log");
       assert.deepEqual([none, stdout], [3, "Nothing is new.\n"]);
     });

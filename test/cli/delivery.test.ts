@@ -297,6 +297,20 @@ test("show makes the texts of a message again as they were sent, whatever the co
   assert.partialDeepStrictEqual(before, [
     { target: notificationsBackend, state: "sent", report_is_kept: true, issues: [texts] },
   ]);
+  const [message] = await rows(
+    database.pool,
+    "select message_id, org_id, cluster, first_tried_at from notification where id = 1",
+  );
+  assert.partialDeepStrictEqual(before[0]?.body, {
+    ...{
+      id: message?.message_id,
+      org_id: message?.org_id,
+      timestamp: message?.first_tried_at,
+      bundle: "openshift",
+    },
+    context: { display_name: message?.cluster },
+    events: [{ payload: { rule_description: "disk is wrong" } }],
+  });
   const changed = someContent("disk", { description: "{{=pydata.error_key}} is quite wrong" });
   await loadContent(database.pool, [changed], new Date().toISOString());
   assert.deepEqual(await json("delivery", "show", "1"), before);

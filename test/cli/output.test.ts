@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import stringWidth from "string-width";
-import { table } from "../../src/cli/output.ts";
+import { fitting, table } from "../../src/cli/output.ts";
 
 test("a column is as wide on a terminal as its widest value, whatever the script", () => {
   const names = ["disk", "ディスク", "磁盘已满", "disque plein", "cafe\u0301", "👩‍👩‍👧‍👦 family", "\u200b"];
@@ -26,4 +26,42 @@ test("bytes are shown as people read them, and times as they are", () => {
     lines.slice(1).map((line) => line.slice(12)),
     ["0 B", "1023 B", "1 kB", "16 kB", "1.5 MB", ""],
   );
+});
+
+test("a table that is too wide takes out what all rows share, then what is wanted less, and cuts last", () => {
+  const row = (n: number, more: Record<string, unknown> = {}) => ({
+    ...{ target: "backend", cluster: `cluster ${n}`, component: "a.b.some_rule.report", nothing: null },
+    ...{ less: `less ${n}`, more: `more ${n}` },
+    ...more,
+  });
+  const width = (text: string) => Math.max(...text.split("\n").map((line) => line.length));
+  const fits = (rows: Record<string, unknown>[], most: number) => {
+    const text = fitting(rows, { width: most, lessWanted: ["less", "more"] });
+    assert.ok(width(text) <= most || most < 30, text);
+    return text;
+  };
+  assert.equal(
+    fits([row(1), row(2)], 120),
+    [
+      "target   cluster    rule       less    more",
+      "backend  cluster 1  some_rule  less 1  more 1",
+      "backend  cluster 2  some_rule  less 2  more 2",
+    ].join("\n"),
+  );
+  assert.equal(
+    fits([row(1), row(2)], 40),
+    ["target: backend; rule: some_rule", "", "cluster    less    more", "cluster 1  less 1  more 1"]
+      .concat("cluster 2  less 2  more 2")
+      .join("\n"),
+  );
+  assert.equal(
+    fits([row(1), row(2, { target: "log", component: "x" })], 40),
+    [
+      ...["target   cluster    rule       more", "backend  cluster 1  some_rule  more 1"],
+      ...["log      cluster 2  x          more 2", "(without less; --wide shows all)"],
+    ].join("\n"),
+  );
+  const long = fits([row(1, { more: "m".repeat(200) }), row(2, { target: "log", component: "x" })], 60);
+  assert.match(long, /^\(without less, more; --wide shows all\)$/m);
+  assert.match(fits([{ text: "ž".repeat(200) }], 60), /^ž+…\n\(cut; --wide shows all\)$/m);
 });

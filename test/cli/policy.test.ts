@@ -26,8 +26,10 @@ async function set(...args: string[]): Promise<void> {
 }
 
 test("the policies in force are shown, the wider ones first", async () => {
-  const { code, stdout } = await ccx("list");
+  const { code, stdout } = await ccx("list", "--wide");
   assert.equal(code, 0);
+  const narrow = (await ccx("list")).stdout.trimEnd().split("\n");
+  assert.deepEqual([narrow.length > 2, narrow.filter((line) => line.length > 120)], [true, []]);
   const [header, ...shown] = stdout.trimEnd().split("\n");
   assert.match(header ?? "", /^target +org id +rule name +enabled +total risk threshold/);
   assert.equal(shown.length, 2);

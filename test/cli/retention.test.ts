@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { aCluster, addReport, loadContent, someContent, value } from "../support/builders.ts";
 import { runCcx } from "../support/command.ts";
-import { testDatabase } from "../support/database.ts";
+import { openDatabase, testDatabase } from "../support/database.ts";
 
 const database = testDatabase();
 const ccx = (...args: string[]) => runCcx(["retention", ...args], { DATABASE_URL: database.url });
@@ -61,4 +62,71 @@ test("ccx status shows on one screen what may be stuck, and ends with 3 while so
   assert.deepEqual(await attention(), [
     ...["workers", "decisions waiting", "messages waiting", "messages dead", "circuit"],
   ]);
+});
+
+test("what lets much go or holds much asks first: the end of a silence or a policy, a shorter retention", async () => {
+  await using own = await openDatabase();
+  const run = async (...args: string[]) => {
+    const { code, stdout, stderr } = await runCcx(args, { DATABASE_URL: own.url });
+    return { code, stdout, said: stderr };
+  };
+  const now = String(await value(own.pool, "select now()"));
+  await loadContent(own.pool, [someContent("disk", { impact: 2, likelihood: 2 })]);
+  for (let n = 0; n < 12; n++) await addReport(own.pool, aCluster(), now, ["disk"]);
+
+  const added = await run(
+    "silence",
+    "add",
+    "--rule",
+    "disk",
+    "--for",
+    "1 day",
+    "--reason",
+    "for the test",
+    "--yes",
+  );
+  assert.equal(added.code, 0);
+  const held = await run("silence", "end", "1");
+  assert.deepEqual([held.code, held.stdout], [1, ""]);
+  assert.match(held.said, /^ccx: this silence held 12 of 12 open issues\nccx: The silence goes on\. --yes /);
+  assert.equal(await value(own.pool, "select state from silences"), "active");
+  assert.equal((await run("silence", "end", "1", "--yes")).code, 0);
+  assert.equal(await value(own.pool, "select state from silences"), "expired");
+
+  const target = ["--target", "notifications backend", "--rule", "disk", "--reason", "for the test"];
+  assert.equal((await run("policy", "set", "total_risk_threshold=4", ...target, "--yes")).code, 0);
+  const end = await run("policy", "end", ...target);
+  assert.deepEqual([end.code, end.stdout], [1, ""]);
+  assert.match(
+    end.said,
+    /of 12 open issues this holds 0 and releases 12\nccx: Nothing was changed: 12 open issues/,
+  );
+  assert.equal((await run("policy", "end", ...target, "--yes")).code, 0);
+
+  const planned = await value(
+    own.pool,
+    "select id from set_policy('notifications backend', '{\"enabled\": false}', 'planned', now() + interval '1 day')",
+  );
+  const back = ["policy", "withdraw", String(planned), "--reason", "no longer wanted"];
+  const asked = await run(...back);
+  assert.equal(asked.code, 1);
+  assert.match(asked.said, /Nothing was changed: 12 open issues are concerned/);
+  assert.equal((await run(...back, "--yes")).code, 0);
+  assert.equal((await run(...back, "--yes")).code, 1, "there is none any more");
+
+  await own.pool.query(
+    "select ensure_partition('reported', (now() at time zone 'UTC')::date - 10); select set_retention('reported', '12 days')",
+  );
+  const shorter = await run("retention", "set", "reported", "8 days");
+  assert.deepEqual([shorter.code, shorter.stdout], [1, ""]);
+  assert.match(
+    shorter.said,
+    /^ccx: by that 1 days and 0 rows of reported are past.*\nccx: Nothing was changed\./,
+  );
+  assert.equal(await value(own.pool, "select keep from retention where parent = 'reported'"), "12 days");
+  const done = await run("retention", "set", "reported", "8 days", "--yes");
+  assert.deepEqual([done.code, done.stdout], [0, "reported keeps its rows for 8 days.\n"]);
+  const same = await run("retention", "set", "reported", "8 days");
+  assert.deepEqual([same.code, same.said], [0, ""], "nothing more goes by that");
+  assert.equal((await run("retention", "set", "reported", "1 hour")).code, 1);
 });

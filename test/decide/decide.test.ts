@@ -231,3 +231,30 @@ test("an issue is held while the newest report of its cluster is older than max_
     await setPolicy(db, notificationsBackend, { max_report_age: null }, "2026-03-02T01:00:00Z");
     assert.deepEqual(await reasons("2027-01-01T00:00:00Z"), []);
   }));
+
+test("the age of a report is that of the newest one that had arrived by then", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, ["disk"]);
+    for (const day of ["2026-03-01", "2026-03-05"]) await addReport(db, cluster, day, ["disk"]);
+    const seen = async (at: string) =>
+      value(db, "select last_seen from decide(1, $1, array[$2])", [at, cluster]);
+    assert.equal(await seen("2026-03-04"), "2026-03-01T00:00:00Z");
+    assert.equal(await seen("2026-03-05"), "2026-03-05T00:00:00Z");
+    await setPolicy(db, notificationsBackend, { max_report_age: "2 days" }, "2026-02-01");
+    assert.deepEqual(await decisions(db, cluster, "2026-03-04"), { "disk|KEY": ["stale_report"] });
+    assert.deepEqual(await decisions(db, cluster, "2026-03-06"), { "disk|KEY": "notify" });
+  }));
+
+test("what could not be rendered is held for a day", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, ["disk"]);
+    await addReport(db, cluster, "2026-03-01", ["disk"]);
+    await db.query(
+      `insert into render_failure (issue_id, target_id, content_id, occurrence, failed_at, error)
+       select i.id, 1, c.id, 1, '2026-03-01', 'broken' from issue i, rule_content c`,
+    );
+    assert.deepEqual(await decisions(db, cluster, "2026-03-01T23:59:59Z"), { "disk|KEY": ["render_failed"] });
+    assert.deepEqual(await decisions(db, cluster, "2026-03-02"), { "disk|KEY": "notify" });
+  }));

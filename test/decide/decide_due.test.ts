@@ -18,7 +18,7 @@ import {
   wishesBecomeJobs,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
-import { nobodyWaits } from "../support/policies.ts";
+import { nobodyWaits, setScopedPolicy } from "../support/policies.ts";
 
 const database = testDatabase();
 const at = "2026-03-01T12:00:00.123456Z";
@@ -269,4 +269,16 @@ test("a cluster that is asked about too early, since the clock went back, is ask
     assert.equal(await value(db, "select clusters from decide_due(10)"), 1, "not before");
     const due = new Date(Date.parse(later) + 60_000).toISOString();
     assert.deepEqual(await decideDue(db, due), { clusters: 1, notifications: 1, notified: 1, held: 1 });
+  }));
+
+test("where the issues of a message follow several policies, the smallest max_events counts", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, ["a", "b", "c"]);
+    await setScopedPolicy(db, { rule: "b" }, { max_events: 2 }, "2026-02-01");
+    await reportAndDecide(db, cluster, at, ["a", "b", "c"]);
+    assert.deepEqual(
+      (await notified(db, cluster)).map((issues) => issues.length),
+      [2, 1],
+    );
   }));

@@ -6,9 +6,11 @@ import {
   aCluster,
   addReport,
   addReports,
+  aMessage,
   claimOne,
   decideDue,
   delivered,
+  ingest,
   loadContent,
   notificationsBackend,
   replaceReport,
@@ -194,4 +196,24 @@ test("a cluster is found in any case; a report that is not stored has no row", (
     assert.deepEqual(await explained(db, aCluster(), on(1)), []);
     const ofAnother = "select * from explain_report(2, $1, $2)";
     assert.deepEqual(await rows(db, ofAnother, [cluster, on(1)]), [], "nor that of another organization");
+  }));
+
+test("a report whose decision waits for the rest of its partition says until when", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, ["disk"]);
+    await ingest(db, [aMessage(0, cluster, on(1), ["disk"])], { at: on(1), decideWithin: "10 minutes" });
+    const states = async (at: string) =>
+      rows(
+        db,
+        `select report_state, decision, postponed_until from explain_report(1, $1, $2, $3) where target = $4`,
+        [cluster, on(1), at, notificationsBackend],
+      );
+    const until = on(1).replace("12:00", "12:10");
+    assert.deepEqual(await states(on(1)), [
+      { report_state: "postponed", decision: "notify", postponed_until: until },
+    ]);
+    assert.deepEqual(await states(until), [
+      { report_state: "waiting", decision: "notify", postponed_until: null },
+    ]);
   }));

@@ -114,14 +114,21 @@ export function aRejected(offset: number, reason: string): Row {
 export async function ingest(
   db: Db,
   batch: unknown[] | string,
-  options: { at: string; topic?: string; partition?: number; highWatermark?: number },
+  options: {
+    at: string;
+    topic?: string;
+    partition?: number;
+    highWatermark?: number;
+    decideWithin?: string;
+  },
 ): Promise<Row> {
-  const [result] = await rows(db, "select * from ingest($1, $2, $3::jsonb, $4, $5)", [
+  const [result] = await rows(db, "select * from ingest($1, $2, $3::jsonb, $4, $5, null, $6)", [
     options.topic ?? "results",
     options.partition ?? 0,
     typeof batch === "string" ? batch : JSON.stringify(batch),
     options.highWatermark ?? null,
     options.at,
+    options.decideWithin ?? null,
   ]);
   return result as Row;
 }

@@ -137,6 +137,34 @@ export async function leaveGroup(brokers: string, group: string, member: string)
   assert.equal(answer.readInt16BE(8), 0, "the broker takes the member out of the group");
 }
 
+/**
+ * Joins a group for somebody who is not heard of again (Kafka protocol: JoinGroup, key 11, version 2): whoever
+ * joins after him waits so long for him.
+ */
+export async function joinGroupAndFallSilent(brokers: string, group: string, forMs: number): Promise<void> {
+  const text = (value: string) => {
+    const bytes = Buffer.from(value);
+    return Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 0xff]), bytes]);
+  };
+  const number = (value: number) => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeInt32BE(value);
+    return bytes;
+  };
+  const header = Buffer.from([0, 11, 0, 2, 0, 0, 0, 1]);
+  const protocols = [number(1), text("RoundRobinAssigner"), number(0)];
+  const request = Buffer.concat([
+    ...[header, text("test"), text(group), number(forMs), number(forMs), text(""), text("consumer")],
+    ...protocols,
+  ]);
+  const [host, port] = (brokers.split(",")[0] ?? "").split(":");
+  const socket = connect(Number(port), host);
+  socket.write(Buffer.concat([number(request.length), request]));
+  const [answer] = (await once(socket, "data")) as [Buffer];
+  socket.destroy();
+  assert.equal(answer.readInt16BE(12), 0, "the broker takes the member into the group");
+}
+
 /** A message of the notifications topic, as far as tests look at it. */
 export type Notification = {
   id: string;

@@ -12,7 +12,8 @@ import { connect, openBenchServers, settings } from "./support/bench_database.ts
 import { openFleet } from "./support/kept_fleet.ts";
 
 const perSecond = 500;
-const seconds = 20;
+/** At the scale of 0.1 and more. */
+const mostSeconds = 20;
 const runs = 20;
 
 type Who = { org: string; cluster: string };
@@ -51,7 +52,7 @@ export async function run({ scale }: Options): Promise<Report> {
       return ask(`/api/v2/cluster/${cluster}/reports`, org);
     };
     for (let nth = 0; nth < 300; nth++) await report(nth);
-    const steady = await atRate(report);
+    const steady = await atRate(report, Math.max(2, Math.min(1, 10 * scale) * mostSeconds));
     const large = await largest(client);
     const rule = `/api/v2/rule/${encodeURIComponent(large.rule)}/clusters_detail`;
     const results: Result[] = [
@@ -164,7 +165,7 @@ async function largest(
 }
 
 /** How long each request took that was sent at a steady rate, whatever became of those before it. */
-async function atRate(send: (nth: number) => Promise<void>): Promise<number[]> {
+async function atRate(send: (nth: number) => Promise<void>, seconds: number): Promise<number[]> {
   const took: number[] = [];
   const under: Promise<void>[] = [];
   const began = performance.now();

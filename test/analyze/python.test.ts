@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Readable } from "node:stream";
@@ -11,8 +11,10 @@ import { readRules } from "../../src/analyze/rule_files.ts";
 import { unpack } from "../../src/analyze/unpack.ts";
 import { createLogger } from "../../src/log.ts";
 import { testDatabase } from "../support/database.ts";
+import { scenario } from "../support/scene.ts";
 import { until } from "../support/until.ts";
-import { archiveOf, noSamples, sampleArchive, samples } from "../support/uploads.ts";
+import { uploading } from "../support/uploading.ts";
+import { announcement, archiveOf, noSamples, resultOf, sampleArchive, samples } from "../support/uploads.ts";
 
 const database = testDatabase();
 const rulesFolder = path.join(import.meta.dirname, "../../rules");
@@ -205,4 +207,58 @@ test("a Python process gets no secret of ours", { skip }, async () => {
   } finally {
     engine.close();
   }
+});
+
+scenario(
+  "a service with both engines publishes the hits of both in one result",
+  { skip: skip || noSamples },
+  async (scene) => {
+    await using owned = new AsyncDisposableStack();
+    const temporary = await mkdtemp(path.join(tmpdir(), "ccx-test-"));
+    owned.defer(() => rm(temporary, { recursive: true }));
+    const { server, uploads, env } = await uploading(scene, owned);
+    const [only] = (await readRules(rulesFolder)).filter(({ name }) => name === "image_registry_empty_dir");
+    await scene.rows("select from load_rules($1)", [JSON.stringify([only])]);
+    const url = server.serve("/mixed", await sampleArchive("mixed"));
+    await uploads.announce([announcement({ url, cluster: samples.mixed.cluster })]);
+    const service = scene.start("analyze", {
+      env: {
+        ...{
+          ...env,
+          CCX_PYTHON: python,
+          CCX_RULES_PYTHON: "ccx_test_rules.rules",
+          PYTHONPATH: process.env.PYTHONPATH ?? "",
+        },
+        ...{ CCX_RULE_TIMEOUT_MS: "20000", CCX_RULES_TIMEOUT_MS: "40000", TMPDIR: temporary },
+      },
+    });
+    const [message] = await uploads.published(1);
+    assert.ok(message);
+    const { Report } = resultOf(message) as unknown as {
+      Report: Report & { analysis_metadata: { plugin_sets: object } };
+    };
+    assert.deepEqual(
+      Report.reports.map(({ component }) => component),
+      [
+        "ccx_rules_sql.image_registry_empty_dir.report",
+        "ccx_test_rules.rules.container_restarts",
+        "ccx_test_rules.rules.network_openshift_sdn",
+        "ccx_test_rules.rules.operator_degraded",
+      ],
+    );
+    assert.deepEqual(Object.keys(Report.analysis_metadata.plugin_sets), [
+      "ccx-notifications",
+      "insights-core",
+    ]);
+    await service.stop();
+    assert.deepEqual(await readdir(temporary), [], "no folder is left behind");
+  },
+);
+
+scenario("a service whose Python rules cannot be loaded ends with one line", { skip }, async (scene) => {
+  const service = scene.start("analyze", {
+    env: { CCX_PYTHON: python, CCX_RULES_PYTHON: "ccx_no_such_package" },
+  });
+  assert.deepEqual(await service.ends(), { code: 1, signal: null });
+  assert.match(service.stderr, /^ccx: The rules of CCX_RULES_PYTHON cannot be loaded: .*ccx_no_such_package/);
 });

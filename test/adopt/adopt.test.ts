@@ -163,7 +163,20 @@ describe("a database with odd rows", () => {
     const refused = await ccx();
     assert.equal(refused.code, 1, "without --yes and a terminal");
 
+    const role = `adopt_writer_${process.pid}`;
+    await pool.query(`create role ${role}; grant insert, select on new_reports to ${role}`);
     const adopted = await ccx("--yes", "--json", ...zone);
+    const may = await rows(
+      pool,
+      `select right_name from unnest('{insert,select,delete}'::text[]) right_name
+       where has_table_privilege('${role}', 'public.new_reports', right_name) order by 1`,
+    );
+    await pool.query(`drop owned by ${role}; drop role ${role}`);
+    assert.deepEqual(
+      may.map(({ right_name }) => right_name),
+      ["insert", "select"],
+      "rights follow",
+    );
     assert.equal(adopted.code, 0, adopted.stderr);
     assert.deepEqual(JSON.parse(adopted.stdout), { reports: plan.carried.reports, sent: plan.carried.sent });
     assert.equal(plan.carried.reports, 9);

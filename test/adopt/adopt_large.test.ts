@@ -9,9 +9,11 @@ import { openDatabase } from "../support/database.ts";
 import { fillVersionEight, versionEight } from "../support/incumbent.ts";
 
 const log = createLogger("silent");
-const [clusters, reportsEach] = [20_000, 10];
+const [clusters, reportsEach] = [5_000, 40];
 
-test("200,000 rows in each table are adopted and given back while somebody inserts all the time", async () => {
+const long = { timeout: 1_200_000 };
+
+test("200,000 rows in each table are adopted and given back while somebody writes", long, async () => {
   await using database = await openDatabase({ empty: true });
   const { pool, url } = database;
   await pool.query(versionEight);

@@ -12,11 +12,11 @@ export const rolesFile = path.join(import.meta.dirname, "../docs/reference/roles
 const head = `# Reference: database roles
 
 Printed by \`npm run roles\` from \`sql/roles/\`; a test logs in as each role and tries everything that is not
-here. \`ccx migrate --with-roles\` makes the roles, \`ccx roles script\` prints the statements that are missing for
-whoever runs them by hand. [Running it with roles](../guides/operations.md#roles) says how to log in.
+here. \`ccx migrate --with-roles\` makes the roles, \`ccx roles script\` prints the statements that are missing
+for whoever runs them by hand. [Running it with roles](../guides/operations.md#roles) says how to log in.
 
-The roles have no password and no login. Each process logs in as a user of its own that is in the roles it needs;
-people likewise. Nobody logs in as \`ccx_owner\` but whoever migrates.
+The roles have no password and no login. Each process logs in as a user of its own that is in the roles it
+needs; people likewise. Nobody logs in as \`ccx_owner\` but whoever migrates.
 `;
 
 type Cells = Record<string, string>;
@@ -37,14 +37,12 @@ export async function rolesPage(db: Pool | PoolClient): Promise<string> {
   const narrowed = await ask("select name, condition from ccx.organization_policy order by 1");
   const functions = await ask(`select object, string_agg(format('\`%s\`', role), ', ' order by role) as roles
     from ccx.wanted_right where kind = 'function' group by object order by object`);
-  const views = await ask(`select string_agg(format('\`%s\`', v.name), ', ' order by v.name) as views, v.roles
-    from (
-      select regexp_replace(w.object, '^public\\.', '') as name, string_agg(format('\`%s\`', w.role), ', ' order by w.role) as roles
-      from ccx.wanted_right w
-      join pg_class c on c.oid = w.object::regclass and c.relkind = 'v'
-      where w.kind = 'table'
-      group by 1) v
-    group by v.roles order by v.roles`);
+  const views = await ask(`select regexp_replace(w.object, '^public\\.', '') as name,
+      case count(*) when ${short.length} then 'all' else string_agg(replace(w.role, 'ccx_', ''), ', ' order by w.role) end as roles
+    from ccx.wanted_right w
+    join pg_class c on c.oid = w.object::regclass and c.relkind = 'v'
+    where w.kind = 'table'
+    group by 1 order by 1`);
   const columns = rights.filter(({ letters: text = "" }) => text.includes("("));
   return [
     head,
@@ -60,8 +58,8 @@ export async function rolesPage(db: Pool | PoolClient): Promise<string> {
     "\nThe timeouts are settings of the role in this database, and of users in it when the roles were last made.\n",
     "## Tables\n",
     "`r` select, `a` insert, `w` update, `d` delete; `*` for some columns only, which follow below. The days of a",
-    "partitioned table are closed to every role: they are read and written through the table. The roles `ccx_ingest`,",
-    "`ccx_decide`, `ccx_deliver` and `ccx_operator` are in `ccx_metrics`, and read what it reads.\n",
+    "partitioned table are closed to every role: they are read and written through the table. The roles",
+    "`ccx_ingest`, `ccx_decide`, `ccx_deliver` and `ccx_operator` are in `ccx_metrics`, and read what it reads.\n",
     table(
       ["table", ...short.map((role) => role.replace("ccx_", ""))],
       names.map((name) => [
@@ -71,8 +69,15 @@ export async function rolesPage(db: Pool | PoolClient): Promise<string> {
     ),
     "\n### Columns\n",
     table(
-      ["table", "role", "columns"],
-      columns.map(({ name, role, letters: text }) => [code(name), code(role), code(text)]),
+      ["table", "role", "may", "columns"],
+      columns.flatMap(({ name, role, letters: text = "" }) => {
+        const [, act = "", list = ""] = /(\w)\(([^)]*)\)/.exec(text) ?? [];
+        const all = list.split(", ");
+        const lines = Array.from({ length: Math.ceil(all.length / 6) }, (_, nth) =>
+          all.slice(6 * nth, 6 * nth + 6),
+        );
+        return lines.map((some) => [code(name), code(role), code(act), code(some.join(", "))]);
+      }),
     ),
     "\n## Rows\n",
     "`ccx_reader` sees the rows of the organizations that `organization_reader` has for the database user",
@@ -86,12 +91,12 @@ export async function rolesPage(db: Pool | PoolClient): Promise<string> {
     "\n## Views\n",
     "A view runs with the rights of whoever asks, so it shows nothing that the tables above do not.\n",
     table(
-      ["views", "roles"],
-      views.map(({ views: list = "", roles: by = "" }) => [list, by]),
+      ["view", "roles"],
+      views.map(({ name, roles: by = "" }) => [code(name), by]),
     ),
     "\n## Functions\n",
-    "Functions run with the rights of whoever calls them, and everybody may call them. These alone run with those of",
-    "the owner:\n",
+    "Functions run with the rights of whoever calls them, and everybody may call them. These alone run with",
+    "those of the owner:\n",
     table(
       ["function", "roles"],
       functions.map(({ object, roles: by = "" }) => [code(object), by]),

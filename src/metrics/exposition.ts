@@ -45,15 +45,19 @@ export async function exposition({ pool, topic, ends }: Sources): Promise<string
 
 export const { contentType } = registry;
 
-/** By how many messages the database is behind each partition of the broker. */
+/**
+ * By how many messages the database is behind each partition of the broker. The offsets come first: what is
+ * consumed meanwhile does not look as if the topic had been made anew.
+ */
 async function lag(pool: Pool, topic: string, ends: Sources["ends"]): Promise<Sample[]> {
-  const [partitions, offsets] = await Promise.all([ends(), consumed(pool, topic)]);
+  const offsets = await consumed(pool, topic);
+  const partitions = await ends();
   const next = new Map(offsets.map(({ partition, next_offset }) => [partition, next_offset]));
   return partitions.map(({ partition, low, high }) => ({
     name: "ccx_consumer_lag_messages",
-    help: "Messages of the partition that the broker has and the database has not",
+    help: "Messages of the partition that the broker has and the database has not; below 0: the topic is another one",
     labels: { topic, partition: String(partition) },
-    value: Math.max(high - Math.max(next.get(String(partition)) ?? low, low), 0),
+    value: high - Math.max(next.get(String(partition)) ?? low, low),
   }));
 }
 

@@ -1,0 +1,293 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { test } from "node:test";
+import type { Pool, PoolClient } from "pg";
+import { parse } from "yaml";
+import { countDelivered } from "../../src/deliver/metrics.ts";
+import { countIngested } from "../../src/ingest/metrics.ts";
+import { exposition } from "../../src/metrics/exposition.ts";
+import {
+  aCluster,
+  addReport,
+  claim,
+  failed,
+  ingest,
+  loadContent,
+  type Row,
+  reportAndDecide,
+  rows,
+  settle,
+  settleAll,
+  someMessages,
+} from "../support/builders.ts";
+import { rolledBack, testDatabase } from "../support/database.ts";
+
+const database = testDatabase();
+const root = path.join(import.meta.dirname, "../..");
+const read = (file: string) => readFile(path.join(root, file), "utf8");
+const { groups } = parse(await read("deploy/alerts/rules.yaml")) as {
+  groups: { rules: { alert: string; expr: string }[] }[];
+};
+const expressions = new Map(groups.flatMap(({ rules }) => rules.map(({ alert, expr }) => [alert, expr])));
+const runbook = await read("docs/runbook.md");
+
+type Sample = { name: string; labels: Record<string, string>; value: number };
+
+const samplesOf = (text: string): Sample[] =>
+  [...text.matchAll(/^(\w+)(?:\{(.*)\})? (\S+)/gm)].map(([, name = "", labels = "", value]) => ({
+    name,
+    labels: Object.fromEntries(
+      [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, key, text = ""]) => [key, text]),
+    ),
+    value: Number(value),
+  }));
+
+/** Two scrapes, one after the other: a rate is what was counted between them. */
+type Scrapes = { before: Sample[]; after: Sample[] };
+
+const clause =
+  /^(max|min|sum)(?: by \(([\w, ]+)\))? ?\((rate\()?(\w+)(?:\{(.*?)\})?(?:\[\w+\]\))?\) (==|>|<) (.+)$/;
+
+/** Whether an expression of ours is true; throws for what it does not know, so that no alert looks quiet. */
+function isTrue(expression: string, scrapes: Scrapes): boolean {
+  if (expression.includes(" or ")) return expression.split(" or ").some((part) => isTrue(part, scrapes));
+  if (expression.includes(" and ")) return expression.split(" and ").every((part) => isTrue(part, scrapes));
+  const [, aggregate, by = "", rate, name = "", matchers = "", comparison, right = ""] =
+    clause.exec(expression) ?? [];
+  assert.ok(aggregate, `cannot evaluate: ${expression}`);
+  const wanted = [...matchers.matchAll(/(\w+)="([^"]*)"/g)];
+  const valuesIn = (samples: Sample[]) => {
+    const found = samples.filter(
+      (sample) => sample.name === name && wanted.every(([, key = "", text]) => sample.labels[key] === text),
+    );
+    const key = ({ labels }: Sample) =>
+      by
+        .split(", ")
+        .map((label) => labels[label] ?? "")
+        .join("|");
+    return new Map(
+      [...Map.groupBy(found, key)].map(([group, some]) => {
+        const values = some.map(({ value }) => value);
+        const sum = values.reduce((a, b) => a + b, 0);
+        return [
+          group,
+          aggregate === "sum" ? sum : aggregate === "max" ? Math.max(...values) : Math.min(...values),
+        ];
+      }),
+    );
+  };
+  const before = valuesIn(scrapes.before);
+  const limit = /^[\d.e]+$/.test(right) ? Number(right) : limitOf(right, scrapes);
+  for (const [group, value] of valuesIn(scrapes.after)) {
+    const left = rate ? value - (before.get(group) ?? 0) : value;
+    if (comparison === "==" ? left === limit : comparison === ">" ? left > limit : left < limit) return true;
+  }
+  return false;
+}
+
+function limitOf(text: string, { before, after }: Scrapes): number {
+  const [, factor, name] = /^([\d.]+) \* scalar\(sum\(rate\((\w+)\[\w+\]\)\)\)$/.exec(text) ?? [];
+  assert.ok(name, `cannot evaluate: ${text}`);
+  const sum = (samples: Sample[]) =>
+    samples.filter((sample) => sample.name === name).reduce((total, { value }) => total + value, 0);
+  return Number(factor) * (sum(after) - sum(before));
+}
+
+/** What the runbook looks at first: a query, or the command's own query. */
+const commands: Record<string, string> = {
+  "ccx circuit list": "select * from delivery_circuit",
+  "ccx rejected list": "select * from rejected_messages()",
+};
+function firstQuery(alert: string): string | undefined {
+  const [, section = ""] = runbook.split(`## ${alert}\n`);
+  const [, kind, first = ""] = /Look first at:\n\n```(sql|sh)\n([\s\S]*?)```/.exec(section) ?? [];
+  return kind === "sql" ? first : commands[first.trim()];
+}
+
+const topic = "ccx.ocp.results";
+type Ends = { partition: number; low: number; high: number }[];
+/** The ends of the partitions as the broker gives them. */
+type World = { ends: () => Promise<Ends> };
+const endsAt = (high: number) => async () => [{ partition: 0, low: 0, high }];
+
+const now = () => new Date().toISOString();
+const ago = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString();
+const consumed = (db: PoolClient, next: number, minutes: number) =>
+  db.query(
+    `insert into consumer_offset (topic, partition, next_offset, updated_at, stored_at, high_watermark)
+     values ($1, 0, $2, $3, $3, $2)`,
+    [topic, next, ago(minutes)],
+  );
+
+type Fault = {
+  fault: string;
+  alert: string;
+  inject(db: PoolClient, world: World): Promise<unknown>;
+  /** what shows the cause in the answer of the runbook's first query; none: it asks the broker itself */
+  cause?: RegExp;
+};
+
+const faults: Fault[] = [
+  {
+    fault: "the brokers are gone",
+    alert: "CcxBrokersNotSeen",
+    async inject(_db, world) {
+      world.ends = () => Promise.reject(new Error("connect ECONNREFUSED"));
+    },
+  },
+  {
+    fault: "the receiver answers 500",
+    alert: "CcxCircuitOpen",
+    async inject(db) {
+      await someMessages(db, ago(10), 5);
+      const outcomes = (await claim(db, ago(9))).map(({ id, attempt }) =>
+        failed({ id, attempt }, { failure: "server", error: "it answered HTTP 500" }),
+      );
+      await settleAll(db, outcomes, now());
+    },
+    cause: /notifications backend.*HTTP 500/,
+  },
+  {
+    fault: "the disk is full",
+    alert: "CcxConsumerStandsStill",
+    async inject(db, world) {
+      await consumed(db, 5, 20);
+      await db.query(`create function no_room() returns trigger language plpgsql as $$
+        begin raise exception 'could not extend file: No space left on device' using errcode = '53100'; end $$;
+        create trigger no_room before insert on new_reports for each row execute function no_room()`);
+      const report = {
+        kafka_offset: 5,
+        org_id: 1,
+        account_number: 0,
+        cluster: aCluster(),
+        updated_at: now(),
+      };
+      await db.query("savepoint before_full");
+      await assert.rejects(ingest(db, [{ ...report, report: "{}" }], { at: now(), topic }), {
+        code: "53100",
+      });
+      await db.query("rollback to savepoint before_full");
+      world.ends = endsAt(50);
+    },
+    cause: new RegExp(`"${topic}".*"next_offset":"?5`),
+  },
+  {
+    fault: "a worker is dead",
+    alert: "CcxWorkerSilent",
+    inject: (db) =>
+      db.query(`insert into worker (pool_id, host, pid, roles, version, started_at, unbroken_since, seen_at)
+        values ('dead', 'node-7', 1, '{work}', '1', now() - interval '1 day', now() - interval '1 day', now() - interval '20 minutes')`),
+    cause: /node-7/,
+  },
+  {
+    fault: "the content is that of another product",
+    alert: "CcxContentMissing",
+    async inject(db) {
+      await loadContent(db, ["of_something_else"]);
+      await addReport(db, aCluster(), ago(5), ["disk"]);
+    },
+    cause: /disk/,
+  },
+  {
+    fault: "the token has expired",
+    alert: "CcxDeliveryRefused",
+    async inject(db) {
+      await someMessages(db, ago(10));
+      const [one] = await claim(db, ago(9));
+      const refused = { failure: "auth", error: "the Service Log answered HTTP 401: token expired" };
+      const outcome = failed({ id: one?.id, attempt: one?.attempt }, refused);
+      await settle(db, [outcome], ago(9));
+      countDelivered(db as unknown as Pool, "notifications backend", [outcome as never], { dead: 0 });
+    },
+    cause: /auth.*token expired/,
+  },
+  {
+    fault: "the topic was made anew",
+    alert: "CcxConsumerAhead",
+    async inject(db, world) {
+      await consumed(db, 5_000, 10);
+      world.ends = endsAt(3);
+    },
+    cause: /"next_offset":"?5000/,
+  },
+  {
+    fault: "a day is held from retention",
+    alert: "CcxRetentionHeld",
+    async inject(db) {
+      await db.query("select ensure_partition('new_reports', current_date - 20)");
+      const at = ago(20 * 24 * 60);
+      await loadContent(db, ["disk"]);
+      await reportAndDecide(db, aCluster(), at, ["disk"]);
+    },
+    cause: /new_reports.*has not been sent|new_reports.*decision is due/,
+  },
+  {
+    fault: "a clock is wrong",
+    alert: "CcxRejectedMessages",
+    async inject(db) {
+      const reason = "future_last_checked" as const;
+      const rejected = {
+        kafka_offset: 0,
+        reason,
+        detail: "LastChecked is ahead",
+        key: null,
+        value: null,
+        headers: null,
+      };
+      const counts = await ingest(db, [rejected], { at: now(), topic });
+      countIngested([{ message: { value: null } as never, json: "", reason }], counts as never, 5);
+    },
+    cause: /future_last_checked/,
+  },
+];
+
+for (const { fault, alert, inject, cause } of faults)
+  test(`when ${fault}, ${alert} is true, and what the runbook looks at first shows it`, () =>
+    rolledBack(database.pool, async (db) => {
+      const expression = expressions.get(alert);
+      assert.ok(expression, alert);
+      const world: World = { ends: endsAt(0) };
+      const scrape = async () =>
+        samplesOf(await exposition({ pool: db as unknown as Pool, topic, ends: () => world.ends() })).map(
+          (sample) => ({ ...sample, labels: { instance: "one", ...sample.labels } }),
+        );
+      const before = await scrape();
+      assert.equal(isTrue(expression, { before, after: before }), false, "all is well before");
+      await inject(db, world);
+      assert.equal(isTrue(expression, { before, after: await scrape() }), true, expression);
+      const query = firstQuery(alert);
+      if (!cause) {
+        assert.match(runbook.split(`## ${alert}\n`)[1] ?? "", /Look first at:\n\n```sh\nccx doctor/);
+        return;
+      }
+      assert.ok(query, `the runbook has no query for ${alert}`);
+      const shown: Row[] = await rows(db, query);
+      assert.ok(
+        shown.some((row) => cause.test(JSON.stringify(row))),
+        JSON.stringify(shown),
+      );
+    }));
+
+test("when a transaction is stuck, CcxLongTransaction is true in the end, and the runbook shows whose it is", async () => {
+  const stuck = await database.pool.connect();
+  try {
+    await stuck.query("set application_name = 'somebody'; begin; select count(*) from issue");
+    const pid = (await rows(stuck, "select pg_backend_pid() as pid"))[0]?.pid;
+    const scrape = async () => samplesOf(await exposition({ pool: database.pool, topic, ends: endsAt(0) }));
+    const after = await scrape();
+    const idle = after.find(({ name }) => name === "ccx_postgres_oldest_idle_transaction_seconds");
+    assert.ok(idle && idle.value >= 0, "it is seen while it is idle");
+    const expression = expressions.get("CcxLongTransaction") ?? "";
+    assert.equal(isTrue(expression, { before: [], after }), false);
+    const later = after.map((sample) =>
+      sample === idle ? { ...sample, value: sample.value + 601 } : sample,
+    );
+    assert.equal(isTrue(expression, { before: [], after: later }), true);
+    const shown = await rows(database.pool, firstQuery("CcxLongTransaction") ?? "");
+    assert.ok(shown.some((row) => row.pid === pid && row.application_name === "somebody"));
+  } finally {
+    await stuck.query("rollback");
+    stuck.release(true);
+  }
+});

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { Pool } from "pg";
-import { shownMessage } from "../deliver/shown.ts";
+import { bodyOptionsOf, shownMessage } from "../deliver/shown.ts";
 import { ConfigurationError, failureReasons } from "../errors.ts";
 import { createLogger } from "../log.ts";
 import { agreed } from "./confirm.ts";
@@ -57,15 +57,9 @@ export function addDeliveryCommands(program: Command, context: Context): void {
       if (!/^\d{1,18}$/.test(id)) throw new ConfigurationError("A message is named by its number.");
       const log = createLogger("silent");
       const { config } = context.config();
-      const options = {
-        backend: { clusterUrl: config.clusterUrl, ruleUrl: config.ruleUrl },
-        serviceLog: {
-          ruleUrl: config.serviceLogRuleUrl,
-          createdBy: config.serviceLogCreatedBy,
-          username: config.serviceLogUsername,
-        },
-      };
-      const message = await context.withDatabase((pool) => shownMessage(pool, id, log, options));
+      const message = await context.withDatabase((pool) =>
+        shownMessage(pool, id, log, bodyOptionsOf(config)),
+      );
       const empty = "There is nothing to show.";
       if (json || !message) printRows(message ? [message] : [], { json, empty });
       else {

@@ -1,5 +1,6 @@
 import type { Pool } from "pg";
 import type { Logger } from "pino";
+import type { Config } from "../config/config.ts";
 import { ContentTexts } from "../content/render/texts.ts";
 import type { ClaimedNotification, RenderedIssue, RenderedNotification } from "./claimed.ts";
 import { buildNotificationMessage, type NotificationUrls } from "./notifications_backend/message.ts";
@@ -36,6 +37,16 @@ export type ShownMessage = {
 
 /** What bodies are made with besides the message. */
 export type BodyOptions = { backend: NotificationUrls; serviceLog: ServiceLogEntryOptions };
+
+/** Those of the configuration. */
+export const bodyOptionsOf = (config: Config): BodyOptions => ({
+  backend: { clusterUrl: config.clusterUrl, ruleUrl: config.ruleUrl },
+  serviceLog: {
+    ruleUrl: config.serviceLogRuleUrl,
+    createdBy: config.serviceLogCreatedBy,
+    username: config.serviceLogUsername,
+  },
+});
 
 /**
  * The texts of a message, made as they were, or will be, made for its target; undefined when there is no such
@@ -76,7 +87,7 @@ export async function shownMessage(
   const { message_id, org_id, account_number, cluster, updated_at, decided_at, first_tried_at } = message;
   const row: RenderedNotification = {
     ...{ id, message_id, attempt: 1, org_id, account_number, cluster, updated_at, decided_at, resolved },
-    ...{ first_tried_at: first_tried_at ?? decided_at, issues: said },
+    ...{ first_tried_at: first_tried_at ?? decided_at, traceparent: null, issues: said },
   };
   const body = said.length === 0 ? null : bodyOf(target as TargetName, row, options);
   return { target, state, ended_at, report_is_kept, issues, body };

@@ -2,7 +2,7 @@ import type { Pool } from "pg";
 import { consoleRoom } from "../console/plugin.ts";
 import { limited } from "../db/limits.ts";
 import { createPool, endPool } from "../db/pool.ts";
-import { shownMessage } from "../deliver/shown.ts";
+import { bodyOptionsOf, shownMessage } from "../deliver/shown.ts";
 import type { HttpRoom } from "../http/server.ts";
 import { retryRejected } from "../ingest/retry.ts";
 import { openStore } from "../objects/open_store.ts";
@@ -80,7 +80,7 @@ function consoleOf({ config, log }: Serving): HttpRoom {
       identityHeader: config.consoleIdentityHeader.toLowerCase(),
     },
     // with the connection of the person, whose rights count for what is shown and stored
-    show: (db, id) => shownMessage(db as Pool, id, log),
+    show: (db, id) => shownMessage(db as Pool, id, log, bodyOptionsOf(config)),
     async retry(db, id) {
       const { stored, replaced, unchanged, rejected, done_already } = await retryRejected(db as Pool, {
         places: [id],

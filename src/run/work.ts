@@ -18,6 +18,7 @@ import { NotificationsBackend } from "../deliver/notifications_backend/target.ts
 import { AccessTokenSource } from "../deliver/service_log/access_token.ts";
 import { ServiceLogClient } from "../deliver/service_log/client.ts";
 import { ServiceLogTarget } from "../deliver/service_log/target.ts";
+import { bodyOptionsOf } from "../deliver/shown.ts";
 import type { DeadLetters } from "../ingest/dead_letters.ts";
 import { createProducer } from "../kafka/producer.ts";
 import { openStore } from "../objects/open_store.ts";
@@ -138,11 +139,7 @@ function createServiceLog(config: Config): ServiceLogTarget | undefined {
   return new ServiceLogTarget({
     client: new ServiceLogClient({ ...limits, url: config.serviceLogUrl, tokens }),
     tokens,
-    entry: {
-      ruleUrl: config.serviceLogRuleUrl,
-      createdBy: config.serviceLogCreatedBy,
-      username: config.serviceLogUsername,
-    },
+    entry: bodyOptionsOf(config).serviceLog,
     concurrency: config.serviceLogConcurrency,
     timeoutMs: config.serviceLogTimeoutMs,
   });

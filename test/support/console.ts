@@ -1,8 +1,9 @@
 import type { Pool } from "pg";
+import { loadConfig } from "../../src/config/config.ts";
 import type { WhoMay } from "../../src/console/person.ts";
 import { consoleRoom } from "../../src/console/plugin.ts";
 import { createPool } from "../../src/db/pool.ts";
-import { shownMessage } from "../../src/deliver/shown.ts";
+import { bodyOptionsOf, shownMessage } from "../../src/deliver/shown.ts";
 import { startServer } from "../../src/http/server.ts";
 import { retryRejected } from "../../src/ingest/retry.ts";
 import { createLogger } from "../../src/log.ts";
@@ -22,7 +23,7 @@ export async function startConsole(
     log,
     release: "test",
     who: { tokensFile: undefined, trustedProxies: [], identityHeader: "x-rh-identity", ...who },
-    show: (db, id) => shownMessage(db as Pool, id, log),
+    show: (db, id) => shownMessage(db as Pool, id, log, bodyOptionsOf(loadConfig({ env: {} }))),
     async retry(db, id) {
       const { stored, replaced, unchanged, rejected, done_already } = await retryRejected(db as Pool, {
         places: [id],

@@ -456,6 +456,7 @@ CREATE INDEX archive_cluster_idx ON public.archive USING btree (cluster, receive
 CREATE INDEX archive_content_idx ON public.archive USING btree (org_id, sha256, archive_id);
 CREATE INDEX archive_duplicate_idx ON public.archive USING btree (duplicate_of) WHERE (duplicate_of IS NOT NULL);
 CREATE INDEX archive_kept_idx ON public.archive USING btree (store, stored_at) WHERE (removed_at IS NULL);
+CREATE INDEX archive_received_idx ON public.archive USING btree (received_at);
 CREATE INDEX archive_stored_idx ON public.archive USING btree (stored_at);
 
 -- contents of archives, in pieces, where the store is this database
@@ -938,6 +939,8 @@ create table new_reports (
   gathered_at timestamp with time zone,
   -- OpenShift version of the cluster (item CLUSTER_VERSION_INFO of info); null: not known
   cluster_version text,
+  -- the trace that its message came in (W3C Trace Context); null: none is known
+  traceparent text,
   constraint new_reports_pkey PRIMARY KEY (org_id, cluster, updated_at)
 ) partition by RANGE (updated_at);
 CREATE TRIGGER _010_spelling BEFORE INSERT ON new_reports FOR EACH ROW WHEN (new.cluster <> lower(new.cluster)) EXECUTE FUNCTION ccx.tg_new_reports__spelling();
@@ -995,6 +998,8 @@ create table notification (
   attempts_before integer not null default 0,
   -- an earlier try may have reached the receiver, so that id and bytes stay as they were
   may_be_out boolean not null default false,
+  -- the trace of the report that it was decided on (W3C Trace Context); null: none is known
+  traceparent text,
   constraint notification_pkey PRIMARY KEY (id),
   constraint notification_message_id_key UNIQUE (message_id),
   constraint notification_replay_of_fkey FOREIGN KEY (replay_of) REFERENCES notification(id) ON DELETE CASCADE,
@@ -1342,7 +1347,7 @@ create table render_failure (
 );
 CREATE INDEX render_failure_held_until_idx ON public.render_failure USING btree (upper(held_period));
 
--- notifications reported to user or skipped due to some conditions; written by adopt, compat, decide, deliver: a decision that notifies nobody is over at once, any other when its delivery ends
+-- notifications reported to user or skipped due to some conditions; written by compat, decide, deliver: a decision that notifies nobody is over at once, any other when its delivery ends
 create table reported (
   -- organization that owns the cluster
   org_id bigint not null,
@@ -3106,9 +3111,9 @@ function explain_at(at timestamp with time zone, target text DEFAULT NULL::text,
   returns SETOF explanation
   language sql stable parallel safe;
 
--- What became of one stored report, for each target and hit: report_state (decided, waiting, superseded by a newer report, unreadable, nothing to record) and the decision as it was taken, or as it would be now.
+-- What became of one stored report, for each target and hit: report_state (decided, waiting, postponed until more is known, superseded by a newer report, unreadable, nothing to record) and the decision of then, or as of now.
 function explain_report(org_id bigint, cluster text, updated_at timestamp with time zone, at timestamp with time zone DEFAULT now())
-  returns TABLE(report_state text, target text, component text, error_key text, decided_at timestamp with time zone, decision text, reasons text[], issue_state text, last_notified_at timestamp with time zone, next_eligible_at timestamp with time zone, policy_id bigint, content_id bigint, silence_id bigint, acknowledgement_id bigint)
+  returns TABLE(report_state text, target text, component text, error_key text, decided_at timestamp with time zone, decision text, reasons text[], issue_state text, last_notified_at timestamp with time zone, next_eligible_at timestamp with time zone, policy_id bigint, content_id bigint, silence_id bigint, acknowledgement_id bigint, postponed_until timestamp with time zone)
   language plpgsql stable
   set plan_cache_mode=force_custom_plan
   set search_path=public, ccx, pg_temp;
@@ -3134,7 +3139,7 @@ function load_rules(rules jsonb, at timestamp with time zone DEFAULT now())
 
 -- The issues in this message, in their order, each with the version of the content and the details of the hit that its texts are made from. `ccx delivery show` makes them.
 function message_issues(notification_id bigint)
-  returns TABLE(target text, state text, ended_at timestamp with time zone, resolved boolean, report_is_kept boolean, issues jsonb)
+  returns TABLE(target text, state text, ended_at timestamp with time zone, resolved boolean, report_is_kept boolean, issues jsonb, message_id uuid, org_id bigint, account_number bigint, cluster text, updated_at timestamp with time zone, decided_at timestamp with time zone, first_tried_at timestamp with time zone)
   language sql stable;
 
 -- What a decision at this time would have notified, or did notify: with what was known then.
@@ -3519,7 +3524,7 @@ function ccx.claim_due(target text, batch_size integer, lease interval, at times
 
 -- Takes up to batch_size messages that are due for this target and still to be notified, for the length of the lease, with the issues to name and the details of their hits; a few or none while its circuit is open.
 function ccx.claim_notifications(target text, batch_size integer, lease interval DEFAULT '00:02:00'::interval, at timestamp with time zone DEFAULT now())
-  returns TABLE(id bigint, message_id uuid, attempt integer, org_id bigint, account_number bigint, cluster text, updated_at timestamp with time zone, decided_at timestamp with time zone, first_tried_at timestamp with time zone, resolved boolean, issues jsonb)
+  returns TABLE(id bigint, message_id uuid, attempt integer, org_id bigint, account_number bigint, cluster text, updated_at timestamp with time zone, decided_at timestamp with time zone, first_tried_at timestamp with time zone, resolved boolean, issues jsonb, traceparent text)
   language plpgsql volatile
   set enable_seqscan=off
   set search_path=public, ccx, pg_temp;
@@ -3618,9 +3623,9 @@ function ccx.decide_again(notification_ids bigint[], at timestamp with time zone
   set random_page_cost=1.1
   set search_path=public, ccx, pg_temp;
 
--- Decides for up to batch_size waiting clusters (or only these, two arrays) and commits ledger, outbox, reported and the wake-up job together. Returns clusters taken, messages queued, issues notified and held, and how many by target and reasons.
+-- Decides for up to batch_size waiting clusters (or only these) and commits ledger, outbox, reported and the wake-up together. Returns clusters, messages, issues notified and held, how many by target and reasons, and the traces of messages.
 function ccx.decide_due(batch_size integer, at timestamp with time zone DEFAULT NULL::timestamp with time zone, only_orgs bigint[] DEFAULT NULL::bigint[], only_clusters text[] DEFAULT NULL::text[])
-  returns TABLE(clusters integer, notifications integer, notified integer, held integer, decisions jsonb)
+  returns TABLE(clusters integer, notifications integer, notified integer, held integer, decisions jsonb, traced jsonb)
   language plpgsql volatile
   set join_collapse_limit=1
   set max_parallel_workers_per_gather=0
@@ -3686,6 +3691,12 @@ function ccx.drop_empty_messages(ids bigint[])
 function ccx.due_rejected(batch_size integer, at timestamp with time zone DEFAULT now())
   returns bigint[]
   language sql stable parallel safe
+  set search_path=public, ccx, pg_temp;
+
+-- How many open issues of this scope are held, and how many released, when one version of a policy takes the place of another, whatever cooldowns and silences say.
+function ccx.effect_between(before policy, after policy, scope policy, at timestamp with time zone, OUT held integer, OUT released integer, OUT open_issues integer)
+  returns record
+  language sql stable
   set search_path=public, ccx, pg_temp;
 
 -- Empties reported and gives its room back; waits for whoever reads it. The ledger stays.
@@ -4156,6 +4167,12 @@ function ccx.policy_effect(id bigint, OUT held integer, OUT released integer, OU
   language sql stable
   set search_path=public, ccx, pg_temp;
 
+-- How many open issues the end of this version of a policy holds, how many it releases, and how many open issues there are; whatever cooldowns and silences say.
+function ccx.policy_end_effect(id bigint, OUT held integer, OUT released integer, OUT open_issues integer)
+  returns record
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
 -- The reasons for which this policy holds every issue of a rule with this content, whatever the cluster. target_enabled: of the target-wide policy; filter_passes: what the filter said of the content, null: it has not been asked yet.
 function ccx.policy_reasons(policy policy, content rule_content, target_enabled boolean, filter_passes boolean)
   returns text[]
@@ -4221,9 +4238,9 @@ function ccx.put_outcome_aside(id bigint, attempt integer, reason text, at times
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- Puts these issues into the outbox, as few messages as their policies allow, and enters them into the ledger; returns how many messages and issues that are.
+-- Puts these issues into the outbox, as few messages as their policies allow, and enters them into the ledger; returns how many messages and issues that are, and the traces that messages belong to.
 function ccx.queue_notifications(issues ccx.issue_to_notify[], at timestamp with time zone)
-  returns TABLE(notifications integer, notified integer)
+  returns TABLE(notifications integer, notified integer, traced jsonb)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
@@ -4559,6 +4576,12 @@ function ccx.results_vote(org_id bigint, user_id text, cluster text, module text
 function ccx.retention_horizon(parent text, at timestamp with time zone DEFAULT now())
   returns timestamp with time zone
   language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- How many days of this table retention would drop now, and how many rows it would delete; one row.
+function ccx.retention_past(parent text)
+  returns TABLE(days integer, rows integer)
+  language sql volatile
   set search_path=public, ccx, pg_temp;
 
 -- How long to wait after this many failed attempts, with jitter.

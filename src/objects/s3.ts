@@ -5,6 +5,7 @@ import {
   ListObjectsV2Command,
   NoSuchKey,
   PutObjectCommand,
+  type PutObjectCommandInput,
   S3Client,
 } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
@@ -25,6 +26,12 @@ export type S3Options = {
 /** The least that S3 takes as a part of an object; what is smaller goes up in one request. */
 const partBytes = 5 * 1024 * 1024;
 
+/** What is smaller waits for nobody, and is all that an upload that waits for its turn has in memory. */
+const smallBytes = 256 * 1024;
+
+/** How many objects that are not small go up at the same time: each has two parts in memory. */
+const largeAtATime = 8;
+
 /** No answer within this time: the request has failed, and may be tried again. */
 const timeoutMs = 30_000;
 
@@ -33,6 +40,8 @@ export class S3Store implements ObjectStore {
   readonly name = "s3";
   readonly #client: S3Client;
   readonly #bucket: string;
+  #turns = largeAtATime;
+  readonly #waiting: (() => void)[] = [];
 
   constructor({ bucket, region, endpoint, pathStyle, credentials }: S3Options) {
     this.#bucket = bucket;
@@ -58,16 +67,37 @@ export class S3Store implements ObjectStore {
     };
     const source = content[Symbol.asyncIterator]();
     const head: Uint8Array[] = [];
-    for (let size = 0; size < partBytes; ) {
-      const { done, value } = await source.next();
-      if (done) {
-        await this.#client.send(new PutObjectCommand({ ...params, Body: Buffer.concat(head) }));
-        return;
+    const putIfEnded = async (below: number): Promise<boolean> => {
+      for (let size = sizeOf(head); size < below; ) {
+        const { done, value } = await source.next();
+        if (done) {
+          await this.#client.send(new PutObjectCommand({ ...params, Body: Buffer.concat(head) }));
+          return true;
+        }
+        head.push(value);
+        size += value.byteLength;
       }
-      head.push(value);
-      size += value.byteLength;
+      return false;
+    };
+    if (await putIfEnded(smallBytes)) return;
+    await this.#turn();
+    try {
+      if (!(await putIfEnded(partBytes))) await this.#putInParts(params, chained(head, source));
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#turns++;
     }
-    const Body = Readable.from(chained(head, source), { objectMode: false });
+  }
+
+  /** Waits until one of those that go up has ended, where they are many. */
+  async #turn(): Promise<void> {
+    if (this.#turns > 0) this.#turns--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  async #putInParts(params: PutObjectCommandInput, content: AsyncIterable<Uint8Array>): Promise<void> {
+    const Body = Readable.from(content, { objectMode: false });
     // a part at a time: two of them in memory, whatever the size; what fails is given up at the server, too
     await new Upload({
       client: this.#client,
@@ -117,6 +147,9 @@ export class S3Store implements ObjectStore {
     this.#client.destroy();
   }
 }
+
+const sizeOf = (pieces: readonly Uint8Array[]): number =>
+  pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
 
 async function* chained(head: Uint8Array[], source: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
   while (head.length > 0) yield head.shift() as Uint8Array;

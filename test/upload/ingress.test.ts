@@ -210,6 +210,16 @@ test("the same request id again is the same upload", async () => {
   assert.equal(await chunks(), "1");
 });
 
+test("what a repeated upload has put into the store is taken out again", async () => {
+  await empty();
+  const headers = { "x-rh-insights-request-id": "large" };
+  for (let times = 0; times < 2; times++) {
+    const answer = await counted.upload([archivePart(randomBytes(600_000))], headers);
+    assert.equal(answer.status, 202);
+  }
+  assert.equal(await chunks(), "3");
+});
+
 test("uploads with the same id at the same time are one upload", async () => {
   await empty();
   const headers = { "x-rh-insights-request-id": "race" };

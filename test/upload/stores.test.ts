@@ -41,6 +41,7 @@ const inS3 = (more: Partial<ConstructorParameters<typeof S3Store>[0]> = {}) =>
 
 // it gives out what the stores have that cannot do so themselves
 const inDatabase = servedIngress(database);
+const viaS3 = servedIngress(database); // its store comes later, as the server does
 const inFolder = servedIngress(database, {
   store: (url) => new FolderStore(path.join(folder, "served"), database.pool, url),
 });
@@ -108,6 +109,44 @@ for (const [name, open] of Object.entries(stores)) {
     await store.close();
   });
 }
+
+test("s3: more large objects than go up at the same time get there, also beside some that fail", async () => {
+  const store = inS3();
+  const broken = async function* () {
+    yield large.subarray(0, 400_000);
+    throw new Error("cut");
+  };
+  const puts = await Promise.allSettled(
+    Array.from({ length: 24 }, (_, nth) =>
+      store.put(
+        `p4/42/${nth}`,
+        nth % 2 ? broken() : pieces(large.subarray(0, 300_000 + nth), 100_000),
+        labels,
+      ),
+    ),
+  );
+  assert.equal(puts.filter(({ status }) => status === "rejected").length, 12);
+  assert.equal((await keysOf(store, "p4")).length, 12);
+  assert.ok((await contentOf(store, "p4/42/22")).equals(large.subarray(0, 300_022)));
+});
+
+test("s3: an upload goes there, and its URL leads there", async () => {
+  viaS3.store = inS3();
+  for (const size of [0, 150_000]) {
+    const content = large.subarray(0, size);
+    const answer = await viaS3.upload([archivePart(content)], { "x-rh-insights-request-id": `s3-${size}` });
+    assert.equal(answer.status, 202);
+    const found = await database.pool.query("select store, object_key from archive where request_id = $1", [
+      `s3-${size}`,
+    ]);
+    assert.equal(found.rows[0]?.store, "s3");
+    const got = await fetch(await viaS3.store.url(found.rows[0].object_key, 60, new Date()));
+    assert.equal(got.headers.get("x-amz-meta-requestid"), `s3-${size}`);
+    assert.ok(Buffer.from(await got.arrayBuffer()).equals(content));
+  }
+  const { rowCount } = await database.pool.query("select from archive_chunk where object_key like '%/s3-%'");
+  assert.equal(rowCount, 0);
+});
 
 test("s3: a URL leads to the content until it expires, and only as it is", async () => {
   const store = inS3();

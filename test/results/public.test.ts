@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { request } from "node:http";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
-import { hashOf } from "../../src/results/identity.ts";
+import { hashOf, networksOf } from "../../src/results/identity.ts";
 import { rows, value } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
 import {
@@ -23,6 +23,9 @@ const { ask, url } = testApi(database, {
     await consume(pool, madeLately(recordedMessages()));
   },
 });
+
+/** The same behind a gateway that is somewhere else. */
+const elsewhere = testApi(database, { trustedPeers: networksOf(["10.0.0.0/8", "::2"]) });
 
 /** The clusters of the recorded messages: 1 to 4 are of organization 11, 5 to 7 of 12, 99 is unknown. */
 const c = (nth: number) => `11111111-1111-4111-8111-1111111111${String(nth).padStart(2, "0")}`;
@@ -189,6 +192,10 @@ test("what an organization acknowledges is held for all its clusters, in every s
     [[], ["known", "known"]],
   );
   assert.equal((await ask("GET", `${v2}/rule/${path(beta)}`)).json.content.disabled, true);
+
+  // nobody else's
+  assert.equal((await ask("GET", `${v2}/rule/${path(beta)}`, { org: 12 })).json.content.disabled, false);
+  assert.equal((await ask("GET", `${v2}/cluster/${c(9)}/reports`, { org: 12 })).json.report.meta.count, 1);
 
   const again = await ask("POST", `${v2}/ack`, { body: { ...body, justification: "still known" } });
   assert.deepEqual([again.status, again.json.justification], [200, "still known"]);
@@ -394,6 +401,13 @@ test("an identity counts from a trusted peer, a bearer token from anywhere, and 
     [...[hashOf("secret"), hashOf("short")]],
   );
   assert.equal((await bearer("secret")).json.meta.count, 4);
+  const byToken = { org: null, headers: { authorization: "Bearer secret" } };
+  assert.equal((await elsewhere.ask("GET", `${v2}/clusters`, byToken)).status, 200);
+  const untrusted = await elsewhere.ask("GET", `${v2}/clusters`);
+  assert.deepEqual(
+    [untrusted.status, untrusted.json.status],
+    [403, "The identity comes from an address that is not trusted"],
+  );
   await database.pool.query("update api_token set expires_at = now() where name = 'short'");
   assert.equal((await bearer("short")).status, 403);
   assert.equal((await bearer("guessed")).status, 403);

@@ -5,7 +5,8 @@
 select
   'GATHERERS_FAILED' as error_key,
   jsonb_build_object('gatherers', jsonb_agg(jsonb_build_object(
-    'name', r.value ->> 'name', 'errors', jsonb_array_length(r.value -> 'errors')) order by r.value ->> 'name')) as details
+    'name', r.value ->> 'name', 'errors', jsonb_array_length(r.value -> 'errors'))
+    order by r.value ->> 'name')) as details
 from files f
 cross join jsonb_array_elements(f.document -> 'status_reports') r
 where f.path = 'insights-operator/gathers.json' and jsonb_typeof(r.value -> 'errors') = 'array'

@@ -5,7 +5,8 @@
 select
   'PRERELEASE_ON_STABLE_CHANNEL' as error_key,
   jsonb_build_object(
-    'version', f.document #>> '{status,desired,version}', 'channel', f.document #>> '{spec,channel}') as details
+    'version', f.document #>> '{status,desired,version}',
+    'channel', f.document #>> '{spec,channel}') as details
 from files f
 where f.path = 'config/version.json'
   and f.document #>> '{status,desired,version}' ~ '-(rc|ec|fc|nightly|ci)\y'

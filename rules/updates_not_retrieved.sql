@@ -7,4 +7,5 @@ select
   jsonb_build_object('reason', c.value ->> 'reason', 'channel', f.document #>> '{spec,channel}') as details
 from files f
 cross join jsonb_array_elements(f.document #> '{status,conditions}') c
-where f.path = 'config/version.json' and c.value ->> 'type' = 'RetrievedUpdates' and c.value ->> 'status' = 'False'
+where f.path = 'config/version.json'
+  and c.value ->> 'type' = 'RetrievedUpdates' and c.value ->> 'status' = 'False'

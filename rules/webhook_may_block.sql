@@ -1,4 +1,4 @@
--- A validating webhook refuses requests when it does not answer, and may take longer than the API server waits.
+-- A validating webhook that does not answer refuses requests, and may take longer than the API server waits.
 -- component: ccx_rules_sql.webhook_may_block.report
 -- reads: config/validatingwebhookconfigurations/*.json
 -- tags: configuration, service_availability

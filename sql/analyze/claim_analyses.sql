@@ -31,8 +31,8 @@ begin
   with due as (
     select j.id, j.state, j.interruptions, row_number() over (order by j.next_attempt_at, j.id) as place
     from (
-      select a.id, a.state, a.next_attempt_at, a.interruptions + (a.failure is not distinct from 'interrupted')::integer
-          as interruptions
+      select a.id, a.state, a.next_attempt_at,
+        a.interruptions + (a.failure is not distinct from 'interrupted')::integer as interruptions
       from analysis a
       where a.state = 'waiting' and a.next_attempt_at <= claim_analyses.at
       order by a.next_attempt_at

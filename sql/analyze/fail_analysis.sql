@@ -15,8 +15,8 @@ as $$
   set state = case when v.again then 'waiting' else 'dead' end,
     next_attempt_at = case
       when fail_analysis.failure is null then fail_analysis.at
-      when v.again then fail_analysis.at + least(2 ^ fail_analysis.attempt * interval '2.5 seconds', interval '1 hour')
-      end,
+      when v.again then
+        fail_analysis.at + least(2 ^ fail_analysis.attempt * interval '2.5 seconds', interval '1 hour') end,
     ended_at = case when not v.again then fail_analysis.at end,
     attempts = case when fail_analysis.failure is null then a.attempts - 1 else a.attempts end,
     interruptions = 0,

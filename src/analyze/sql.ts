@@ -111,7 +111,7 @@ export type Unpacked = {
   facts: { bytes: number; entries: number; downloaded_at: string };
 };
 
-/** Runs the SQL rules on an archive and puts the result into the outbox. Rejects with 57014 if that takes too long. */
+/** Runs the SQL rules on an archive, and puts the result into the outbox. Rejects with 57014 if it takes too long. */
 export const analyzeArchive = (
   db: Db,
   { id, attempt, keep, rules_version }: Job,

@@ -80,9 +80,8 @@ def analyze(folder, rules, graph, late):
     for rule in rules:
         for error in broker.exceptions.get(rule, []):
             reason = "timed_out" if rule in late else "raised"
-            failures.append(
-                {"component": dr.get_name(rule), "reason": reason, "detail": ("%s: %s" % (type(error).__name__, error))[:500]}
-            )
+            detail = ("%s: %s" % (type(error).__name__, error))[:500]
+            failures.append({"component": dr.get_name(rule), "reason": reason, "detail": detail})
             break
     report = json.loads(out.getvalue())
     for hit in report["reports"]:

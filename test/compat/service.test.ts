@@ -430,7 +430,7 @@ describe("exit codes", () => {
     ],
     [
       "a content service whose address is none",
-      4,
+      1,
       ["--instant-reports", "--ignore-disabled-rules"],
       () => ({ ...kafkaOn(), ...section("DEPENDENCIES", { content_server: "no address:8082/api/v1" }) }),
     ],

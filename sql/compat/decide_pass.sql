@@ -90,6 +90,14 @@ begin
     join policy p on p.id = b.policy_id;
   end if;
   perform queue_notifications(issues_to_notify, at);
+  -- they wait for nobody else: no other target is on, or no worker has been there for a day
+  if not exists (select from worker) or not exists (
+    select from policy p
+    where p.target_id <> for_target and p.org_id is null and p.rule_name is null and p.enabled
+      and p.validity @> now())
+  then
+    perform take_due(cardinality(names), null, orgs, names);
+  end if;
   last_cluster := names[cardinality(names)];
   clusters := coalesce(clusters, '[]');
   return next;

@@ -102,12 +102,15 @@ const reported = async () =>
 const states = async () => (await reported()).map(({ state }) => state);
 
 /** A row that the incumbent wrote when it notified of a report. */
-const insertReported = (report: string, { at = "now() - interval '1 hour'", target = 1, state = 1 } = {}) =>
+const insertReported = (
+  report: string,
+  { at = "now() - interval '1 hour'", target = 1, state = 1, name = cluster } = {},
+) =>
   database.pool.query(
     `insert into reported (org_id, account_number, cluster, notification_type, state, report, updated_at,
        notified_at, error_log, event_type_id)
      values (1, 7, $1, 1, ${state}, $2, now(), ${at}, '', ${target})`,
-    [cluster, report],
+    [name, report],
   );
 
 /** A server of the test, on any port; disposing closes it. */
@@ -193,10 +196,32 @@ describe("one pass with Kafka", () => {
   });
 
   test("a cluster that reported has rows for is no cluster without a report", async () => {
-    await insertReported(diskFull);
+    await insertReported(diskFull, { name: "never seen" });
     assert.equal(await passes(), 0);
     assert.deepEqual(await states(), [1]);
     assert.equal((await database.pool.query("select from new_reports")).rowCount, 0);
+  });
+
+  test("somebody's open transaction keeps back its own cluster only", async () => {
+    const other = await database.pool.connect();
+    try {
+      await other.query("begin");
+      await other.query(
+        `insert into new_reports (org_id, account_number, cluster, report, updated_at, kafka_offset)
+         values (1, 7, 'open', $1, now(), 0)`,
+        [diskFull],
+      );
+      await insertReport(diskFull, { name: "free" });
+      assert.equal(await passes(), 1);
+      await other.query("commit");
+      assert.equal(await passes(), 1);
+      const { rows } = await database.pool.query(
+        "select cluster from decision_due where cluster in ('open', 'free')",
+      );
+      assert.deepEqual(rows, [], "nobody waits for a worker that there is not");
+    } finally {
+      other.release();
+    }
   });
 
   test("reports that are empty or no JSON have no row", async () => {
@@ -404,10 +429,10 @@ describe("exit codes", () => {
       () => ({ ...kafkaOn(), ...section("DEPENDENCIES", { content_server: nowhere }) }),
     ],
     [
-      "a content service whose name nobody knows",
-      4,
+      "a content service whose address is none",
+      1,
       ["--instant-reports", "--ignore-disabled-rules"],
-      () => ({ ...kafkaOn(), ...section("DEPENDENCIES", { content_server: "unresolved_url:8082/api/v1" }) }),
+      () => ({ ...kafkaOn(), ...section("DEPENDENCIES", { content_server: "no address:8082/api/v1" }) }),
     ],
     [
       "a broker that is away",

@@ -23,6 +23,7 @@ import type { PassMetrics } from "./metrics.ts";
 import { counted, openKafka, openServiceLog } from "./targets.ts";
 
 const batchSize = 1_000;
+const contentWithinMs = 30_000;
 
 export type Pass = {
   given: Given;
@@ -131,11 +132,24 @@ async function readContent({ given, config, metrics, signal }: Pass) {
   const url = contentUrl(given);
   const content = await counting(metrics, "fetch_content_errors", () =>
     endingWith(4, "rule content cannot be fetched", () =>
-      metrics.timed("fetch_content", () => fetchContent({ url, timeoutMs: config.contentTimeoutMs }, signal)),
+      metrics.timed("fetch_content", () =>
+        inTime(fetchContent({ url, timeoutMs: config.contentTimeoutMs }, signal)),
+      ),
     ),
   );
   const { origin, pathname } = new URL(url);
   return { content, source: `content service ${origin}${pathname}` };
+}
+
+/** A name that nobody resolves may hang longer than any limit of a request. */
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error("there is no answer")), contentWithinMs);
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** A filter that cannot be read holds everybody back: exit code 10, theirs for it. */

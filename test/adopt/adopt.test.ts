@@ -201,6 +201,30 @@ describe("a database with odd rows", () => {
     assert.equal(await value(pool, "select count(*)::integer from latest_report"), 9);
   });
 
+  test("shadow mode is chosen, shown and ended, and what differs is listed", async () => {
+    const run = (...args: string[]) => runCcx(args, { DATABASE_URL: database.url });
+    const chosen: [string, number][] = [
+      ["on", 0],
+      ["on", 3],
+    ];
+    for (const [mode, code] of chosen) assert.equal((await run("shadow", mode)).code, code);
+    assert.match((await run("shadow", "show")).stdout, /^mode .*\nshadow /);
+    assert.match((await run("shadow", "off")).stdout, /It is together now, it was shadow/);
+    const since = ["compare", "--since"];
+    assert.equal((await run(...since, "2000-01-01", "--until", "2000-01-02")).code, 3);
+    const differing = JSON.parse((await run(...since, "2000-01-01", "--json")).stdout);
+    assert.ok(differing.length > 0);
+    assert.deepEqual(
+      [...new Set(differing.map((row: { notified_by: string }) => row.notified_by))],
+      ["theirs"],
+    );
+    for (const wrong of [[...since, "soon"], [...since, "now", "--until", "2000-01-01"], ["compare"]]) {
+      const refused = await run(...wrong);
+      assert.equal(refused.code, 1, refused.stdout);
+      assert.doesNotMatch(refused.stderr, /^ +at /m);
+    }
+  });
+
   test("given back, a row in upper case is one row, and two targets at once are two", async () => {
     const { pool } = database;
     await pool.query(

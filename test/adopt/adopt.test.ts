@@ -48,7 +48,7 @@ describe("a database of the notification writer", () => {
     }
   }
 
-  test("is adopted, whatever step it is interrupted at, while the Go services write; and given back", async () => {
+  test("is adopted, interrupted at each step, while the Go services write; and given back", async () => {
     const { pool, url } = database;
     const schemaBefore = await theirSchema(pool);
     const plan = await planOf(pool, defaults);
@@ -129,8 +129,8 @@ describe("a database with odd rows", () => {
     await database.pool.query(
       `insert into reported (org_id, account_number, cluster, notification_type, state, report, updated_at,
          notified_at, error_log, event_type_id)
-       values (60, 1, '0A000000-0000-4000-8000-00000000000A', 1, 1, '{"reports":[]}', now() at time zone 'UTC',
-         now() at time zone 'UTC' - interval '1 day', null, 2)`,
+       values (60, 1, '0A000000-0000-4000-8000-00000000000A', 1, 1, '{"reports":[]}',
+         now() at time zone 'UTC', now() at time zone 'UTC' - interval '1 day', null, 2)`,
     );
   });
   after(() => database[Symbol.asyncDispose]());

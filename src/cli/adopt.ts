@@ -100,7 +100,7 @@ async function adopted(context: Context, { timeZone, cooldown, check, yes, json 
   if (json) console.log(JSON.stringify(done));
   else
     console.log(
-      `Taken over: the newest reports of ${done.reports} clusters, and ${done.sent} rows of what was sent.\n` +
+      `Taken over: the newest reports of ${done.reports} clusters, and ${done.sent} rows that were sent.\n` +
         "The old rows are in the schema incumbent; all_new_reports and all_reported there show both.",
     );
 }

@@ -48,7 +48,7 @@ describe("a database of the notification writer", () => {
     }
   }
 
-  test("is adopted, whatever step it is interrupted at, while the Go services write; and given back", async () => {
+  test("is adopted, interrupted at each step, while the Go services write; and given back", async () => {
     const { pool, url } = database;
     const schemaBefore = await theirSchema(pool);
     const plan = await planOf(pool, defaults);
@@ -129,8 +129,8 @@ describe("a database with odd rows", () => {
     await database.pool.query(
       `insert into reported (org_id, account_number, cluster, notification_type, state, report, updated_at,
          notified_at, error_log, event_type_id)
-       values (60, 1, '0A000000-0000-4000-8000-00000000000A', 1, 1, '{"reports":[]}', now() at time zone 'UTC',
-         now() at time zone 'UTC' - interval '1 day', null, 2)`,
+       values (60, 1, '0A000000-0000-4000-8000-00000000000A', 1, 1, '{"reports":[]}',
+         now() at time zone 'UTC', now() at time zone 'UTC' - interval '1 day', null, 2)`,
     );
   });
   after(() => database[Symbol.asyncDispose]());
@@ -199,6 +199,30 @@ describe("a database with odd rows", () => {
     assert.equal((await ccx("--check", "--undo")).code, 1);
     assert.deepEqual(await rows(pool, "select * from drift"), []);
     assert.equal(await value(pool, "select count(*)::integer from latest_report"), 9);
+  });
+
+  test("shadow mode is chosen, shown and ended, and what differs is listed", async () => {
+    const run = (...args: string[]) => runCcx(args, { DATABASE_URL: database.url });
+    const chosen: [string, number][] = [
+      ["on", 0],
+      ["on", 3],
+    ];
+    for (const [mode, code] of chosen) assert.equal((await run("shadow", mode)).code, code);
+    assert.match((await run("shadow", "show")).stdout, /^mode .*\nshadow /);
+    assert.match((await run("shadow", "off")).stdout, /It is together now, it was shadow/);
+    const since = ["compare", "--since"];
+    assert.equal((await run(...since, "2000-01-01", "--until", "2000-01-02")).code, 3);
+    const differing = JSON.parse((await run(...since, "2000-01-01", "--json")).stdout);
+    assert.ok(differing.length > 0);
+    assert.deepEqual(
+      [...new Set(differing.map((row: { notified_by: string }) => row.notified_by))],
+      ["theirs"],
+    );
+    for (const wrong of [[...since, "soon"], [...since, "now", "--until", "2000-01-01"], ["compare"]]) {
+      const refused = await run(...wrong);
+      assert.equal(refused.code, 1, refused.stdout);
+      assert.doesNotMatch(refused.stderr, /^ +at /m);
+    }
   });
 
   test("given back, a row in upper case is one row, and two targets at once are two", async () => {

@@ -42,7 +42,7 @@ async function theySend(
 
 const waiting = (db: Db) => value(db, "select count(*)::integer from reported_elsewhere");
 
-test("what the other service sends is in its cooldown for ours at once, and ours is a row that it reads", () =>
+test("what the other service sends is in its cooldown for ours at once, and it reads what ours sends", () =>
   rolledBack(database.pool, async (db) => {
     const [theirs, ours] = [aCluster(), aCluster()];
     await loadContent(db, ["disk"]);
@@ -57,7 +57,8 @@ test("what the other service sends is in its cooldown for ours at once, and ours
       db,
       `SELECT org_id, cluster, report FROM (
          SELECT DISTINCT ON (cluster) * FROM reported
-         WHERE event_type_id = 1 AND state = 1 AND cluster IN ('${ours}') ORDER BY cluster, notified_at DESC) t
+         WHERE event_type_id = 1 AND state = 1 AND cluster IN ('${ours}')
+         ORDER BY cluster, notified_at DESC) t
        WHERE notified_at > NOW() - '1 week'::INTERVAL`,
     );
     assert.deepEqual(sent, [{ org_id: "1", cluster: ours, report: aReport("disk") }]);

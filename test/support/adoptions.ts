@@ -91,7 +91,8 @@ export async function goService(url: string): Promise<{ stop(): Promise<Written>
       const { rows: sent } = await client.query(
         `SELECT org_id, cluster, report, notified_at FROM (
            SELECT DISTINCT ON (cluster) * FROM reported
-           WHERE event_type_id = 1 AND state = 1 AND org_id IN ('${key.org}') AND cluster IN ('${key.cluster}')
+           WHERE event_type_id = 1 AND state = 1
+             AND org_id IN ('${key.org}') AND cluster IN ('${key.cluster}')
            ORDER BY cluster, notified_at DESC) t
          WHERE notified_at > NOW() - $1::INTERVAL`,
         ["7 days"],

@@ -72,8 +72,8 @@ const hit = (rule: string) =>
 
 /**
  * Fills their tables: `reportsEach` reports of each cluster within the last week, the newest an hour old, all
- * with disk|KEY, and of every second cluster with net|KEY. A third of the clusters was notified three days ago
- * of what they have (target 1), a third ten days ago, a third never. What was skipped is there as well.
+ * with disk|KEY, and of every second cluster with net|KEY. A third of the clusters was notified three days
+ * ago of what they have (target 1), a third ten days ago, a third never. What was skipped is there as well.
  */
 export async function fillVersionEight(db: Db, clusters: number, reportsEach: number): Promise<void> {
   const cluster = "'00000000-0000-4000-8000-' || lpad(c::text, 12, '0')";

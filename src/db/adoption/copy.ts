@@ -22,7 +22,8 @@ export async function makeDays(pool: Pool): Promise<void> {
           name := format('%s_%s', parent, to_char(day, 'YYYYMMDD'));
           continue when to_regclass('${staging}.' || name) is not null;
           execute format('create table ${staging}.%I (like ${staging}.%I including all)', name, parent);
-          execute format('alter table ${staging}.%I attach partition ${staging}.%I for values from (%L) to (%L)',
+          execute format(
+            'alter table ${staging}.%I attach partition ${staging}.%I for values from (%L) to (%L)',
             parent, name, day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
           execute format('comment on table ${staging}.%I is %L', name, format('%s of %s', parent, day));
         end loop;
@@ -82,8 +83,8 @@ export type Place = { org: number; cluster: string };
 const copied = z.object({ org: z.number(), cluster: z.string(), rows: z.number() });
 
 /**
- * Copies the newest report that can be read and is not of the future, of each of the next clusters. Older ones
- * stay in the old table: to parse and store a week of them takes hours, and says nothing to any decision.
+ * Copies the newest report that can be read and is not of the future, of each of the next clusters. Older
+ * ones stay in the old table: to parse and store a week of them takes hours, and says nothing to any decision.
  * @returns the last of these clusters and how many rows were copied; undefined when there were no more
  */
 export async function copyReports(
@@ -126,8 +127,8 @@ export async function copyReports(
 }
 
 /**
- * Copies what was sent about the next clusters and may still be in its cooldown. What was skipped stays in the
- * old table. Returns as `copyReports`.
+ * Copies what was sent about the next clusters and may still be in its cooldown. What was skipped stays in
+ * the old table. Returns as `copyReports`.
  */
 export async function copySent(
   pool: Pool,

@@ -76,7 +76,7 @@ export async function dropKept(pool: Pool): Promise<void> {
   });
 }
 
-/** Drops everything of ours, and their old tables: what is left is an empty database, but for others' tables. */
+/** Drops everything of ours, and their old tables; tables of others stay. */
 export async function dropEverything(pool: Pool): Promise<string[]> {
   const wanted = [...writerTables, ...(await tableNames())];
   return await inTransaction(pool, async (client) => {

@@ -366,3 +366,23 @@ test("what catches a partition up wakes the decisions that waited for it, though
     await ingest(db, [aRejected(2, "not_json")], { at });
     assert.ok("decide" in (await jobs(db)));
   }));
+
+test("what time may mend waits for it before it goes to the dead-letter topic", () =>
+  rolledBack(database.pool, async (db) => {
+    const later = "2026-03-01T13:00:00Z";
+    await ingest(
+      db,
+      [{ ...aRejected(0, "future_last_checked"), retry_at: later }, aRejected(1, "not_json")],
+      { at },
+    );
+    assert.deepEqual(
+      await rows(
+        db,
+        "select reason, retry_due_at, dead_letter_due_at from rejected_message order by kafka_offset",
+      ),
+      [
+        { reason: "future_last_checked", retry_due_at: later, dead_letter_due_at: null },
+        { reason: "not_json", retry_due_at: null, dead_letter_due_at: at },
+      ],
+    );
+  }));

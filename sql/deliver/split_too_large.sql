@@ -3,6 +3,7 @@
 create or replace function ccx.split_too_large(settled settled_notification[], at timestamptz) returns void
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
+set ccx.rewrite_history = on
 as $$
 declare
   whole record;

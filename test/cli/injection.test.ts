@@ -74,6 +74,10 @@ const asked: string[][] = [
     ["rejected", "retry", "--yes"],
     ["--reason", "--topic", "--org", "--cluster", "--since", "--until"],
   ),
+  ["content", "rename", evil, "other_rule"],
+  ["content", "rename", "disk", evil],
+  ["policy", "withdraw", "1", "--reason", evil],
+  ["retention", "set", evil, "8 days"],
 ];
 
 /** What no SQL gets to see, since the command itself refuses it. */
@@ -88,8 +92,6 @@ const refused: string[][] = [
   ["delivery", "redrive", "--failure", evil],
   ["content", "load", evil],
   ["content", "diff", evil],
-  ["content", "rename", evil, "other_rule"],
-  ["content", "rename", "disk", evil],
   ["rejected", "show", evil],
   ["analyze", "try", "x", evil],
   ["analyze", "redrive", evil],

@@ -191,3 +191,13 @@ for (const [what, outcome] of Object.entries({ "waits for its retry": failed, "i
       await settle(db, [delivered(first)], at(2));
       assert.deepEqual(await claimed(db, 2), [["disk"]]);
     }));
+
+test("messages of one decision do not hold each other by spacing when they are decided again", () =>
+  rolledBack(database.pool, async (db) => {
+    await loadContent(db, ["disk", "net"]);
+    await setPolicy(db, notificationsBackend, { spacing: "1 day", max_events: 1 }, "2026-02-01");
+    await reportAndDecide(db, aCluster(), "2026-03-01T12:00:00Z", ["disk", "net"]);
+    assert.equal((await claim(db, "2026-03-01T13:00:00Z", 1)).length, 1);
+    assert.equal((await claim(db, "2026-03-01T13:00:00Z", 1)).length, 1);
+    assert.deepEqual(await rows(db, "select from notification where state = 'withdrawn'"), []);
+  }));

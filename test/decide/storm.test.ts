@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   aCluster,
+  addReport,
   addReports,
   type Db,
   decideDue,
@@ -9,6 +10,7 @@ import {
   loadContent,
   notificationsBackend,
   rows,
+  serviceLog,
   setPolicy,
   value,
 } from "../support/builders.ts";
@@ -168,4 +170,20 @@ test("the replay of a past period knows the storms of that time", () =>
       ]),
       3,
     );
+  }));
+
+test("a storm that was released holds nothing, also while another target has one of the same rule", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, ["disk"]);
+    await setPolicy(db, serviceLog, { enabled: true, required_tags: [] }, "2026-02-01");
+    await addReport(db, cluster, "2026-03-01", ["disk"]);
+    await db.query(
+      `insert into storm (target_id, rule_name, began_at, cluster_limit, notified, ended_at, released, ended_by, reason)
+       values (1, 'disk', '2026-03-02', 1, 1, '2026-03-03', true, 'me', 'released'),
+         (2, 'disk', '2026-03-02', 1, 1, null, null, null, null)`,
+    );
+    assert.deepEqual(await decisions(db, cluster, "2026-03-02T12:00:00Z"), { "disk|KEY": ["storm"] });
+    assert.deepEqual(await decisions(db, cluster, "2026-03-04"), { "disk|KEY": "notify" });
+    assert.deepEqual(await decisions(db, cluster, "2026-03-04", serviceLog), { "disk|KEY": ["storm"] });
   }));

@@ -437,3 +437,18 @@ test("a claim says of which issues the policy lets no doubtful text out", () =>
       ],
     );
   }));
+
+test("a message that is too large is split though nobody rewrites the ledger by hand", () =>
+  inTransaction(async (db) => {
+    await db.query("set local ccx.rewrite_history = off"); // as a service has it
+    await report(db, at(1), "disk", "net");
+    const [message] = await claim(db, at(1));
+    assert.ok(message);
+    await settle(
+      db,
+      [failed(outcomeOf(message), { failure: "client", permanent: true, too_large: true })],
+      at(1),
+    );
+    const parts = await rows(db, "select state from notification order by id");
+    assert.deepEqual(parts, [{ state: "pending" }, { state: "pending" }]);
+  }));

@@ -6,9 +6,11 @@ import {
   aRejected,
   aReport,
   ingest,
+  jobs,
   openIssues,
   rows,
   value,
+  wishesBecomeJobs,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 import { refused } from "../support/sessions.ts";
@@ -349,4 +351,49 @@ test("the last report of a cluster that is known makes it due at once, whatever 
     assert.deepEqual(await due(), { due_at: soon, backlog_of: "results/0" }, "that hastens nothing");
     await mark(true, now, null);
     assert.deepEqual(await due(), { due_at: now, backlog_of: null });
+  }));
+
+test("when a report was last stored does not move with what is rejected, or was there already", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    const stored = async () => value(db, "select stored_at from consumer_offset");
+    const first = [aMessage(0, cluster, "2026-03-01", ["disk"])];
+    await ingest(db, first, { at: "2026-03-01T00:01:00Z" });
+    assert.equal(await stored(), "2026-03-01T00:01:00Z");
+    await ingest(db, [aRejected(1, "not_json")], { at: "2026-03-01T00:02:00Z" });
+    await ingest(db, [aMessage(2, cluster, "2026-03-01", ["disk"])], { at: "2026-03-01T00:03:00Z" });
+    assert.equal(await stored(), "2026-03-01T00:01:00Z");
+    await ingest(db, [aMessage(3, cluster, "2026-03-01", ["net"])], { at: "2026-03-01T00:04:00Z" });
+    assert.equal(await stored(), "2026-03-01T00:04:00Z", "replaced is stored");
+  }));
+
+test("what catches a partition up wakes the decisions that waited for it, though it is no report itself", () =>
+  rolledBack(database.pool, async (db) => {
+    const at = String(await value(db, "select now()"));
+    await ingest(db, [aMessage(0, aCluster(), at, ["disk"])], { at, decideWithin: "10 minutes" });
+    await db.query(`${wishesBecomeJobs}; delete from graphile_worker._private_jobs`);
+    await ingest(db, [aRejected(1, "not_json")], { at, decideWithin: "10 minutes" });
+    assert.ok(!("decide" in (await jobs(db))), "more is to come");
+    await ingest(db, [aRejected(2, "not_json")], { at });
+    assert.ok("decide" in (await jobs(db)));
+  }));
+
+test("what time may mend waits for it before it goes to the dead-letter topic", () =>
+  rolledBack(database.pool, async (db) => {
+    const later = "2026-03-01T13:00:00Z";
+    await ingest(
+      db,
+      [{ ...aRejected(0, "future_last_checked"), retry_at: later }, aRejected(1, "not_json")],
+      { at },
+    );
+    assert.deepEqual(
+      await rows(
+        db,
+        "select reason, retry_due_at, dead_letter_due_at from rejected_message order by kafka_offset",
+      ),
+      [
+        { reason: "future_last_checked", retry_due_at: later, dead_letter_due_at: null },
+        { reason: "not_json", retry_due_at: null, dead_letter_due_at: at },
+      ],
+    );
   }));

@@ -127,6 +127,7 @@ scenario("a running service says how it and its database are", {}, async (scene)
   );
   const exported = new Set([...ours, ...unmentioned, "ccx_replication_slot_active"]);
   exported.add("ccx_replication_slot_retained_bytes");
+  exported.add("ccx_content_held_load_seconds"); // absent unless a load is held
   assert.deepEqual(
     [...page.matchAll(/^\| `(ccx_\w+)`/gm)]
       .map(([, name = ""]) => name)

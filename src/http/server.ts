@@ -44,6 +44,7 @@ export async function startServer(
   const server = fastify({
     logger: false,
     forceCloseConnections: true,
+    routerOptions: { maxParamLength: 1_000 }, // names of rules are part of paths
     requestTimeout: rooms.length > 0 ? requestWithinMs.rooms : requestWithinMs.bare,
     bodyLimit: 1_024,
   });

@@ -16,7 +16,7 @@ export async function fillConsole(pool: Pool): Promise<{ rejected: string }> {
   await decideDue(pool, ago(2.9));
   const { rows } = await pool.query<{ id: string }>("select id from notification where state = 'pending'");
   const dead = rows.map(({ id }) => ({
-    ...{ id: Number(id), attempt: 1, sent: false, failure: "client", error: "400: no", permanent: true },
+    ...{ id: Number(id), attempt: 1, sent: false, failure: "schema", error: "400: no", permanent: true },
   }));
   await pool.query("select claim_notifications('notifications backend', 10, '2 minutes', $1)", [ago(2.8)]);
   await settle(pool, dead, ago(2.8));

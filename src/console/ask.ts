@@ -34,6 +34,19 @@ export class NotThere extends Error {}
 /** Somebody else was quicker; what he did is shown. */
 export class Overtaken extends Error {}
 
+/** Tables and parts about the whole fleet: nothing in them belongs to one organization. */
+const ofTheFleet = new Set(["storms", "partitions", "retention", "acts", "status", "stations", "doctor"]);
+
+/** Whether this table or part is for this person: who sees one organization only sees nothing of the fleet. */
+export const isFor = (person: Person, part: string): boolean =>
+  person.organization === undefined || !ofTheFleet.has(part);
+
+/** @throws NotThere for what is about the whole fleet, to who sees one organization only */
+export function requireFor(person: Person, part: string): void {
+  if (!isFor(person, part))
+    throw new NotThere("This page is about the whole fleet, and you see one organization only.");
+}
+
 /** One field of a form; undefined when it is empty. */
 export function field(ask: Ask, name: string): string | undefined {
   const value = ask.form[name];

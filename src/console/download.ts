@@ -1,6 +1,7 @@
 import type { AnyRow, Db } from "../db/rows.ts";
-import { NotThere } from "./ask.ts";
+import { NotThere, requireFor } from "./ask.ts";
 import { looks } from "./looks.ts";
+import type { Person } from "./person.ts";
 import * as sql from "./sql.ts";
 import { type Look, placeOf, questionOf, stateOf } from "./table.ts";
 
@@ -11,9 +12,11 @@ const mostRows = 100_000;
 export async function downloaded(
   file: string,
   query: Record<string, string | undefined>,
+  person: Person,
   read: <T>(work: (db: Db) => Promise<T>) => Promise<T>,
 ): Promise<{ type: string; name: string; parts: AsyncGenerator<string> }> {
   const [, name = "", kind = ""] = /^(\w+)\.(csv|json)$/.exec(file) ?? [];
+  requireFor(person, name);
   const look: Look | undefined = Object.hasOwn(looks, name) ? looks[name as keyof typeof looks] : undefined;
   const list = look && (await read((db) => sql.listOf(db, name)));
   if (!look || !list) throw new NotThere(`There is no table "${file}" to download.`);

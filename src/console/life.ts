@@ -36,7 +36,7 @@ export function life(rows: AnyRow[], from: string, to: string, at: string): Html
   return html`<svg class="life" viewBox="0 0 ${left + wide + 10} ${height + 14}" role="img" aria-label="The life of the cluster; the table below says the same" data-from="${from}" data-to="${to}" data-left="${left}" data-width="${wide}">
 ${lanes.map(
   (lane, nth) =>
-    html`<line class="lane" x1="0" x2="${left + wide}" y1="${(nth + 1) * rowHeight}" y2="${(nth + 1) * rowHeight}"></line><text x="0" y="${nth * rowHeight + 16}"><title>${lane}</title>${cutText(lane, 26)}</text>`,
+    html`<line class="lane" x1="0" x2="${left + wide}" y1="${(nth + 1) * rowHeight}" y2="${(nth + 1) * rowHeight}"></line><text x="0" y="${nth * rowHeight + 16}"><title>${lane}</title>${cutText(lane, 23)}</text>`,
 )}
 ${rows.filter((row) => lanes.includes(laneOf(row))).map((row) => mark(row, x, y(row)))}
 ${ticks.map((ms, nth) => html`<text x="${(left + (wide * nth) / 6 - (nth === 6 ? 50 : 0)).toFixed(0)}" y="${height + 8}">${label(ms)}</text>`)}

@@ -1,6 +1,6 @@
 import { asRefusal } from "../db/errors.ts";
 import type { AnyRow } from "../db/rows.ts";
-import { type Ask, NotThere } from "./ask.ts";
+import { type Ask, NotThere, requireFor } from "./ask.ts";
 import { type Html, html } from "./html.ts";
 import * as sql from "./sql.ts";
 import {
@@ -33,6 +33,7 @@ export async function listOn(
   } = {},
 ): Promise<{ body: Html; status: number }> {
   const { path } = ask;
+  requireFor(ask.person, look.list);
   const list = await ask.read((db) => sql.listOf(db, look.list));
   if (!list) throw new NotThere(`The console has no table "${look.list}".`);
   const known = [...Object.keys(own), "done"];

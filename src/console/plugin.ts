@@ -167,7 +167,7 @@ async function register(server: FastifyInstance, options: ConsoleOptions): Promi
       .send(
         layout(page, {
           ...{ person, path: pathOf(request), release: options.release },
-          ...(person && { csrf: reply.generateCsrf() }),
+          ...(person && { csrf: proofOf(reply) }),
           ...(note !== undefined && (page.status ?? 200) === 200 && { note }),
         }),
       );
@@ -183,7 +183,7 @@ async function register(server: FastifyInstance, options: ConsoleOptions): Promi
       });
       const answer = await handler({
         person,
-        csrf: reply.generateCsrf(),
+        csrf: proofOf(reply),
         path: pathOf(request),
         query: onlyTexts(request.query),
         params: onlyTexts(request.params) as Record<string, string>,
@@ -223,6 +223,7 @@ async function register(server: FastifyInstance, options: ConsoleOptions): Promi
     const { type, name, parts } = await downloaded(
       file,
       onlyTexts(request.query),
+      person,
       asker(person, gone.signal).read,
     );
     return reply
@@ -231,9 +232,7 @@ async function register(server: FastifyInstance, options: ConsoleOptions): Promi
       .send(Readable.from(parts));
   });
 
-  server.get("/login", async (request, reply) =>
-    send(request, reply, loginPage(reply.generateCsrf()), undefined),
-  );
+  server.get("/login", async (request, reply) => send(request, reply, loginPage(proofOf(reply)), undefined));
   server.post("/login", own, async (request, reply) => {
     const { token } = request.body as { token?: string };
     const given = typeof token === "string" ? token.trim() : "";
@@ -264,9 +263,17 @@ async function register(server: FastifyInstance, options: ConsoleOptions): Promi
     if ((page.status ?? 500) >= 500)
       log.warn({ error: messageOf(error), path: pathOf(request) }, "a page of the console failed");
     if (error instanceof NotLetIn && error.mayLogIn)
-      return send(request, reply, loginPage(reply.generateCsrf(), error.message), undefined);
+      return send(request, reply, loginPage(proofOf(reply), error.message), undefined);
     return send(request, reply, page, person);
   });
+}
+
+/** One proof for all forms of a page: a second one would come with another secret, and void the first. */
+const proofs = new WeakMap<FastifyReply, string>();
+function proofOf(reply: FastifyReply): string {
+  const known = proofs.get(reply) ?? reply.generateCsrf();
+  proofs.set(reply, known);
+  return known;
 }
 
 const pathOf = (request: FastifyRequest) => {

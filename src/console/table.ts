@@ -132,7 +132,7 @@ export function filterForm(
         }>`;
     return html`<div><label for="${id}">${labels[name] ?? words(name)}</label>${input}</div>`;
   };
-  return html`<form class="filters" method="get" action="${path}" role="search" aria-label="Narrow the table">
+  return html`<form class="filters" method="get" action="${path}" aria-label="Narrow the table">
 ${Object.entries(own).map(([name, value]) => value && html`<input type="hidden" name="${name}" value="${value}">`)}
 ${problem !== undefined && html`<p id="problem" class="problem" role="alert">${problem}</p>`}
 ${names.map(field)}

@@ -54,7 +54,7 @@ export const clusterPage: Handler = async (ask) => {
     )}; newest report ${time(newest.updated_at)}, received ${time(newest.received_at)}.</p>
 <form class="filters" method="get" action="${path}"><div><label for="at">Ask about this moment (UTC)</label><input id="at" name="at" value="${isNow ? "" : at}" placeholder="now, or 2026-12-24T08:00Z"></div>
 <div><label for="days">Days on the axis</label><input id="days" name="days" inputmode="numeric" value="${String(days)}"></div><div class="buttons"><button type="submit">Ask</button> ${!isNow && html`<a role="button" class="secondary outline" href="${path}?days=${days}">Now</a>`}</div></form>
-<div id="life" data-live>${life(rows, from, to, at)}
+<div id="life" data-live><div class="scroll" tabindex="0" role="region" aria-label="The axis">${life(rows, from, to, at)}</div>
 <p><small>Bars are issues from opened to closed, and silences; upright lines are reports; full diamonds are messages; rings are reports that notified nothing. A click on the axis asks about that moment.</small></p></div>
 <h2>Why (not), ${isNow ? "now" : html`at ${time(at)}`}</h2>
 <div id="why" data-live>${answersOf(ask, answers)}</div>

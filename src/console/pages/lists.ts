@@ -1,5 +1,5 @@
 import type { AnyRow } from "../../db/rows.ts";
-import { type Ask, type Handler, NotThere } from "../ask.ts";
+import { type Ask, type Handler, NotThere, requireFor } from "../ask.ts";
 import { bytes, shown, time, words } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { tabs } from "../layout.ts";
@@ -99,6 +99,7 @@ const storageViews = {
 
 /** What is stored, until when, and what holds it. */
 export const storagePage: Handler = async (ask) => {
+  requireFor(ask.person, "partitions");
   const view = viewOf(ask, storageViews);
   const head = tabs(ask.path, view, storageViews);
   if (view === "next") {

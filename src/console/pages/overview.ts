@@ -1,6 +1,6 @@
 import { codeOf } from "../../db/errors.ts";
 import type { AnyRow, Db } from "../../db/rows.ts";
-import type { Ask, Handler } from "../ask.ts";
+import { type Ask, type Handler, isFor } from "../ask.ts";
 import { seconds, shown, time } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { bars } from "../plot.ts";
@@ -19,10 +19,10 @@ const placeOfStatus: Record<string, string> = {
 
 export const overview: Handler = async (ask) => {
   const [attention, line, hours, wait] = [
-    await part(ask, sql.status),
-    await part(ask, sql.stations),
-    await part(ask, sql.busyHours),
-    await part(ask, async (db) => [await sql.seenToNotified(db)]),
+    await part(ask, sql.status, "status"),
+    await part(ask, sql.stations, "stations"),
+    await part(ask, sql.busyHours, "hours"),
+    await part(ask, async (db) => [await sql.seenToNotified(db)], "seen"),
   ];
   return {
     title: "Overview",
@@ -36,7 +36,12 @@ export const overview: Handler = async (ask) => {
 const closed = html`<p class="empty">Your role does not see this part.</p>`;
 
 /** Some parts are for people who run the service: who may not see one sees the others. */
-async function part(ask: Ask, work: (db: Db) => Promise<AnyRow[]>): Promise<AnyRow[] | undefined> {
+async function part(
+  ask: Ask,
+  work: (db: Db) => Promise<AnyRow[]>,
+  name: string,
+): Promise<AnyRow[] | undefined> {
+  if (!isFor(ask.person, name)) return undefined;
   try {
     return await ask.read(work);
   } catch (error) {
@@ -82,7 +87,7 @@ function hoursOf(rows: AnyRow[] | undefined): Html {
   const of = (column: string) => rows.map((row) => Number(row[column]));
   const labels = rows.map(({ hour }) => String(hour).slice(11, 16));
   return bars("Per hour (UTC)", labels, [
-    { name: "clusters that reported last", kind: "a", values: of("reports") },
+    { name: "clusters, by their newest report", kind: "a", values: of("reports") },
     { name: "messages decided", kind: "b", values: of("notified") },
     { name: "reports that notified nothing", kind: "c", values: of("skipped") },
   ]);

@@ -1,0 +1,105 @@
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import puppeteer from "puppeteer-core";
+import { report } from "../src/cli.ts";
+import { migrate } from "../src/db/migrate.ts";
+import { createPool } from "../src/db/pool.ts";
+import { ConfigurationError } from "../src/errors.ts";
+import { createLogger } from "../src/log.ts";
+import { chromium, chromiumArguments, howToGetChromium, startConsole } from "./console.ts";
+import { fillSampleWeek, sampleNow } from "./samples/week.ts";
+import { startStack } from "./stack/stack.ts";
+
+const widths = { phone: 360, desk: 1440 };
+const schemes = ["light", "dark"] as const;
+
+/**
+ * A picture of each page of the console at two widths, light and dark, on sample data, in a folder. With
+ * DATABASE_URL of a database that has some, of that one.
+ */
+async function main([folder]: string[]): Promise<void> {
+  if (folder === undefined) throw new ConfigurationError("Name the folder: npm run screenshots -- DIR.");
+  const executablePath = chromium();
+  if (executablePath === undefined) throw new ConfigurationError(`No picture: ${howToGetChromium}.`);
+  await using owned = new AsyncDisposableStack();
+  const databaseUrl = process.env.DATABASE_URL ?? (await filled(owned));
+  const pool = createPool({ databaseUrl, size: 1, name: "ccx screenshots", log: createLogger("silent") });
+  owned.defer(() => pool.end());
+  const { rows } = await pool.query<{ cluster: string; id: string; rejected: string; rule: string }>(
+    `select n.cluster, n.id, (select min(id) from rejected_message) as rejected,
+       (select r.rule_name from notified_issue i join issue on issue.id = i.issue_id join rule r on r.id = issue.rule_id
+        where i.notification_id = n.id limit 1) as rule
+     from notification n where n.state = 'sent' order by n.decided_at limit 1`,
+  );
+  const [found] = rows;
+  if (!found) throw new ConfigurationError("The database of DATABASE_URL has no sample data.");
+  const open = owned.use(await startConsole(databaseUrl));
+  const browser = await puppeteer.launch({ executablePath, args: chromiumArguments });
+  owned.defer(() => browser.close());
+  const pages = {
+    overview: "/",
+    new: "/new",
+    new_by_reason: "/new?view=reason",
+    notified: "/clusters",
+    cluster: `/clusters/${found.cluster}`,
+    message: `/messages/${found.id}`,
+    rules: "/rules",
+    rule: `/rules/${found.rule}`,
+    policies: "/policies",
+    policy_history: "/policies?view=history",
+    silences: "/silences",
+    silence: "/silences?view=add",
+    deliveries: "/deliveries",
+    dead: "/deliveries?view=dead",
+    circuit: "/deliveries?view=circuit",
+    replay: "/deliveries?view=replay",
+    rejected: "/rejected",
+    rejected_message: `/rejected/${found.rejected}`,
+    storage: "/storage",
+    acts: "/acts",
+    refused: "/new?org_id=twelve",
+    missing: "/clusters/nobody",
+  };
+  await mkdir(folder, { recursive: true });
+  const page = await browser.newPage();
+  for (const scheme of schemes) {
+    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+    for (const [width, pixels] of Object.entries(widths)) {
+      await page.setViewport({ width: pixels, height: 900 });
+      const shoot = (name: string) =>
+        page.screenshot({ path: path.join(folder, `${name}-${width}-${scheme}.png`) as `${string}.png` });
+      for (const [name, at] of Object.entries(pages)) {
+        await page.goto(`${open.url}${at}`, { waitUntil: "load" });
+        await shoot(name);
+      }
+      await page.goto(`${open.url}/policies?view=try`);
+      await page.type("#set-total_risk_threshold", "3");
+      await Promise.all([page.waitForNavigation({ timeout: 120_000 }), page.click('button[value="try"]')]);
+      await page.$eval("#tried", (element) => element.scrollIntoView());
+      await shoot("policy_tried");
+      console.log(`${scheme}, ${pixels} pixels: ${Object.keys(pages).length + 1} pictures in ${folder}`);
+    }
+  }
+}
+
+/** A server of its own with a week of sample data. */
+async function filled(owned: AsyncDisposableStack): Promise<string> {
+  console.log("… a week of sample data is made, which takes a minute");
+  // nothing is consumed, so no broker is needed
+  const server = await startStack({ kafkaBrokers: "127.0.0.1:9" });
+  owned.defer(() => server.stop());
+  const log = createLogger("warn");
+  await migrate(server.databaseUrl, log);
+  const pool = createPool({ databaseUrl: server.databaseUrl, size: 4, name: "ccx samples", log });
+  try {
+    await fillSampleWeek(pool, { later: Math.floor((Date.now() - Date.parse(sampleNow)) / 86_400_000) });
+  } finally {
+    await pool.end();
+  }
+  return server.databaseUrl;
+}
+
+if (process.argv[1] === import.meta.filename)
+  await main(process.argv.slice(2)).catch((error) => {
+    process.exitCode = report(error);
+  });

@@ -1,0 +1,397 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, describe, test } from "node:test";
+import { type OpenConsole, startConsole } from "../../dev/console.ts";
+import { looks } from "../../src/console/looks.ts";
+import { hashOf } from "../../src/console/person.ts";
+import { value } from "../support/builders.ts";
+import { testDatabase } from "../support/database.ts";
+import { startTcpProxy } from "../support/tcp_proxy.ts";
+import { until } from "../support/until.ts";
+import { allPages, fillConsole, mine, theirs } from "./scene.ts";
+
+const database = testDatabase();
+let local: OpenConsole;
+let known: OpenConsole;
+let folder: string;
+let tokensFile: string;
+let rejected: string;
+const tokens = { operator: randomBytes(16).toString("hex"), reader: randomBytes(16).toString("hex") };
+const narrowed = randomBytes(16).toString("hex");
+const people = [
+  `${hashOf(tokens.operator)} olga operator`,
+  `${hashOf(tokens.reader)} rita reader # looks only`,
+  `${hashOf(narrowed)} nora reader ${mine.org}`,
+  "- percy operator",
+];
+
+describe("the console", () => {
+  before(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), "ccx-console-"));
+    tokensFile = path.join(folder, "tokens");
+    await writeFile(tokensFile, people.join("\n"));
+    ({ rejected } = await fillConsole(database.pool));
+    local = await startConsole(database.url);
+    known = await startConsole(database.url, {
+      CCX_CONSOLE_TOKENS_FILE: tokensFile,
+      CCX_CONSOLE_TRUSTED_PROXIES: "127.0.0.1, 10.0.0.0/8",
+    });
+  });
+  after(async () => {
+    await local?.[Symbol.asyncDispose]();
+    await known?.[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+
+  async function get(open: OpenConsole, at: string, headers: Record<string, string> = {}) {
+    const answer = await fetch(open.url + at, { headers, redirect: "manual" });
+    return { status: answer.status, text: await answer.text(), headers: answer.headers };
+  }
+
+  /** Sends a form as a browser does, with the proof of a page that it loaded before. */
+  async function post(
+    open: OpenConsole,
+    at: string,
+    form: Record<string, string>,
+    { headers = {}, proof = true }: { headers?: Record<string, string>; proof?: boolean } = {},
+  ) {
+    const page = await fetch(
+      `${open.url}${headers.authorization || open === local ? "/silences?view=add" : "/login"}`,
+      {
+        headers,
+      },
+    );
+    const cookie = page.headers
+      .getSetCookie()
+      .map((one) => one.split(";")[0])
+      .join("; ");
+    const [, token = ""] = /name="_csrf" value="([^"]+)"/.exec(await page.text()) ?? [];
+    const answer = await fetch(open.url + at, {
+      method: "POST",
+      redirect: "manual",
+      headers: { cookie, ...headers },
+      body: new URLSearchParams({ ...(proof && { _csrf: token }), ...form }),
+    });
+    return { status: answer.status, text: await answer.text(), headers: answer.headers };
+  }
+
+  /** As a client that says it is somebody else, which fetch() does not let one do. */
+  const asHost = (open: OpenConsole, host: string) =>
+    new Promise<number>((resolve, reject) => {
+      request({ port: open.port, host: "127.0.0.1", path: "/console/", headers: { host } }, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode ?? 0);
+      })
+        .on("error", reject)
+        .end();
+    });
+
+  test("every page answers, with a policy that lets no script of others run", async () => {
+    for (const at of allPages(mine.cluster)) {
+      const { status, text, headers } = await get(local, at);
+      assert.equal(status, 200, `${at}: ${text.slice(0, 2_000)}`);
+      assert.ok(text.length < 200_000, at);
+      assert.match(headers.get("content-security-policy") ?? "", /default-src 'none'; script-src 'self'/);
+      assert.doesNotMatch(
+        text,
+        /<script(?! src="\/console\/static\/console\.js" defer)|\sstyle=|\son\w+=/i,
+        at,
+      );
+    }
+  });
+
+  test("what is not there is a page that says so", async () => {
+    const places = ["/clusters/nobody", "/messages/1000000", "/messages/x", "/rules/none", "/policies/77777"];
+    for (const at of [...places, "/rejected/99999999999999999999", "/no_page", "/list/secrets.csv"]) {
+      const { status, text } = await get(local, at);
+      assert.equal(status, 404, at);
+      assert.match(text, /<h1>Not there<\/h1>/, at);
+    }
+  });
+
+  test("a malformed filter is refused with its place, and the form keeps what was typed", async () => {
+    const { status, text } = await get(local, "/new?org_id=twelve&rule=disk");
+    assert.equal(status, 400);
+    assert.match(text, /name="org_id" value="twelve"[^>]*aria-invalid="true"/);
+    assert.match(text, /name="rule" value="disk"/);
+    assert.match(text, /org_id: invalid input syntax/);
+    for (const query of ["from=soon", "sort=password", "after=bm90aGluZw", "after=WyJhIl0", "colour=red"])
+      assert.equal((await get(local, `/new?${query}`)).status, 400, query);
+    assert.equal((await get(local, `/clusters/${mine.cluster}?at=whenever`)).status, 400);
+  });
+
+  test("a table is sorted, narrowed and read page by page without losing or repeating a row", async () => {
+    await database.pool.query(
+      `insert into silence (org_id, tag, period, reason)
+     select 5, 'tag-' || n, tstzrange(now(), now() + (n % 7 + 1) * interval '1 day'),
+       repeat('=2+2', n % 2) || 'because ' || n % 11 from generate_series(1, 130) n`,
+    );
+    const count = await value(database.pool, "select count(*)::integer from silences where org_id = 5");
+    for (const sort of ["id", "ends_at", "reason", "ended_by", "cluster"])
+      for (const dir of ["asc", "desc"]) {
+        const seen: string[] = [];
+        let at: string | undefined = `/silences?view=silences&org_id=5&sort=${sort}&dir=${dir}`;
+        while (at !== undefined) {
+          const { text }: { text: string } = await get(local, at);
+          const [, table = ""] = text.split("<tbody>");
+          seen.push(
+            ...[...table.matchAll(/<tr><td>.*?<\/td><td class="number">(\d+)</gs)].map(([, id = ""]) => id),
+          );
+          at = /rel="next" href="\/console([^"]+)"/.exec(text)?.[1]?.replaceAll("&amp;", "&");
+        }
+        assert.equal(seen.length, count, `${sort} ${dir}`);
+        assert.equal(new Set(seen).size, count, `${sort} ${dir}`);
+        const { text } = await get(local, `/list/silences.json?org_id=5&sort=${sort}&dir=${dir}`);
+        const downloaded: { id: number }[] = JSON.parse(text);
+        assert.deepEqual(
+          downloaded.map(({ id }) => String(id)),
+          seen,
+          `${sort} ${dir}`,
+        );
+      }
+    const { text } = await get(local, "/list/silences.csv?org_id=5&sort=id");
+    assert.match(text, /^id,/);
+    assert.match(text, /,'=2\+2because/);
+    assert.doesNotMatch(text, /,=2/);
+    await database.pool.query("delete from silence where org_id = 5");
+  });
+
+  test("without configuration only who sits at this machine is let in", async () => {
+    assert.equal(await asHost(local, `localhost:${local.port}`), 200);
+    assert.equal(await asHost(local, "console.example.com"), 403);
+    assert.equal((await get(local, "/", { "x-forwarded-for": "10.1.1.1" })).status, 403);
+  });
+
+  test("who has no token, a wrong one, or one that was taken back stays outside", async () => {
+    const { status, text } = await get(known, "/new");
+    assert.equal(status, 401);
+    assert.match(text, /type="password"/);
+    assert.equal((await get(known, "/new", bearer("guess"))).status, 401);
+    assert.equal((await get(known, "/new", bearer(tokens.reader))).status, 200);
+    assert.equal((await post(known, "/login", { token: "guess" })).status, 401);
+    const entered = await post(known, "/login", { token: tokens.reader });
+    assert.equal(entered.status, 303);
+    const cookie = entered.headers.getSetCookie().find((one) => one.startsWith("ccx_console=")) ?? "";
+    assert.match(cookie, /HttpOnly/);
+    assert.match(cookie, /SameSite=Strict/);
+    assert.equal((await get(known, "/new", { cookie: cookie.split(";")[0] ?? "" })).status, 200);
+    await writeFile(tokensFile, people.filter((line) => !line.includes("rita")).join("\n"));
+    assert.equal((await get(known, "/new", bearer(tokens.reader))).status, 401);
+    await writeFile(tokensFile, people.join("\n"));
+    assert.equal((await get(known, "/new", bearer(tokens.reader))).status, 200);
+  });
+
+  test("an identity counts from a trusted proxy only, and an unknown one is refused", async () => {
+    const identity = (it: unknown) => Buffer.from(JSON.stringify({ identity: it })).toString("base64");
+    const percy = identity({ type: "Associate", associate: { email: "percy" } });
+    const other = identity({ type: "Associate", associate: { email: "somebody" } });
+    const come = (header: string) => get(known, "/acts", { "x-rh-identity": header });
+    assert.match((await come(percy)).text, /percy, <small>may act/);
+    assert.equal((await come(other)).status, 403);
+    assert.equal((await come("not base64 of anything")).status, 403);
+    assert.equal((await come(identity({ type: "User", user: { username: "u" } }))).status, 403);
+    await using far = await startConsole(database.url, { CCX_CONSOLE_TRUSTED_PROXIES: "10.0.0.0/8" });
+    assert.equal((await get(far, "/acts", { "x-rh-identity": percy })).status, 401);
+  });
+
+  const silence = { do: "add", org: String(mine.org), for: "2 hours", reason: "for the test" };
+
+  test("a reader cannot act, whatever form he sends", async () => {
+    const headers = bearer(tokens.reader);
+    const forms: [string, Record<string, string>][] = [
+      ["/silences", silence],
+      ["/silences", { ...silence, do: "preview" }],
+      ["/silences", { do: "end", id: "1" }],
+      ["/deliveries", { do: "redrive", id: "1" }],
+      ["/deliveries", { do: "close", target: "service log" }],
+      ["/deliveries", { do: "replay", from: "2026-01-01", to: "2026-01-02" }],
+      ["/policies", { do: "try", target: "service log", set_cooldown: "1 day" }],
+      [
+        "/policies",
+        { do: "apply", target: "service log", set_cooldown: "1 day", seen: "2", reason: "because" },
+      ],
+      [`/rejected/${rejected}`, { do: "retry" }],
+      [`/clusters/${mine.cluster}`, { do: "acknowledge", org: String(mine.org), rule: "disk|KEY" }],
+    ];
+    for (const [at, form] of forms) {
+      const { status, text } = await post(known, at, form, { headers });
+      assert.equal(status, 403, `${at} ${form.do}: ${text.slice(-600)}`);
+    }
+    assert.equal(await value(database.pool, "select count(*)::integer from silence"), 0);
+    assert.equal(await value(database.pool, "select count(*)::integer from console_act"), 0);
+  });
+
+  test("a form needs its proof, and comes from a page of ours", async () => {
+    const headers = bearer(tokens.operator);
+    assert.equal((await post(known, "/silences", silence, { headers, proof: false })).status, 403);
+    const elsewhere = { ...headers, origin: "https://evil.example" };
+    assert.equal((await post(known, "/silences", silence, { headers: elsewhere })).status, 403);
+    const across = { ...headers, "sec-fetch-site": "cross-site" };
+    assert.equal((await post(known, "/silences", silence, { headers: across })).status, 403);
+    assert.equal(await value(database.pool, "select count(*)::integer from silence"), 0);
+  });
+
+  test("what a person does is recorded with the name, where it is done and in the list of acts", async () => {
+    const { status, headers } = await post(known, "/silences", silence, { headers: bearer(tokens.operator) });
+    assert.equal(status, 303);
+    assert.equal(headers.get("location"), "/console/silences?done=silenced");
+    const by = await value(database.pool, "select created_by from silence");
+    assert.match(String(by), /^olga \(\w+\)$/);
+    assert.equal(await value(database.pool, "select person from console_act where act = 'silence'"), by);
+    await post(
+      known,
+      "/silences",
+      { do: "end", id: String(await value(database.pool, "select id from silence")) },
+      {
+        headers: bearer(tokens.operator),
+      },
+    );
+    assert.equal(await value(database.pool, "select ended_by from silence"), by);
+    assert.equal(await value(database.pool, "select count(*)::integer from console_act"), 2);
+    const refused = await post(
+      known,
+      "/silences",
+      { ...silence, for: "never" },
+      { headers: bearer(tokens.operator) },
+    );
+    assert.equal(refused.status, 400);
+    assert.match(refused.text, /name="for" value="never"/);
+    assert.equal(await value(database.pool, "select count(*)::integer from console_act"), 2);
+  });
+
+  test("who applies a policy after somebody else changed it sees what was done first", async () => {
+    const form = { target: "notifications backend", set_cooldown: "3 days", reason: "fewer of them" };
+    const tried = await post(local, "/policies", { ...form, do: "try" });
+    assert.equal(tried.status, 200, tried.text);
+    const [, seen = ""] = /name="seen" value="(\d+)"/.exec(tried.text) ?? [];
+    await database.pool.query(
+      "select set_policy('notifications backend', '{\"max_events\": 7}', 'was here first')",
+    );
+    const late = await post(local, "/policies", { ...form, do: "apply", seen });
+    assert.equal(late.status, 409);
+    assert.match(late.text, /was here first/);
+    const cooldown =
+      "select cooldown::text from policies where target = 'notifications backend' and org_id is null";
+    assert.equal(await value(database.pool, cooldown), "7 days");
+    const [, again = ""] = /name="seen" value="(\d+)"/.exec(late.text) ?? [];
+    assert.equal((await post(local, "/policies", { ...form, do: "apply", seen: again })).status, 303);
+    assert.equal(await value(database.pool, cooldown), "3 days");
+  });
+
+  test("where no row-level security keeps to an organization, who may see one only is refused", async () => {
+    for (const at of ["/", "/new", "/list/new.json", "/live", "/deliveries?view=dead"])
+      assert.equal((await get(known, at, bearer(narrowed))).status, 403, at);
+  });
+
+  test("a person of one organization sees nothing of another on any page, download or stream", async () => {
+    await withRowSecurity();
+    const hidden = [String(theirs.org), theirs.cluster];
+    const rest = (text: string) => hidden.filter((one) => text.includes(one));
+    assert.deepEqual(rest((await get(known, "/new", bearer(tokens.operator))).text), hidden, "others see it");
+    const mineIs = await get(known, `/clusters/${mine.cluster}`, bearer(narrowed));
+    assert.equal(mineIs.status, 200, mineIs.text);
+    assert.ok((await get(known, "/new", bearer(narrowed))).text.includes(mine.cluster));
+    const ids = (
+      await database.pool.query<{ id: string; cluster: string }>("select id, cluster from notification")
+    ).rows;
+    const places = [
+      ...allPages(mine.cluster),
+      ...ids.filter(({ cluster }) => cluster === theirs.cluster).map(({ id }) => `/messages/${id}`),
+      ...["csv", "json"].flatMap((kind) => Object.keys(looks).map((name) => `/list/${name}.${kind}`)),
+    ];
+    for (const at of places) {
+      const { status, text } = await get(known, at, bearer(narrowed));
+      assert.ok([200, 404].includes(status), `${at}: ${status} ${text.slice(-400)}`);
+      assert.deepEqual(rest(text), [], at);
+    }
+    for (const at of [`/clusters/${theirs.cluster}`, `/rejected/${Number(rejected) + 1}`])
+      assert.equal((await get(known, at, bearer(narrowed))).status, 404, at);
+
+    const all = await streamOf(known, tokens.operator);
+    const narrow = await streamOf(known, narrowed);
+    await until("both streams are open", () => all.text.includes("retry") && narrow.text.includes("retry"));
+    await until("an event arrives", async () => {
+      await database.pool.query("select ccx.announce('decided', $1::jsonb)", [{ org: theirs.org }]);
+      return all.text.includes("event: changed");
+    });
+    assert.deepEqual(rest(all.text + narrow.text), []);
+    assert.doesNotMatch(narrow.text, /decided/);
+    all.stop();
+    narrow.stop();
+  });
+
+  /** As `ccx migrate --with-roles` narrows a role, for what the console asks. */
+  async function withRowSecurity(): Promise<void> {
+    await database.pool.query(`
+    do $$ begin create role ccx_reader; exception when duplicate_object or unique_violation then null; end $$;
+    grant usage on schema public, ccx, graphile_worker to ccx_reader;
+    grant select on all tables in schema public, ccx, graphile_worker to ccx_reader;
+    do $$
+    declare
+      name text;
+      mine text;
+    begin
+      for name, mine in
+        select c.relname, format('org_id%s = current_setting(''ccx.organization'')%s',
+          case when a.atttypid = 'text'::regtype then '' end, case when a.atttypid = 'bigint'::regtype then '::bigint' end)
+        from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'org_id'
+        where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+      loop
+        execute format('alter table %I enable row level security', name);
+        execute format('create policy mine on %I for select to ccx_reader using (%s or org_id is null)', name, mine);
+      end loop;
+    end $$`);
+  }
+
+  /** What a person is sent while it happens. */
+  async function streamOf(open: OpenConsole, token: string) {
+    const stopped = new AbortController();
+    const answer = await fetch(`${open.url}/live`, { headers: bearer(token), signal: stopped.signal });
+    const stream = { text: "", stop: () => stopped.abort() };
+    (async () => {
+      for await (const part of answer.body ?? []) stream.text += Buffer.from(part).toString();
+    })().catch(() => undefined);
+    return stream;
+  }
+
+  test("a database that is away is a page that says since when, and heals by itself", async () => {
+    const url = new URL(database.url);
+    await using proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
+    url.port = String(proxy.port);
+    url.hostname = "127.0.0.1";
+    await using open = await startConsole(url.href);
+    assert.equal((await get(open, "/rules")).status, 200);
+    await proxy.refuse();
+    const away = await until("the page says so", async () => {
+      const { status, text } = await get(open, "/rules");
+      return status === 503 ? text : "";
+    });
+    assert.match(away, /since <time datetime="20/);
+    await proxy.heal();
+    await until("it heals", async () => (await get(open, "/rules")).status === 200);
+  });
+
+  test("a question that nobody waits for any more is cancelled in the database", async () => {
+    await database.pool.query(
+      `create or replace function ccx.rule_texts(rule text) returns table (
+       rule_name text, error_key text, since timestamptz, until timestamptz, total_risk smallint, likelihood smallint,
+       impact smallint, status text, tags text[], description text, reason text, resolution text)
+     language plpgsql volatile as $$ begin perform pg_sleep(600); end $$`,
+    );
+    const asked = `select count(*)::integer from pg_stat_activity
+    where datname = current_database() and application_name = 'ccx console' and wait_event = 'PgSleep'`;
+    const gone = new AbortController();
+    const page = fetch(`${local.url}/rules/disk`, { signal: gone.signal }).catch(() => "gone");
+    await until("the question is asked", async () => Number(await value(database.pool, asked)) === 1);
+    gone.abort();
+    assert.equal(await page, "gone");
+    // sooner than the limit of a page would end it
+    await until("it is cancelled", async () => Number(await value(database.pool, asked)) === 0, 20_000);
+  });
+});

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { type AddressInfo, createServer } from "node:net";
 import { aCluster, aReport } from "../support/reports.ts";
 import { scenario } from "../support/scene.ts";
 import { startTcpProxy } from "../support/tcp_proxy.ts";
@@ -124,5 +125,49 @@ scenario(
       await holder.query("rollback");
       holder.release();
     }
+  },
+);
+
+scenario(
+  "a service that is asked to stop says over HTTP that it is not ready, and then ends",
+  {},
+  async (scene) => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    await new Promise((resolve) => server.close(resolve));
+    const service = scene.start("consume", { env: { CCX_HTTP_PORT: String(port) } });
+    await service.says("running");
+    const ready = async () => {
+      const answer = await fetch(`http://127.0.0.1:${port}/readyz`);
+      return {
+        status: answer.status,
+        ...((await answer.json()) as { checks: { check: string; detail: string }[] }),
+      };
+    };
+    assert.equal((await ready()).status, 200);
+    // something is in hand: it waits for a row that somebody holds
+    await scene.topics.produce([aReport(aCluster(), ["bug"])]);
+    await scene.consumed(1);
+    const holder = await scene.pool.connect();
+    await holder.query("begin; select from consumer_offset for update");
+    await scene.topics.produce([aReport(aCluster(), ["bug"])]);
+    const waits =
+      "select count(*)::integer from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+    await until("it waits", async () => Number(await scene.value(waits)) > 0);
+    const stopped = service.stop();
+    let answered: Awaited<ReturnType<typeof ready>> | undefined;
+    await until("it is not ready any more", async () => {
+      answered = await ready();
+      return answered.status === 503;
+    });
+    assert.deepEqual(
+      answered?.checks.map(({ check, detail }) => [check, detail]),
+      [["process", "stopping"]],
+    );
+    await holder.query("rollback");
+    holder.release();
+    await stopped;
+    await assert.rejects(ready(), "nobody answers any more");
   },
 );

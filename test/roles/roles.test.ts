@@ -365,7 +365,9 @@ test("a user who is no superuser is told which privileges are missing, and a scr
     const { stdout } = await runCcx(["roles", "script"], { DATABASE_URL: empty.url });
     if (stdout !== "") await empty.pool.query(stdout);
   }
-  const left = await changesOf(empty.pool);
+  const left = (await changesOf(empty.pool)).filter(
+    ({ statement }) => !/^alter role ccx_login_/.test(String(statement)),
+  );
   assert.deepEqual(left, []);
   assert.deepEqual(
     await rows(
@@ -389,6 +391,8 @@ test("a user who is no superuser is told which privileges are missing, and a scr
   url.username = admin.name;
   const { code, stderr } = await runCcx(["migrate", "--with-roles"], { DATABASE_URL: url.href });
   assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
-  const leftOver = await changesOf(second.pool);
+  const leftOver = (await changesOf(second.pool)).filter(
+    ({ statement }) => !/^alter role ccx_login_/.test(String(statement)),
+  );
   assert.deepEqual(leftOver, []);
 });

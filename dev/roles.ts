@@ -29,20 +29,23 @@ export async function rolesPage(db: Pool | PoolClient): Promise<string> {
   const ask = async (sql: string) => (await db.query<Cells>(sql)).rows;
   const roles = await ask("select * from ccx.database_role");
   const short = roles.map(({ name = "" }) => name).filter((name) => name !== "ccx_owner");
-  const rights = await ask("select name, role, letters from ccx.table_right order by 1");
+  const rights = await ask(
+    'select name, role, letters from ccx.table_right order by name collate "C", role collate "C"',
+  );
   const names = [...new Set(rights.map(({ name = "" }) => name))];
   const letters = (name: string, role: string) =>
     rights.find((right) => right.name === name && right.role === role)?.letters ?? "";
   const code = (text = "") => (text === "" ? "" : `\`${text}\``);
-  const narrowed = await ask("select name, condition from ccx.organization_policy order by 1");
-  const functions = await ask(`select object, string_agg(format('\`%s\`', role), ', ' order by role) as roles
-    from ccx.wanted_right where kind = 'function' group by object order by object`);
+  const narrowed = await ask('select name, condition from ccx.organization_policy order by name collate "C"');
+  const functions =
+    await ask(`select object, string_agg(format('\`%s\`', role), ', ' order by role collate "C") as roles
+    from ccx.wanted_right where kind = 'function' group by object order by object collate "C"`);
   const views = await ask(`select regexp_replace(w.object, '^public\\.', '') as name,
-      case count(*) when ${short.length} then 'all' else string_agg(replace(w.role, 'ccx_', ''), ', ' order by w.role) end as roles
+      case count(*) when ${short.length} then 'all' else string_agg(replace(w.role, 'ccx_', ''), ', ' order by w.role collate "C") end as roles
     from ccx.wanted_right w
     join pg_class c on c.oid = w.object::regclass and c.relkind = 'v'
     where w.kind = 'table'
-    group by 1 order by 1`);
+    group by 1 order by min(w.object) collate "C"`);
   const columns = rights.filter(({ letters: text = "" }) => text.includes("("));
   return [
     head,

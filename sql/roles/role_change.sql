@@ -28,6 +28,8 @@ with ours as (
   join pg_auth_members a on a.roleid = r.oid
   join pg_roles m on m.oid = a.member and m.rolcanlogin and not m.rolsuper
   where s.role <> 'ccx_owner' and m.rolname not in (select d.name from ccx.database_role d)
+    -- whose settings are not ours to make keeps his own
+    and pg_has_role(m.oid, 'member with admin option')
   group by m.rolname, s.name
 ), set_now as (
   select r.rolname as role, split_part(c.entry, '=', 1) as name, substr(c.entry, strpos(c.entry, '=') + 1) as value

@@ -20,7 +20,11 @@ const nothing = { stored: 0, replaced: 0, unchanged: 0, rejected: 0, skipped: 0 
 test("a batch is stored, its offset moves, and the issues follow", () =>
   rolledBack(database.pool, async (db) => {
     const cluster = aCluster();
-    const facts = { request_id: "7af5", gathered_at: "2026-02-28T23:58:00.000000Z", cluster_version: "4.17.3" };
+    const facts = {
+      request_id: "7af5",
+      gathered_at: "2026-02-28T23:58:00.000000Z",
+      cluster_version: "4.17.3",
+    };
     const message = aMessage(41, cluster, at, ["disk"], { org_id: 77, account_number: 42, ...facts });
     assert.deepEqual(await ingest(db, [message], { at }), { ...nothing, stored: 1, next_offset: "42" });
     assert.deepEqual(await rows(db, "select * from new_reports"), [

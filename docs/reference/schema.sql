@@ -2303,6 +2303,22 @@ view failing_rules with (security_invoker=true) (
   suspended_at timestamp with time zone
 );
 
+-- Uploads whose rules have not run yet, and rules.
+view metrics_analyze with (security_invoker=true) (
+  -- archives whose rules have not run yet
+  waiting_archives double precision,
+  -- how long the one waits that waits longest for its result to be published; 0 when none does
+  oldest_waiting_seconds double precision,
+  -- results that are not on their topic yet
+  unpublished_results double precision,
+  -- archives and announcements that were given up within a day (ccx analyze dead)
+  dead_archives double precision,
+  -- SQL rules that run
+  rules double precision,
+  -- SQL rules that do not run any more, since they took too long too often
+  suspended_rules double precision
+);
+
 -- Whether each target is sent to: one row for every state that a circuit can be in.
 view metrics_circuit with (security_invoker=true) (
   -- the target
@@ -3893,7 +3909,7 @@ function ccx.is_internal(module text)
   returns boolean
   language sql immutable parallel safe;
 
--- Whether row-level security shows this role only the rows of the organizations in the setting ccx.organization.
+-- Whether row-level security shows this role only the rows of the organization in the setting ccx.organization.
 function ccx.is_narrowed()
   returns boolean
   language sql stable
@@ -4779,6 +4795,7 @@ function ccx.silenced_issues(silence silence, at timestamp with time zone)
 function ccx.split_too_large(settled ccx.settled_notification[], at timestamp with time zone)
   returns void
   language plpgsql volatile security definer
+  set ccx.rewrite_history=on
   set search_path=public, ccx, pg_temp;
 
 -- Stores the reports of a batch (what has a reason, or comes before from_offset, is passed over); says how many were new, had other content before, or were there already. Raises 22P02 when one is not JSON.

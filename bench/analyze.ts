@@ -20,7 +20,7 @@ const root = path.join(import.meta.dirname, "..");
 
 /**
  * Announcement → result on its topic: 1,000 uploads times `scale` of a real archive (93 kB, 187 files) wait on
- * the topic; `ccx analyze` fetches each over HTTP and runs the rules of this project. With CCX_TEST_PYTHON, a
+ * the topic; `ccx analyze` fetches each over HTTP and runs the rules of this project. With TEST_PYTHON, a
  * Python that has insights-core, also with four of these rules in Python alone.
  */
 export async function run({ scale }: Options): Promise<Report> {
@@ -32,7 +32,7 @@ export async function run({ scale }: Options): Promise<Report> {
   const machine = await settings(client);
   await client.end();
   const results: Result[] = [await perSecond(servers, template, uploads, "13 rules in SQL", {}, true)];
-  const python = process.env.CCX_TEST_PYTHON;
+  const python = process.env.TEST_PYTHON;
   if (python) {
     execFileSync(python, ["-c", "import insights"]);
     const env = {

@@ -62,7 +62,7 @@ export async function rolesPage(db: Pool | PoolClient): Promise<string> {
     "## Tables\n",
     "`r` select, `a` insert, `w` update, `d` delete; `*` for some columns only, which follow below. The days of a",
     "partitioned table are closed to every role: they are read and written through the table. The roles",
-    "`ccx_ingest`, `ccx_decide`, `ccx_deliver` and `ccx_operator` are in `ccx_metrics`, and read what it reads.\n",
+    "`ccx_ingest`, `ccx_decide`, `ccx_deliver`, `ccx_operator` and `ccx_console` are in `ccx_metrics`, and read what it reads.\n",
     table(
       ["table", ...short.map((role) => role.replace("ccx_", ""))],
       names.map((name) => [
@@ -85,8 +85,9 @@ export async function rolesPage(db: Pool | PoolClient): Promise<string> {
     "\n## Rows\n",
     "`ccx_reader` sees the rows of the organizations that `organization_reader` has for the database user",
     "(a row whose organization is null: all of them; no row: none). `ccx_results` sees those of the organization",
-    "in the setting `ccx.organization`, which it sets for each transaction. Every other role sees all rows of the",
-    "tables that it may use. `{x}` stands for: x is an organization that the role may see.\n",
+    "in the setting `ccx.organization`, which the service sets for each transaction; so does `ccx_console`, which",
+    "sees all where the setting is empty. Every other role sees all rows of the tables that it may use. `{x}`",
+    "stands for: x is an organization that the role may see.\n",
     table(
       ["table", "condition"],
       narrowed.map(({ name, condition }) => [code(name), code(condition)]),

@@ -99,7 +99,8 @@ create or replace trigger _010_guard before delete on notification
 create or replace trigger _011_guard before truncate on notification
   for each statement execute function tg_guard('the outbox is what customers were sent, retain() deletes what is past');
 create or replace trigger _012_guard
-  before update of id, message_id, target_id, org_id, cluster, updated_at, decided_at, resolved, replay_of
+  before update of id, message_id, target_id, org_id, cluster, updated_at, decided_at, resolved, replay_of,
+    traceparent
   on notification
   for each row when (
     (old.id, old.message_id, old.target_id, old.org_id, old.cluster, old.updated_at, old.decided_at,

@@ -29,6 +29,13 @@ const slow = [
   "test/dev/stack.test.ts",
   "test/explain/backtest_property.test.ts", // random histories, replayed
   "test/explain/explain_property.test.ts",
+  "test/adopt/operations.test.ts", // databases that are made and dropped, again and again
+  "test/compat/service.test.ts", // passes of a whole service, and commands as processes
+  "test/compat/writer.test.ts",
+  "test/e2e/upgrade.test.ts", // releases change under a running service
+  "test/e2e/upload.test.ts", // uploads of 100 MB, and services that are killed
+  "test/explain/backtest.test.ts", // weeks, replayed under each policy
+  "test/kafka/secured.test.ts", // a broker of its own for each way to log in
 ].map((name) => path.normalize(name));
 
 const isSlow = (file: string) => slow.some((name) => file === name || file.startsWith(name + path.sep));

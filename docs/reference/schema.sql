@@ -3663,12 +3663,6 @@ function ccx.delete_old_rows(name text, max_age text, batch_size integer)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- Deletes the rows of new_reports, reported or read_errors whose report is older than this; returns how many.
-function ccx.delete_past_age(of_table text, max_age interval)
-  returns integer
-  language plpgsql volatile
-  set search_path=public, ccx, pg_temp;
-
 -- How long each of these messages took until its receiver had accepted it: from the arrival of the report, and from the decision.
 function ccx.delivery_times(ids bigint[])
   returns TABLE(seen_seconds double precision, decided_seconds double precision)
@@ -3713,12 +3707,6 @@ function ccx.due_rejected(batch_size integer, at timestamp with time zone DEFAUL
 function ccx.effect_between(before policy, after policy, scope policy, at timestamp with time zone, OUT held integer, OUT released integer, OUT open_issues integer)
   returns record
   language sql stable
-  set search_path=public, ccx, pg_temp;
-
--- Empties reported and gives its room back; waits for whoever reads it. The ledger stays.
-function ccx.empty_reported()
-  returns void
-  language sql volatile
   set search_path=public, ccx, pg_temp;
 
 -- A worker says that it ends: nobody need wait for its next heartbeat.
@@ -3824,12 +3812,6 @@ function ccx.forget_clusters(clusters text[])
 function ccx.forget_notified(target text, at timestamp with time zone)
   returns integer
   language plpgsql volatile
-  set search_path=public, ccx, pg_temp;
-
--- Deletes every report, read error and row of reported; issues, ledger and outbox stay.
-function ccx.forget_reports()
-  returns void
-  language sql volatile
   set search_path=public, ccx, pg_temp;
 
 -- Writes the read errors that were added since the adoption to incumbent.read_errors; returns how many.
@@ -4579,7 +4561,7 @@ function ccx.results_toggle(org_id bigint, cluster text, module text, error_key 
 -- For whom a bearer token with this SHA-256 speaks; no row: it does not count (any more).
 function ccx.results_token(token_hash bytea, at timestamp with time zone DEFAULT now())
   returns TABLE(org_id text, user_id text)
-  language sql stable
+  language sql stable security definer
   set search_path=public, ccx, pg_temp;
 
 -- Notes what a user thinks of an issue: 1 like, -1 dislike, 0 neither, with a text. Null: no such cluster, or (unless any_rule) nothing is known about the rule.
@@ -4620,12 +4602,6 @@ function ccx.retry_rejected(batch jsonb, at timestamp with time zone DEFAULT now
 function ccx.retry_until(n notification)
   returns timestamp with time zone
   language sql stable parallel safe;
-
--- The rows of new_reports, reported or read_errors whose report is older than this, with its age in days, rounded up.
-function ccx.rows_past_age(of_table text, max_age interval)
-  returns TABLE(org_id bigint, account_number bigint, cluster text, updated_at timestamp with time zone, age_days integer)
-  language sql volatile
-  set search_path=public, ccx, pg_temp;
 
 -- Whether something is known about a rule (any spelling with its full module) and error key.
 function ccx.rule_has_content(module text, error_key text)

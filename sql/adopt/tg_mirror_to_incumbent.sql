@@ -4,12 +4,10 @@ set search_path = public, ccx, pg_temp
 as $$
 begin
   if tg_table_name = 'new_reports' then
-    perform put_back_reports(array_agg((w.org_id, w.account_number, w.cluster, w.report, w.updated_at,
-      w.kafka_offset, w.received_at)::new_reports))
+    perform put_back_reports(array_agg(w::new_reports))
     from written w;
   else
-    perform put_back_reported(array_agg((w.org_id, w.account_number, w.cluster, w.notification_type, w.state,
-      w.report, w.updated_at, w.notified_at, w.error_log, w.event_type_id)::reported))
+    perform put_back_reported(array_agg(w::reported))
     from written w;
   end if;
   return null;

@@ -22,6 +22,10 @@ declare
   issues_to_notify issue_to_notify[];
   notified_before last_notification[];
 begin
+  -- an adoption under way has not taken over all that was notified
+  if exists (select from side_by_side s where s.mode in ('adopting', 'leaving')) then
+    return;
+  end if;
   perform ensure_partition('reported', (clock_timestamp() at time zone 'UTC')::date);
   select array_agg(s.org_id), array_agg(s.cluster) into orgs, names
   from (

@@ -5,9 +5,8 @@
 -- two tables: clusters whose reports somebody deleted or rewound (reread_reports()), issues whose row of
 -- `reported` is gone (forget_notified()), rows that another program wrote (import_reported()). decide_pass()
 -- decides for a batch of clusters, after which the delivery is the usual one; end_pass() writes down what could
--- not be delivered. take_disabled_rules() copies what the aggregator's database says is disabled. The
--- incumbent's clean-up deletes by age alone, row by row, so that it waits for no reader: rows_past_age(),
--- delete_past_age(), empty_reported(), forget_reports(). Nothing here decides: decide() does.
+-- not be delivered. take_disabled_rules() copies what the aggregator's database says is disabled. Nothing here decides:
+-- decide() does. The clean-up of old rows is in the room adopt.
 
 --!include compat/tables.sql
 --!include compat/keep_policy.sql
@@ -18,7 +17,3 @@
 --!include compat/decide_pass.sql
 --!include compat/end_pass.sql
 --!include compat/take_disabled_rules.sql
---!include compat/rows_past_age.sql
---!include compat/delete_past_age.sql
---!include compat/empty_reported.sql
---!include compat/forget_reports.sql

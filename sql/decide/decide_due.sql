@@ -28,7 +28,7 @@ declare
 begin
   -- cooldowns are on their way from tables of another service, or back
   if exists (select from side_by_side s where s.mode in ('adopting', 'leaving')) then
-    return query select 0, 0, 0, 0, '[]'::jsonb;
+    return query select 0, 0, 0, 0, '[]'::jsonb, null::jsonb;
     return;
   end if;
   -- first, since the sweep takes the lock of it before rows of decision_due, too

@@ -1,18 +1,18 @@
 -- One row for each decision and target, however many messages it took: sent as soon as one got through, error
--- while none did, same when all was withdrawn. error_log names what failed or was withdrawn. A replay is no decision: it counts for the message that it
--- repeats.
+-- while none did, same when all was withdrawn. error_log names what failed or was withdrawn. A replay is no
+-- decision: it counts for the message that it repeats.
 --
 -- By index, whatever the planner expects: it read all of notification for 500 messages (43 ms instead of 12
 -- where 50,000 had been sent before, and growing with them).
 create or replace function ccx.record_reported(notification_ids bigint[]) returns void
 language sql volatile
 set search_path = public, ccx, pg_temp
--- these rows are ours (tg_reported__elsewhere)
-set ccx.recording = on
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 as $$
+  -- these rows are ours (tg_reported__elsewhere)
+  select set_config('ccx.recording', 'on', true);
   insert into reported
     (org_id, account_number, cluster, notification_type, state, report, updated_at, notified_at, error_log,
       event_type_id)
@@ -36,6 +36,7 @@ as $$
   order by n.org_id, n.cluster, n.decided_at, n.target_id
   on conflict (org_id, cluster, notified_at, event_type_id) do update
   set state = excluded.state, report = excluded.report, error_log = excluded.error_log;
+  select set_config('ccx.recording', '', true);
 $$;
 
 comment on function ccx.record_reported(bigint[]) is

@@ -4,7 +4,6 @@
 create or replace function ccx.split_too_large(settled settled_notification[], at timestamptz) returns void
 language plpgsql volatile security definer
 set search_path = public, ccx, pg_temp
-set ccx.rewrite_history = on
 as $$
 declare
   whole record;

@@ -10,8 +10,6 @@ create or replace function ccx.store_reports(
 ) returns table (stored integer, replaced integer, unchanged integer)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
--- what does not conform is refused (tg_new_reports__issues)
-set ccx.ingesting = on
 as $$
 #variable_conflict use_column
 declare
@@ -29,6 +27,8 @@ begin
   where to_regclass('new_reports_' || to_char(day, 'YYYYMMDD')) is null
   order by day;
 
+  -- what does not conform is refused (tg_new_reports__issues)
+  perform set_config('ccx.ingesting', 'on', true);
   return query
   with accepted as materialized (
     select m.org_id, m.cluster collate "C" as cluster, m.updated_at, m.account_number, m.kafka_offset,
@@ -72,6 +72,7 @@ begin
     count(*) filter (where v.earlier_report <> v.report)::integer,
     count(*) filter (where v.earlier_report = v.report)::integer
   from versioned v;
+  perform set_config('ccx.ingesting', '', true);
 
   -- What other programs insert may be unreadable; of messages we promise that they are rejected. Our parser
   -- has let it pass, so this is rare: we look only when somebody has written to read_errors since.

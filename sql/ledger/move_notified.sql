@@ -6,10 +6,10 @@ create or replace function ccx.move_notified(
 ) returns void
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
-set ccx.rewrite_history = on
 as $$
 declare
   entries notified_issue[];
+  was constant text := may_rewrite('on');
 begin
   with moved as materialized (
     select m.* from unnest(issue_ids, occurrences, are_last, new_issue_ids, new_occurrences)
@@ -56,6 +56,7 @@ begin
   select e.notification_id, e.issue_id, e.target_id, e.notified_at, e.cooldown_period, e.occurrence, e.content_id,
     e.policy_id, e.resolved, e.superseded_at, e.voided, e.left_out, e.left_out_reasons
   from unnest(entries) e;
+  perform may_rewrite(was);
 end $$;
 
 comment on function ccx.move_notified(bigint[], integer[], boolean[], bigint[], integer[]) is

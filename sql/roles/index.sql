@@ -7,10 +7,11 @@
 -- nothing is missing, so that a second run locks nothing.
 --
 -- Rows: whoever is in ccx_reader sees the organizations that organization_reader names for him, and ccx_results
--- the one of the setting ccx.organization. organization_policy has the condition of each table for either,
--- row_policy the policies that are wanted; ensure_partition() closes each new day to everybody but its parent. The ledger, the outbox and policies
--- have no delete for any role: what has to go, retain(), drop_empty_messages() and withdraw_policy() delete
--- with the rights of the owner.
+-- the one of the setting ccx.organization. So does ccx_console, which sees all where nothing is set: only the
+-- service may take that role. organization_policy has the condition of each table, row_policy the policies that
+-- are wanted; ensure_partition() closes each new day to everybody but its parent. The ledger, the outbox and
+-- policies have no delete for any role: what has to go, retain(), drop_empty_messages() and withdraw_policy()
+-- delete with the rights of the owner.
 
 --!include roles/tables.sql
 --!include roles/database_role.sql

@@ -6,10 +6,18 @@ select t.name::text, t.condition
 from (values
   ('acknowledged_rule', '{org_id} or org_id is null and cluster in (select l.cluster from latest_report l)'),
   ('acknowledgement', '{org_id} or org_id is null and cluster in (select l.cluster from latest_report l)'),
+  ('advisor_ratings', '{org_id}'),
+  ('analysis', '{org_id}'),
+  ('api_token', '{org_id}'),
+  ('archive', '{org_id}'),
+  ('cluster_registry', '{org_id}'),
   ('cluster_rule_toggle', '{org_id::text} or cluster_id in (select l.cluster from latest_report l)'),
+  ('cluster_rule_user_feedback', '{org_id}'),
+  ('cluster_user_rule_disable_feedback', '{org_id}'),
   ('decision_due', '{org_id}'),
   ('decision_request', '{org_id}'),
   ('issue', '{org_id}'),
+  ('kept_archive', '{org_id}'),
   ('latest_report', '{org_id}'),
   ('new_reports', '{org_id}'),
   ('notification', '{org_id}'),
@@ -21,9 +29,11 @@ from (values
   ('rejected_message', '{org_id}'),
   ('render_failure', 'exists (select from issue i where i.id = issue_id)'),
   ('reported', '{org_id}'),
+  ('reported_elsewhere', '{org_id}'),
   ('rule_disable', '{org_id::text}'),
   ('silence', '{org_id} or org_id is null and (cluster is null or cluster in (select l.cluster from latest_report l))'),
   ('stuck_cluster', '{org_id}'),
+  ('upload_message', '{org_id}'),
   ('withdrawn_policy', '{(policy ->> ''org_id'')::bigint} or policy ->> ''org_id'' is null')
 ) as t (name, condition);
 

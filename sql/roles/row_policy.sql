@@ -1,4 +1,4 @@
--- Everybody who may use a table at all sees all of its rows (ccx_everybody); two roles are narrowed. A
+-- Everybody who may use a table at all sees all of its rows (ccx_everybody); three roles are narrowed. A
 -- restrictive policy holds for members of its role only, so the plans of the service stay what they are:
 -- `true` is folded away. Subqueries without a reference to the row are asked once for a statement.
 create or replace view ccx.row_policy with (security_invoker = true) as
@@ -15,7 +15,10 @@ cross join lateral (values
       'or \1 in (select m.org_id::text from organization_reader m where m.reader = current_user))'),
   ('ccx_results', 'ccx_results', false, p.condition,
     '(\1 = nullif(current_setting(''ccx.organization'', true), '''')::bigint)',
-    '(\1 = nullif(current_setting(''ccx.organization'', true), '''')::bigint::text)')
+    '(\1 = nullif(current_setting(''ccx.organization'', true), '''')::bigint::text)'),
+  ('ccx_console', 'ccx_console', false, p.condition,
+    '(\1 = coalesce(nullif(current_setting(''ccx.organization'', true), '''')::bigint, \1))',
+    '(\1 = coalesce(nullif(current_setting(''ccx.organization'', true), '''')::bigint::text, \1))')
 ) as r (policy, role, is_permissive, condition, mine, mine_text);
 
 comment on view ccx.row_policy is 'The policies of row-level security that each table with rows of organizations has.';

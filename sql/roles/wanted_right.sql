@@ -76,7 +76,8 @@ from (values
   ('drop_empty_messages', 'ccx_decide'),
   ('split_too_large', 'ccx_decide'), ('split_too_large', 'ccx_deliver'),
   ('retain', 'ccx_decide'), ('retain', 'ccx_operator'), ('preview_retention', 'ccx_operator'),
-  ('withdraw_policy', 'ccx_operator')
+  ('withdraw_policy', 'ccx_operator'),
+  ('results_token', 'ccx_results')
 ) as f (name, role)
 join pg_proc p on p.proname = f.name
 join pg_namespace n on n.oid = p.pronamespace and n.nspname in ('public', 'ccx')
@@ -101,7 +102,7 @@ union all
 select 'role', m.name, m.role, 'MEMBER', null
 from (values
   ('ccx_metrics', 'ccx_ingest'), ('ccx_metrics', 'ccx_decide'), ('ccx_metrics', 'ccx_deliver'),
-  ('ccx_metrics', 'ccx_operator'),
+  ('ccx_metrics', 'ccx_operator'), ('ccx_metrics', 'ccx_console'),
   ('pg_read_all_stats', 'ccx_metrics')
 ) as m (name, role);
 

@@ -106,12 +106,16 @@ async function asking({ yes }: Options, load: (accepted: boolean) => Promise<Sto
   }
 }
 
+/** The first names; how many more there are. */
+const some = (names: readonly string[]): string =>
+  names.length <= 5 ? names.join(", ") : `${names.slice(0, 5).join(", ")} and ${names.length - 5} more`;
+
 async function print({ loaded, refused }: Stored, { json }: Options): Promise<void> {
   await warnOf(refused);
   const { added, changed, removed, unchanged, vanished, appeared } = loaded;
   if (vanished.length > 0 && appeared.length > 0)
     console.error(
-      visible(`ccx: Together vanished ${vanished.join(", ")} and appeared ${appeared.join(", ")}. `) +
+      visible(`ccx: Together vanished ${some(vanished)} and appeared ${some(appeared)}. `) +
         "If a rule has another name now: ccx content rename OLD NEW.",
     );
   const leftOut = refused.length > 0 ? `, ${refused.length} left out` : "";

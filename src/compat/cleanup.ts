@@ -1,7 +1,6 @@
 import type { Pool } from "pg";
+import { cleanup, type OldTable, printOld } from "../adopt/operations.ts";
 import type { Logger } from "../log.ts";
-import type { OldTable } from "./sql.ts";
-import * as database from "./writer/database.ts";
 
 /** What a clean-up does, as its readers look for it in the log. */
 const condition = (table: OldTable) => `FROM ${table} WHERE updated_at < NOW() - $1::INTERVAL`;
@@ -12,7 +11,8 @@ export async function printOldRows(pool: Pool, table: OldTable, maxAge: string, 
     { "SQL statement": `SELECT ${condition(table)} ORDER BY updated_at`, "max age": maxAge },
     "PrintReportsForCleanup operation",
   );
-  for (const row of await database.oldRows(pool, table, maxAge))
+  const [found] = await printOld(pool, maxAge, [table]);
+  for (const row of found?.rows ?? [])
     log.info(
       {
         "Organization ID": Number(row.org_id),
@@ -31,7 +31,8 @@ export async function deleteOldRows(pool: Pool, table: OldTable, maxAge: string,
     { "SQL statement": `DELETE ${condition(table)}`, "max age": maxAge },
     "Cleanup operation for all organizations",
   );
-  const rows = await database.deleteOldRows(pool, table, maxAge);
+  const [done] = await cleanup(pool, maxAge, [table]);
+  const rows = done?.deleted ?? 0;
   log.info({ "Rows deleted": rows }, "Rows deleted");
   log.info({ "Rows deleted": rows }, `Cleanup \`${table}\` finished`);
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { call, type Db, rowOf, rowsOf } from "../db/rows.ts";
+import { type Db, rowOf, rowsOf } from "../db/rows.ts";
 
 const toggle = z.object({ cluster_id: z.string(), rule_id: z.string(), error_key: z.string().nullable() });
 const disable = z.object({
@@ -86,38 +86,6 @@ const ended = z.object({ failed: z.number() });
 export const endPass = async (db: Db, target: string): Promise<number> =>
   (await rowOf(db, ended, "select failed from ccx.end_pass($1)", [target])).failed;
 
-const oldRow = z.object({
-  org_id: z.string(),
-  account_number: z.string(),
-  cluster: z.string(),
-  updated_at: z.string(),
-  age_days: z.number(),
-});
-
-/** A row that a clean-up would delete. */
-export type OldRow = z.infer<typeof oldRow>;
-
-/** Tables that the clean-up knows. */
-export type OldTable = "new_reports" | "reported" | "read_errors";
-
-/** The rows of a table whose report is older than an interval. */
-export const oldRows = (db: Db, table: OldTable, maxAge: string): Promise<z.infer<typeof oldRow>[]> =>
-  rowsOf(
-    db,
-    oldRow,
-    `select org_id, account_number, cluster, updated_at, age_days from ccx.rows_past_age($1, $2::interval)`,
-    [table, maxAge],
-  );
-
-const deleted = z.object({ rows: z.number() });
-
-/** Deletes those rows; returns how many. */
-export const deleteOldRows = async (db: Db, table: OldTable, maxAge: string): Promise<number> =>
-  (await rowOf(db, deleted, "select ccx.delete_past_age($1, $2::interval) as rows", [table, maxAge])).rows;
-
-/** Empties `reported`. */
-export const emptyReported = (db: Db): Promise<void> => call(db, "select ccx.empty_reported()");
-
 const content = z.object({
   id: z.string(),
   rule_name: z.string(),
@@ -149,6 +117,3 @@ export const contents = (db: Db, ids: readonly string[]): Promise<ContentRow[]> 
      from rule_content where id = any ($1::bigint[])`,
     [ids],
   );
-
-/** Deletes every report and row of `reported`. */
-export const forgetReports = (db: Db): Promise<void> => call(db, "select ccx.forget_reports()");

@@ -20,7 +20,7 @@ export type WhoMay = {
 
 export const tokenCookie = "ccx_console";
 
-const roles = { reader: "ccx_reader", operator: "ccx_operator" } as const;
+const roles = { reader: "ccx_console", operator: "ccx_operator" } as const;
 type RoleName = keyof typeof roles;
 
 type Entry = {

@@ -18,7 +18,7 @@ import { announcement, archiveOf, noSamples, resultOf, sampleArchive, samples } 
 
 const database = testDatabase();
 const rulesFolder = path.join(import.meta.dirname, "../../rules");
-const python = process.env.CCX_TEST_PYTHON ?? "python3";
+const python = process.env.TEST_PYTHON ?? "python3";
 process.env.PYTHONPATH = path.join(import.meta.dirname, "python");
 
 function without(): string | false {
@@ -26,7 +26,7 @@ function without(): string | false {
     execFileSync(python, ["-c", "import insights"], { stdio: "ignore" });
     return false;
   } catch {
-    return "insights-core is not installed: set CCX_TEST_PYTHON to a Python that has it";
+    return "insights-core is not installed: set TEST_PYTHON to a Python that has it";
   }
 }
 const skip = without();

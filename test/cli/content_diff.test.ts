@@ -70,9 +70,9 @@ test("ccx content diff says what a load would change and whose decisions, and ch
   });
   const { content, decisions } = JSON.parse(json.stdout);
   assert.deepEqual(content, [
-    { ...changed("cpu", "impact", "likelihood"), ...risk(1, 3) },
+    { ...changed("cpu", "impact", "impact_name", "likelihood"), ...risk(1, 3) },
     { ...changed("disk", "reason"), ...risk(3, 3) },
-    { ...changed("net", "impact", "likelihood"), ...risk(3, 1) },
+    { ...changed("net", "impact", "impact_name", "likelihood"), ...risk(3, 1) },
     { change: "added", rule_name: "new", error_key: "KEY", columns: null, ...risk(null, 3) },
     { change: "removed", rule_name: "ram", error_key: "KEY", columns: null, ...risk(3, null) },
   ]);

@@ -10,6 +10,7 @@ import { looks } from "../../src/console/looks.ts";
 import { hashOf } from "../../src/console/person.ts";
 import { value } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
+import { makeRoles } from "../support/role_logins.ts";
 import { startTcpProxy } from "../support/tcp_proxy.ts";
 import { until } from "../support/until.ts";
 import { allPages, fillConsole, mine, theirs } from "./scene.ts";
@@ -290,7 +291,7 @@ describe("the console", () => {
   });
 
   test("a person of one organization sees nothing of another on any page, download or stream", async () => {
-    await withRowSecurity();
+    await makeRoles(database.url);
     const hidden = [String(theirs.org), theirs.cluster];
     const rest = (text: string) => hidden.filter((one) => text.includes(one));
     assert.deepEqual(rest((await get(known, "/new", bearer(tokens.operator))).text), hidden, "others see it");
@@ -325,29 +326,6 @@ describe("the console", () => {
     all.stop();
     narrow.stop();
   });
-
-  /** As `ccx migrate --with-roles` narrows a role, for what the console asks. */
-  async function withRowSecurity(): Promise<void> {
-    await database.pool.query(`
-    do $$ begin create role ccx_reader; exception when duplicate_object or unique_violation then null; end $$;
-    grant usage on schema public, ccx, graphile_worker to ccx_reader;
-    grant select on all tables in schema public, ccx, graphile_worker to ccx_reader;
-    do $$
-    declare
-      name text;
-      mine text;
-    begin
-      for name, mine in
-        select c.relname, format('org_id%s = current_setting(''ccx.organization'')%s',
-          case when a.atttypid = 'text'::regtype then '' end, case when a.atttypid = 'bigint'::regtype then '::bigint' end)
-        from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'org_id'
-        where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
-      loop
-        execute format('alter table %I enable row level security', name);
-        execute format('create policy mine on %I for select to ccx_reader using (%s or org_id is null)', name, mine);
-      end loop;
-    end $$`);
-  }
 
   /** What a person is sent while it happens. */
   async function streamOf(open: OpenConsole, token: string) {

@@ -92,7 +92,7 @@ test("what writes or sees the clock is volatile, what reads tables is not immuta
 
 test("only triggers of what others write, wake-ups and narrow doors run with their owner's rights", async () => {
   const doors = [
-    ...["drop_empty_messages", "ensure_partition", "preview_retention", "retain"],
+    ...["drop_empty_messages", "ensure_partition", "preview_retention", "results_token", "retain"],
     ...["split_too_large", "withdraw_policy"],
   ];
   const definers = await names(`select p.proname as name ${functions} and p.prosecdef order by 1`);
@@ -156,4 +156,9 @@ test("every foreign key says what happens when its row goes", async () => {
     .flatMap((text) => text.split("\n"))
     .filter((line) => /\breferences \w+(?!.*on delete)/.test(line));
   assert.deepEqual(silent, []);
+});
+
+test("no function has a setting of ours in its head, which only superusers may create", async () => {
+  const settings = "(select from unnest(p.proconfig) c where c like 'ccx.%')";
+  assert.deepEqual(await names(`select p.proname as name ${functions} and exists ${settings}`), []);
 });

@@ -68,6 +68,7 @@ test("a claimed message carries what it takes to send it, the gravest issue firs
         decided_at: at,
         first_tried_at: at,
         resolved: false,
+        traceparent: null,
         issues: [
           {
             ...(await ids("net")),

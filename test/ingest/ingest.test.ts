@@ -40,6 +40,7 @@ test("a batch is stored, its offset moves, and the issues follow", () =>
         received_at: at,
         ...facts,
         gathered_at: "2026-02-28T23:58:00Z",
+        traceparent: null,
       },
     ]);
     assert.deepEqual(

@@ -38,6 +38,7 @@ test("no setting of a version is changed, nor whom it is for, nor who made it an
       decide_again_after: "'1 hour'",
       receiver_knows_resolved: "true",
       max_report_age: "'1 hour'",
+      doubtful_texts: "'hold'",
       ...{ storm_share: "0.5", storm_minimum: "7", storm_from: "now()" },
       notify_resolved: "true, notify_resolved_since = now()",
     };

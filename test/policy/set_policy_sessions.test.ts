@@ -26,7 +26,7 @@ let org = 0;
 beforeEach(async () => {
   org++;
   await database.pool.query(
-    `truncate new_reports, latest_report, issue, occurrence, render_failure, decision_due, decision_request, notification, notified_issue, reported, rule_content, filter_result, silence, rule_disable, acknowledgement;
+    `truncate new_reports, latest_report, issue, occurrence, render_failure, decision_due, decision_request, notification, notified_issue, reported, rule_content, doubtful_text, filter_result, silence, rule_disable, acknowledgement;
      delete from graphile_worker._private_jobs;
      select ensure_partition('reported', '2026-03-01')`,
   );

@@ -110,7 +110,7 @@ test("what somebody gives or takes by hand is set right again", async () => {
 });
 
 /** These are in the role ccx_metrics. */
-const watchers = new Set(["ccx_ingest", "ccx_decide", "ccx_deliver", "ccx_operator"]);
+const watchers = new Set(["ccx_ingest", "ccx_decide", "ccx_deliver", "ccx_operator", "ccx_console"]);
 
 /** What the roles of a database lack. */
 const changesOf = async (pool: Pool): Promise<Row[]> =>
@@ -295,7 +295,7 @@ test("views, sequences, schemas and functions of the owner are for those whom th
   assert.deepEqual(wrong, []);
 });
 
-const narrowed = new Set(["ccx_reader", "ccx_results"]);
+const narrowed = new Set(["ccx_reader", "ccx_results", "ccx_console"]);
 
 test("the ledger, the outbox and policies cannot be deleted from, nor what was decided rewritten", async () => {
   for (const [role, pool] of users)
@@ -384,7 +384,7 @@ test("a user who is no superuser is told which privileges are missing, and a scr
   await using admins = await openLogins(second.url);
   const admin = await admins.login();
   const roles =
-    "ccx_owner, ccx_ingest, ccx_decide, ccx_deliver, ccx_operator, ccx_reader, ccx_metrics, ccx_results";
+    "ccx_owner, ccx_ingest, ccx_decide, ccx_deliver, ccx_operator, ccx_reader, ccx_metrics, ccx_results, ccx_console";
   await empty.pool.query(`alter role ${admin.name} createrole; grant ${roles} to ${admin.name} with admin option, inherit false, set true;
     alter database ${new URL(second.url).pathname.slice(1)} owner to ${admin.name}`);
   const url = new URL(second.url);

@@ -102,6 +102,44 @@ async function fill(db: PoolClient): Promise<void> {
       [org, text],
     );
   }
+  // what only other rooms write
+  for (const [org, cluster, text] of [
+    [1, ours, "open"],
+    [2, theirs, secret],
+  ])
+    await db.query(
+      `with their_archive as (
+        insert into archive (request_id, org_id, principal, cluster, service, category, content_type, size, sha256,
+          store, object_key, b64_identity, received_at)
+        values ($3, $1, 'me', $2, 'openshift', 'periodic', 'application/gzip', 0, sha256(convert_to($3, 'UTF8')), 'database', $3,
+          '', now())
+        returning archive_id
+      ), announced as (
+        insert into upload_message (request_id, archive_id, kind, org_id, service)
+        select $3, a.archive_id, 'announcement', $1, 'openshift' from their_archive a
+      ), analyzed as (
+        insert into analysis (topic, partition, kafka_offset, request_id, org_id, cluster, received_at, state)
+        values ('uploads', 0, $1, $3, $1, $2, now(), 'published')
+        returning id
+      ), kept as (
+        insert into kept_archive (analysis_id, request_id, org_id, cluster, announced_at, kept_at)
+        select a.id, $3, $1, $2, now(), now() from analyzed a
+      ), registered as (
+        insert into cluster_registry (cluster, org_id, display_name) values ($2, $1, $3)
+      ), rated as (
+        insert into advisor_ratings (org_id, rule_fqdn, error_key, rating) values ($1, $3, 'KEY', 1)
+      ), voted as (
+        insert into cluster_rule_user_feedback (cluster_id, rule_id, error_key, user_id, org_id)
+        values ($2, $3, 'KEY', 'me', $1)
+      ), explained as (
+        insert into cluster_user_rule_disable_feedback (cluster_id, rule_id, error_key, user_id, org_id, message)
+        values ($2, $3, 'KEY', 'me', $1, '')
+      ), sent as (
+        insert into reported_elsewhere (org_id, cluster, notified_at, target_id) values ($1, $2, now(), 1)
+      )
+      insert into api_token (token_hash, org_id, name) values (sha256(convert_to($3, 'UTF8')), $1, $3)`,
+      [org, cluster, text],
+    );
 }
 
 before(async () => {

@@ -85,30 +85,29 @@ async function operates(flags: Flags, config: Config, log: Logger): Promise<bool
     ...["migrate", "truncate-old-reports"],
   ].find((name) => (name === "migrate" ? wanted !== "" : flags.has(name)));
   if (asked === undefined) return false;
-  const [{ createPool, endPool }, { deleteOldRows, printOldRows }, database] = await Promise.all([
+  const [{ createPool, endPool }, { deleteOldRows, printOldRows }, adopted] = await Promise.all([
     import("../../db/pool.ts"),
     import("../cleanup.ts"),
-    import("./database.ts"),
+    import("../../adopt/operations.ts"),
   ]);
   const { databaseUrl } = config;
   if (databaseUrl === undefined) throw new ConfigurationError("storage.pg_host names no database.");
   const pool: Pool = createPool({ databaseUrl, size: 3, name: "ccx-notification-writer", log });
-  const operation = { pool, databaseUrl, log };
   const operations: Record<string, () => Promise<void>> = {
     "db-init": async () => {
-      await database.initialize(operation);
+      await adopted.initTables(pool, log);
       log.info("Database is initialized");
     },
     "db-init-migration": async () => {
-      await database.initialize(operation);
+      await adopted.initMigrations(pool, log);
       log.info("Migration information is initialized");
     },
     "db-cleanup": async () => {
-      await database.cleanUp(operation);
+      await adopted.emptyDatabase(pool);
       log.info("Database is cleaned up");
     },
     "db-drop-tables": async () => {
-      await database.dropTables(operation);
+      await adopted.dropTables(pool);
       log.info("Tables are dropped");
     },
     "print-new-reports-for-cleanup": () => printOldRows(pool, "new_reports", maxAge, log),
@@ -118,16 +117,16 @@ async function operates(flags: Flags, config: Config, log: Logger): Promise<bool
     "print-read-errors-for-cleanup": () => printOldRows(pool, "read_errors", maxAge, log),
     "read-errors-cleanup": () => deleteOldRows(pool, "read_errors", maxAge, log),
     "migration-info": async () => {
-      const { current, latest } = await database.schemaVersion(operation);
+      const { current, latest } = await adopted.migrationInfo(pool);
       log.info({ "Current version": current }, "Current database version");
       log.info({ "Maximum version": latest }, "Maximum available version");
     },
     migrate: async () => {
-      await database.migrateTo(operation, wanted);
+      await adopted.migrateTo(pool, wanted);
       log.info({ version: wanted }, "Database is migrated");
     },
     "truncate-old-reports": async () => {
-      await database.truncateReported(operation);
+      await adopted.truncateOldReports(pool);
       log.info("Table `reported` is truncated");
     },
   };

@@ -62,7 +62,8 @@ export async function rolesPage(db: Pool | PoolClient): Promise<string> {
     "## Tables\n",
     "`r` select, `a` insert, `w` update, `d` delete; `*` for some columns only, which follow below. The days of a",
     "partitioned table are closed to every role: they are read and written through the table. The roles",
-    "`ccx_ingest`, `ccx_decide`, `ccx_deliver`, `ccx_operator` and `ccx_console` are in `ccx_metrics`, and read what it reads.\n",
+    "`ccx_ingest`, `ccx_decide`, `ccx_deliver`, `ccx_operator` and `ccx_console` are in `ccx_metrics`, and read",
+    "what it reads.\n",
     table(
       ["table", ...short.map((role) => role.replace("ccx_", ""))],
       names.map((name) => [

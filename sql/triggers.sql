@@ -104,10 +104,10 @@ create or replace trigger _012_guard
   on notification
   for each row when (
     (old.id, old.message_id, old.target_id, old.org_id, old.cluster, old.updated_at, old.decided_at,
-    old.resolved, old.replay_of)
+    old.resolved, old.replay_of, old.traceparent)
     is distinct from
     (new.id, new.message_id, new.target_id, new.org_id, new.cluster, new.updated_at, new.decided_at,
-    new.resolved, new.replay_of))
+    new.resolved, new.replay_of, new.traceparent))
   execute function tg_guard('what was decided stays, redrive() and replay() send again');
 
 create or replace trigger _010_guard before delete on notified_issue

@@ -1017,7 +1017,7 @@ CREATE INDEX notification_pending_idx ON public.notification USING btree (target
 CREATE INDEX notification_replay_idx ON public.notification USING btree (replay_of) WHERE (replay_of IS NOT NULL);
 CREATE TRIGGER _010_guard BEFORE DELETE ON notification FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('the outbox is what customers were sent, retain() deletes what is past');
 CREATE TRIGGER _011_guard BEFORE TRUNCATE ON notification FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_guard('the outbox is what customers were sent, retain() deletes what is past');
-CREATE TRIGGER _012_guard BEFORE UPDATE OF id, message_id, target_id, org_id, cluster, updated_at, decided_at, resolved, replay_of ON notification FOR EACH ROW WHEN (old.id IS DISTINCT FROM new.id OR old.message_id IS DISTINCT FROM new.message_id OR old.target_id IS DISTINCT FROM new.target_id OR old.org_id IS DISTINCT FROM new.org_id OR old.cluster IS DISTINCT FROM new.cluster OR old.updated_at IS DISTINCT FROM new.updated_at OR old.decided_at IS DISTINCT FROM new.decided_at OR old.resolved IS DISTINCT FROM new.resolved OR old.replay_of IS DISTINCT FROM new.replay_of) EXECUTE FUNCTION ccx.tg_guard('what was decided stays, redrive() and replay() send again');
+CREATE TRIGGER _012_guard BEFORE UPDATE OF id, message_id, target_id, org_id, cluster, updated_at, decided_at, resolved, replay_of, traceparent ON notification FOR EACH ROW WHEN (old.id IS DISTINCT FROM new.id OR old.message_id IS DISTINCT FROM new.message_id OR old.target_id IS DISTINCT FROM new.target_id OR old.org_id IS DISTINCT FROM new.org_id OR old.cluster IS DISTINCT FROM new.cluster OR old.updated_at IS DISTINCT FROM new.updated_at OR old.decided_at IS DISTINCT FROM new.decided_at OR old.resolved IS DISTINCT FROM new.resolved OR old.replay_of IS DISTINCT FROM new.replay_of OR old.traceparent IS DISTINCT FROM new.traceparent) EXECUTE FUNCTION ccx.tg_guard('what was decided stays, redrive() and replay() send again');
 
 -- list of all notification types used by Notification service
 create table notification_types (
@@ -3137,7 +3137,7 @@ function explain_report(org_id bigint, cluster text, updated_at timestamp with t
 -- Makes what another service notified (rows of reported, state sent, within the longest cooldown) count as notified; returns how many messages and issues. With only_clusters: what waits in reported_elsewhere. Again does no harm.
 function import_reported(at timestamp with time zone DEFAULT now(), only_clusters text[] DEFAULT NULL::text[])
   returns TABLE(notifications integer, issues integer)
-  language plpgsql volatile
+  language plpgsql volatile security definer
   set search_path=public, ccx, pg_temp;
 
 -- Takes over the whole rule content (objects with the columns of rule_content). refused: what the source holds but does not conform, stays as it was. accepted: a person agrees to whatever changes. vanished, appeared: rules; see rename_rule().
@@ -4016,7 +4016,6 @@ function ccx.message_body(n notification, details jsonb)
 function ccx.move_notified(issue_ids bigint[], occurrences integer[], are_last boolean[], new_issue_ids bigint[], new_occurrences integer[])
   returns void
   language plpgsql volatile
-  set ccx.rewrite_history=on
   set search_path=public, ccx, pg_temp;
 
 -- Lets what could not be rendered of these occurrences hold the issues that they become.
@@ -4270,7 +4269,6 @@ function ccx.record_doubtful(settled ccx.settled_notification[], at timestamp wi
 function ccx.record_reported(notification_ids bigint[])
   returns void
   language sql volatile
-  set ccx.recording=on
   set enable_hashjoin=off
   set enable_mergejoin=off
   set enable_seqscan=off
@@ -4771,14 +4769,12 @@ function ccx.silenced_issues(silence silence, at timestamp with time zone)
 function ccx.split_too_large(settled ccx.settled_notification[], at timestamp with time zone)
   returns void
   language plpgsql volatile security definer
-  set ccx.rewrite_history=on
   set search_path=public, ccx, pg_temp;
 
 -- Stores the reports of a batch (what has a reason, or comes before from_offset, is passed over); says how many were new, had other content before, or were there already. Raises 22P02 when one is not JSON.
 function ccx.store_reports(batch jsonb, from_offset bigint, at timestamp with time zone)
   returns TABLE(stored integer, replaced integer, unchanged integer)
   language plpgsql volatile
-  set ccx.ingesting=on
   set search_path=public, ccx, pg_temp;
 
 -- Objects in the store of this database whose keys begin with prefix and come after another, in their order.

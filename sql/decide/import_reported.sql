@@ -6,11 +6,14 @@
 -- notified then, either. That a policy of ours is switched off does not matter: the other one sent it. The
 -- oldest row that has it counts, since in the later ones it was in its cooldown. Of what has no content yet
 -- nobody knows whether it qualified: its row stays in reported_elsewhere.
+--
+-- With the rights of the owner: it notes issues that were there before, as only the trigger of new_reports does
+-- otherwise, and takes empty messages back.
 create or replace function import_reported(
   at timestamptz default now(), only_clusters text[] default null
 )
   returns table (notifications integer, issues integer)
-language plpgsql volatile
+language plpgsql volatile security definer
 set search_path = public, ccx, pg_temp
 as $$
 #variable_conflict use_column
@@ -133,6 +136,7 @@ begin
             and in_force(c.validity, import_reported.at)));
   return next;
 end $$;
+revoke execute on function import_reported(timestamptz, text[]) from public;
 
 comment on function import_reported(timestamptz, text[]) is
   'Makes what another service notified (rows of reported, state sent, within the longest cooldown) count as '

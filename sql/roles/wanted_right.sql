@@ -77,7 +77,8 @@ from (values
   ('split_too_large', 'ccx_decide'), ('split_too_large', 'ccx_deliver'),
   ('retain', 'ccx_decide'), ('retain', 'ccx_operator'), ('preview_retention', 'ccx_operator'),
   ('withdraw_policy', 'ccx_operator'),
-  ('results_token', 'ccx_results')
+  ('results_token', 'ccx_results'),
+  ('import_reported', 'ccx_decide'), ('import_reported', 'ccx_operator')
 ) as f (name, role)
 join pg_proc p on p.proname = f.name
 join pg_namespace n on n.oid = p.pronamespace and n.nspname in ('public', 'ccx')

@@ -90,7 +90,7 @@ test("ccx content diff says what a load would change and whose decisions, and ch
   const words = await run("diff", folder.path);
   assert.equal(words.code, 0);
   assert.match(words.stdout, /^change +rule name +error key +columns/);
-  assert.match(words.stdout, /^changed +cpu +KEY +impact, likelihood +1 +3$/m);
+  assert.match(words.stdout, /^changed +cpu +KEY +impact, impact_name, likelihood +1 +3$/m);
   assert.match(words.stdout, /^Open issues that would be decided differently:$/m);
   assert.match(
     words.stdout,

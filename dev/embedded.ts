@@ -47,7 +47,7 @@ export async function embed(
     await createTopics(stack.kafkaBrokers, [
       env.CCX_RESULTS_TOPIC ?? "ccx.ocp.results",
       env.CCX_NOTIFICATIONS_TOPIC ?? "platform.notifications.ingress",
-      env.CCX_ANNOUNCE_TOPIC ?? "platform.upload.announce",
+      env.CCX_ANNOUNCEMENTS_TOPIC ?? "platform.upload.announce",
       env.CCX_PAYLOAD_STATUS_TOPIC ?? "platform.payload-status",
     ]);
   }

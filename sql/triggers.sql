@@ -149,6 +149,15 @@ create or replace trigger _012_guard before update on event_targets
   for each row when (old.* is distinct from new.*)
   execute function tg_guard('other programs know these rows, a migration changes them');
 
+create or replace trigger _100_status_of_inserted after insert on analysis
+  for each row when (new.request_id is not null and new.state = 'dead')
+  execute function tg_analysis__status();
+create or replace trigger _100_status after update on analysis
+  for each row when (new.request_id is not null and (
+    old.started_at is null and new.started_at is not null and new.state = 'waiting'
+    or old.state is distinct from new.state and new.state in ('published', 'dead')))
+  execute function tg_analysis__status();
+
 -- Last, since everybody writes these two, and nobody can from here to the end of the load.
 
 create or replace trigger _010_spelling before insert on new_reports

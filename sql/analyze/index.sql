@@ -35,3 +35,4 @@
 --!include analyze/open_archive.sql
 --!include analyze/try_rule.sql
 --!include analyze/backtest_rule.sql
+--!include analyze/tg_analysis__status.sql

@@ -28,7 +28,30 @@ as $$
     from latest_report l
     join new_reports r on r.org_id = l.org_id and r.cluster = l.cluster and r.updated_at = l.updated_at
     where l.cluster = lower(trace.what) and not exists (select from upload)
+  ), sent as materialized (
+    select u.id as upload_id, s.*
+    from upload u
+    join upload_status s on s.request_id = u.request_id
+    union all
+    -- no pipeline of ours has taken it
+    select null, s.*
+    from upload_status s
+    where s.request_id = trace.what and not exists (select from upload)
   ), steps as (
+    select s.upload_id, -2 as nth, s.received_at as at, 'received' as step, s.request_id, s.org_id, s.cluster,
+      format('%s bytes of %s', s.size, concat_ws('.', s.service, s.category)) as detail
+    from sent s
+    where s.received_at is not null
+    union all
+    select s.upload_id, -1, s.stored_at, 'kept', s.request_id, s.org_id, s.cluster,
+      case when s.duplicate_of is not null then 'the same content as an earlier upload' end
+    from sent s
+    where s.stored_at is not null
+    union all
+    select s.upload_id, 0, s.announced_at, 'sent', s.request_id, s.org_id, s.cluster, s.failure
+    from sent s
+    where s.announced_at is not null
+    union all
     select u.id as upload_id, 1 as nth, u.announced_at as at, 'announced' as step, u.request_id, u.org_id, u.cluster,
       format('on %s/%s/%s', u.topic, u.partition, u.kafka_offset) as detail
     from upload u
@@ -95,4 +118,4 @@ as $$
 $$;
 
 comment on function trace(text) is
-  'The way of an upload (a request id, or a cluster: its newest) from its announcement to the customer.';
+  'The way of an upload (a request id, or a cluster: its newest) from the cluster to the customer.';

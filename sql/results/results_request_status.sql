@@ -19,12 +19,17 @@ begin
       where m.org_id = results_request_status.org_id and m.cluster = results_request_status.cluster
         and m.request_id = results_request_status.request_id
         and m.received_at > results_request_status.at - interval '24 hours') then 'failed'
+    else (
+      select case when u.state in ('failed', 'not announced') then 'failed' else 'received' end
+      from upload_status u
+      where u.request_id = results_request_status.request_id and u.org_id = results_request_status.org_id
+        and u.cluster = results_request_status.cluster
+        and u.received_at > results_request_status.at - interval '24 hours')
   end;
   return case when status is not null and not cluster_has_left(org_id, cluster)
     then jsonb_build_object('cluster', cluster, 'requestID', request_id, 'status', status) end;
 end $$;
 
 comment on function ccx.results_request_status(bigint, text, text, timestamptz) is
-  'What became of an upload of the last day: processed, or failed when its message was rejected. Null: '
-  'nothing '
-  'is known of it.';
+  'What became of an upload of the last day: received, processed, or failed when it or its message was '
+  'rejected. Null: nothing is known of it.';

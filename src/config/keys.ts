@@ -360,12 +360,6 @@ export const keys = {
     default: "256",
     description: "Most uploads that one process takes at the same time; more are asked to come back.",
   },
-  announceTopic: {
-    key: "CCX_ANNOUNCE_TOPIC",
-    schema: topic,
-    default: "platform.upload.announce",
-    description: "The topic that archives are announced on.",
-  },
   payloadStatusTopic: {
     key: "CCX_PAYLOAD_STATUS_TOPIC",
     schema: topic,

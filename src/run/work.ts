@@ -118,7 +118,11 @@ async function createAnnouncing(
   stack.defer(() => store.close());
   const producer = createProducer(kafka);
   stack.defer(() => producer.disconnect());
-  const { announceTopic, payloadStatusTopic: statusTopic, archiveUrlSeconds: urlSeconds } = config;
+  const {
+    announcementsTopic: announceTopic,
+    payloadStatusTopic: statusTopic,
+    archiveUrlSeconds: urlSeconds,
+  } = config;
   return { store, producer, announceTopic, statusTopic, urlSeconds };
 }
 

@@ -589,6 +589,49 @@ test("results are published by whoever has them, and what the broker does not ta
 
 // --- kept archives
 
+test("upload_status and the trace say where an upload is while it is analyzed", async () => {
+  const state = async () =>
+    (await row(
+      "select state, failure from upload_status where request_id = (select request_id from analysis)",
+    )) ?? {};
+  await load({ fine });
+  await take([announcement({ url, cluster })]);
+  assert.deepEqual(await state(), {}, "nobody has begun");
+  const [job] = await claim();
+  assert.ok(job);
+  assert.equal((await state()).state, "processing");
+  await analyze(job);
+  await rows("select * from settle_results($1, 'results')", [
+    JSON.stringify([{ id: job.id, partition: 0, offset: "1" }]),
+  ]);
+  assert.equal((await state()).state, "done");
+  const said = "select service, status from upload_message where request_id = $1 order by message_id";
+  assert.deepEqual(await rows(said, [job.request_id]), [
+    { service: "ccx-data-pipeline", status: "processing" },
+    { service: "ccx-data-pipeline", status: "success" },
+  ]);
+  // one that is taken by our own ingress, and refused at once
+  await rows(
+    `insert into archive (request_id, org_id, principal, cluster, service, category, content_type, size,
+      sha256, store, object_key, b64_identity, received_at)
+    values ('of-ours', 1, 'me', $1, 'openshift', 'periodic', 'application/gzip', 7, sha256(''), 'database', 'of-ours',
+      '', now())`,
+    [cluster],
+  );
+  await take(
+    [{ ...JSON.parse(announcement({ url, cluster })), request_id: "of-ours", url: 5 }].map((one) =>
+      JSON.stringify(one),
+    ),
+  );
+  assert.deepEqual(
+    await rows("select step from trace('of-ours') order by place"),
+    ["received", "kept", "taken", "dead"].map((step) => ({ step })),
+  );
+  const failed = await row("select state, failure from upload_status where request_id = 'of-ours'");
+  assert.equal(failed.state, "failed");
+  assert.match(String(failed.failure), /^bad_url: /);
+});
+
 test("rules are tried on kept archives, and nothing is stored or published by that", async () => {
   await load({ fine, network: "select 'NET_TYPE', document from files where path = 'config/network.json'" });
   await take([

@@ -19,7 +19,7 @@ const database = testDatabase({ asMigrated: true });
 const name = `test-${process.pid}-${Date.now().toString(36)}`;
 const env = {
   KAFKA_BROKERS: process.env.TEST_KAFKA_BROKERS,
-  CCX_ANNOUNCE_TOPIC: `platform.upload.announce.${name}`,
+  CCX_ANNOUNCEMENTS_TOPIC: `platform.upload.announce.${name}`,
   CCX_PAYLOAD_STATUS_TOPIC: `platform.payload-status.${name}`,
 };
 const folder = mkdtempSync(path.join(tmpdir(), "ccx-upload-"));
@@ -29,7 +29,7 @@ const upload = "/api/ingress/v1/upload";
 const services = new Set<Service>();
 let topics: Topics;
 before(async () => {
-  topics = await followTopics(testKafka(), [env.CCX_ANNOUNCE_TOPIC, env.CCX_PAYLOAD_STATUS_TOPIC]);
+  topics = await followTopics(testKafka(), [env.CCX_ANNOUNCEMENTS_TOPIC, env.CCX_PAYLOAD_STATUS_TOPIC]);
 });
 after(async () => {
   for (const service of services) await service.kill();
@@ -56,7 +56,7 @@ async function start(
 
 const query = (sql: string) => rows(database.pool, sql);
 const announcements = async () =>
-  (await topics.read(env.CCX_ANNOUNCE_TOPIC)).map(({ value }) => JSON.parse(String(value)));
+  (await topics.read(env.CCX_ANNOUNCEMENTS_TOPIC)).map(({ value }) => JSON.parse(String(value)));
 const leasesEnd = () =>
   query(
     "update upload_message set due_at = now() where due_at is not null; select graphile_worker.add_job('announce_uploads')",

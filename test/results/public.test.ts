@@ -110,7 +110,7 @@ test("an old message after a new one changes nothing, and a request of each is r
   });
 });
 
-test("the status of a request is processed, failed when its message was rejected, or unknown", async () => {
+test("the status of a request is received, processed, failed when it was refused, or unknown", async () => {
   const status = async (id: string, nth: number, org = 11) => {
     const answer = await ask("GET", `${v2}/cluster/${c(nth)}/request/${id}/status`, { org });
     return answer.status === 200 ? answer.json.status : answer.status;
@@ -118,6 +118,19 @@ test("the status of a request is processed, failed when its message was rejected
   assert.equal(await status("7af5f522a60fc459126372e0cc811d93", 1), "processed");
   assert.equal(await status("32549a20e2303fc4a33b63b2b69a59a8", 8, 12), "failed");
   assert.equal(await status("32549a20e2303fc4a33b63b2b69a59a8", 8, 11), 404);
+  const upload = "aaaa5f522a60fc459126372e0cc811d9";
+  await database.pool.query(
+    `insert into archive (request_id, org_id, principal, cluster, service, category, content_type, size, sha256,
+       store, object_key, b64_identity, received_at)
+     values ($1, 11, 'me', $2, 'openshift', 'periodic', 'application/gzip', 7, sha256(''), 'database', $1, '', now())`,
+    [upload, c(1)],
+  );
+  assert.equal(await status(upload, 1), "received");
+  assert.equal(await status(upload, 1, 12), 404);
+  await database.pool.query("select ccx.note_payload_status($1, 'ccx-data-pipeline', 'error', 'no tar')", [
+    upload,
+  ]);
+  assert.equal(await status(upload, 1), "failed");
   assert.equal(await status("nobodyknows", 1), 404);
   const given = ["7af5f522a60fc459126372e0cc811d93", "nobodyknows", "nobodyknows"];
   const { json } = await ask("POST", `${v2}/cluster/${c(1)}/requests`, { body: given });

@@ -11,20 +11,19 @@ import { registerCodecs } from "./kafka/codecs.ts";
 import { passOnUnreadable } from "./kafka/fetched.ts";
 import { startMonitor } from "./metrics/monitor.ts";
 import { aborted } from "./run/aborted.ts";
-import { startAnalyzing } from "./run/analyze.ts";
-import { startConsuming } from "./run/consume.ts";
-import type { Role } from "./run/parts.ts";
-import { servedRooms } from "./run/serve.ts";
-import { startWorking } from "./run/work.ts";
+import type { Parts, Role } from "./run/parts.ts";
 import { isTracingWanted } from "./trace/trace.ts";
+
+/** Starts a part; `stack` stops it. `failed` rejects when it cannot go on. */
+type Start = (parts: Parts, stack: AsyncDisposableStack) => Promise<{ failed: Promise<never> }>;
 
 /**
  * Runs the service until the signal is aborted, then finishes what is in hand and resolves. Rejects when it
  * cannot go on: ConfigurationError for what a person has to change. `onFailure` hears of it at once, before
  * the parts have ended.
  *
- * The wiring plan: analyzer → topic of results → consumer → database ← worker → targets. The parts (src/run/) know nothing of each other;
- * what connects them is in the database.
+ * The wiring plan: analyzer → topic of results → consumer → database ← worker → targets. The parts (src/run/)
+ * know nothing of each other; what connects them is in the database. A part is loaded where it runs only.
  */
 export async function run(
   roles: readonly Role[],
@@ -49,7 +48,7 @@ export async function run(
   });
   stack.defer(() => endPool(pool));
   const own = { roles, config, log, signal, pool };
-  const rooms = roles.includes("serve") ? servedRooms(own) : [];
+  const rooms = roles.includes("serve") ? (await import("./run/serve.ts")).servedRooms(own) : [];
   const monitor = await startMonitor({ ...own, rooms, secondsWithoutProgress });
   stack.defer(() => monitor.close());
   await waitForDatabase(pool, log, signal);
@@ -60,14 +59,15 @@ export async function run(
   passOnUnreadable();
   const parts = { ...own, kafka: createKafka(config, log) };
   const failures: Promise<never>[] = [];
-  const start = async (role: Role, part: typeof startWorking) => {
+  const start = async (role: Role, load: () => Promise<Start>) => {
     if (!roles.includes(role)) return;
-    const { failed } = await Promise.race([part(parts, stack), ...failures]);
+    const startPart = await load();
+    const { failed } = await Promise.race([startPart(parts, stack), ...failures]);
     failures.push(failed);
   };
-  await start("work", startWorking);
-  await start("consume", startConsuming);
-  await start("analyze", startAnalyzing);
+  await start("work", async () => (await import("./run/work.ts")).startWorking);
+  await start("consume", async () => (await import("./run/consume.ts")).startConsuming);
+  await start("analyze", async () => (await import("./run/analyze.ts")).startAnalyzing);
 
   monitor.started();
   log.info({ roles }, "running");

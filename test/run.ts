@@ -32,6 +32,16 @@ const slow = [
   "test/adopt/operations.test.ts", // databases that are made and dropped, again and again
   "test/compat/service.test.ts", // passes of a whole service, and commands as processes
   "test/compat/writer.test.ts",
+  "test/content/render/renderer_hostile.test.ts", // templates that run to their limits
+  "test/db/graphile_migrate.test.ts", // every command of graphile-migrate, as a process
+  "test/e2e/backpressure.test.ts", // services under load, or several of them
+  "test/e2e/demo.test.ts",
+  "test/e2e/group.test.ts",
+  "test/e2e/inflation.test.ts",
+  "test/e2e/kafka_ahead.test.ts",
+  "test/e2e/killed_worker.test.ts",
+  "test/e2e/many.test.ts",
+  "test/e2e/service_log_absent.test.ts",
   "test/e2e/upgrade.test.ts", // releases change under a running service
   "test/e2e/upload.test.ts", // uploads of 100 MB, and services that are killed
   "test/explain/backtest.test.ts", // weeks, replayed under each policy

@@ -115,7 +115,7 @@ for (const [what, [make, unmake]] of Object.entries(poisons)) {
          as 'select id from issue i where i.cluster = $1'; ${make.replaceAll("$cluster", poisoned)}`,
     );
     const impatient = createPool({
-      databaseUrl: `${database.url}?options=-c%20statement_timeout%3D1s`,
+      databaseUrl: `${database.url}?options=-c%20statement_timeout%3D4s`,
       size: 2,
       name: "ccx test",
       log: createLogger("silent"),

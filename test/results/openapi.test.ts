@@ -217,6 +217,8 @@ test(`${inputs} requests, most of them hostile, are answered as the documents sa
       Object.entries(params).map(([name, text]) => [name, text.toWellFormed()]),
     );
     const path = pathWith(api, operation, wellFormed) + query;
+    // a client resolves `..` before it asks, and asks for another path
+    if (!path.startsWith(new URL(path, "http://client").pathname)) return;
     const answer = await ask(operation.method, path, {
       org: pick(random, ["11", "11", "11", "14", null, "0", "x"]),
       ...(body !== undefined && { body }),

@@ -42,7 +42,19 @@ export type StackOptions = {
  * that
  *   server does not start. Nothing is left running then.
  */
-export async function startStack(options: StackOptions = {}): Promise<Stack> {
+export const startStack = (options: StackOptions = {}): Promise<Stack> => alive(() => start(options));
+
+/** Its processes keep this one alive no longer than somebody waits for them to start, or to end. */
+async function alive<T>(work: () => Promise<T>): Promise<T> {
+  const timer = setInterval(() => {}, 2 ** 30);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+async function start(options: StackOptions): Promise<Stack> {
   const log = options.log ?? (() => {});
   const directory = await mkdtemp(path.join(tmpdir(), "ccx-stack-"));
   const guard = startGuard();
@@ -83,7 +95,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
         ...(kafka && { kafka: kafka.pid }),
       },
       servers: { ...(postgres && { postgres }), ...(kafka && { kafka }) },
-      stop: () => (stopped ??= stop()),
+      stop: () => (stopped ??= alive(stop)),
     };
   } catch (error) {
     await guard.end();

@@ -378,8 +378,8 @@ CREATE INDEX analysis_dead_idx ON public.analysis USING btree (ended_at) WHERE (
 CREATE INDEX analysis_due_idx ON public.analysis USING btree (state, next_attempt_at) WHERE (next_attempt_at IS NOT NULL);
 CREATE INDEX analysis_received_idx ON public.analysis USING brin (received_at);
 CREATE INDEX analysis_request_idx ON public.analysis USING btree (request_id);
-CREATE TRIGGER _100_status AFTER UPDATE ON analysis FOR EACH ROW WHEN (new.request_id IS NOT NULL AND (old.started_at IS NULL AND new.started_at IS NOT NULL AND new.state = 'waiting'::text OR old.state IS DISTINCT FROM new.state AND (new.state = ANY (ARRAY['published'::text, 'dead'::text])))) EXECUTE FUNCTION tg_analysis__status();
-CREATE TRIGGER _100_status_of_inserted AFTER INSERT ON analysis FOR EACH ROW WHEN (new.request_id IS NOT NULL AND new.state = 'dead'::text) EXECUTE FUNCTION tg_analysis__status();
+CREATE TRIGGER _100_status AFTER UPDATE ON analysis FOR EACH ROW WHEN (new.request_id IS NOT NULL AND (old.started_at IS NULL AND new.started_at IS NOT NULL AND new.state = 'waiting'::text OR old.state IS DISTINCT FROM new.state AND (new.state = ANY (ARRAY['published'::text, 'dead'::text])))) EXECUTE FUNCTION ccx.tg_analysis__status();
+CREATE TRIGGER _100_status_of_inserted AFTER INSERT ON analysis FOR EACH ROW WHEN (new.request_id IS NOT NULL AND new.state = 'dead'::text) EXECUTE FUNCTION ccx.tg_analysis__status();
 
 -- who may call the results API with a bearer token, and for which organization; the token itself is nowhere
 create table api_token (
@@ -3297,12 +3297,6 @@ function target_id(target text)
   language plpgsql stable parallel safe
   set search_path=public, ccx, pg_temp;
 
--- Trigger of analysis: says that an upload is being processed, is done, or has failed.
-function tg_analysis__status()
-  returns trigger
-  language plpgsql volatile
-  set search_path=public, ccx, pg_temp;
-
 -- The way of an upload (a request id, or a cluster: its newest) from the cluster to the customer.
 function trace(what text)
   returns TABLE(place bigint, at timestamp with time zone, step text, took interval, request_id text, org_id bigint, cluster text, detail text)
@@ -4844,6 +4838,12 @@ function ccx.tg_acknowledgement__emptied()
 
 -- Trigger of acknowledgement: notes in acknowledged_rule whose issues decide() has to look it up for.
 function ccx.tg_acknowledgement__rules()
+  returns trigger
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of analysis: says that an upload is being processed, is done, or has failed.
+function ccx.tg_analysis__status()
   returns trigger
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;

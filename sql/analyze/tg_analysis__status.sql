@@ -1,6 +1,6 @@
 -- The uploader, upload_status and whoever reads the topic of payload statuses learn where an upload is. An
 -- upload without a request id has nothing to be known by.
-create or replace function tg_analysis__status() returns trigger
+create or replace function ccx.tg_analysis__status() returns trigger
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$
@@ -13,5 +13,5 @@ begin
   return null;
 end $$;
 
-comment on function tg_analysis__status() is
+comment on function ccx.tg_analysis__status() is
   'Trigger of analysis: says that an upload is being processed, is done, or has failed.';

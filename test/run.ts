@@ -35,6 +35,8 @@ const slow = [
   "test/content/render/renderer_hostile.test.ts", // templates that run to their limits
   "test/db/graphile_migrate.test.ts", // every command of graphile-migrate, as a process
   "test/e2e/backpressure.test.ts", // services under load, or several of them
+  "test/e2e/broker_away.test.ts",
+  "test/e2e/decisions.test.ts",
   "test/e2e/demo.test.ts",
   "test/e2e/group.test.ts",
   "test/e2e/inflation.test.ts",

@@ -148,7 +148,9 @@ for (const [what, [make, unmake]] of Object.entries(poisons)) {
       assert.deepEqual(await rows(db, "select * from stuck_cluster"), []);
     } finally {
       await impatient.end();
-      await db.query(`${unmake.replace(" poison", " if exists poison")}; delete from decision_due; delete from stuck_cluster`);
+      await db.query(
+        `${unmake.replace(" poison", " if exists poison")}; delete from decision_due; delete from stuck_cluster`,
+      );
     }
   });
 }

@@ -154,7 +154,7 @@ function escapeMarkdown(value: string, place: Extract<Place, { in: "text" }>): s
     .split("\n")
     .map((line, at) => {
       if (at === 0 && !atLineStart) return line;
-      return line.replace(/^[#+=-]/, "\\$&").replace(/^(\d{1,9})([.)])(?!\S)/, "$1\\$2");
+      return line.replace(/^(?:[#+=-]|:(?=-|$))/, "\\$&").replace(/^(\d{1,9})([.)])(?!\S)/, "$1\\$2");
     });
   let first = lines[0] ?? "";
   if (/\]$/.test(before)) first = first.replace(/^[(:]/, "\\$&");

@@ -7,6 +7,10 @@
 -- parent waits for writers: a row that is on its way to the default partition would be refused by it once its
 -- day is attached.
 --
+-- The default partition is locked once, in the mode that attaching needs, and the parent alone (`only`): to
+-- take a weaker lock first would be a deadlock with everybody who has read the default partition and then
+-- writes to it, as retain() does.
+--
 -- With the rights of the owner, whose the new table is. Where the rows of the parent have policies (room
 -- roles), the day is closed to everybody else: it inherits none, and is read through its parent.
 create or replace function ccx.ensure_partition(parent text, day date) returns boolean
@@ -34,7 +38,8 @@ begin
   if exists (select from pg_class c where c.relname = name and c.relnamespace = 'public'::regnamespace) then
     return false;
   end if;
-  execute format('lock table %I in share row exclusive mode', parent);
+  execute format('lock table only %I in share row exclusive mode', parent);
+  execute format('lock table %I in access exclusive mode', parent || '_default');
   execute format('create table %I (like %I including all)', name, parent);
   if (select c.relrowsecurity from pg_class c where c.oid = parent::regclass) then
     execute format('alter table %I enable row level security', name);
@@ -47,7 +52,7 @@ begin
   execute format('comment on table %I is %L', name, format('%s of %s', parent, day));
   return true;
 exception
-  when lock_not_available then
+  when lock_not_available or deadlock_detected then
     return false;
 end $$;
 revoke execute on function ccx.ensure_partition(text, date) from public;

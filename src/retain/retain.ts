@@ -4,7 +4,8 @@ import type { Logger } from "pino";
 import { codeOf } from "../db/errors.ts";
 import * as sql from "./sql.ts";
 
-const lockNotAvailable = "55P03";
+/** lock_not_available, deadlock_detected */
+const busyCodes = new Set<unknown>(["55P03", "40P01"]);
 const mostTries = 20;
 
 /**
@@ -28,7 +29,7 @@ export async function retain(
       busy = 0;
       log.info({ ...step, ms: Math.round(performance.now() - start) }, "retained");
     } catch (error) {
-      if (codeOf(error) !== lockNotAvailable) throw error;
+      if (!busyCodes.has(codeOf(error))) throw error;
       if (++busy === mostTries) {
         log.warn("a table is too busy to take a day out of it, next time");
         break;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { value } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
+import { until } from "../support/until.ts";
 
 const database = testDatabase();
 const exists = "select to_regclass('new_reports_20260301') is not null";
@@ -43,5 +44,28 @@ test("a row that is on its way to the default partition is not refused by its da
     assert.equal(await value(database.pool, "select count(*)::integer from new_reports_20260401"), 2);
   } finally {
     writer.release();
+  }
+});
+
+test("whoever has read the default partition and then deletes from it goes first", async () => {
+  const reader = await database.pool.connect();
+  try {
+    await reader.query("begin");
+    await reader.query("select from new_reports_default");
+    const day = database.pool.query("select ensure_partition('new_reports', '2026-05-01') as made");
+    await until("the day waits for the reader", async () =>
+      value(
+        database.pool,
+        `select exists (select from pg_locks where not granted and database = (select oid from pg_database
+          where datname = current_database()))`,
+      ),
+    );
+    await reader.query("delete from new_reports_default where updated_at < '2020-01-01'");
+    await reader.query("commit");
+    await day;
+    await value(database.pool, "select ensure_partition('new_reports', '2026-05-01')");
+    assert.equal(await value(database.pool, "select to_regclass('new_reports_20260501') is not null"), true);
+  } finally {
+    reader.release();
   }
 });

@@ -4,7 +4,8 @@
 -- heartbeat() notes in worker that a process lives and frees the jobs of those that died. The view drift
 -- recomputes from the stored reports what the triggers keep up to date, and is empty unless something is
 -- wrong. rename_rule() lets the issues of a rule go on under its new name, which each report spells its own
--- way (renamed_component()); the rooms below do their part of it.
+-- way (renamed_component()); the rooms below do their part of it. replica_age() says how old the answers of
+-- a standby are.
 
 --!include ops/tables.sql
 --!include ops/drift.sql
@@ -14,4 +15,5 @@
 --!include ops/count_fleet.sql
 --!include ops/renamed_component.sql
 --!include ops/rename_rule.sql
+--!include ops/replica_age.sql
 --!include ops/sweep.sql

@@ -70,7 +70,7 @@ export function addAdoptCommands(program: Command, context: Context): void {
     .option("--json", "one JSON array")
     .action(async ({ since, until, json }: { since: string; until: string; json?: true }) => {
       const { compareNotifications } = await import("../adopt/sql.ts");
-      const rows = await context.withDatabase((pool) => compareNotifications(pool, since, until));
+      const rows = await context.question((pool) => compareNotifications(pool, since, until));
       printRows(rows, { json, empty: "The two do not differ." });
       if (rows.length === 0) process.exitCode = 3;
     });

@@ -44,7 +44,7 @@ export function addExplainCommands(program: Command, context: Context): void {
         if (given.cluster ?? given.org ?? given.rule ?? given.at ?? given.all)
           throw new ConfigurationError("--report names one report: only --target goes with it.");
         const named = parseReport(report);
-        const rows = await context.withDatabase(async (pool) => {
+        const rows = await context.question(async (pool) => {
           if (target !== undefined) await sql.targetId(pool, target);
           return sql.explainReport(pool, { ...named, target });
         });
@@ -61,7 +61,7 @@ export function addExplainCommands(program: Command, context: Context): void {
       }
       if (!(given.cluster ?? given.org ?? given.rule ?? given.all))
         throw new ConfigurationError("Give --cluster, --org or --rule; --all explains the whole fleet.");
-      const rows = await context.withDatabase(async (pool) => {
+      const rows = await context.question(async (pool) => {
         const found = await sql.explainAt(pool, given);
         if (found.length === 0) await sql.noticeUnknownNames(pool, given);
         return found;
@@ -79,7 +79,7 @@ export function addExplainCommands(program: Command, context: Context): void {
     .option("--json", "one JSON array")
     .option("--wide", "every column, and rules with their path")
     .action(async ({ json, wide, ...given }: New) => {
-      const rows = await context.withDatabase((pool) => sql.newIssuesAt(pool, given));
+      const rows = await context.question((pool) => sql.newIssuesAt(pool, given));
       printFitting(rows, { json, wide, empty: "Nothing is new." }, narrow);
       if (rows.length === 0) process.exitCode = 3;
     });

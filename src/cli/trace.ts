@@ -11,7 +11,7 @@ export function addTraceCommand(program: Command, context: Context): void {
     .description("the way of an upload to the customer, step by step; exit code 3 when nothing is known")
     .option("--json", "JSON for programs")
     .action(async (what: string, { json }: { json?: boolean }) => {
-      const steps = await context.withDatabase((pool) => sql.trace(pool, what));
+      const steps = await context.question((pool) => sql.trace(pool, what));
       printRows(steps, { json, empty: "Nothing is known of it." });
       if (steps.length === 0) process.exitCode = 3;
     });

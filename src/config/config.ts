@@ -60,6 +60,13 @@ export function requireKeys<Name extends ConfigName>(
   );
 }
 
+/** Of these only the password is hidden. */
+const databaseUrls: ReadonlySet<string> = new Set<ConfigName>([
+  "databaseUrl",
+  "databaseDirectUrl",
+  "databaseReadUrl",
+]);
+
 /**
  * The configuration as lines KEY=value, secrets and the passwords in URLs as `***`; unset keys have no value.
  */
@@ -67,8 +74,7 @@ export function describeConfig(config: Config): string[] {
   return keyList.map(([name, key]) => {
     const value = config[name];
     const text = value === undefined ? "" : Array.isArray(value) ? value.join(",") : String(value);
-    if ((name === "databaseUrl" || name === "databaseDirectUrl") && text)
-      return `${key.key}=${withoutPassword(text)}`;
+    if (databaseUrls.has(name) && text) return `${key.key}=${withoutPassword(text)}`;
     return `${key.key}=${key.secret && text ? "***" : shown(key, text)}`;
   });
 }

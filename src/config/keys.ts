@@ -50,6 +50,20 @@ export const keys = {
     description:
       "The same database without a pooler (PgBouncer) in between, where `DATABASE_URL` has one; used in its place.",
   },
+  databaseReadUrl: {
+    key: "CCX_DATABASE_READ_URL",
+    schema: postgresUrl,
+    secret: true,
+    description:
+      "A standby of the database, for what people and clients only ask: `ccx explain` and its like, the results API, the console. Without it the primary answers.",
+  },
+  databaseReadMaxAgeSeconds: {
+    key: "CCX_DATABASE_READ_MAX_AGE_SECONDS",
+    schema: count(1, 3_600),
+    default: "30",
+    description:
+      "How old an answer of the standby may be; while it is older, or away, the primary answers. Less than 16 means the primary while nothing but heartbeats is written.",
+  },
   databasePoolSize: {
     key: "CCX_DATABASE_POOL_SIZE",
     // one listens, one for each of the seven tasks and one for a second decider, two for the consumer's

@@ -5,6 +5,8 @@ export type Page = {
   title: string;
   body: Html;
   status?: number;
+  /** where a standby gave the answer: how many seconds old it is at most */
+  ageSeconds?: number;
 };
 
 const pages = [
@@ -61,7 +63,10 @@ ${person && html`<script src="/console/static/console.js" defer></script>`}</hea
 ${note && html`<p class="note" role="status">${note}</p>`}
 ${page.body}
 </main>
-<footer class="container-fluid"><small>Release ${release}. Times are in UTC; hover for yours.</small></footer>
+<footer class="container-fluid"><small>Release ${release}. Times are in UTC; hover for yours.${
+    page.ageSeconds !== undefined &&
+    html` A standby of the database answered; this page is at most ${Math.ceil(page.ageSeconds)} s old.`
+  }</small></footer>
 </body></html>
 `.markup;
 }

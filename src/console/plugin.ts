@@ -10,6 +10,7 @@ import type { Pool } from "pg";
 import { asPerson, type Manner } from "../db/as_person.ts";
 import { asConfigurationError, asRefusal, codeOf, troubleOf } from "../db/errors.ts";
 import { endPool } from "../db/pool.ts";
+import type { Reader } from "../db/reader.ts";
 import type { Db } from "../db/rows.ts";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -33,6 +34,8 @@ import { BadQuestion } from "./table.ts";
 export type ConsoleOptions = {
   /** connections of the console's own; ended with it */
   pool: Pool;
+  /** where pages read; ended with the console */
+  reader: Reader;
   databaseUrl: string;
   log: Logger;
   release: string;
@@ -92,13 +95,13 @@ export function consoleRoom(options: ConsoleOptions): { prefix: string; plugin: 
 }
 
 async function register(server: FastifyInstance, options: ConsoleOptions): Promise<void> {
-  const { pool, databaseUrl, log, who } = options;
+  const { pool, reader, databaseUrl, log, who } = options;
   const door = new Door(who);
   const live = new Live(databaseUrl, log);
   let awaySince: string | undefined;
   server.addHook("onClose", async () => {
     await live.close();
-    await endPool(pool);
+    await Promise.all([endPool(pool), reader.end()]);
   });
   await server.register(cookie);
   await server.register(formbody, { bodyLimit: mostOfForm });
@@ -114,10 +117,14 @@ async function register(server: FastifyInstance, options: ConsoleOptions): Promi
 
   const personOf = (request: FastifyRequest) => door.personOf(request, request.cookies[tokenCookie]);
 
-  const asker = (person: Person, signal: AbortSignal): Pick<Ask, "read" | "act" | "attempt"> => {
-    const ask = <T>(manner: Manner, work: (db: Db) => Promise<T>) =>
+  const asker = (
+    person: Person,
+    signal: AbortSignal,
+    aged?: (seconds: number) => void,
+  ): Pick<Ask, "read" | "act" | "attempt"> => {
+    const ask = <T>(manner: Manner, work: (db: Db) => Promise<T>, from = pool) =>
       asPerson(
-        pool,
+        from,
         person,
         manner,
         async (db) => {
@@ -135,7 +142,12 @@ async function register(server: FastifyInstance, options: ConsoleOptions): Promi
       if (!person.mayAct) throw new NotLetIn(`${person.name} may look, not act.`, false);
     };
     return {
-      read: (work) => ask("read", work),
+      read: (work) =>
+        reader.read(async ({ pool: from, ageSeconds }) => {
+          const answer = await ask("read", work, from);
+          if (ageSeconds !== undefined) aged?.(ageSeconds);
+          return answer;
+        }),
       async attempt(work) {
         mayAct();
         return ask("try", work);
@@ -147,6 +159,7 @@ async function register(server: FastifyInstance, options: ConsoleOptions): Promi
           await sql.recordAct(db, act, details);
           return done;
         });
+        reader.wrote();
         log.info({ person: person.name, act, details }, "somebody acted in the console");
         return answer;
       },
@@ -181,6 +194,7 @@ async function register(server: FastifyInstance, options: ConsoleOptions): Promi
       reply.raw.on("close", () => {
         if (!reply.raw.writableFinished) gone.abort(new Error("the client went away"));
       });
+      let ageSeconds: number | undefined;
       const answer = await handler({
         person,
         csrf: proofOf(reply),
@@ -188,11 +202,13 @@ async function register(server: FastifyInstance, options: ConsoleOptions): Promi
         query: onlyTexts(request.query),
         params: onlyTexts(request.params) as Record<string, string>,
         form: (request.body ?? {}) as Ask["form"],
-        ...asker(person, gone.signal),
+        ...asker(person, gone.signal, (seconds) => {
+          ageSeconds = Math.max(ageSeconds ?? 0, seconds);
+        }),
       });
       awaySince = undefined;
       if (answer instanceof Redirect) return reply.redirect(answer.to, 303);
-      return send(request, reply, answer, person);
+      return send(request, reply, { ...answer, ...(ageSeconds !== undefined && { ageSeconds }) }, person);
     };
 
   for (const [route, handler] of Object.entries(pages(options))) server.get(route, answered(handler));

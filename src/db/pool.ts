@@ -28,6 +28,8 @@ export function createPool(options: {
   onConnect?: (client: pg.ClientBase) => Promise<void>;
   /** the server ends a statement that takes longer */
   statementTimeoutMs?: number;
+  /** how long to wait for a connection; ten seconds unless given */
+  connectWithinMs?: number;
 }): pg.Pool {
   const types = {
     getTypeParser(oid: number, format?: "text" | "binary") {
@@ -43,7 +45,7 @@ export function createPool(options: {
     connectionString: given.databaseUrl,
     max: options.size,
     application_name: options.name,
-    connectionTimeoutMillis: 10_000,
+    connectionTimeoutMillis: options.connectWithinMs ?? 10_000,
     idle_in_transaction_session_timeout: 60_000,
     keepAlive: true,
     ...(options.statementTimeoutMs !== undefined && { statement_timeout: options.statementTimeoutMs }),

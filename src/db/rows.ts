@@ -45,6 +45,12 @@ export async function uncheckedRowsOf(
   return rows;
 }
 
+/** Whether the transaction has written anything yet. */
+export async function hasWritten(db: Db): Promise<boolean> {
+  const { rows } = await db.query("select pg_current_xact_id_if_assigned() is not null as wrote");
+  return rows[0].wrote === true;
+}
+
 /** For a function that returns nothing. */
 export async function call(db: Db, sql: string, values: unknown[] = []): Promise<void> {
   await db.query(sql, values);

@@ -3,7 +3,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Pool } from "pg";
 import { asOrganization } from "../db/as_organization.ts";
 import { codeOf, troubleOf } from "../db/errors.ts";
-import type { Db } from "../db/rows.ts";
+import type { Answering, Reader } from "../db/reader.ts";
+import { type Db, hasWritten } from "../db/rows.ts";
 import { messageOf } from "../errors.ts";
 import type { HttpRoom } from "../http/server.ts";
 import type { Logger } from "../log.ts";
@@ -17,6 +18,8 @@ import type { Body } from "./sql.ts";
 /** What the API needs, whatever it serves. */
 export type ResultsOptions = {
   pool: Pool;
+  /** Where what only asks (GET) goes; without one, all goes to `pool`. */
+  reader?: Reader;
   /** Connections to cancel statements with. */
   canceller: Pool;
   log: Logger;
@@ -39,6 +42,8 @@ export type Api = {
 /** A list of 10,000 clusters is 400 KB. */
 const largestBody = 512 * 1024;
 const retryAfterSeconds = 5;
+/** How many seconds old an answer is at most, where a standby gave it. */
+const ageHeader = "x-ccx-age-seconds";
 const longestRequestId = 128;
 
 const idHeaders = ["x-rh-insights-request-id", "x-request-id"];
@@ -99,7 +104,8 @@ function addRoute(server: FastifyInstance, operation: Operation, options: Result
     bodyLimit: largestBody,
     config: { operation: operation.id },
     handler: async (request, reply) => {
-      const { answer, params } = await answerTo(request, operation, options);
+      const { answer, params, ageSeconds } = await answerTo(request, operation, options);
+      if (ageSeconds !== undefined) reply.header(ageHeader, ageSeconds.toFixed(1));
       if ("status" in answer) return sendBody(request, reply, answer);
       if (answer.body !== null) return sendBody(request, reply, { status: 200, body: answer.body });
       const missing = operation.missing({ params } as never);
@@ -115,7 +121,7 @@ async function answerTo(
   request: FastifyRequest,
   operation: Operation,
   options: ResultsOptions,
-): Promise<{ answer: Reply | Body; params: Record<string, unknown> }> {
+): Promise<{ answer: Reply | Body; params: Record<string, unknown>; ageSeconds?: number | undefined }> {
   const asker = operation.isOpen
     ? nobody
     : await askerOf(peerOf(request), options.trustedPeers, options.pool);
@@ -131,15 +137,24 @@ async function answerTo(
   const gone = new AbortController();
   const leave = () => gone.abort(new Refused(499, "the client is gone"));
   request.raw.socket.once("close", leave);
+  const { reader } = options;
+  const errand = { organization: asker.orgId, signal: gone.signal, ...options };
   try {
-    return {
-      params,
-      answer: await asOrganization(
-        options.pool,
-        { organization: asker.orgId, signal: gone.signal, ...options },
-        async (db) => answer(db),
-      ),
-    };
+    if (reader && operation.method === "GET")
+      return await reader.read(async ({ pool, canceller, ageSeconds }: Answering) => ({
+        ...{ params, ageSeconds },
+        answer: await asOrganization(pool, { ...errand, ...(canceller && { canceller }) }, async (db) =>
+          answer(db),
+        ),
+      }));
+    let wrote = false;
+    const answered = await asOrganization(options.pool, errand, async (db) => {
+      const made = await answer(db);
+      if (reader) wrote = await hasWritten(db);
+      return made;
+    });
+    if (wrote) reader?.wrote();
+    return { params, answer: answered };
   } finally {
     request.raw.socket.removeListener("close", leave);
   }

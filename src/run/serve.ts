@@ -2,6 +2,7 @@ import type { Pool } from "pg";
 import { consoleRoom } from "../console/plugin.ts";
 import { limited } from "../db/limits.ts";
 import { createPool, endPool } from "../db/pool.ts";
+import { createReader } from "../db/reader.ts";
 import { bodyOptionsOf, shownMessage } from "../deliver/shown.ts";
 import type { HttpRoom } from "../http/server.ts";
 import { retryRejected } from "../ingest/retry.ts";
@@ -45,8 +46,12 @@ function resultsOf({ config, log }: Serving): readonly HttpRoom[] {
   const { databaseUrl } = config;
   const pool = createPool({ databaseUrl, size: config.resultsPoolSize, name: "ccx results", log });
   const canceller = createPool({ databaseUrl, size: 1, name: "ccx results, cancelling", log });
+  const reader = createReader({
+    ...{ primary: pool, readUrl: config.databaseReadUrl, maxAgeSeconds: config.databaseReadMaxAgeSeconds },
+    ...{ size: config.resultsPoolSize, name: "ccx results", log },
+  });
   const options = {
-    ...{ pool, canceller, log, timeoutMs: config.resultsTimeoutMs },
+    ...{ pool, reader, canceller, log, timeoutMs: config.resultsTimeoutMs },
     trustedPeers: networksOf(config.resultsTrustedPeers),
     internalOrganizations: new Set(config.resultsInternalOrganizations),
   };
@@ -57,7 +62,7 @@ function resultsOf({ config, log }: Serving): readonly HttpRoom[] {
     ...first,
     async plugin(server, options) {
       server.addHook("onClose", async () => {
-        await Promise.all([endPool(pool), endPool(canceller)]);
+        await Promise.all([endPool(pool), endPool(canceller), reader.end()]);
       });
       await first.plugin(server, options);
     },
@@ -66,8 +71,13 @@ function resultsOf({ config, log }: Serving): readonly HttpRoom[] {
 }
 
 function consoleOf({ config, log }: Serving): HttpRoom {
+  const pool = createPool({ databaseUrl: config.databaseUrl, size: 6, name: "ccx console", log });
   return consoleRoom({
-    pool: createPool({ databaseUrl: config.databaseUrl, size: 6, name: "ccx console", log }),
+    pool,
+    reader: createReader({
+      ...{ primary: pool, readUrl: config.databaseReadUrl, maxAgeSeconds: config.databaseReadMaxAgeSeconds },
+      ...{ size: 6, name: "ccx console", log },
+    }),
     databaseUrl: config.databaseUrl,
     log,
     release,

@@ -1,18 +1,14 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { test } from "node:test";
 import pg from "pg";
 import { sampleContent } from "../../dev/embedded.ts";
-import { startGuard } from "../../dev/stack/guard.ts";
-import { startPostgres, startStandby } from "../../dev/stack/postgres/postgres.ts";
 import { loadContent } from "../../src/content/source/load.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { createLogger } from "../../src/log.ts";
 import { openTopics } from "../support/kafka.ts";
 import { aCluster, aReport } from "../support/reports.ts";
 import { Service } from "../support/service.ts";
+import { startPair } from "../support/standby.ts";
 import { startTcpProxy } from "../support/tcp_proxy.ts";
 import { until } from "../support/until.ts";
 
@@ -22,15 +18,7 @@ import { until } from "../support/until.ts";
  */
 test("when the standby is promoted, a service goes on, nothing is lost and no issue is notified twice", async (t) => {
   await using owned = new AsyncDisposableStack();
-  const folder = await mkdtemp(path.join(tmpdir(), "ccx-failover-"));
-  owned.defer(() => rm(folder, { recursive: true, force: true }));
-  const guard = startGuard();
-  owned.defer(() => guard.end());
-  guard.addFolder(folder);
-  const [first, second] = ["primary", "standby"].map((name) => path.join(folder, name)) as [string, string];
-  await Promise.all([first, second].map((name) => mkdir(name, { mode: 0o711 })));
-  await chmod(folder, 0o711); // PostgreSQL may run as another user
-  const primary = await startPostgres(first, guard);
+  const { primary, standby } = await startPair(owned);
   const open = (url: string) => {
     const pool = new pg.Pool({ connectionString: url, options: "-c search_path=public,ccx", max: 2 });
     pool.on("error", () => {}); // the server goes away on purpose
@@ -38,7 +26,6 @@ test("when the standby is promoted, a service goes on, nothing is lost and no is
     return pool;
   };
 
-  const standby = await startStandby(second, primary, guard);
   const before = open(primary.url);
   await before.query("alter system set synchronous_standby_names = 'standby'");
   await before.query("select pg_reload_conf()");

@@ -9,6 +9,7 @@ import { createContext, withoutWaiting } from "./cli/context.ts";
 import { addDeliveryCommands } from "./cli/delivery.ts";
 import { addDoctorCommand } from "./cli/doctor.ts";
 import { addExplainCommands } from "./cli/explain.ts";
+import { addForgetCommand } from "./cli/forget.ts";
 import { addPolicyCommands } from "./cli/policy.ts";
 import { addRejectedCommands } from "./cli/rejected.ts";
 import { addRetentionCommands } from "./cli/retention.ts";
@@ -140,6 +141,7 @@ export async function main(argv: string[]): Promise<void> {
   addCircuitCommands(program, context);
   addRejectedCommands(program, context);
   addRetentionCommands(program, context);
+  addForgetCommand(program, context);
   addDoctorCommand(program, context);
   addTraceCommand(program, context);
   addAdoptCommands(program, context);

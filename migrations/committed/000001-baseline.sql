@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:aaf5c7188f634204787bf018c8b71b733f6f14ee
+--! Hash: sha1:0c06469f1958ecca2ec42ac2305ffd5bcb5386f1
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -840,7 +840,7 @@ create table reported_default partition of reported default;
 create table retention (
   parent text primary key check (parent in ('new_reports', 'reported', 'rejected_message', 'read_errors',
     'notification', 'occurrence', 'render_failure', 'worker', 'archive', 'upload_message', 'analysis',
-    'kept_archive')),
+    'kept_archive', 'latest_report')),
   keep interval not null check (keep between interval '1 day' and interval '100 years'),
   changed_by text not null default ccx.person(),
   changed_at timestamptz not null default now()
@@ -964,13 +964,15 @@ create table archive (
   duplicate_of bigint references archive on delete set null,
   received_at timestamptz not null,
   stored_at timestamptz not null default now(),
-  removed_at timestamptz
+  removed_at timestamptz,
+  forgotten_at timestamptz
 );
 create index archive_content_idx on archive (org_id, sha256, archive_id);
 create index archive_duplicate_idx on archive (duplicate_of) where duplicate_of is not null;
 create index archive_cluster_idx on archive (cluster, received_at) where cluster is not null;
 create index archive_kept_idx on archive (store, stored_at) where removed_at is null;
 create index archive_stored_idx on archive (stored_at);
+create index archive_forgotten_idx on archive (store, forgotten_at) where forgotten_at is not null;
 create index archive_received_idx on archive (received_at);
 
 create table archive_chunk (
@@ -1212,4 +1214,4 @@ insert into retention (parent, keep) values
   ('rejected_message', '30 days'), ('read_errors', '30 days'),
   ('notification', '180 days'), ('occurrence', '180 days'), ('render_failure', '30 days'),
   ('worker', '1 day'), ('archive', '30 days'), ('upload_message', '30 days'),
-  ('analysis', '30 days'), ('kept_archive', '7 days');
+  ('analysis', '30 days'), ('kept_archive', '7 days'), ('latest_report', '90 days');

@@ -5,6 +5,10 @@ language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$
 begin
+  -- of an organization that is forgotten
+  if lower(old.validity) <= now() then
+    return null;
+  end if;
   insert into withdrawn_policy (policy, planned_by, reason)
   values (to_jsonb(old), old.changed_by, nullif(current_setting('ccx.reason', true), ''));
   update policy p

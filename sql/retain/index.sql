@@ -6,7 +6,8 @@
 -- (past_rows()). preview_retention() shows all that before it happens, and set_retention() remarks on what a
 -- change lets go (retention_past()). The view partitions shows every day with its size and why it is still
 -- there. The newest report of a cluster outlives its day (keep_newest_reports()), since the results API reads
--- it.
+-- it. A cluster that stopped reporting goes as a whole (retire_clusters()), and so does a customer who left: forget() empties the
+-- tables of cluster_table (forget_rows()), and preview_forget() counts first.
 
 --!include retain/tables.sql
 --!include retain/ensure_partition.sql
@@ -20,4 +21,10 @@
 --!include retain/set_retention.sql
 --!include retain/tg_retention__kept.sql
 --!include retain/keep_newest_reports.sql
+--!include retain/cluster_table.sql
+--!include retain/forgotten_rows.sql
+--!include retain/forget_rows.sql
+--!include retain/forget.sql
+--!include retain/preview_forget.sql
+--!include retain/retire_clusters.sql
 --!include retain/retain.sql

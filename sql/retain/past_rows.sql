@@ -27,6 +27,16 @@ return case name
         where n.cluster = r.cluster and n.org_id = r.org_id
           and (n.state = 'pending' or n.state = 'dead' and n.ended_at > $1 - redrive_horizon()))
     order by r.notified_at$query$
+  -- with all that belongs to them (retire_clusters)
+  when 'latest_report' then $query$
+    select l.ctid from latest_report l
+    where l.updated_at < $2 and l.received_at < $2 and $1 is not null
+      and not exists (select from decision_due w where w.cluster = l.cluster and w.org_id = l.org_id)
+      and not exists (
+        select from notification n
+        where n.cluster = l.cluster and n.org_id = l.org_id
+          and (n.state = 'pending' or n.state = 'dead' and n.ended_at > $1 - redrive_horizon()))
+    order by l.updated_at$query$
   when 'rejected_message' then $query$
     select r.ctid from rejected_message r
     where r.received_at < $2 and $1 is not null

@@ -23,7 +23,7 @@ begin
     cross join lateral (
       select case when r.parent in ('new_reports', 'reported') then r.parent || '_default' else r.parent end
         as name) t
-    order by r.parent
+    order by r.parent = 'latest_report', r.parent
   loop
     name := kept.name;
     older_than := kept.horizon;

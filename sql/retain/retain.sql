@@ -57,11 +57,19 @@ begin
     select case when r.parent in ('new_reports', 'reported') then r.parent || '_default' else r.parent end
         as name, retention_horizon(r.parent, at) as horizon
     from retention r
-    order by r.parent
+    order by r.parent = 'latest_report', r.parent
   loop
     if kept.name = 'new_reports_default' and exists (
         select from new_reports_default d where d.updated_at < kept.horizon) then
       perform keep_newest_reports('-infinity', kept.horizon);
+    end if;
+    if kept.name = 'latest_report' then
+      cleared := retire_clusters(at, kept.horizon);
+      if cleared > 0 then
+        return query select 'deleted', kept.name, cleared, null::bigint;
+        return;
+      end if;
+      continue;
     end if;
     was := may_rewrite('on');
     execute format('delete from %I d where d.ctid = any (array(%s limit 10000))', kept.name,

@@ -13,7 +13,7 @@ from (values
   ('advisor_ratings', '', '', '', 'r', 'r', '', 'raw'),
   ('analysis', 'rawd', 'r', '', 'rw', 'r', 'r', ''),
   ('api_token', '', '', '', 'raw(revoked_at)', '', '', ''),
-  ('archive', 'raw', 'r', 'rw', 'r', 'r', 'r', 'r'),
+  ('archive', 'raw', 'r', 'rwd', 'r', 'r', 'r', 'r'),
   ('archive_chunk', 'rad', '', 'rd', '', '', '', ''),
   ('archive_document', 'rad', '', '', 'r', '', '', ''),
   ('archive_limits', 'r', 'r', 'r', 'rw', 'r', 'r', ''),

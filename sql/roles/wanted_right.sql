@@ -76,6 +76,7 @@ from (values
   ('drop_empty_messages', 'ccx_decide'),
   ('split_too_large', 'ccx_decide'), ('split_too_large', 'ccx_deliver'),
   ('retain', 'ccx_decide'), ('retain', 'ccx_operator'), ('preview_retention', 'ccx_operator'),
+  ('forget', 'ccx_operator'), ('preview_forget', 'ccx_operator'),
   ('withdraw_policy', 'ccx_operator'),
   ('results_token', 'ccx_results'),
   ('import_reported', 'ccx_decide'), ('import_reported', 'ccx_operator')

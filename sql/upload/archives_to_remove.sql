@@ -1,6 +1,6 @@
 -- By age first, then, where max_bytes is short, the oldest. What is not announced yet is kept whatever it
 -- costs: it would be announced with a URL that leads nowhere. One that was given up can be redriven for as
--- long as it is kept. Without max_bytes only what is past is read, by index.
+-- long as it is kept. What is to be forgotten (forget()) goes in any case, its announcements are gone. Without max_bytes only what is past is read, by index.
 create or replace function ccx.archives_to_remove(store text, most integer, at timestamptz default now())
   returns table (archive_id bigint, object_key text)
 language sql stable
@@ -11,6 +11,10 @@ as $$
     from archive a
     where a.store = archives_to_remove.store and a.removed_at is null
       and a.stored_at < archives_to_remove.at - (select l.keep from archive_limits l)
+    union
+    select a.archive_id, a.object_key, a.forgotten_at
+    from archive a
+    where a.store = archives_to_remove.store and a.forgotten_at is not null
     union
     select k.archive_id, k.object_key, k.stored_at
     from (

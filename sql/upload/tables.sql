@@ -1,7 +1,8 @@
 -- What the tables of this room and their columns hold; the tables themselves are in migrations/.
 
 comment on table archive is
-  'archives that were uploaded, one row each; the content is in the store under object_key until removed_at';
+  'archives that were uploaded, one row each; the content is in the store under object_key until removed_at; '
+  'written by retain, upload (who forgets, and who stores and removes)';
 comment on column archive.archive_id is 'number of the archive';
 comment on column archive.request_id is 'what everybody knows the upload by: of the client, or made here';
 comment on column archive.org_id is 'the organization, from the identity of the request';
@@ -23,6 +24,8 @@ comment on column archive.duplicate_of is
 comment on column archive.received_at is 'when the request began to arrive; becomes the time of the report';
 comment on column archive.stored_at is 'when the content and this row were complete';
 comment on column archive.removed_at is 'when the content was removed from the store; null: it is kept';
+comment on column archive.forgotten_at is
+  'since when it is to be forgotten (forget()): it goes with its content; null: it is not';
 
 comment on table archive_chunk is 'contents of archives, in pieces, where the store is this database';
 comment on column archive_chunk.object_key is 'which object: archive.object_key';

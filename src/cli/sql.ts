@@ -699,3 +699,16 @@ export const backtestRule = (db: Db, rule: string, since: string | undefined): P
 /** The steps of an upload, by its request id or its cluster. */
 export const trace = (db: Db, what: string): Promise<AnyRow[]> =>
   rowsOf(db, anyRow, "select at, step, took, request_id, detail from trace($1) order by place", [what]);
+
+export type Forgotten = { org?: string; cluster?: string };
+
+const rowsOfTable = z.object({ name: z.string(), row_count: z.coerce.number() });
+export type RowsOf = z.infer<typeof rowsOfTable>;
+
+/** How many rows of which table forget() would delete. Rejects with NTR05 when nothing is named. */
+export const previewForget = (db: Db, { org, cluster }: Forgotten): Promise<RowsOf[]> =>
+  rowsOf(db, rowsOfTable, "select name, row_count from preview_forget($1, $2)", given(org, cluster));
+
+/** The next step of forget(); no row when nothing is left. Rejects with NTR05 when nothing is named. */
+export const forget = (db: Db, { org, cluster }: Forgotten): Promise<RowsOf[]> =>
+  rowsOf(db, rowsOfTable, "select name, row_count from forget($1, $2)", given(org, cluster));

@@ -61,8 +61,7 @@ export const keys = {
     key: "CCX_DATABASE_READ_MAX_AGE_SECONDS",
     schema: count(1, 3_600),
     default: "30",
-    description:
-      "How old an answer of the standby may be; while it is older, or away, the primary answers. Less than 16 means the primary while nothing but heartbeats is written.",
+    description: "How old an answer of the standby may be; while it is older, or away, the primary answers.",
   },
   databasePoolSize: {
     key: "CCX_DATABASE_POOL_SIZE",

@@ -406,6 +406,7 @@ test("the memory of a notification goes only once no decision, past or future, l
     const [open, closed] = [aCluster(), aCluster()];
     await db.query("select set_retention('notification', '30 days')");
     await db.query("select set_retention('occurrence', '30 days')");
+    await db.query("select set_retention('latest_report', '10 years')");
     for (const cluster of [open, closed]) await reportAndDecide(db, cluster, "2026-01-01T00:00Z", ["disk"]);
     await reportAndDecide(db, open, "2026-01-10T00:00Z", ["disk"]);
     await reportAndDecide(db, closed, "2026-01-05T00:00Z", []);

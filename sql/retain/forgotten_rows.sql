@@ -1,0 +1,18 @@
+-- Spelled as other programs may have written it, too. An archive is found once more after its content is gone.
+create or replace function ccx.forgotten_rows(place cluster_table, has_org boolean, has_cluster boolean)
+  returns text
+language sql stable
+return 'select t.ctid from ' || place.name || ' t where ' ||
+  case when place.by_issue then
+    'exists (select from issue i where i.id = t.issue_id'
+    || case when has_org then ' and i.org_id = $1' else '' end
+    || case when has_cluster then ' and i.cluster = any ($2)' else '' end || ')'
+  else concat_ws(' and ',
+    case when has_org then place.org || '::text = $1::text' end,
+    case when has_cluster then place.cluster || ' = any ($2)' end,
+    case place.name when 'archive' then 't.removed_at is not null' end)
+  end;
+
+comment on function ccx.forgotten_rows(cluster_table, boolean, boolean) is
+  'The query of the rows (ctid) of a place that belong to the organization $1, the cluster $2 (its spellings), '
+  'or both.';

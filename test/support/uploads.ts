@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import kafkajs from "kafkajs";
 import { type Header, pack } from "tar-stream";
@@ -15,10 +16,13 @@ export const samples = {
   mixed: { file: "insights-operator-docs-sample.tar.gz", cluster: "d669cb71-8256-4e8b-a8df-333a5e2dd753" },
 } as const;
 
-const folder = new URL("../../../shared/data/archive/", import.meta.url);
+const folder = process.env.TEST_ARCHIVES
+  ? pathToFileURL(`${process.env.TEST_ARCHIVES}/`)
+  : new URL("../../../shared/data/archive/", import.meta.url);
 
 /** Why tests that need them are skipped; false: they are here. */
-export const noSamples: string | false = !existsSync(folder) && "no shared/data/archive beside the checkout";
+export const noSamples: string | false =
+  !existsSync(folder) && "no shared/data/archive beside the checkout, and no TEST_ARCHIVES";
 
 export const sampleArchive = (name: keyof typeof samples): Promise<Buffer> =>
   readFile(new URL(samples[name].file, folder));

@@ -7,6 +7,7 @@ import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import kafkajs from "kafkajs";
 import { type Header, pack } from "tar-stream";
+import { resultViolations } from "./contract.ts";
 import { leaveGroup } from "./kafka.ts";
 import { until } from "./until.ts";
 
@@ -217,9 +218,10 @@ export async function openUploads(brokers: string, results: string) {
 
 export type Uploads = Awaited<ReturnType<typeof openUploads>>;
 
-/** A message of ccx.ocp.results, checked for what every one has. */
+/** A message of ccx.ocp.results, checked by the schema that those who read it agree on. */
 export function resultOf(message: { value: string }) {
   assert.ok(message.value.endsWith("\n"), "it ends with a line feed");
+  assert.deepEqual(resultViolations(JSON.parse(message.value)), []);
   return JSON.parse(message.value) as {
     OrgID: number;
     ClusterName: string;

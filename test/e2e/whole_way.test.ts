@@ -144,6 +144,21 @@ scenario(
       headers: { "x-rh-identity": identityOf(org, cluster) },
     });
     assert.equal(((await tracked.json()) as { status: string }).status, "success");
+
+    // redriven after its URL has expired: as long as the archive is kept, it has another one
+    const redrive = async () => {
+      await scene.rows(
+        `update analysis set state = 'dead', failure = 'refused', ended_at = now(),
+           url = regexp_replace(url, 'expires=[0-9]+', 'expires=1')`,
+      );
+      await scene.rows("select from redrive_analyses(array(select analysis_id from dead_analysis))");
+      return until("it has ended", async () =>
+        scene.value("select state from analysis where ended_at is not null and attempts = 1"),
+      );
+    };
+    assert.equal(await redrive(), "published");
+    await scene.rows("update archive set removed_at = now()");
+    assert.equal(await redrive(), "dead");
     await service.stop();
   },
 );

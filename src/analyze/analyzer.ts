@@ -241,9 +241,18 @@ export class Analyzer {
     }
   }
 
-  /** All rules together took too long: those that do so by themselves are left out. */
+  /**
+   * All rules together took too long: those that do so by themselves are left out. Where the database does not
+   * even read the files in that time, that is no rule's fault, and none is suspended for it.
+   */
   async #slowRules(unpacked: sql.Unpacked): Promise<sql.LeftOut[]> {
     const { pool, rulePool } = this.#options;
+    try {
+      await this.#whileAway(() => sql.openFiles(rulePool, unpacked));
+    } catch (error) {
+      if (codeOf(error) !== queryCanceled) throw error;
+      throw new ArchiveError("too_much_unpacked", "its files take longer to be read than a rule may", error);
+    }
     const slow: sql.LeftOut[] = [];
     for (const rule of await sql.ruleNames(pool)) {
       try {

@@ -151,6 +151,10 @@ const names = z.object({ name: z.string() });
 export const ruleNames = async (db: Db): Promise<string[]> =>
   (await rowsOf(db, names, "select name from ccx.rule_names() order by name")).map(({ name }) => name);
 
+/** Reads the files as rules get them, and runs none. Rejects with 57014 if that takes too long. */
+export const openFiles = (db: Db, { paths, bodies }: Unpacked): Promise<AnyRow> =>
+  rowOf(db, anyRow, "select ccx.open_files($1, $2) as opened", [paths, bodies]);
+
 /** Runs one rule by itself. Rejects with 57014 if that takes too long. */
 export const probeRule = (db: Db, rule: string, { paths, bodies }: Unpacked): Promise<AnyRow> =>
   rowOf(db, anyRow, "select reason from ccx.probe_rule($1, $2, $3)", [rule, paths, bodies]);

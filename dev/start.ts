@@ -13,9 +13,11 @@ async function start(): Promise<void> {
   const { DATABASE_URL, KAFKA_BROKERS } = embedded.env;
   if (!process.env.DATABASE_URL) log.info(`psql ${DATABASE_URL}`);
   if (!process.env.KAFKA_BROKERS) log.info(`KAFKA_BROKERS=${KAFKA_BROKERS}`);
-  await run(["consume", "work", "serve"], loadConfig({ env: embedded.env }), log, signal).catch((error) => {
-    if (!isStop(error, signal)) throw error;
-  });
+  await run(["analyze", "consume", "work", "serve"], loadConfig({ env: embedded.env }), log, signal).catch(
+    (error) => {
+      if (!isStop(error, signal)) throw error;
+    },
+  );
 }
 
 await start().catch((error) => {

@@ -21,6 +21,7 @@ import { addStormCommands } from "./cli/storm.ts";
 import { addStuckCommands } from "./cli/stuck.ts";
 import { addTokenCommands } from "./cli/token.ts";
 import { addTraceCommand } from "./cli/trace.ts";
+import { addUploadCommands } from "./cli/upload.ts";
 import { withItsOption } from "./cli/which_option.ts";
 import { describeConfig, requireKeys } from "./config/config.ts";
 import { ContentError } from "./content/source/error.ts";
@@ -144,6 +145,7 @@ export async function main(argv: string[]): Promise<void> {
   addForgetCommand(program, context);
   addDoctorCommand(program, context);
   addTraceCommand(program, context);
+  addUploadCommands(program, context);
   addAdoptCommands(program, context);
   addRolesCommands(program, context);
 

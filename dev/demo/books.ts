@@ -5,10 +5,12 @@ import type { Logger } from "pino";
 import type { Config } from "../../src/config/config.ts";
 import { createPool } from "../../src/db/pool.ts";
 import { parseMessage } from "../../src/ingest/parse_message.ts";
+import type { SampleArchive } from "../samples/archives.ts";
 import type { SampleMessage } from "../samples/samples.ts";
 import type { ServiceLogReceiver } from "../stack/service_log_receiver.ts";
 
 export type Summary = {
+  uploads: { sent: number; analyzed: number; failed: number };
   reports: { produced: number; stored: number; rejected: number };
   issues: { open: number };
   decisions: { notify: number; hold: number; reasons: Record<string, number> };
@@ -32,6 +34,7 @@ export class Books {
   readonly #kafka: kafkajs.Kafka;
   readonly #consumer: Consumer;
   readonly #received = new Set<string>();
+  readonly #uploads = new Map<string, SampleArchive>();
 
   private constructor(
     config: Config,
@@ -79,6 +82,16 @@ export class Books {
     await producer.disconnect();
   }
 
+  /** Notes an archive that was uploaded, and the request id that it got. */
+  uploaded(requestId: string, archive: SampleArchive): void {
+    this.#uploads.set(requestId, archive);
+  }
+
+  /** The uploads by their request ids, in their order. */
+  get uploads(): ReadonlyMap<string, SampleArchive> {
+    return this.#uploads;
+  }
+
   /**
    * Resolves when everything is stored, decided and delivered; rejects when nothing has moved for two
    * minutes.
@@ -87,17 +100,24 @@ export class Books {
     let before = "";
     let movedAt = performance.now();
     for (;;) {
-      const { rows } = await this.pool.query(`
+      const { rows } = await this.pool.query(
+        `
         select
-          (select coalesce(sum(next_offset), 0) from consumer_offset)::integer as consumed,
+          (select coalesce(sum(next_offset), 0) from consumer_offset where topic = $1)::integer as consumed,
+          (select count(*) from analysis where ended_at is not null)::integer as analyzed,
+          (select count(*) from analysis where state = 'published')::integer as published,
           (select count(*) from decision_due)::integer as undecided,
           (select count(*) from notification where state = 'pending')::integer as pending,
-          (select count(*) from notification where state = 'sent')::integer as sent`);
-      const { consumed, undecided, pending, sent } = rows[0];
-      const line = `${consumed} of ${this.#messages.length} consumed, ${undecided} clusters to decide, ${pending} notifications to send, ${sent} sent`;
+          (select count(*) from notification where state = 'sent')::integer as sent`,
+        [this.#config.resultsTopic],
+      );
+      const { consumed, analyzed, published, undecided, pending, sent } = rows[0];
+      const results = this.#messages.length + published;
+      const line = `${analyzed} of ${this.#uploads.size} archives analyzed, ${consumed} of ${results} results consumed, ${undecided} clusters to decide, ${pending} notifications to send, ${sent} sent`;
       say(line);
       if (
-        consumed === this.#messages.length &&
+        analyzed === this.#uploads.size &&
+        consumed === results &&
         undecided === 0 &&
         pending === 0 &&
         (await this.#allReceived())
@@ -150,13 +170,38 @@ export class Books {
       [JSON.stringify(keys)],
     );
     const row = rows[0];
+    const analyzed = await this.#analyzed();
+    const failed = analyzed.filter(({ state }) => state === "dead").length;
     const summary: Summary = {
+      uploads: { sent: this.#uploads.size, analyzed: analyzed.length - failed, failed },
       reports: { produced: this.#messages.length, stored: row.stored, rejected: row.rejected },
       issues: { open: row.open },
       decisions: { notify: row.notify, hold: row.hold, reasons: row.reasons },
       targets: row.targets,
     };
-    return { summary, lost: this.#whatIsLost(summary, keys.length, invalid, row.unnotified) };
+    const lost = this.#whatIsLost(summary, keys.length, invalid, row.unnotified);
+    for (const [requestId, { about, expect }] of this.#uploads) {
+      const one = analyzed.find((it) => it.request_id === requestId);
+      const found = one?.failure ?? JSON.stringify(one?.keys);
+      const expected = "failure" in expect ? expect.failure : JSON.stringify(expect.keys);
+      if (found !== expected) lost.push(`archive "${about}": ${expected} expected, ${found} found`);
+    }
+    return { summary, lost };
+  }
+
+  /** What became of the archives: why they failed, or the issues that their clusters have by them. */
+  async #analyzed(): Promise<
+    { request_id: string; state: string; failure: string | null; keys: string[] }[]
+  > {
+    const { rows } = await this.pool.query(`
+      select a.request_id, a.state, a.failure, array(
+        select r.error_key
+        from issue i
+        join rule r on r.id = i.rule_id
+        where i.cluster = a.cluster and i.closed_at is null
+        order by r.error_key) as keys
+      from analysis a`);
+    return rows;
   }
 
   #whatIsLost({ reports, targets }: Summary, valid: number, invalid: number, unnotified: number): string[] {

@@ -1,17 +1,26 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { pino } from "pino";
+import { readRules } from "../../src/analyze/rule_files.ts";
+import { loadRules } from "../../src/cli/sql.ts";
 import { isStop } from "../../src/cli/stop.ts";
 import { report } from "../../src/cli.ts";
 import { loadConfig } from "../../src/config/config.ts";
-import { ConfigurationError } from "../../src/errors.ts";
+import { storeContent } from "../../src/content/source/load.ts";
+import { readContent } from "../../src/content/source/read.ts";
+import { codeOf } from "../../src/db/errors.ts";
+import { ConfigurationError, messageOf } from "../../src/errors.ts";
 import { passOnUnreadable } from "../../src/kafka/fetched.ts";
 import { createLogger, type Logger } from "../../src/log.ts";
 import { run } from "../../src/run.ts";
-import { createDatabase, createTopics, embed, prepareDatabase } from "../embedded.ts";
+import { createDatabase, createTopics, embed, prepareDatabase, sampleContent } from "../embedded.ts";
+import { sampleArchives } from "../samples/archives.ts";
+import { seeded } from "../samples/random.ts";
 import { sampleMessages } from "../samples/samples.ts";
+import { findPorts } from "../stack/server.ts";
 import { Books } from "./books.ts";
 import { printResult } from "./print.ts";
+import { serviceAnswers, upload } from "./upload.ts";
 
 const help = `npm run demo -- [--reports N] [--seed N] [--json] [--keep]
 
@@ -23,7 +32,12 @@ const help = `npm run demo -- [--reports N] [--seed N] [--json] [--keep]
 
 const stop = new AbortController();
 
-/** The main job from end to end: produce sample results, run the service, wait, and print what came of it. */
+const rulesFolder = new URL("../../rules", import.meta.url).pathname;
+
+/**
+ * The main job from end to end: upload sample archives, produce sample results, run the service, wait, and
+ * print what came of it.
+ */
 async function demo(): Promise<void> {
   const options = readOptions();
   if (!options) return;
@@ -41,10 +55,14 @@ async function demo(): Promise<void> {
   const messages = sampleMessages({ reports: options.reports, seed: options.seed, now: new Date() });
   await using books = await Books.open(config, messages, embedded.receiver, log);
 
+  await prepareRules(books);
+  const archives = await sampleArchives(seeded(options.seed));
+  const base = `http://127.0.0.1:${config.httpPort}`;
+
   const start = performance.now();
   progress.say(`producing ${messages.length} results`);
   await books.produce();
-  const service = run(["consume", "work", "serve"], config, log, stop.signal);
+  const service = run(["consume", "work", "serve", "analyze"], config, log, stop.signal);
   // before its database and topics go away, however this ends
   await using _ = {
     async [Symbol.asyncDispose]() {
@@ -52,8 +70,14 @@ async function demo(): Promise<void> {
       await service.catch(() => undefined); // the race below reports what went wrong with it
     },
   };
+  const finished = async () => {
+    await serviceAnswers(base, stop.signal);
+    progress.say(`uploading ${archives.length} archives`);
+    for (const archive of archives) books.uploaded(await upload(base, archive, stop.signal), archive);
+    return books.finished((line) => progress.say(line), stop.signal);
+  };
   const result = await Promise.race([
-    books.finished((line) => progress.say(line), stop.signal),
+    finished(),
     service.then(() => Promise.reject(new Error("the service ended before everything was done"))),
   ]);
   const seconds = Math.round(performance.now() - start) / 1000;
@@ -67,6 +91,24 @@ async function demo(): Promise<void> {
     while (!stop.signal.aborted)
       await sleep(60_000, undefined, { signal: stop.signal }).catch(() => undefined);
   }
+}
+
+/** Loads the rules of this project, and their texts beside those of the sample content. */
+async function prepareRules({ pool }: Books): Promise<void> {
+  try {
+    await loadRules(pool, JSON.stringify(await readRules(rulesFolder)));
+  } catch (error) {
+    // the role as which rules run is for a superuser to make
+    if (codeOf(error) !== "NTY01") throw error;
+    const { hint } = error as { hint?: string };
+    throw new ConfigurationError(`${messageOf(error)}: ${hint}`, { cause: error });
+  }
+  const [samples, ofRules] = await Promise.all([
+    readContent(sampleContent),
+    readContent(`${rulesFolder}/content`),
+  ]);
+  const content = [...samples.content, ...ofRules.content];
+  await storeContent(pool, { content, refused: [...samples.refused, ...ofRules.refused] }, "the demo");
 }
 
 function readOptions(): { reports: number; seed: number; json: boolean; keep: boolean } | undefined {
@@ -98,10 +140,12 @@ function readOptions(): { reports: number; seed: number; json: boolean; keep: bo
 
 /** On servers that are not ours the demo keeps to a database and topics of its own, and removes them. */
 async function demoEnvironment(owned: AsyncDisposableStack, log: Logger) {
-  // made-up entries belong into the stand-in, never into a real Service Log
-  const mine = Object.entries(process.env).filter(([key]) => !key.startsWith("CCX_SERVICE_LOG_"));
-  // nobody looks at its metrics, and a service may run on this machine
-  const env: Record<string, string | undefined> = { CCX_HTTP_PORT: "0", ...Object.fromEntries(mine) };
+  // made-up entries and archives belong into stand-ins and its own database, never into what is real
+  const notOurs = /^CCX_(SERVICE_LOG|ARCHIVE|UPLOAD|RULES_PYTHON|HTTP_HOST)/;
+  const mine = Object.entries(process.env).filter(([key]) => !notOurs.test(key));
+  const env: Record<string, string | undefined> = Object.fromEntries(mine);
+  // a service may run on this machine
+  if ((env.CCX_HTTP_PORT ?? "0") === "0") env.CCX_HTTP_PORT = String((await findPorts(1))[0]);
   const suffix = `.demo-${process.pid}-${Date.now().toString(36)}`;
   if (env.DATABASE_URL) {
     const database = await createDatabase(env.DATABASE_URL);
@@ -112,13 +156,18 @@ async function demoEnvironment(owned: AsyncDisposableStack, log: Logger) {
   if (env.KAFKA_BROKERS) {
     env.CCX_RESULTS_TOPIC = `ccx.ocp.results${suffix}`;
     env.CCX_NOTIFICATIONS_TOPIC = `platform.notifications.ingress${suffix}`;
+    env.CCX_ANNOUNCEMENTS_TOPIC = `platform.upload.announce${suffix}`;
+    env.CCX_PAYLOAD_STATUS_TOPIC = `platform.payload-status${suffix}`;
     env.CCX_CONSUMER_GROUP = `ccx_notifications${suffix}`;
+    env.CCX_ANALYZE_GROUP = `ccx_analyze${suffix}`;
     const topics = await createTopics(env.KAFKA_BROKERS, [
       env.CCX_RESULTS_TOPIC,
       env.CCX_NOTIFICATIONS_TOPIC,
+      env.CCX_ANNOUNCEMENTS_TOPIC,
+      env.CCX_PAYLOAD_STATUS_TOPIC,
     ]);
-    const group = env.CCX_CONSUMER_GROUP;
-    owned.defer(() => topics.drop([group, `${group}.demo-${process.pid}`]));
+    const groups = [env.CCX_CONSUMER_GROUP, `${env.CCX_CONSUMER_GROUP}.demo-${process.pid}`];
+    owned.defer(() => topics.drop([...groups, String(env.CCX_ANALYZE_GROUP)]));
   }
   return env;
 }

@@ -32,8 +32,12 @@ export async function printResult(
   config: Config,
   keep: boolean,
 ): Promise<void> {
-  const { reports, issues, decisions, targets } = summary;
+  const { uploads, reports, issues, decisions, targets } = summary;
   const say = (line = "") => console.log(line);
+  say(
+    `Uploaded    ${uploads.sent} archives by HTTP (upload_status), ${uploads.failed} of which cannot be analyzed:`,
+  );
+  for (const line of await whereEachWent(books)) say(`            ${line}`);
   say(
     `Came in     ${reports.produced} results on ${config.resultsTopic}, handled in ${seconds.toFixed(1)} s`,
   );
@@ -70,7 +74,7 @@ export async function printResult(
     );
   }
   say();
-  if (lost.length === 0) say("Nothing was lost: every result, decision and message adds up.");
+  if (lost.length === 0) say("Nothing was lost: every archive, result, decision and message adds up.");
   for (const line of lost) say(`LOST  ${line}`);
   say();
   say("Where to look next");
@@ -80,9 +84,11 @@ export async function printResult(
     return;
   }
   const url = withoutPassword(config.databaseUrl ?? "");
-  say(
-    "  consumer and worker go on; what is sent to service log goes to a stand-in, nothing leaves this machine",
-  );
+  say("  the service goes on; what is sent to service log goes to a stand-in, nothing leaves this machine");
+  const served = `http://127.0.0.1:${config.httpPort}`;
+  say(`  the console, in a browser: ${served}/console/`);
+  say(`  the results API, for programs: ${served}/api/v2/docs`);
+  say(`  uploads, as the Insights Operator makes them: ${served}/api/ingress/v1/upload`);
   say(`  psql ${url}`);
   say("  what was notified, newest first:");
   say("    select t.name as target, n.cluster, r.component, r.error_key, n.decided_at, n.state");
@@ -98,6 +104,43 @@ export async function printResult(
   say(`    export DATABASE_URL='${url}' KAFKA_BROKERS='${config.kafkaBrokers?.join(",")}'`);
   say(`    export CCX_RESULTS_TOPIC='${config.resultsTopic}'`);
   say("    npm run send");
+  const [followed] = books.uploads.keys();
+  if (followed !== undefined) say(`    npx ccx trace ${followed}`);
+}
+
+/** A line for each upload: what its rules found, and whom that went to, or why not. */
+async function whereEachWent({ pool, uploads }: Books): Promise<string[]> {
+  const { rows } = await pool.query<{
+    request_id: string;
+    failure: string | null;
+    hits: number;
+    targets: string[];
+    reasons: string[];
+    seconds: string | null;
+  }>(
+    `select a.request_id, a.failure, a.hits,
+       array(
+         select t.name from notification n join event_targets t on t.id = n.target_id
+         where n.cluster = a.cluster and n.state = 'sent' order by t.name desc) as targets,
+       array(
+         select distinct r from explain_notification e, unnest(e.reasons) r
+         where e.cluster = a.cluster and e.decision = 'hold' and e.last_notified_at is null order by r) as reasons,
+       round(extract(epoch from (
+         select max(n.ended_at) from notification n where n.cluster = a.cluster) - u.received_at), 1) as seconds
+     from analysis a
+     join upload_status u using (request_id)`,
+  );
+  const known = new Map(rows.map((row) => [row.request_id, row]));
+  return [...uploads].map(([requestId, { about }]) => {
+    const one = known.get(requestId);
+    const what = `${about}:`.padEnd(26);
+    if (!one) return `${what}nothing is known of it`;
+    const { failure, hits, targets, reasons, seconds } = one;
+    if (failure !== null) return `${what}failed, ${failure} (dead_analysis)`;
+    const found = hits === 0 ? "no hit" : `${hits} hit${hits === 1 ? "" : "s"}`;
+    if (targets.length > 0) return `${what}${found}, to ${targets.join(" and ")} after ${seconds} s`;
+    return `${what}${found}${reasons.length > 0 ? `, held back: ${reasons.join(", ")}` : ", nothing to say"}`;
+  });
 }
 
 /** The password of somebody's server does not belong on a screen; psql and npx ccx take it from PGPASSWORD. */

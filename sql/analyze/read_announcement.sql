@@ -47,16 +47,13 @@ begin
   exception when others then
     identity := null;
   end;
+  -- in a case, since a cast of what is no number would be evaluated while the statement is planned
   org_id := (
-    select found.org::bigint
-    from (
-      values (coalesce(identity #>> '{internal,org_id}', identity ->> 'org_id'))
-    ) found (org)
-    where found.org ~ '^[1-9]\d{0,9}$');
+    select case when found.org ~ '^[1-9]\d{0,9}$' then found.org::bigint end
+    from (values (coalesce(identity #>> '{internal,org_id}', identity ->> 'org_id'))) found (org));
   account_number := (
-    select found.account::bigint
-    from (values (coalesce(identity ->> 'account_number', m ->> 'account'))) found (account)
-    where found.account ~ '^[1-9]\d{0,17}$');
+    select case when found.account ~ '^[1-9]\d{0,17}$' then found.account::bigint end
+    from (values (coalesce(identity ->> 'account_number', m ->> 'account'))) found (account));
   cluster := (
     select lower(found.cluster)
     from (values (identity #>> '{system,cluster_id}')) found (cluster)

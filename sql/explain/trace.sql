@@ -48,14 +48,18 @@ as $$
     from sent s
     where s.stored_at is not null
     union all
-    select s.upload_id, 0, s.announced_at, 'sent', s.request_id, s.org_id, s.cluster, s.failure
+    select s.upload_id, 0, s.announced_at, 'announced', s.request_id, s.org_id, s.cluster,
+      concat_ws(', ', 'on ' || u.topic || '/' || u.partition || '/' || u.kafka_offset, s.failure)
     from sent s
+    left join upload u on u.id = s.upload_id
     where s.announced_at is not null
     union all
     select u.id as upload_id, 1 as nth, u.announced_at as at, 'announced' as step, u.request_id, u.org_id, u.cluster,
       format('on %s/%s/%s', u.topic, u.partition, u.kafka_offset) as detail
     from upload u
     where u.announced_at is not null
+      -- it is the time of the upload, and ours has that already
+      and not exists (select from sent s where s.upload_id = u.id and s.announced_at is not null)
     union all
     select u.id, 2, u.received_at, 'taken', u.request_id, u.org_id, u.cluster, null
     from upload u
@@ -111,7 +115,8 @@ as $$
   select
     row_number() over w,
     s.at, s.step,
-    s.at - lag(s.at) over (partition by s.upload_id order by s.nth, s.at),
+    -- that a message is out may be recorded a moment after somebody has read it
+    greatest(s.at - lag(s.at) over (partition by s.upload_id order by s.nth, s.at), '0'),
     s.request_id, s.org_id, s.cluster, s.detail
   from steps s
   window w as (order by s.upload_id nulls last, s.nth, s.at);

@@ -11,7 +11,7 @@ from (values
   ('acknowledged_rule', '', 'r', 'r', 'r', 'r', '', 'r'),
   ('acknowledgement', '', 'r', 'r', 'r', 'r', '', 'r'),
   ('advisor_ratings', '', '', '', 'r', 'r', '', 'raw'),
-  ('analysis', 'rawd', 'r', '', 'rw', 'r', 'r', ''),
+  ('analysis', 'rawd', 'r', 'r', 'rw', 'r', 'r', ''),
   ('api_token', '', '', '', 'raw(revoked_at)', '', '', ''),
   ('archive', 'raw', 'r', 'rwd', 'r', 'r', 'r', 'r'),
   ('archive_chunk', 'rad', '', 'rd', '', '', '', ''),

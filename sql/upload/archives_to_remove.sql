@@ -1,6 +1,7 @@
--- By age first, then, where max_bytes is short, the oldest. What is not announced yet is kept whatever it
--- costs: it would be announced with a URL that leads nowhere. One that was given up can be redriven for as
--- long as it is kept. What is to be forgotten (forget()) goes in any case, its announcements are gone. Without max_bytes only what is past is read, by index.
+-- By age first, then, where max_bytes is short, the oldest. What is not announced yet, or waits for its
+-- analysis, is kept whatever it costs: its URL would lead nowhere. One that was given up can be redriven for
+-- as long as it is kept. What is to be forgotten goes: forget() has removed its announcement and analysis.
+-- Without max_bytes only what is past is read, by index.
 create or replace function ccx.archives_to_remove(store text, most integer, at timestamptz default now())
   returns table (archive_id bigint, object_key text)
 language sql stable
@@ -31,6 +32,10 @@ as $$
   where not exists (
     select from upload_message m
     where m.archive_id = p.archive_id and m.kind = 'announcement' and m.due_at is not null)
+    and not exists (
+      select from archive r
+      join analysis j on j.request_id = r.request_id and j.org_id = r.org_id
+      where r.archive_id = p.archive_id and j.state = 'waiting')
   order by p.stored_at, p.archive_id
   limit archives_to_remove.most;
 $$;

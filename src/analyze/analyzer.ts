@@ -17,6 +17,7 @@ import { matcherOf } from "./paths.ts";
 import type { Publisher } from "./publisher.ts";
 import type { PythonEngine } from "./python/engine.ts";
 import * as sql from "./sql.ts";
+import type { Files, Unpacking } from "./unpack.ts";
 
 /** Longer than a download, both engines and a publication may take. */
 const lease = "3 minutes";
@@ -32,6 +33,8 @@ export type AnalyzerOptions = {
   log: Logger;
   publisher: Publisher;
   fetching: Fetching;
+  /** A URL that counts from now on, of an archive that is in a store of ours; undefined: it is not. */
+  freshUrl(archive: sql.OwnArchive): Promise<string | undefined>;
   python?: PythonEngine | undefined;
   /** So many archives at the same time. */
   concurrency: number;
@@ -193,13 +196,13 @@ export class Analyzer {
   }
 
   async #analyze(job: sql.Job): Promise<sql.Analyzed> {
-    const { pool, python, fetching } = this.#options;
+    const { pool, python } = this.#options;
     const rules = await this.#rulesOf(job);
     const folder = python && (await mkdtemp(path.join(tmpdir(), "ccx-archive-")));
     try {
       const wants = job.keep ? isText : rules.wants;
       const wanted = { wants: (name: string) => name === configId || wants(name), folder };
-      const { texts, bytes, entries } = await fetchArchive(job.url, fetching, wanted, this.#stopping.signal);
+      const { texts, bytes, entries } = await this.#fetch(job, wanted);
       const facts = { bytes, entries, downloaded_at: new Date().toISOString() };
       const unpacked = {
         configId: texts.get(configId) ?? null,
@@ -223,9 +226,33 @@ export class Analyzer {
     }
   }
 
-  /** All rules together took too long: those that do so by themselves are left out. */
+  /** URLs expire, and an upload may have waited for longer: one of our own store is signed again. */
+  async #fetch(job: sql.Job, wanted: Unpacking): Promise<Files> {
+    const { pool, fetching, freshUrl } = this.#options;
+    const { signal } = this.#stopping;
+    try {
+      return await fetchArchive(job.url, fetching, wanted, signal);
+    } catch (error) {
+      if (!(error instanceof ArchiveError) || error.failure !== "refused") throw error;
+      const own = await this.#whileAway(() => sql.ownArchive(pool, job.id));
+      const url = own && (await freshUrl(own));
+      if (url === undefined) throw error;
+      return await fetchArchive(url, fetching, wanted, signal);
+    }
+  }
+
+  /**
+   * All rules together took too long: those that do so by themselves are left out. Where the database does not
+   * even read the files in that time, that is no rule's fault, and none is suspended for it.
+   */
   async #slowRules(unpacked: sql.Unpacked): Promise<sql.LeftOut[]> {
     const { pool, rulePool } = this.#options;
+    try {
+      await this.#whileAway(() => sql.openFiles(rulePool, unpacked));
+    } catch (error) {
+      if (codeOf(error) !== queryCanceled) throw error;
+      throw new ArchiveError("too_much_unpacked", "its files take longer to be read than a rule may", error);
+    }
     const slow: sql.LeftOut[] = [];
     for (const rule of await sql.ruleNames(pool)) {
       try {

@@ -75,6 +75,19 @@ export const claimAnalyses = (
     [given.most, given.lease, given.hasPython, given.keepPerHour],
   );
 
+const own = z.object({ store: z.string(), object_key: z.string() });
+
+/** Where an archive is that our own ingress has taken, and that is kept. */
+export type OwnArchive = z.infer<typeof own>;
+
+/** The archive of an analysis; undefined: another ingress has it, or it is gone. */
+export const ownArchive = async (db: Db, id: string): Promise<OwnArchive | undefined> => {
+  const sql = `select r.store, r.object_key
+    from analysis a join archive r on r.request_id = a.request_id and r.org_id = a.org_id
+    where a.id = $1 and r.removed_at is null`;
+  return (await rowsOf(db, own, sql, [id]))[0];
+};
+
 const verdict = z.object({ state: z.string().nullable() });
 
 /** Records a failed attempt, or (null) gives it back; says whether it waits or is dead, null: neither is ours. */
@@ -137,6 +150,10 @@ const names = z.object({ name: z.string() });
 /** The names of the SQL rules that run. */
 export const ruleNames = async (db: Db): Promise<string[]> =>
   (await rowsOf(db, names, "select name from ccx.rule_names() order by name")).map(({ name }) => name);
+
+/** Reads the files as rules get them, and runs none. Rejects with 57014 if that takes too long. */
+export const openFiles = (db: Db, { paths, bodies }: Unpacked): Promise<AnyRow> =>
+  rowOf(db, anyRow, "select ccx.open_files($1, $2) as opened", [paths, bodies]);
 
 /** Runs one rule by itself. Rejects with 57014 if that takes too long. */
 export const probeRule = (db: Db, rule: string, { paths, bodies }: Unpacked): Promise<AnyRow> =>

@@ -19,6 +19,8 @@ export type ArchiveLimits = {
 /** So many times as large as the archive may be what comes out of it, once that is more than a megabyte. */
 const maxRatio = 200;
 const ratioFromBytes = 1024 * 1024;
+/** So many bytes may go to the database, where they are parsed: more than an Insights Operator packs. */
+export const maxTextBytes = 32 * 1024 * 1024;
 const maxNameBytes = 1024;
 /** What file systems take as one name. */
 const maxSegmentBytes = 255;
@@ -158,6 +160,7 @@ async function read(
   const names = new Set<string>();
   const folders = new Set<string>();
   let headers = 0;
+  let textBytes = 0;
   for await (const entry of entries) {
     // folders count, too: a million of them are a million headers
     if (++headers > maxEntries)
@@ -171,6 +174,12 @@ async function read(
     names.add(name);
     files.entries++;
     const isWanted = wants(name);
+    if (isWanted) textBytes += entry.header.size ?? 0;
+    if (textBytes > maxTextBytes)
+      throw new ArchiveError(
+        "too_much_unpacked",
+        `the files that rules read have more than ${maxTextBytes} bytes`,
+      );
     if (folder !== undefined && !name.startsWith("dev/")) {
       const bytes = await bytesOf(entry);
       await write(folder, name, bytes, folders);

@@ -631,6 +631,54 @@ export const releaseStorm = (db: Db, id: string, reason: string): Promise<void> 
 export const dropStorm = (db: Db, id: string, reason: string): Promise<void> =>
   call(db, "select drop_storm($1, $2)", [id, reason]);
 
+// --- uploads
+
+export type UploadFilter = { org?: string; cluster?: string; state?: string; since?: string };
+
+/** Where the newest uploads are, at most `limit`. */
+export const uploads = (db: Db, filter: UploadFilter, limit: string): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    `select request_id, org_id, cluster, state, size, received_at, storing, announcing, waiting, processing, whole,
+       failure
+     from upload_status
+     where ($1::bigint is null or org_id = $1) and ($2::text is null or cluster = lower($2))
+       and ($3::text is null or state = $3) and ($4::timestamptz is null or received_at >= $4)
+     order by received_at desc nulls last, request_id limit $5`,
+    [...given(filter.org, filter.cluster, filter.state, filter.since), limit],
+  );
+
+/** Contents that are kept, the newest first, at most `limit`. */
+export const uploadedArchives = (
+  db: Db,
+  filter: Omit<UploadFilter, "state">,
+  limit: string,
+): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    `select request_id, org_id, cluster, size, store, stored_at, kept_until, same_as, duplicates, sha256
+     from archives
+     where is_kept and ($1::bigint is null or org_id = $1) and ($2::text is null or cluster = lower($2))
+       and ($3::timestamptz is null or received_at >= $3)
+     order by received_at desc, archive_id desc limit $4`,
+    [...given(filter.org, filter.cluster, filter.since), limit],
+  );
+
+export const uploadStatus = async (db: Db, request: string): Promise<AnyRow | undefined> =>
+  (await rowsOf(db, anyRow, "select * from upload_status where request_id = $1", [request]))[0];
+
+/** What was said about an upload, the latest first. */
+export const saidOfUpload = (db: Db, request: string): Promise<AnyRow[]> =>
+  rowsOf(db, anyRow, "select date, service, status, status_msg from track_upload($1)", [request]);
+
+const announced = z.object({ redriven: z.number() });
+
+/** Announces again what was given up: one upload, or (null) all whose archives are kept; says how many. */
+export const redriveAnnouncements = async (db: Db, request: string | null): Promise<number> =>
+  (await rowOf(db, announced, "select redrive_announcements($1) as redriven", [request])).redriven;
+
 // --- analyze and trace
 
 /** Replaces the SQL rules by those of a JSON array; says what became of each. */

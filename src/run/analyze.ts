@@ -10,6 +10,7 @@ import { createPool, endPool } from "../db/pool.ts";
 import { messageOf } from "../errors.ts";
 import { createAgent } from "../http/client.ts";
 import { createProducer } from "../kafka/producer.ts";
+import { openStore } from "../objects/open_store.ts";
 import { limitsOf } from "./limits.ts";
 import type { Parts } from "./parts.ts";
 
@@ -51,6 +52,15 @@ export async function startAnalyzing(
         maxUnpackedBytes: config.archiveMaxUnpackedBytes,
         maxEntries: config.archiveMaxEntries,
       },
+    },
+    async freshUrl({ store: name, object_key }) {
+      if (name !== config.archiveStore) return undefined;
+      const store = await openStore(config, pool);
+      try {
+        return await store.url(object_key, config.archiveUrlSeconds, new Date());
+      } finally {
+        await store.close();
+      }
     },
     concurrency: config.analyzers,
     keepPerHour: config.keepArchivesPerHour,

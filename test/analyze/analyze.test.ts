@@ -204,6 +204,28 @@ test("who uploaded what, and when, is read as the reference has it", async () =>
   );
 });
 
+test("an account or an organization that is no number is none, and no reason to refuse the whole", async () => {
+  const identified = (internal: object, more: object) =>
+    Buffer.from(JSON.stringify({ identity: { internal, ...more } })).toString("base64");
+  for (const account of ["", "none", "0", "9".repeat(30)]) {
+    const b64_identity = identified({ org_id: "7" }, {});
+    await take([announcement({ url, more: { account, b64_identity } })]);
+    const b64_other = identified({}, { org_id: "7", account_number: account });
+    await take([announcement({ url, more: { account: "5", b64_identity: b64_other } })]);
+  }
+  assert.deepEqual(await rows("select distinct state, org_id, account_number, failure from analysis"), [
+    { state: "waiting", org_id: "7", account_number: null, failure: null },
+  ]);
+  await database.pool.query("truncate analysis cascade");
+  for (const org of ["", "none", "0", "9".repeat(30)])
+    await take([
+      announcement({ url, more: { b64_identity: identified({ org_id: org }, { type: "User" }) } }),
+    ]);
+  assert.deepEqual(await rows("select distinct state, failure from analysis"), [
+    { state: "dead", failure: "no_org_id" },
+  ]);
+});
+
 test("an upload by a clock that is ahead waits until our own consumer takes its result", async () => {
   await load({ fine });
   await take([announcement({ url, at: new Date("2026-01-01T01:00:00Z") })], "2026-01-01T00:00:00Z");

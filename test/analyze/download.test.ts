@@ -8,7 +8,7 @@ import { createGzip, gzipSync } from "node:zlib";
 import { type AllowedHost, type Fetching, fetchArchive } from "../../src/analyze/download.ts";
 import { ArchiveError } from "../../src/analyze/failures.ts";
 import { matcherOf } from "../../src/analyze/paths.ts";
-import { type ArchiveLimits, unpack } from "../../src/analyze/unpack.ts";
+import { type ArchiveLimits, maxTextBytes, unpack } from "../../src/analyze/unpack.ts";
 import { createAgent } from "../../src/http/client.ts";
 import { type ArchiveServer, archiveOf, startArchiveServer } from "../support/uploads.ts";
 
@@ -129,6 +129,21 @@ test("an archive that is too much is refused while it is read", async () => {
   const zeros = await archiveOf({ "config/a.json": Buffer.alloc(4_000_000) });
   assert.ok(zeros.length < 10_000);
   assert.equal(await failureOfArchive(zeros), "ratio");
+});
+
+test("what rules read is no more than the database parses in good time, whatever else is in an archive", async () => {
+  const half = Buffer.alloc(maxTextBytes / 2, " ");
+  const bytes = await archiveOf({ "config/a.json": half, "b.log": half, "c.log": "x" }, { gzip: false });
+  const roomy = { maxBytes: 1e8, maxUnpackedBytes: 1e8 };
+  assert.equal(await failureOfArchive(bytes, roomy), "too_much_unpacked");
+  const { texts, entries } = await unpack(
+    streamOf(bytes),
+    { ...limits, ...roomy },
+    {
+      wants: matcherOf(["config/*.json", "c.log"]),
+    },
+  );
+  assert.deepEqual([[...texts.keys()], entries], [["config/a.json", "c.log"], 3]);
 });
 
 test("ten gigabytes of zeros, and a million entries, end soon", async () => {

@@ -35,6 +35,10 @@ const asked: string[][] = [
   ["silence", "add", "--org", "1", "--reason", evil, "--for", "1 hour", "--from", evil],
   ["silence", "end", evil],
   ["trace", evil],
+  ...each(["upload", "list"], ["--org", "--cluster", "--state", "--since"]),
+  ...each(["upload", "archives"], ["--org", "--cluster", "--since"]),
+  ["upload", "show", evil],
+  ["upload", "redrive", evil],
   ["analyze", "try", evil, "1"],
   ["analyze", "backtest", evil],
   ["analyze", "backtest", "x", "--since", evil],
@@ -95,6 +99,7 @@ const refused: string[][] = [
   ["rejected", "show", evil],
   ["analyze", "try", "x", evil],
   ["analyze", "redrive", evil],
+  ["upload", "list", "--limit", evil],
   ["rejected", "list", "--limit", evil],
 ];
 

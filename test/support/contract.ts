@@ -3,17 +3,26 @@ import { readFileSync } from "node:fs";
 import { Ajv } from "ajv";
 import formats from "ajv-formats";
 
-const schema = JSON.parse(readFileSync(new URL("notification.schema.json", import.meta.url), "utf8"));
+const schemaOf = (name: string) => JSON.parse(readFileSync(new URL(name, import.meta.url), "utf8"));
 const ajv = new Ajv({ allErrors: true, strict: true, allowUnionTypes: true });
 formats.default(ajv);
-const validate = ajv.compile(schema);
+const validate = ajv.compile(schemaOf("notification.schema.json"));
+const validateResult = ajv.compile(schemaOf("result.schema.json"));
 
 const uuidV4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 /** What is wrong with a parsed notification, one sentence each; empty when nothing is. */
 export function violations(action: unknown): string[] {
-  if (validate(action)) return [];
-  return (validate.errors ?? []).map(({ instancePath, message, params }) => {
+  return validate(action) ? [] : inSentences(validate.errors);
+}
+
+/** The same of a parsed message of ccx.ocp.results. */
+export function resultViolations(result: unknown): string[] {
+  return validateResult(result) ? [] : inSentences(validateResult.errors);
+}
+
+function inSentences(errors: typeof validate.errors): string[] {
+  return (errors ?? []).map(({ instancePath, message, params }) => {
     return `${instancePath || "/"} ${message} ${JSON.stringify(params)}`;
   });
 }

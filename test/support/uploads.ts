@@ -3,9 +3,11 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import kafkajs from "kafkajs";
 import { type Header, pack } from "tar-stream";
+import { resultViolations } from "./contract.ts";
 import { leaveGroup } from "./kafka.ts";
 import { until } from "./until.ts";
 
@@ -15,10 +17,13 @@ export const samples = {
   mixed: { file: "insights-operator-docs-sample.tar.gz", cluster: "d669cb71-8256-4e8b-a8df-333a5e2dd753" },
 } as const;
 
-const folder = new URL("../../../shared/data/archive/", import.meta.url);
+const folder = process.env.TEST_ARCHIVES
+  ? pathToFileURL(`${process.env.TEST_ARCHIVES}/`)
+  : new URL("../../../shared/data/archive/", import.meta.url);
 
 /** Why tests that need them are skipped; false: they are here. */
-export const noSamples: string | false = !existsSync(folder) && "no shared/data/archive beside the checkout";
+export const noSamples: string | false =
+  !existsSync(folder) && "no shared/data/archive beside the checkout, and no TEST_ARCHIVES";
 
 export const sampleArchive = (name: keyof typeof samples): Promise<Buffer> =>
   readFile(new URL(samples[name].file, folder));
@@ -213,9 +218,10 @@ export async function openUploads(brokers: string, results: string) {
 
 export type Uploads = Awaited<ReturnType<typeof openUploads>>;
 
-/** A message of ccx.ocp.results, checked for what every one has. */
+/** A message of ccx.ocp.results, checked by the schema that those who read it agree on. */
 export function resultOf(message: { value: string }) {
   assert.ok(message.value.endsWith("\n"), "it ends with a line feed");
+  assert.deepEqual(resultViolations(JSON.parse(message.value)), []);
   return JSON.parse(message.value) as {
     OrgID: number;
     ClusterName: string;

@@ -282,6 +282,16 @@ test("contents go by age and by size, the oldest first, and never before they ar
   const left = await kept();
   assert.deepEqual(left.toSorted(), ["a", "b", "c", "waiting"]);
   await query("select set_archive_limits('2 days', 10)");
+  // its analysis waits, or waits no more, or is of somebody else's upload of that name
+  await query(
+    `insert into analysis (topic, partition, kafka_offset, request_id, org_id, received_at, state, next_attempt_at)
+     values ('t', 0, 0, $1, 42, now(), 'waiting', now()), ('t', 0, 0, $1, 43, now(), 'waiting', now())`,
+    [left[1]],
+  );
+  assert.deepEqual(await tidy(), { past: 0, orphans: 0 });
+  await query(
+    "update analysis set state = 'dead', failure = 'ratio', next_attempt_at = null where org_id = 42",
+  );
   assert.deepEqual(await tidy(), { past: 1, orphans: 0 });
   assert.deepEqual(
     await kept(),

@@ -403,7 +403,7 @@ create table api_token (
   constraint api_token_token_hash_check CHECK (octet_length(token_hash) = 32)
 );
 
--- archives that were uploaded, one row each; the content is in the store under object_key until removed_at
+-- archives that were uploaded, one row each; the content is in the store under object_key until removed_at; written by retain, upload (who forgets, and who stores and removes)
 create table archive (
   -- number of the archive
   archive_id bigint not null generated always as identity,
@@ -445,6 +445,8 @@ create table archive (
   stored_at timestamp with time zone not null default now(),
   -- when the content was removed from the store; null: it is kept
   removed_at timestamp with time zone,
+  -- since when it is to be forgotten (forget()): it goes with its content; null: it is not
+  forgotten_at timestamp with time zone,
   constraint archive_pkey PRIMARY KEY (archive_id),
   constraint archive_object_key_key UNIQUE (object_key),
   constraint archive_request_id_key UNIQUE (request_id),
@@ -457,6 +459,7 @@ create table archive (
 CREATE INDEX archive_cluster_idx ON public.archive USING btree (cluster, received_at) WHERE (cluster IS NOT NULL);
 CREATE INDEX archive_content_idx ON public.archive USING btree (org_id, sha256, archive_id);
 CREATE INDEX archive_duplicate_idx ON public.archive USING btree (duplicate_of) WHERE (duplicate_of IS NOT NULL);
+CREATE INDEX archive_forgotten_idx ON public.archive USING btree (store, forgotten_at) WHERE (forgotten_at IS NOT NULL);
 CREATE INDEX archive_kept_idx ON public.archive USING btree (store, stored_at) WHERE (removed_at IS NULL);
 CREATE INDEX archive_received_idx ON public.archive USING btree (received_at);
 CREATE INDEX archive_stored_idx ON public.archive USING btree (stored_at);
@@ -774,7 +777,7 @@ create table disabled_elsewhere (
   constraint disabled_elsewhere_pkey PRIMARY KEY (is_toggle, owner, rule_id, error_key)
 );
 
--- values that texts lacked when they were rendered, by place of the template; doubtful_texts shows those in force
+-- values that texts lacked when they were rendered, by place of the template; doubtful_texts shows those in force; written by deliver, retain (which forgets an example)
 create table doubtful_text (
   -- version of the content
   content_id bigint not null,
@@ -1398,7 +1401,7 @@ CREATE INDEX reported_elsewhere_notified_idx ON public.reported_elsewhere USING 
 
 -- how long each table that grows keeps its rows (set_retention); what a decision may look back at is kept for longer; a row cannot be deleted
 create table retention (
-  -- the table: new_reports and reported by days; rejected_message, read_errors, notification (with the ledger), occurrence, render_failure, worker, archive (once its content is gone) and upload_message by rows
+  -- the table: new_reports and reported by days; latest_report by clusters that stopped reporting; notification (with the ledger), archive (once its content is gone) and all others by rows
   parent text not null,
   -- how long after its day has ended, or the row was written; notification, occurrence and render_failure are kept for the longest cooldown on top
   keep interval not null,
@@ -1408,7 +1411,7 @@ create table retention (
   changed_at timestamp with time zone not null default now(),
   constraint retention_pkey PRIMARY KEY (parent),
   constraint retention_keep_check CHECK (keep >= '1 day'::interval AND keep <= '100 years'::interval),
-  constraint retention_parent_check CHECK (parent = ANY (ARRAY['new_reports'::text, 'reported'::text, 'rejected_message'::text, 'read_errors'::text, 'notification'::text, 'occurrence'::text, 'render_failure'::text, 'worker'::text, 'archive'::text, 'upload_message'::text, 'analysis'::text, 'kept_archive'::text]))
+  constraint retention_parent_check CHECK (parent = ANY (ARRAY['new_reports'::text, 'reported'::text, 'rejected_message'::text, 'read_errors'::text, 'notification'::text, 'occurrence'::text, 'render_failure'::text, 'worker'::text, 'archive'::text, 'upload_message'::text, 'analysis'::text, 'kept_archive'::text, 'latest_report'::text]))
 );
 CREATE TRIGGER _100_kept BEFORE DELETE ON retention FOR EACH ROW EXECUTE FUNCTION ccx.tg_retention__kept();
 CREATE TRIGGER _110_kept BEFORE TRUNCATE ON retention FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_retention__kept();
@@ -2903,6 +2906,22 @@ view upload_status with (security_invoker=true) (
   duplicate_of bigint
 );
 
+-- The tables whose rows belong to an organization or a cluster, in the order in which forget() empties them.
+view ccx.cluster_table with (security_invoker=true) (
+  -- the order
+  nth integer,
+  -- the table; a partition by its own name
+  name text,
+  -- what of a row names the organization; null: by_issue
+  org text,
+  -- what of a row names the cluster; null: by_issue, or the row is about the whole organization
+  cluster text,
+  -- the row belongs to whom its issue belongs to
+  by_issue boolean,
+  -- made by people, about the organization or the cluster: it stays when a cluster only stops reporting
+  by_people boolean
+);
+
 -- The tables that the console shows, each with the view that it reads.
 view ccx.console_list with (security_invoker=true) (
   -- name of the table in the console
@@ -3136,6 +3155,12 @@ function explain_report(org_id bigint, cluster text, updated_at timestamp with t
   set plan_cache_mode=force_custom_plan
   set search_path=public, ccx, pg_temp;
 
+-- Deletes an organization (the next part of it: call again until no row comes) or a cluster, wherever it is; returns how many rows of which table. Contents of archives follow (task tidy_archives). Raises NTR05.
+function forget(org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text)
+  returns TABLE(name text, row_count bigint)
+  language plpgsql volatile security definer
+  set search_path=public, ccx, pg_temp;
+
 -- Makes what another service notified (rows of reported, state sent, within the longest cooldown) count as notified; returns how many messages and issues. With only_clusters: what waits in reported_elsewhere. Again does no harm.
 function import_reported(at timestamp with time zone DEFAULT now(), only_clusters text[] DEFAULT NULL::text[])
   returns TABLE(notifications integer, issues integer)
@@ -3174,6 +3199,12 @@ function noise_between(from_time timestamp with time zone, to_time timestamp wit
 function open_archive(archive_id bigint)
   returns integer
   language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- How many rows of which table forget() would delete; tables without any are left out. Raises NTR05 without an organization and a cluster.
+function preview_forget(org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text)
+  returns TABLE(name text, row_count bigint)
+  language plpgsql stable security definer
   set search_path=public, ccx, pg_temp;
 
 -- The messages that ended (sent or given up) in this stretch of time and that replay() would send again, with the issues they would name; target, organization, cluster and rule (any spelling) narrow it down.
@@ -3816,6 +3847,17 @@ function ccx.forget_notified(target text, at timestamp with time zone)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Deletes what belongs to this organization, this cluster, or both, wherever it is; with what people made, or without; at most so many rows of each table. Returns how many rows of which table.
+function ccx.forget_rows(org_id bigint, cluster text, with_settings boolean, most integer DEFAULT NULL::integer)
+  returns TABLE(name text, row_count bigint)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- The query of the rows (ctid) of a place that belong to the organization $1, the cluster $2 (its spellings), or both.
+function ccx.forgotten_rows(place ccx.cluster_table, has_org boolean, has_cluster boolean)
+  returns text
+  language sql stable;
+
 -- Writes the read errors that were added since the adoption to incumbent.read_errors; returns how many.
 function ccx.give_back_read_errors()
   returns integer
@@ -4087,7 +4129,7 @@ function ccx.note_payload_status(request_id text, service text, status text, sta
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- Records that the contents of these archives are gone from the store; returns how many are by that.
+-- Records that the contents of these archives are gone from the store; returns how many are by that. An archive that is to be forgotten goes with its content.
 function ccx.note_removed(archive_ids bigint[], at timestamp with time zone DEFAULT now())
   returns integer
   language plpgsql volatile
@@ -4368,6 +4410,12 @@ function ccx.renew_cooldowns(issue_ids bigint[], target_ids integer[], notified_
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- On a standby: how many seconds old its answers are at most (by the clocks of both servers); infinity while it has replayed nothing. Null on a primary.
+function ccx.replica_age()
+  returns double precision
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- The rule hits of a report: one row for each different (component, error key).
 function ccx.report_hits(report jsonb)
   returns TABLE(component text, error_key text)
@@ -4580,6 +4628,12 @@ function ccx.retention_horizon(parent text, at timestamp with time zone DEFAULT 
 function ccx.retention_past(parent text)
   returns TABLE(days integer, rows integer)
   language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Forgets a hundred of the clusters at most that stopped reporting before the horizon, but for what people made about them; returns how many.
+function ccx.retire_clusters(at timestamp with time zone, horizon timestamp with time zone)
+  returns bigint
+  language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
 -- How long to wait after this many failed attempts, with jitter.

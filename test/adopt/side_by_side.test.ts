@@ -201,6 +201,24 @@ test("what ours took over from the other one is a notification of the other one 
     );
   }));
 
+test("what the other one sends again after the cooldown is a notification, within it none", () =>
+  rolledBack(database.pool, async (db) => {
+    const [after, within] = [aCluster(), aCluster()];
+    await loadContent(db, ["disk"]);
+    await setPolicy(db, "notifications backend", { cooldown: "1 hour" }, ago(20));
+    for (const [cluster, hours] of [
+      [after, 23],
+      [within, 23.9],
+    ] as const) {
+      await theySend(db, cluster, 24.5, ["disk"]);
+      await theySend(db, cluster, hours, ["disk"]);
+    }
+    assert.deepEqual(
+      await rows(db, "select cluster, notified_by from compare_notifications($1, $2)", [ago(24), ago(0)]),
+      [{ cluster: after, notified_by: "theirs" }],
+    );
+  }));
+
 test("what makes no sense is refused", () =>
   rolledBack(database.pool, async (db) => {
     await refused(db, "NTM04", () => db.query("select set_side_by_side('alone')"));

@@ -30,6 +30,7 @@ const slow = [
   "test/explain/backtest_property.test.ts", // random histories, replayed
   "test/explain/explain_property.test.ts",
   "test/adopt/operations.test.ts", // databases that are made and dropped, again and again
+  "test/compat/service_large.test.ts", // one pass over 20,000 clusters
   "test/compat/service.test.ts", // passes of a whole service, and commands as processes
   "test/compat/writer.test.ts",
   "test/content/render/renderer_hostile.test.ts", // templates that run to their limits

@@ -1,10 +1,10 @@
 -- Taking over from the services before us, and going back. src/db/adoption/ makes our tables beside theirs,
 -- copies the newest report of each cluster and what was sent lately, and puts ours in the place of theirs,
 -- which stay in the schema incumbent as they were. When the functions are loaded, see_reports() shows what
--- was copied to the triggers, so that issues follow, and see_reported() notes whose cooldowns go on. On the way
--- back, tg_mirror_to_incumbent() writes whatever arrives to the old tables, too, while give_back_reports(),
--- give_back_reported() and give_back_read_errors() bring them what was added since (put_back_reports(),
--- put_back_reported()).
+-- was copied to the triggers, so that issues follow, and see_reported() notes whose cooldowns go on. On the
+-- way back, tg_mirror_to_incumbent() writes whatever arrives to the old tables, too, while
+-- give_back_reports(), give_back_reported() and give_back_read_errors() bring them what was added since
+-- (put_back_reports(), put_back_reported()).
 --
 -- The operations of the notification writer are here as well: old_rows() and delete_old_rows() by age
 -- (old_age()), schema_version() and set_schema_version(). set_side_by_side() says how ours lives beside the

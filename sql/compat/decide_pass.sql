@@ -1,7 +1,8 @@
--- Decides for the next clusters of new_reports, in the order of their names, for one target: what decide_due()
--- does for those that wait, without the queue (other targets have their own passes) and without the brake. A
--- cluster that somebody writes to in this moment is left for the next pass, and so is one whose policy leaves
--- it out altogether. The share locks keep reports out until the end: a decision at this time has seen them.
+-- Decides for the next clusters of new_reports, in the order of their names, for one target: what
+-- decide_due() does for those that wait, without the queue (other targets have their own passes) and without
+-- the brake. A cluster that somebody writes to in this moment is left for the next pass, and so is one whose
+-- policy leaves it out altogether. The share locks keep reports out until the end: a decision at this time
+-- has seen them.
 --
 -- `reported` gets a row for each cluster with issues, `same` where nobody is notified: the incumbent never
 -- writes `lower`, and its readers expect none.
@@ -108,5 +109,5 @@ begin
 end $$;
 
 comment on function ccx.decide_pass(text, text, integer) is
-  'Decides for the next clusters of new_reports after this one, for one target; returns the last of them and, '
-  'in JSON, those that have issues with the issues to notify. No row: there are no more.';
+  'Decides for the next clusters of new_reports after this one, for one target; returns the last of them '
+  'and, in JSON, those that have issues with the issues to notify. No row: there are no more.';

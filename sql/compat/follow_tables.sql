@@ -1,5 +1,5 @@
--- import_reported() gives a cluster of which nothing else is known its report back. Here a cluster without one
--- is none: that report goes again.
+-- import_reported() gives a cluster of which nothing else is known its report back. Here a cluster without
+-- one is none: that report goes again.
 create or replace function ccx.follow_tables(target text, out reread integer, out forgotten integer,
   out imported integer)
 language plpgsql volatile

@@ -1,6 +1,6 @@
 -- A row of the ledger without its row of `reported` is one that somebody deleted or truncated there, and
--- whoever knows only that table expects to be notified again. Names of clusters are compared in small letters,
--- and as another program may have written them.
+-- whoever knows only that table expects to be notified again. Names of clusters are compared in small
+-- letters, and as another program may have written them.
 create or replace function ccx.forget_notified(target text, at timestamptz) returns integer
 language plpgsql volatile
 set search_path = public, ccx, pg_temp

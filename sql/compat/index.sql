@@ -1,12 +1,12 @@
 -- One pass over everything, as the service before us did it: whoever starts it every few minutes expects that
 -- new_reports and reported say all there is to know, that the configuration of the process is the policy, and
--- that afterwards `reported` has a row for every cluster that has issues. begin_pass() brings the policy in step
--- (keep_policy()), closes the circuit and makes what waits due; follow_tables() brings ours in step with the
--- two tables: clusters whose reports somebody deleted or rewound (reread_reports()), issues whose row of
+-- that afterwards `reported` has a row for every cluster that has issues. begin_pass() brings the policy in
+-- step (keep_policy()), closes the circuit and makes what waits due; follow_tables() brings ours in step with
+-- the two tables: clusters whose reports somebody deleted or rewound (reread_reports()), issues whose row of
 -- `reported` is gone (forget_notified()), rows that another program wrote (import_reported()). decide_pass()
--- decides for a batch of clusters, after which the delivery is the usual one; end_pass() writes down what could
--- not be delivered. take_disabled_rules() copies what the aggregator's database says is disabled. Nothing here decides:
--- decide() does. The clean-up of old rows is in the room adopt.
+-- decides for a batch of clusters, after which the delivery is the usual one; end_pass() writes down what
+-- could not be delivered. take_disabled_rules() copies what the aggregator's database says is disabled.
+-- Nothing here decides: decide() does. The clean-up of old rows is in the room adopt.
 
 --!include compat/tables.sql
 --!include compat/keep_policy.sql

@@ -30,6 +30,20 @@ from (
   from metrics_content c
   where c.missing_rules > 0
   union all
+  -- a large one takes minutes, and whoever runs it sees how far it is
+  select 'error', 'adoption',
+    format('%s was begun %s minutes ago and has not ended',
+      case s.mode when 'leaving' then 'ccx adopt --undo' else 'ccx adopt' end,
+      floor(a.unfinished_seconds / 60)),
+    'nothing is decided until it ends',
+    case s.mode
+      when 'leaving' then 'if it does not run any more, run it again: ccx adopt --undo'
+      else 'if it does not run any more, run it again: ccx adopt; or go back: ccx adopt --undo'
+    end
+  from metrics_adoption a
+  cross join side_by_side s
+  where a.unfinished_seconds > 15 * 60
+  union all
   select 'warning', 'policy', 'no target is switched on', 'nobody is notified of anything',
     'ccx policy set enabled=true --target TARGET --reason TEXT'
   where not exists (

@@ -6,6 +6,7 @@
 -- whoever has delivered. The view doctor has one row for
 -- each thing that somebody should look at, with what it means and what to do; it may read more.
 
+--!include metrics/metrics_adoption.sql
 --!include metrics/metrics_analyze.sql
 --!include metrics/metrics_circuit.sql
 --!include metrics/metrics_consumer.sql

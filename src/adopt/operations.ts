@@ -93,7 +93,10 @@ export async function migrateTo(pool: Pool, version: string | number): Promise<s
   return await sql.setSchemaVersion(pool, String(version));
 }
 
-/** Which version is noted, and which is the newest (`--migration-info`); 0: there are no tables; null: none, or several. */
+/**
+ * Which version is noted, and which is the newest (`--migration-info`); 0: there are no tables; null: none is
+ * noted, or several are.
+ */
 export async function migrationInfo(pool: Pool): Promise<{ current: number | null; latest: number }> {
   await refuseTheirs(pool);
   const current = (await isMigrated(pool)) ? await sql.schemaVersion(pool) : 0;

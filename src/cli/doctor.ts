@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type pg from "pg";
 import { type Config, requireKeys } from "../config/config.ts";
+import { noteOf, phaseOf } from "../db/adoption/phase.ts";
 import { createPool } from "../db/pool.ts";
 import { requireSameRelease } from "../db/release.ts";
 import { requireServer } from "../db/server.ts";
@@ -71,6 +72,8 @@ async function ofDatabase(
     const [clock] = await sql.databaseClock(pool);
     const skew = skewOf(clock?.at ?? "", began, Date.now());
     await requireServer(pool, { writes: true });
+    const unfinished = await unfinishedAdoption(pool);
+    if (unfinished.length > 0) return [...skew, ...unfinished];
     await requireSameRelease(pool);
     const found = await sql.doctor(pool);
     return [...skew, ...found, ...(await lostSession(pool)), ...(withDrift ? await drifted(pool) : [])];
@@ -86,6 +89,26 @@ async function ofDatabase(
   } finally {
     await pool.end();
   }
+}
+
+/** An adoption that has not ended; before its end the database has no functions of ours, or not all rows. */
+async function unfinishedAdoption(pool: pg.Pool): Promise<sql.Finding[]> {
+  const phase = await phaseOf(pool);
+  if (phase !== "begun" && phase !== "swapped" && phase !== "leaving") return [];
+  const { began_at, began_by } = await noteOf(pool);
+  const isLeaving = phase === "leaving";
+  return [
+    error(
+      "adoption",
+      isLeaving
+        ? "ccx adopt --undo was begun and has not ended"
+        : `ccx adopt was begun at ${began_at} by ${began_by} and has not ended`,
+      "ours does not start, or decides nothing, until it ends",
+      isLeaving
+        ? "if it does not run any more, run it again: ccx adopt --undo"
+        : "if it does not run any more, run it again: ccx adopt; or go back: ccx adopt --undo",
+    ),
+  ];
 }
 
 /** By how much the database's clock is off, at least: it was read between these two times of ours. */

@@ -53,8 +53,8 @@ const shape = z.object({
 });
 
 /**
- * What the platform says (`ACG_CONFIG` names its file), for either program; undefined without it. Brokers with
- * TLS and without a login, CAs for SASL_SSL, every topic and the database's TLS count, too.
+ * What the platform says (`ACG_CONFIG` names its file), for either program; undefined without it. Brokers
+ * with TLS and without a login, CAs for SASL_SSL, every topic and the database's TLS count, too.
  */
 export function clowderValues(
   program: Program,

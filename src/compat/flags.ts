@@ -17,8 +17,8 @@ export class Usage extends Error {
 }
 
 /**
- * Reads a command line as programs in Go do it: one dash or two, `=value`, and nothing any more after the first
- * word that is no flag.
+ * Reads a command line as programs in Go do it: one dash or two, `=value`, and nothing any more after the
+ * first word that is no flag.
  * @throws Usage for --help and for what is wrong
  */
 export function parseFlags(command: string, flags: readonly Flag[], args: readonly string[]): Flags {

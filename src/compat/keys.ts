@@ -198,6 +198,6 @@ export const programs = {
   writer: { name: "ccx-notification-writer", prefix: "CCX_NOTIFICATION_WRITER", keys: writerKeys },
 } as const satisfies Record<Program, { name: string; prefix: string; keys: readonly IncumbentKey[] }>;
 
-/** The name of a key in the environment: `kafka_broker.topic` → `CCX_NOTIFICATION_SERVICE__KAFKA_BROKER__TOPIC`. */
+/** A key's name in the environment: `storage.pg_host` → `CCX_NOTIFICATION_WRITER__STORAGE__PG_HOST`. */
 export const variableOf = (program: Program, name: string): string =>
   `${programs[program].prefix}__${name.toUpperCase().replaceAll(".", "__").replaceAll("-", "_")}`;

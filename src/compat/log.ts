@@ -13,8 +13,8 @@ const shortNames: Record<string, string> = {
 };
 
 /**
- * The logger of a command with the incumbent's name: its texts are under `message`, where its readers look for
- * them. `pretty`: lines for people instead of JSON.
+ * The logger of a command with the incumbent's name: its texts are under `message`, where its readers look
+ * for them. `pretty`: lines for people instead of JSON.
  */
 export function incumbentLogger(
   level: LevelWithSilent,

@@ -20,8 +20,8 @@ function programOf(file: string): Program {
 }
 
 /**
- * What a configuration file of an incumbent says in our words, as lines: variables, the policy as commands, and in
- * comments what has no place here, with the reason. Secrets are left out; the environment does not count.
+ * What a configuration file of an incumbent says in our words, as lines: variables, the policy as commands, and
+ * in comments what has no place here, with the reason. Secrets are left out; the environment does not count.
  * Throws ConfigurationError when the file cannot be read or says what cannot be said.
  */
 export function translation(file: string): string[] {

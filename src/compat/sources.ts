@@ -9,7 +9,7 @@ import { type IncumbentKey, type Program, programs, variableOf } from "./keys.ts
 
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-/** Where a value is from. What is neither in the file nor in the environment nor from Clowder is a default. */
+/** Where a value is from. What neither the file nor the environment nor Clowder says is a default. */
 export type Origin = "default" | "file" | "environment" | "Clowder";
 
 /** The value of every key of a program, as text, and what else its sources say. */
@@ -24,10 +24,10 @@ export type Given = {
 const extensions = ["json", "toml", "yaml", "yml"];
 
 /**
- * Reads the configuration of an incumbent as it does: a file (named by …_CONFIG_FILE, whose extension does not
- * count, or config.* in this folder), over it the environment, over that Clowder's. Unlike theirs, a variable
- * counts also where the file does not have its key.
- * Throws ConfigurationError with everything that is wrong, one a line; no secret is in it.
+ * Reads the configuration of an incumbent as it does: a file (named by …_CONFIG_FILE, whose extension does
+ * not count, or config.* in this folder), over it the environment, over that Clowder's. Unlike theirs, a
+ * variable counts also where the file does not have its key. Throws ConfigurationError with everything
+ * that is wrong, one a line; no secret is in it.
  */
 export function readIncumbent(program: Program, env: Variables, folder = process.cwd()): Given {
   const { prefix } = programs[program];

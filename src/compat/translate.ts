@@ -136,7 +136,7 @@ export function rendererUrl(given: Given): string | undefined {
   return `${withScheme(server).replace(/\/+$/, "")}/${endpoint.replace(/^\/+/, "")}`;
 }
 
-/** The targets that are switched on. Where one is switched on and nothing is said of the other, it is the only one. */
+/** The targets that are switched on. One that is on while nothing is said of the other is the only one. */
 export function targetsOf(given: Given): Target[] {
   const kafka = flagOf(given, "kafka_broker.enabled");
   const serviceLog = flagOf(given, "service_log.enabled");

@@ -109,6 +109,37 @@ describe("a database of the notification writer", () => {
   });
 });
 
+test("ccx doctor names an adoption, and a way back, that was begun and has not ended", async () => {
+  await using database = await openDatabase({ empty: true });
+  const { pool, url } = database;
+  await pool.query(versionEight);
+  await fillVersionEight(pool, 3, 2);
+  const upTo = (step: string) => ({
+    databaseUrl: url,
+    log,
+    reached: (at: string) => {
+      if (at === step) throw new Error(`stopped at ${step}`);
+    },
+  });
+  const named = async () => {
+    const ended = await runCcx(["doctor", "--json"], { DATABASE_URL: url, KAFKA_BROKERS: "127.0.0.1:1" });
+    assert.equal(ended.code, 2, ended.stdout + ended.stderr);
+    const found: { topic: string; finding: string }[] = JSON.parse(ended.stdout);
+    return found.filter(({ topic }) => topic !== "kafka").map(({ topic, finding }) => `${topic}: ${finding}`);
+  };
+  const forward = /^adoption: ccx adopt was begun at .+ by .+ and has not ended$/;
+  for (const step of ["mirror", "load", "see"]) {
+    await assert.rejects(adopt(upTo(step), defaults), new RegExp(`stopped at ${step}`));
+    const [finding, ...others] = await named();
+    assert.match(String(finding), forward, step);
+    assert.deepEqual(others, [], step);
+  }
+  await adopt({ databaseUrl: url, log }, defaults);
+  assert.ok(!(await named()).some((finding) => finding.startsWith("adoption")));
+  await assert.rejects(undo(upTo("drop")), /stopped at drop/);
+  assert.deepEqual(await named(), ["adoption: ccx adopt --undo was begun and has not ended"]);
+});
+
 describe("a database with odd rows", () => {
   let database: TestDatabase & AsyncDisposable;
   before(async () => {

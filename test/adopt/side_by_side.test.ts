@@ -154,15 +154,17 @@ test("in shadow ours sends by itself, and neither knows of the other until it is
 test("a difference says why", () =>
   rolledBack(database.pool, async (db) => {
     const [failed, cooled, skipped, held] = [aCluster(), aCluster(), aCluster(), aCluster()];
+    const without = aCluster();
     await loadContent(db, ["disk", "net", someContent("low", { impact: 1, likelihood: 1 })]);
     await db.query("select set_side_by_side('shadow')");
-    for (const cluster of [failed, cooled, skipped]) await addReport(db, cluster, ago(3), ["disk"]);
+    for (const cluster of [failed, cooled, skipped, without]) await addReport(db, cluster, ago(3), ["disk"]);
     await addReport(db, held, ago(3), ["net", "low"]);
     await setPolicy(db, "notifications backend", { blocked_clusters: [held] }, ago(20));
     await theySend(db, failed, 2, ["disk"], { state: 4, error: "it is away" });
     await theySend(db, cooled, 50, ["disk"]);
     await theySend(db, skipped, 2, "", { state: 2 });
     await theySend(db, held, 2, ["net", "low"]);
+    await theySend(db, without, 2, ["net"]);
     await decideDue(db, ago(1));
     const why = await rows(db, "select cluster, component, why from compare_notifications($1, $2)", [
       ago(24),
@@ -176,7 +178,45 @@ test("a difference says why", () =>
       /^the other one sent a report that had it at .*, and counts its cooldown by/,
     );
     assert.deepEqual(of(skipped), ["the other one skipped the report as the same"]);
+    assert.deepEqual(of(without), [
+      "the other one sent a report without it",
+      "ours knows no such open issue",
+    ]);
     assert.deepEqual(of(held), ["ours holds it: cluster_blocked"], "and low was not notified by either");
+  }));
+
+test("what ours took over from the other one is a notification of the other one only", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, ["disk"]);
+    await addReport(db, cluster, ago(3), ["disk"]);
+    await theySend(db, cluster, 2, ["disk"]);
+    await decideDue(db, ago(1));
+    assert.deepEqual(
+      await rows(db, "select cluster, notified_by, why from compare_notifications($1, $2)", [
+        ago(24),
+        ago(0),
+      ]),
+      [{ cluster, notified_by: "theirs", why: "ours holds it: cooldown" }],
+    );
+  }));
+
+test("what the other one sends again after the cooldown is a notification, within it none", () =>
+  rolledBack(database.pool, async (db) => {
+    const [after, within] = [aCluster(), aCluster()];
+    await loadContent(db, ["disk"]);
+    await setPolicy(db, "notifications backend", { cooldown: "1 hour" }, ago(20));
+    for (const [cluster, hours] of [
+      [after, 23],
+      [within, 23.9],
+    ] as const) {
+      await theySend(db, cluster, 24.5, ["disk"]);
+      await theySend(db, cluster, hours, ["disk"]);
+    }
+    assert.deepEqual(
+      await rows(db, "select cluster, notified_by from compare_notifications($1, $2)", [ago(24), ago(0)]),
+      [{ cluster: after, notified_by: "theirs" }],
+    );
   }));
 
 test("what makes no sense is refused", () =>

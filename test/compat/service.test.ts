@@ -423,6 +423,39 @@ describe("exit codes", () => {
       () => ({ ...kafkaOn(), ...section("STORAGE", { pg_port: "1" }) }),
     ],
     [
+      "a database whose host nobody resolves",
+      3,
+      ["--instant-reports", "--ignore-disabled-rules"],
+      () => ({ ...kafkaOn(), ...section("STORAGE", { pg_host: "nowhere.invalid" }) }),
+    ],
+    [
+      "a content service whose host nobody resolves",
+      4,
+      ["--instant-reports", "--ignore-disabled-rules"],
+      () => ({ ...kafkaOn(), ...section("DEPENDENCIES", { content_server: "nowhere.invalid:8082" }) }),
+    ],
+    [
+      "a broker whose host nobody resolves",
+      5,
+      ["--instant-reports", "--ignore-disabled-rules"],
+      () => ({ ...kafkaOn(), ...section("KAFKA_BROKER", { addresses: "nowhere.invalid:9092" }) }),
+    ],
+    [
+      "a token service whose host nobody resolves",
+      11,
+      ["--instant-reports", "--ignore-disabled-rules"],
+      () => ({
+        ...serviceLogOn(),
+        ...section("SERVICE_LOG", { token_url: "https://nowhere.invalid/token" }),
+      }),
+    ],
+    [
+      "an aggregator's database whose host nobody resolves",
+      12,
+      ["--instant-reports"],
+      () => ({ ...kafkaOn(), ...section("AGGREGATOR_STORAGE", { pg_host: "nowhere.invalid" }) }),
+    ],
+    [
       "a content service that is away",
       4,
       ["--instant-reports", "--ignore-disabled-rules"],
@@ -480,6 +513,24 @@ describe("exit codes", () => {
       if (text) assert.match(ended.stdout, text);
       assert.doesNotMatch(ended.stdout + ended.stderr, /\n +at |test-secret/);
     });
+});
+
+test("a pass waits for the end of an adoption, with exit code 3", async () => {
+  await insertReport(both);
+  for (const [mode, command] of [
+    ["adopting", "ccx adopt"],
+    ["leaving", "ccx adopt --undo"],
+  ]) {
+    await database.pool.query("update side_by_side set mode = $1", [mode]);
+    try {
+      const { code, stdout } = await onePass();
+      assert.equal(code, 3, stdout);
+      assert.equal(said(stdout, `${command} has not ended`), 1);
+    } finally {
+      await database.pool.query("update side_by_side set mode = 'together'");
+    }
+  }
+  assert.deepEqual(await reported(), []);
 });
 
 describe("what ends by itself", () => {
@@ -587,6 +638,24 @@ describe("metrics of a pass", () => {
       new RegExp(`^${prefix}_operation_duration_seconds_count{operation="fetch_content"} 1$`, "m"),
     );
     assert.match(body, /^ccx_deliver_attempts_total\{target="notifications backend",outcome="sent"\} \d+$/m);
+  });
+
+  test("of two jobs, one for each target, do not overwrite each other", async () => {
+    const groups: string[] = [];
+    await using gateway = await serving((request, response) => {
+      groups.push(String(request.url));
+      request.resume().on("end", () => response.end());
+    });
+    await insertReport(both);
+    const pushing = section("METRICS", { gateway_url: gateway.address, gateway_auth_token: "x" });
+    for (const target of [kafkaOn(), serviceLogOn()]) {
+      const { code, stdout, stderr } = await onePass({ ...target, ...pushing });
+      assert.equal(code, 0, stdout + stderr);
+    }
+    await topics.received.takeAll();
+    newEntries();
+    const job = "/metrics/job/ccx_notification_service/target";
+    assert.deepEqual([...new Set(groups)], [`${job}/notifications_backend`, `${job}/service_log`]);
   });
 
   test("are pushed by a pass that fails, too; a gateway that is away fails none", async () => {

@@ -106,8 +106,22 @@ describe("what ends by itself", () => {
     assert.equal(disabled.code, 0, disabled.stderr);
     assert.match(disabled.stdout, /Broker is disabled/);
     assert.equal((await run(["-check-kafka"])).code, 0);
-    const away = await run(["-check-kafka"], { BROKER__ADDRESSES: "127.0.0.1:1" });
-    assert.equal(away.code, 4);
+    for (const addresses of ["127.0.0.1:1", "nowhere.invalid:9092"])
+      assert.equal((await run(["-check-kafka"], { BROKER__ADDRESSES: addresses })).code, 4, addresses);
+  });
+
+  test("a database that is away, or whose host nobody resolves, is code 5, or 7 where it is to be migrated", async () => {
+    for (const where of [{ STORAGE__PG_PORT: "1" }, { STORAGE__PG_HOST: "nowhere.invalid" }])
+      for (const [flag, code] of [
+        ["-db-init", 5],
+        ["-old-reports-cleanup", 5],
+        ["-migration-info", 7],
+        ["-migrate=latest", 7],
+      ] as const) {
+        const ended = await run([flag], where);
+        assert.equal(ended.code, code, `${flag} ${JSON.stringify(where)}: ${ended.stdout}${ended.stderr}`);
+        assert.doesNotMatch(ended.stdout + ended.stderr, /\n +at /);
+      }
   });
 
   test("wrong configuration is code 1, whatever is asked", async () => {

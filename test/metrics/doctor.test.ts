@@ -126,6 +126,16 @@ const faults: Fault[] = [
     ),
   ],
   ["upload", /^contents of archives in the store folder are kept for longer/, by(anArchive)],
+  [
+    "adoption",
+    /^ccx adopt was begun 120 minutes ago and has not ended$/,
+    by(`update side_by_side set mode = 'adopting', since = ${twoHours}`),
+  ],
+  [
+    "adoption",
+    /^ccx adopt --undo was begun 120 minutes ago and has not ended$/,
+    by(`update side_by_side set mode = 'leaving', since = ${twoHours}`),
+  ],
   ["worker", /^no worker lives$/, by("delete from worker")],
   [
     "worker",

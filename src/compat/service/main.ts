@@ -9,8 +9,8 @@ import { serviceFlags } from "./flags.ts";
 
 /**
  * The command ccx-notification-service: one pass with --instant-reports, or a clean-up. Sets the exit code:
- * 0 done, 1 configuration, 2 command line, 3 database, 4 rule content, 5 Kafka, 8 clean-up, 10 event filter, 11
- * Service Log, 12 the aggregator's database. What only some of it needs is imported there.
+ * 0 done, 1 configuration, 2 command line, 3 database, 4 rule content, 5 Kafka, 8 clean-up, 10 event filter,
+ * 11 Service Log, 12 the aggregator's database. What only some of it needs is imported there.
  */
 export async function main(argv: readonly string[]): Promise<void> {
   try {

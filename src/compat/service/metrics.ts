@@ -39,7 +39,7 @@ const pushWithinMs = 10_000;
 
 const defaultBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** The incumbent's metrics of one pass, under the names that its boards know, and the way to a push gateway. */
+/** The incumbent's metrics of one pass, under the names that its boards know, and the push to a gateway. */
 export class PassMetrics {
   readonly registry = new Registry();
   readonly #counters: Record<CounterName, Counter>;

@@ -1,4 +1,5 @@
 import type { Pool } from "pg";
+import { sideBySideNow } from "../../adopt/sql.ts";
 import type { Config } from "../../config/config.ts";
 import { ContentTexts } from "../../content/render/texts.ts";
 import { fetchContent } from "../../content/source/fetch.ts";
@@ -58,6 +59,12 @@ export async function runPass(pass: Pass): Promise<void> {
       counting(metrics, "storage_setup_errors", async () => {
         await requireServer(pool, { writes: true });
         await requireSameRelease(pool);
+        const { mode } = await sideBySideNow(pool);
+        if (mode === "adopting" || mode === "leaving")
+          throw new Ended(
+            3,
+            `ccx adopt${mode === "leaving" ? " --undo" : ""} has not ended: nothing is decided until it has`,
+          );
       }),
     );
     const upkeep = limited(pool, limitsOf(config, "upkeep"));

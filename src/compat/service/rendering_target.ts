@@ -33,8 +33,8 @@ const ruleOf = (name: string): string =>
 
 /**
  * A target whose texts come from a rendering service (insights-content-template-renderer), not from our own
- * renderer. It gets only the rules that are needed, one request for each cluster; a failure of it is one of the
- * delivery, which is tried again with the next pass.
+ * renderer. It gets only the rules that are needed, one request for each cluster; a failure of it is one
+ * of the delivery, which is tried again with the next pass.
  */
 export class RenderingTarget implements Target {
   readonly name;
@@ -155,7 +155,7 @@ function withTexts(row: RenderedNotification, texts: Texts): RenderedNotificatio
   return complete.length === row.issues.length ? { ...row, issues: complete } : undefined;
 }
 
-/** Rule content as the rendering service reads it: one entry for a rule, with the error keys that are asked for. */
+/** Rule content as the rendering service reads it: one entry for a rule, with the error keys asked for. */
 function ruleContents(rows: ContentRow[]): unknown[] {
   return [...Map.groupBy(rows, ({ rule_name }) => rule_name).values()].map((keys) => ({
     plugin: { name: "", node_id: "", product_code: "", python_module: keys[0]?.python_module ?? "" },

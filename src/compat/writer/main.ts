@@ -13,8 +13,8 @@ const defaultMaxAge = "7 days";
 
 /**
  * The command ccx-notification-writer: consumes results, or does one operation on the database. Sets the exit
- * code: 0 done, 1 configuration, 2 command line or consumer, 4 Kafka, 5 database, 7 migration. What only some of
- * it needs is imported there.
+ * code: 0 done, 1 configuration, 2 command line or consumer, 4 Kafka, 5 database, 7 migration. What only some
+ * of it needs is imported there.
  */
 export async function main(argv: readonly string[]): Promise<void> {
   try {

@@ -84,7 +84,7 @@ const copied = z.object({ org: z.number(), cluster: z.string(), rows: z.number()
 
 /**
  * Copies the newest report that can be read and is not of the future, of each of the next clusters. Older
- * ones stay in the old table: to parse and store a week of them takes hours, and says nothing to any decision.
+ * ones stay in the old table: to parse and store a week of them takes hours, and decides nothing.
  * @returns the last of these clusters and how many rows were copied; undefined when there were no more
  */
 export async function copyReports(

@@ -12,24 +12,37 @@ import { startStack } from "./stack/stack.ts";
 
 const widths = { phone: 360, desk: 1440 };
 const schemes = ["light", "dark"] as const;
+const ofReadme = path.join(import.meta.dirname, "../docs/pictures");
 
 /**
  * A picture of each page of the console at two widths, light and dark, on sample data, in a folder. With
- * DATABASE_URL of a database that has some, of that one.
+ * DATABASE_URL of a database that has some, of that one. With `--readme`, the two of README.md are taken anew.
  */
 async function main([folder]: string[]): Promise<void> {
-  if (folder === undefined) throw new ConfigurationError("Name the folder: npm run screenshots -- DIR.");
+  if (folder === undefined)
+    throw new ConfigurationError(
+      "Name the folder: npm run screenshots -- DIR, or --readme for README.md's own.",
+    );
   const executablePath = chromium();
   if (executablePath === undefined) throw new ConfigurationError(`No picture: ${howToGetChromium}.`);
   await using owned = new AsyncDisposableStack();
   const databaseUrl = process.env.DATABASE_URL ?? (await filled(owned));
   const pool = createPool({ databaseUrl, size: 1, name: "ccx screenshots", log: createLogger("silent") });
   owned.defer(() => pool.end());
-  const { rows } = await pool.query<{ cluster: string; id: string; rejected: string; rule: string }>(
+  const { rows } = await pool.query<
+    Record<"cluster" | "id" | "rejected" | "rule" | "issue" | "target", string>
+  >(
     `select n.cluster, n.id, (select min(id) from rejected_message) as rejected,
+       (select o.id from notified_issue i join issue o on o.id = i.issue_id
+        where i.notification_id = n.id and o.closed_at is null limit 1) as issue,
+       (select t.name from event_targets t where t.id = n.target_id) as target,
        (select r.rule_name from notified_issue i join issue on issue.id = i.issue_id join rule r on r.id = issue.rule_id
         where i.notification_id = n.id limit 1) as rule
-     from notification n where n.state = 'sent' order by n.decided_at limit 1`,
+     from notification n
+     where n.state = 'sent' and exists (
+       select from notified_issue i join issue o on o.id = i.issue_id
+       where i.notification_id = n.id and o.closed_at is null)
+     order by n.decided_at limit 1`,
   );
   const [found] = rows;
   if (!found) throw new ConfigurationError("The database of DATABASE_URL has no sample data.");
@@ -42,6 +55,7 @@ async function main([folder]: string[]): Promise<void> {
     new_by_reason: "/new?view=reason",
     notified: "/clusters",
     cluster: `/clusters/${found.cluster}`,
+    text: `/clusters/${found.cluster}/text?${new URLSearchParams({ issue: found.issue, target: found.target })}`,
     message: `/messages/${found.id}`,
     rules: "/rules",
     rule: `/rules/${found.rule}`,
@@ -60,8 +74,20 @@ async function main([folder]: string[]): Promise<void> {
     refused: "/new?org_id=twelve",
     missing: "/clusters/nobody",
   };
-  await mkdir(folder, { recursive: true });
   const page = await browser.newPage();
+  if (folder === "--readme") {
+    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
+    await page.setViewport({ width: 1200, height: 760 });
+    await mkdir(ofReadme, { recursive: true });
+    for (const name of ["overview", "cluster"] as const) {
+      await page.goto(`${open.url}${pages[name]}`, { waitUntil: "load" });
+      await page.waitForFunction('document.querySelector("#live")?.textContent === "● live"');
+      await page.screenshot({ path: path.join(ofReadme, `${name}.png`) as `${string}.png` });
+    }
+    console.log(`The two pictures of README.md are in ${path.relative(process.cwd(), ofReadme)}`);
+    return;
+  }
+  await mkdir(folder, { recursive: true });
   for (const scheme of schemes) {
     await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
     for (const [width, pixels] of Object.entries(widths)) {

@@ -44,7 +44,8 @@ as $$
   select 'silence', 'silences', s.starts_at, s.ends_at, s.org_id, s.reason, s.id, s.created_by
   from silences s
   where (s.cluster = lower(cluster_life.cluster)
-      or s.cluster is null and s.org_id in (select l.org_id from latest_report l where l.cluster = lower(cluster_life.cluster)))
+      or s.cluster is null and s.org_id in (
+        select l.org_id from latest_report l where l.cluster = lower(cluster_life.cluster)))
     and s.starts_at < until and s.ends_at >= since
   order by 1, 3
 $$;

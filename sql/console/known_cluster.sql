@@ -1,5 +1,7 @@
 create or replace function ccx.known_cluster(cluster text)
-returns table (org_id bigint, cluster text, updated_at timestamptz, received_at timestamptz, moved_to bigint, left_at timestamptz)
+returns table (
+  org_id bigint, cluster text, updated_at timestamptz, received_at timestamptz, moved_to bigint,
+  left_at timestamptz)
 language sql stable
 begin atomic
   select l.org_id, l.cluster, l.updated_at, l.received_at, l.moved_to, l.left_at

@@ -12,4 +12,5 @@ as $$
   order by c.error_key, lower(c.validity) desc
 $$;
 
-comment on function ccx.rule_texts(text) is 'What a rule says, and said before: each version of its content, the newest first.';
+comment on function ccx.rule_texts(text) is
+  'What a rule says, and said before: each version of its content, the newest first.';

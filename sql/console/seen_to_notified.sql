@@ -7,7 +7,8 @@ as $$
     percentile_cont(0.99) within group (order by t.seen_seconds)
   from delivery_times(array(
     select n.id from notification n
-    where n.state = 'sent' and n.ended_at > seen_to_notified.at - interval '24 hours' and n.decided_at > seen_to_notified.at - interval '2 days'
+    where n.state = 'sent' and n.ended_at > seen_to_notified.at - interval '24 hours'
+      and n.decided_at > seen_to_notified.at - interval '2 days'
     order by n.id desc limit 2000)) t
 $$;
 

@@ -13,6 +13,16 @@ export function time(value: unknown): Html {
 
 const isTime = (text: string) => /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d/.test(text);
 
+/** Of an interval of the database people read no fractions of a second. */
+const isDuration = (text: string) => /^(?:-?\d+ [a-z]+ )*-?\d\d+:\d\d:\d\d\.\d+$/.test(text);
+
+/** A name of a machine, which a narrow column breaks between its words. */
+export const brokenName = (value: unknown): Html => {
+  const text = String(value ?? "");
+  if (text === "" || text.length > mostShown) return shown(value);
+  return html`${text.split("_").map((word, nth) => html`${nth > 0 && html`_<wbr>`}${word}`)}`;
+};
+
 /** A value of a row, as text for people. */
 export function shown(value: unknown): Html {
   if (value === null || value === undefined || value === "") return html`<span class="nothing">–</span>`;
@@ -23,6 +33,7 @@ export function shown(value: unknown): Html {
       : html`${value.map((one, nth) => html`${nth > 0 && ", "}${shown(one)}`)}`;
   if (typeof value === "object") return html`<code>${cut(JSON.stringify(value))}</code>`;
   const text = String(value);
+  if (isDuration(text)) return html`${text.replace(/\.\d+$/, "")}`;
   return isTime(text) && text.length < 40 ? time(text) : html`${cut(text)}`;
 }
 

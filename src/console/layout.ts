@@ -42,7 +42,7 @@ export function layout(
     )}</ul></nav>`;
   const who =
     person &&
-    html`<p class="who"><span id="live" role="status" aria-live="polite"></span> · ${person.name}, <small>${
+    html`<p class="who"><span id="live" role="status" aria-live="polite"></span>${person.name}, <small>${
       person.mayAct ? "may act" : "may look"
     }${person.organization !== undefined && html`, organization ${person.organization} only`}</small>${
       person.cameBy === "token" &&

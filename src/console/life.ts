@@ -18,7 +18,7 @@ export function life(rows: AnyRow[], from: string, to: string, at: string): Html
     const ms = text.startsWith("-inf") ? begin : text.startsWith("inf") ? begin + span : Date.parse(text);
     return left + Math.min(1, Math.max(0, (ms - begin) / span)) * wide;
   };
-  const laneOf = (row: AnyRow) => (row.kind === "skipped" ? String(row.lane) : String(row.lane));
+  const laneOf = (row: AnyRow) => String(row.lane);
   const order = ["report", "issue", "notification", "skipped", "silence"];
   const lanes = [
     ...new Set(
@@ -28,18 +28,19 @@ export function life(rows: AnyRow[], from: string, to: string, at: string): Html
   const height = (lanes.length + 1) * rowHeight + 10;
   const y = (row: AnyRow) => lanes.indexOf(laneOf(row)) * rowHeight + 6;
   const ticks = Array.from({ length: 7 }, (_, nth) => begin + (span * nth) / 6);
+  const anchor = (nth: number) => (nth === 0 ? "start" : nth === 6 ? "end" : "middle");
   const label = (ms: number) =>
     new Date(ms)
       .toISOString()
-      .slice(span > 2 * 86_400_000 ? 5 : 11, span > 2 * 86_400_000 ? 13 : 16)
+      .slice(span > 2 * 86_400_000 ? 5 : 11, 16)
       .replace("T", " ");
   return html`<svg class="life" viewBox="0 0 ${left + wide + 10} ${height + 14}" role="img" aria-label="The life of the cluster; the table below says the same" data-from="${from}" data-to="${to}" data-left="${left}" data-width="${wide}">
 ${lanes.map(
   (lane, nth) =>
-    html`<line class="lane" x1="0" x2="${left + wide}" y1="${(nth + 1) * rowHeight}" y2="${(nth + 1) * rowHeight}"></line><text x="0" y="${nth * rowHeight + 16}"><title>${lane}</title>${cutText(lane, 23)}</text>`,
+    html`<line class="lane" x1="0" x2="${left + wide}" y1="${(nth + 1) * rowHeight}" y2="${(nth + 1) * rowHeight}"></line><text x="0" y="${nth * rowHeight + 16}"><title>${lane}</title>${lane.length > 24 ? `${cutText(lane, 23)}…` : lane}</text>`,
 )}
 ${rows.filter((row) => lanes.includes(laneOf(row))).map((row) => mark(row, x, y(row)))}
-${ticks.map((ms, nth) => html`<text x="${(left + (wide * nth) / 6 - (nth === 6 ? 50 : 0)).toFixed(0)}" y="${height + 8}">${label(ms)}</text>`)}
+${ticks.map((ms, nth) => html`<text text-anchor="${anchor(nth)}" x="${(left + (wide * nth) / 6).toFixed(0)}" y="${height + 8}">${label(ms)}</text>`)}
 <line class="cursor" x1="${x(at).toFixed(1)}" x2="${x(at).toFixed(1)}" y1="0" y2="${height - 8}"><title>the moment that is asked about</title></line>
 </svg>`;
 }

@@ -1,5 +1,5 @@
 import type { AnyRow } from "../db/rows.ts";
-import { bytes, shown } from "./format.ts";
+import { brokenName, bytes, shown } from "./format.ts";
 import { type Html, html } from "./html.ts";
 import type { Column, Look } from "./table.ts";
 
@@ -47,7 +47,7 @@ export const ruleLink = (row: AnyRow): Html => {
       .replace(/\.report$/, "")
       .split(".")
       .at(-1) ?? name;
-  return html`<a href="/console/rules/${encoded(bare)}">${shown(bare)}</a>${row.error_key ? html`<br><small>${shown(row.error_key)}</small>` : ""}`;
+  return html`<a href="/console/rules/${encoded(bare)}">${brokenName(bare)}</a>${row.error_key ? html`<br><small>${brokenName(row.error_key)}</small>` : ""}`;
 };
 
 export const verdict = (row: AnyRow): Html =>

@@ -20,7 +20,14 @@ import { time } from "./format.ts";
 import { html } from "./html.ts";
 import { layout, type Page, proof } from "./layout.ts";
 import { Live } from "./live.ts";
-import { clusterAct, clusterPage, clustersPage, reportPage } from "./pages/cluster.ts";
+import {
+  clusterAct,
+  clusterPage,
+  clustersPage,
+  draftPage,
+  reportPage,
+  type ShowIssue,
+} from "./pages/cluster.ts";
 import { deliveriesAct, deliveriesPage, messagePage, type ShowMessage } from "./pages/deliveries.ts";
 import { actsPage, newPage, rulePage, rulesPage, storagePage } from "./pages/lists.ts";
 import { overview } from "./pages/overview.ts";
@@ -41,6 +48,7 @@ export type ConsoleOptions = {
   release: string;
   who: WhoMay;
   show: ShowMessage;
+  showIssue: ShowIssue;
   retry: Retry;
 };
 
@@ -61,12 +69,13 @@ const headers = {
 };
 
 /** The pages, in the order of the navigation. */
-const pages = ({ show }: ConsoleOptions): Record<string, Handler> => ({
+const pages = ({ show, showIssue }: ConsoleOptions): Record<string, Handler> => ({
   "/": overview,
   "/new": newPage,
   "/clusters": clustersPage,
   "/clusters/:cluster": clusterPage,
   "/clusters/:cluster/report": reportPage,
+  "/clusters/:cluster/text": draftPage(showIssue),
   "/messages/:id": messagePage(show),
   "/rules": rulesPage,
   "/rules/:rule": rulePage,

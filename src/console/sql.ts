@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type AnyRow, anyRow, call, type Db, rowOf, rowsOf } from "../db/rows.ts";
+import { claimedIssueSchema } from "../deliver/claimed.ts";
 
 /** Values in the order of the arguments; what was not given is null. */
 const given = (...values: unknown[]): unknown[] => values.map((value) => value ?? null);
@@ -94,11 +95,30 @@ export const explainAt = (db: Db, cluster: string, at: string): Promise<AnyRow[]
     db,
     anyRow,
     `select target, org_id, cluster, component, error_key, decision, reasons, issue_state, total_risk,
-       last_notified_at, next_eligible_at, policy_id, silence_id, acknowledgement_id, render_error
+       issue_id, last_notified_at, next_eligible_at, policy_id, silence_id, acknowledgement_id, render_error
      from explain_at($1, cluster => $2)
      order by target, decision desc, component, error_key`,
     [at, cluster],
   );
+
+const draft = z.looseObject({
+  target: z.string(),
+  resolved: z.boolean(),
+  rule: z.string(),
+  report_is_kept: z.boolean(),
+  issue: claimedIssueSchema.nullable(),
+});
+
+/** An issue as a message to this target would name it; undefined: it was not open at that time. */
+export const issueDraft = async (
+  db: Db,
+  it: { target: string; cluster: string; issue: string; at: string },
+): Promise<z.infer<typeof draft> | undefined> =>
+  (
+    await rowsOf(db, draft, "select * from ccx.issue_draft($1, $2, $3, $4)", [
+      ...[it.target, it.cluster, it.issue, it.at],
+    ])
+  )[0];
 
 /** The stored report of a cluster of this time. */
 export const reportOf = async (

@@ -2,7 +2,7 @@ import type { Pool } from "pg";
 import type { Logger } from "pino";
 import type { Config } from "../config/config.ts";
 import { ContentTexts } from "../content/render/texts.ts";
-import type { ClaimedNotification, RenderedIssue, RenderedNotification } from "./claimed.ts";
+import type { ClaimedIssue, ClaimedNotification, RenderedIssue, RenderedNotification } from "./claimed.ts";
 import { buildNotificationMessage, type NotificationUrls } from "./notifications_backend/message.ts";
 import { notificationsBackendTexts } from "./notifications_backend/target.ts";
 import type { TargetName } from "./outbox.ts";
@@ -61,25 +61,15 @@ export async function shownMessage(
   const message = await sql.messageIssues(pool, id);
   if (!message) return undefined;
   const { target, state, ended_at, report_is_kept, resolved } = message;
-  const how = textsOf[target as TargetName];
   const texts = await ContentTexts.create(pool, log);
   const issues: ShownIssue[] = [];
   const said: RenderedIssue[] = [];
   try {
     // one by one, so that what cannot be rendered stays in its place
     for (const issue of message.issues ?? []) {
-      const row = { id, resolved, issues: [issue] } as ClaimedNotification;
-      const { rows, failed } = await renderAll([row], how, texts);
-      const [rendered] = rows[0]?.issues ?? [];
+      const { shown, rendered } = await renderedOne(issue, { target: target as TargetName, resolved }, texts);
+      issues.push(shown);
       if (rendered) said.push(rendered);
-      const { total_risk } = issue;
-      issues.push({
-        rule: `${issue.component}|${issue.error_key}`,
-        total_risk,
-        title: rendered ? titleOf(rendered, how.format) : "",
-        reason: rendered?.reason ?? "",
-        error: failed[0]?.error.message ?? "",
-      });
     }
   } finally {
     texts.dispose();
@@ -91,6 +81,40 @@ export async function shownMessage(
   };
   const body = said.length === 0 ? null : bodyOf(target as TargetName, row, options);
   return { target, state, ended_at, report_is_kept, issues, body };
+}
+
+/** One issue with its texts, whether or not a message names it. */
+export async function shownIssue(
+  pool: Pool,
+  issue: ClaimedIssue,
+  how: { target: string; resolved: boolean },
+  log: Logger,
+): Promise<ShownIssue> {
+  const texts = await ContentTexts.create(pool, log);
+  try {
+    return (await renderedOne(issue, how as { target: TargetName; resolved: boolean }, texts)).shown;
+  } finally {
+    texts.dispose();
+  }
+}
+
+async function renderedOne(
+  issue: ClaimedIssue,
+  { target, resolved }: { target: TargetName; resolved: boolean },
+  texts: ContentTexts,
+): Promise<{ shown: ShownIssue; rendered: RenderedIssue | undefined }> {
+  const how = textsOf[target];
+  const row = { id: "0", resolved, issues: [issue] } as unknown as ClaimedNotification;
+  const { rows, failed } = await renderAll([row], how, texts);
+  const [rendered] = rows[0]?.issues ?? [];
+  const shown = {
+    rule: `${issue.component}|${issue.error_key}`,
+    total_risk: issue.total_risk,
+    title: rendered ? titleOf(rendered, how.format) : "",
+    reason: rendered?.reason ?? "",
+    error: failed[0]?.error.message ?? "",
+  };
+  return { shown, rendered };
 }
 
 function bodyOf(

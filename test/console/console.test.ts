@@ -107,6 +107,34 @@ describe("the console", () => {
     }
   });
 
+  test("the text of an issue is shown as it would be sent, whether or not it is held", async () => {
+    const page = await get(local, `/clusters/${mine.cluster}`);
+    const links = [...page.text.matchAll(/href="\/console(\/clusters\/[^"]+\/text\?[^"]+)"/g)].map(
+      ([, link = ""]) => link.replaceAll("&amp;", "&"),
+    );
+    assert.equal(links.length, 4, "two issues, two targets");
+    const texts = await Promise.all(links.map((link) => get(local, link)));
+    assert.deepEqual(
+      texts.map(({ status }) => status),
+      [200, 200, 200, 200],
+    );
+    const known = texts.filter(({ text }) => text.includes("disk"));
+    assert.equal(known.length, 2);
+    for (const { text } of known) {
+      assert.match(text, /<article><h2>disk is wrong<\/h2>/);
+      assert.equal(text.includes("‖ hold"), text.includes("It is held, because"));
+      assert.doesNotMatch(text, /not kept any more/);
+    }
+    for (const { text } of texts.filter((one) => !known.includes(one))) {
+      assert.match(text, /Nothing is known about the rule, so there is no text/);
+      assert.match(text, /It is held, because .*nothing is known about the rule/);
+    }
+    // before its first report the cluster had no issue
+    const [link = ""] = links;
+    assert.equal((await get(local, `${link}&at=2026-01-01`)).status, 404);
+    assert.equal((await get(local, link.replace(/issue=\d+/, "issue=x"))).status, 404);
+  });
+
   test("what is not there is a page that says so", async () => {
     const places = ["/clusters/nobody", "/messages/1000000", "/messages/x", "/rules/none", "/policies/77777"];
     for (const at of [...places, "/rejected/99999999999999999999", "/no_page", "/list/secrets.csv"]) {
@@ -311,7 +339,10 @@ describe("the console", () => {
       assert.ok([200, 404].includes(status), `${at}: ${status} ${text.slice(-400)}`);
       assert.deepEqual(rest(text), [], at);
     }
-    for (const at of [`/clusters/${theirs.cluster}`, `/rejected/${Number(rejected) + 1}`])
+    const issue = await value(database.pool, "select min(id) from issue where org_id = $1", [theirs.org]);
+    const draft = `/clusters/${theirs.cluster}/text?issue=${issue}&target=service+log`;
+    assert.equal((await get(known, draft, bearer(tokens.operator))).status, 200, "others see its text");
+    for (const at of [draft, `/clusters/${theirs.cluster}`, `/rejected/${Number(rejected) + 1}`])
       assert.equal((await get(known, at, bearer(narrowed))).status, 404, at);
 
     const all = await streamOf(known, tokens.operator);

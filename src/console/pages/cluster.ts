@@ -1,4 +1,6 @@
-import type { AnyRow } from "../../db/rows.ts";
+import type { AnyRow, Db } from "../../db/rows.ts";
+import type { ClaimedIssue } from "../../deliver/claimed.ts";
+import type { ShownIssue } from "../../deliver/shown.ts";
 import { type Ask, field, type Handler, NotThere, Redirect } from "../ask.ts";
 import { shown, time } from "../format.ts";
 import { type Html, html } from "../html.ts";
@@ -57,7 +59,7 @@ export const clusterPage: Handler = async (ask) => {
 <div id="life" data-live><div class="scroll" tabindex="0" role="region" aria-label="The axis">${life(rows, from, to, at)}</div>
 <p><small>Bars are issues from opened to closed, and silences; upright lines are reports; full diamonds are messages; rings are reports that notified nothing. A click on the axis asks about that moment.</small></p></div>
 <h2>Why (not), ${isNow ? "now" : html`at ${time(at)}`}</h2>
-<div id="why" data-live>${answersOf(ask, answers)}</div>
+<div id="why" data-live>${answersOf(ask, answers, isNow ? undefined : at)}</div>
 <h2>Everything on the axis</h2>
 <details id="all"><summary>${rows.length} things happened</summary>${plainTable(
       rows.toSorted((a, b) => String(b.begins).localeCompare(String(a.begins))),
@@ -95,7 +97,14 @@ async function timeGiven(ask: Ask, text: string | undefined, now: string): Promi
   return at;
 }
 
-function answersOf(ask: Ask, rows: AnyRow[]): Html {
+/** The address of the text of an issue; without a time it is the one that would be sent now. */
+const textOf = (row: AnyRow, at: string | undefined) => {
+  const query = new URLSearchParams({ issue: String(row.issue_id), target: String(row.target) });
+  if (at !== undefined) query.set("at", at);
+  return `/console/clusters/${encoded(String(row.cluster))}/text?${query}`;
+};
+
+function answersOf(ask: Ask, rows: AnyRow[], at: string | undefined): Html {
   return plainTable(
     rows,
     [
@@ -103,6 +112,11 @@ function answersOf(ask: Ask, rows: AnyRow[]): Html {
       { name: "target" },
       { name: "component", label: "Rule", cell: ruleLink },
       { name: "reasons", label: "Why", cell: why },
+      {
+        name: "issue_id",
+        label: "Text",
+        cell: (row) => html`<a href="${textOf(row, at)}">as it would be sent</a>`,
+      },
       { name: "total_risk", isNumber: true },
       { name: "issue_state", label: "State" },
       { name: "last_notified_at", label: "Last notified" },
@@ -156,6 +170,45 @@ export const clusterAct: Handler = async (ask) => {
     `/console/clusters/${encoded(cluster)}?done=${isBack ? "unacknowledged" : "acknowledged"}`,
   );
 };
+
+/** An issue with its texts, as `ccx run` would make them. */
+export type ShowIssue = (
+  db: Db,
+  issue: ClaimedIssue,
+  how: { target: string; resolved: boolean },
+) => Promise<ShownIssue>;
+
+/** The text of an issue as a message would have it, whether or not the issue is held. */
+export const draftPage =
+  (show: ShowIssue): Handler =>
+  async (ask) => {
+    const { cluster = "" } = ask.params;
+    const { issue = "", target = "" } = ask.query;
+    const isNow = !ask.query.at?.trim();
+    const at = await timeGiven(ask, ask.query.at, await ask.read(sql.now));
+    const found = /^\d{1,18}$/.test(issue)
+      ? await ask.read(async (db) => {
+          const draft = await sql.issueDraft(db, { target, cluster, issue, at });
+          return draft && { draft, text: draft.issue && (await show(db, draft.issue, draft)) };
+        })
+      : undefined;
+    if (!found) throw new NotThere(`Issue ${issue} of ${cluster} was not open at that time.`);
+    const { draft, text } = found;
+    const body = !text
+      ? html`<p class="empty">Nothing is known about the rule, so there is no text.</p>`
+      : text.error !== ""
+        ? html`<p class="problem">${text.error}</p>`
+        : html`<article><h2>${text.title || "No text"}</h2>${text.reason !== "" && html`<pre tabindex="0">${text.reason}</pre>`}</article>`;
+    return {
+      title: "Text of an issue",
+      body: html`<p>${draft.rule} on <a href="/console/clusters/${encoded(cluster)}${!isNow && html`?at=${encoded(at)}`}">${cluster}</a>, to ${target}, ${
+        isNow ? "as it would be sent now" : html`as it would have been sent at ${time(at)}`
+      }: ${verdict(draft)}</p>${draft.decision !== "notify" && html`<p>It is held, because ${why(draft)}</p>`}${
+        !draft.report_is_kept &&
+        html`<p>The report is not kept any more, so details of the texts are missing.</p>`
+      }${body}`,
+    };
+  };
 
 const mostOfReport = 60_000;
 

@@ -196,7 +196,7 @@ export const messagePage =
           html`<article><h2>${issue.title || "No text"}</h2><p>${issue.rule}, total risk ${issue.total_risk === null ? "unknown" : String(issue.total_risk)}</p>${
             issue.error !== ""
               ? html`<p class="problem">${issue.error}</p>`
-              : html`<pre tabindex="0">${issue.reason}</pre>`
+              : issue.reason !== "" && html`<pre tabindex="0">${issue.reason}</pre>`
           }</article>`,
       )}${message.issues.length === 0 && html`<p class="empty">The issues of the message would stand here.</p>`}`,
     };

@@ -6,6 +6,9 @@ import { type Html, html } from "../html.ts";
 import { bars } from "../plot.ts";
 import * as sql from "../sql.ts";
 
+/** What the amount of is no number of things that wait: a state, which the detail says. */
+const withoutAmount = new Set(["consumer", "circuit"]);
+
 /** Where to look at what a row of the view status speaks of. */
 const placeOfStatus: Record<string, string> = {
   consumer: "/console/storage?view=consumer",
@@ -56,7 +59,7 @@ function attentionOf(rows: AnyRow[] | undefined): Html {
   if (found.length === 0)
     return html`<p class="empty">Nothing: the consumer, the workers, the messages and the circuits are well.</p>`;
   return html`<ul class="attention">${found.map((row) => {
-    const what = html`${shown(row.what)}${Boolean(row.target) && html` (${shown(row.target)})`}: ${shown(row.amount)}`;
+    const what = html`${shown(row.what)}${Boolean(row.target) && html` (${shown(row.target)})`}${!withoutAmount.has(String(row.what)) && html`: ${shown(row.amount)}`}`;
     const to = placeOfStatus[String(row.what)];
     return html`<li>${to ? html`<a href="${to}">${what}</a>` : html`<strong>${what}</strong>`}${
       Boolean(row.oldest) && html`, the oldest since ${time(row.oldest)}`

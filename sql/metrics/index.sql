@@ -7,6 +7,7 @@
 -- each thing that somebody should look at, with what it means and what to do; it may read more.
 
 --!include metrics/metrics_analyze.sql
+--!include metrics/metrics_archive.sql
 --!include metrics/metrics_circuit.sql
 --!include metrics/metrics_consumer.sql
 --!include metrics/metrics_content.sql

@@ -138,6 +138,83 @@ export const boards: readonly Board[] = [
     ],
   },
   {
+    uid: "ccx-upload",
+    title: "CCX notifications: uploads, analyses and the results API",
+    panels: [
+      {
+        title: "Uploads",
+        unit: "cps",
+        stacked: true,
+        lines: [["{{outcome}}", rate("ccx_upload_requests_total", "outcome")]],
+      },
+      {
+        title: "Answer to an upload, 95 of 100",
+        unit: "s",
+        lines: [["uploads", quantile(0.95, "ccx_upload_duration_seconds")]],
+      },
+      {
+        title: "Messages about uploads that wait or were given up",
+        unit: "none",
+        lines: [
+          ["{{kind}} waits", fleet("ccx_upload_waiting_messages", "kind")],
+          ["{{kind}} was given up", fleet("ccx_upload_dead_messages", "kind")],
+        ],
+      },
+      {
+        title: "Longest wait",
+        unit: "s",
+        lines: [
+          ["{{kind}} to be sent", fleet("ccx_upload_oldest_waiting_seconds", "kind")],
+          ["archive to be analyzed", fleet("ccx_analyze_oldest_waiting_seconds")],
+          ["{{store}}: content to be removed", fleet("ccx_archive_overdue_seconds", "store")],
+        ],
+      },
+      {
+        title: "Archives",
+        unit: "cps",
+        stacked: true,
+        lines: [["{{outcome}}", rate("ccx_analyze_archives_total", "outcome")]],
+      },
+      {
+        title: "Failed analyses, by why",
+        unit: "cps",
+        stacked: true,
+        lines: [["{{failure}}", rate("ccx_analyze_failures_total", "failure")]],
+      },
+      {
+        title: "Archives that wait or were given up",
+        unit: "none",
+        lines: [
+          ["wait for rules", fleet("ccx_analyze_waiting_archives")],
+          ["results to be published", fleet("ccx_analyze_unpublished_results")],
+          ["given up within a day", fleet("ccx_analyze_dead_archives")],
+        ],
+      },
+      {
+        title: "Rules",
+        unit: "none",
+        lines: [
+          ["run", fleet("ccx_analyze_rules")],
+          ["suspended", fleet("ccx_analyze_suspended_rules")],
+        ],
+      },
+      {
+        title: "Requests to the results API",
+        unit: "cps",
+        stacked: true,
+        lines: [["{{status}}", rate("ccx_results_requests_total", "status")]],
+      },
+      {
+        title: "Answer of the results API",
+        unit: "s",
+        lines: [
+          ["half", quantile(0.5, "ccx_results_duration_seconds")],
+          ["95 of 100", quantile(0.95, "ccx_results_duration_seconds")],
+        ],
+      },
+    ],
+  },
+  {
     uid: "ccx-database",
     title: "CCX notifications: the database",
     panels: [

@@ -43,6 +43,7 @@ const slow = [
   "test/e2e/inflation.test.ts",
   "test/e2e/kafka_ahead.test.ts",
   "test/e2e/killed_worker.test.ts",
+  "test/e2e/leader_away.test.ts", // three brokers of its own
   "test/e2e/many.test.ts",
   "test/e2e/service_log_absent.test.ts",
   "test/e2e/upgrade.test.ts", // releases change under a running service

@@ -8,6 +8,7 @@
 
 --!include metrics/metrics_adoption.sql
 --!include metrics/metrics_analyze.sql
+--!include metrics/metrics_archive.sql
 --!include metrics/metrics_circuit.sql
 --!include metrics/metrics_consumer.sql
 --!include metrics/metrics_content.sql

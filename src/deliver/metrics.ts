@@ -1,8 +1,10 @@
 import type { Pool } from "pg";
 import { doubtKinds } from "../content/render/doubts.ts";
 import { failureReasons } from "../errors.ts";
+import { noteExemplar } from "../metrics/open_metrics.ts";
 import { atZero, counter, histogram, waitSeconds, workSeconds } from "../metrics/registry.ts";
 import { deliveryTimes } from "../metrics/sql.ts";
+import { spanContextOf } from "../trace/trace.ts";
 import type { Outcome, TargetName } from "./outbox.ts";
 
 const targets: readonly TargetName[] = ["notifications backend", "service log"];
@@ -23,12 +25,13 @@ const seconds = histogram({
   labels: ["target"],
   buckets: workSeconds,
 });
-const seenToNotified = histogram({
+const seenDefinition = {
   name: "deliver_seen_to_notified_seconds",
   help: "From the arrival of the report that the decision was taken on until the receiver accepted the message",
   labels: ["target"],
   buckets: waitSeconds,
-});
+} as const;
+const seenToNotified = histogram(seenDefinition);
 const doubtful = counter({
   name: "deliver_doubtful_texts_total",
   help: "Values that texts of delivered messages lacked, by what they were instead",
@@ -83,8 +86,13 @@ export function countDelivered(
       sent.map(({ id }) => id),
     )
       .then((times) => {
-        for (const { seen_seconds, decided_seconds } of times) {
-          seenToNotified.observe({ target }, Math.max(seen_seconds, 0));
+        for (const { seen_seconds, decided_seconds, traceparent } of times) {
+          const seen = Math.max(seen_seconds, 0);
+          seenToNotified.observe({ target }, seen);
+          const span = spanContextOf(traceparent);
+          // a trace that nobody recorded leads nowhere
+          if (span && span.traceFlags & 1)
+            noteExemplar(seenDefinition, ["target", target], seen, span.traceId);
           decidedToNotified.observe({ target }, Math.max(decided_seconds, 0));
         }
       })

@@ -5,7 +5,8 @@ import type { Logger } from "../log.ts";
 /** What a path answers. */
 export type Answer = { status: number; type: string; body: string };
 
-export type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>;
+/** The answer of each path, to whoever accepts what the header Accept says. */
+export type Routes = Readonly<Record<string, (accept: string) => Answer | Promise<Answer>>>;
 
 /**
  * What a room of the house serves: a plugin with its own paths, limits, and answers to what it does not know.
@@ -56,8 +57,8 @@ export async function startServer(
         .send(JSON.stringify({ status: messageOf(error) })),
   });
   for (const [path, answer] of Object.entries(routes))
-    server.get(path, async (_request, reply) => {
-      const { status, type, body } = await answer();
+    server.get(path, async (request, reply) => {
+      const { status, type, body } = await answer(request.headers.accept ?? "");
       return reply.code(status).header("content-type", type).header("cache-control", "no-store").send(body);
     });
   server.setNotFoundHandler((_request, reply) =>

@@ -9,6 +9,7 @@ import type { Logger } from "../log.ts";
 import { release } from "../version.ts";
 import { contentType, exposition } from "./exposition.ts";
 import { type Checks, examine, requireProgress, within } from "./health.ts";
+import { openMetrics, openMetricsType, wantsOpenMetrics } from "./open_metrics.ts";
 import { gauge, watchNode } from "./registry.ts";
 import { contentInForce } from "./sql.ts";
 
@@ -114,7 +115,12 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
       port: config.httpPort,
       rooms: options.rooms,
       routes: {
-        "/metrics": async () => ({ status: 200, type: contentType, body: await scrape() }),
+        "/metrics": async (accept) => {
+          const text = await scrape();
+          return wantsOpenMetrics(accept)
+            ? { status: 200, type: openMetricsType, body: openMetrics(text) }
+            : { status: 200, type: contentType, body: text };
+        },
         "/livez": live,
         "/readyz": ready,
         "/version": () => jsonAnswer(200, { release, node: process.version, roles: options.roles }),

@@ -15,7 +15,11 @@ export type Sample = z.infer<typeof sample>;
 export const collectMetrics = (db: Db): Promise<Sample[]> =>
   rowsOf(db, sample, "select name, help, labels, value from ccx.collect_metrics()");
 
-const times = z.object({ seen_seconds: z.number(), decided_seconds: z.number() });
+const times = z.object({
+  seen_seconds: z.number(),
+  decided_seconds: z.number(),
+  traceparent: z.string().nullable(),
+});
 
 /** How long those of these messages that were sent took, since the report arrived and since the decision. */
 export const deliveryTimes = (db: Db, ids: readonly string[]): Promise<z.infer<typeof times>[]> =>
@@ -24,7 +28,7 @@ export const deliveryTimes = (db: Db, ids: readonly string[]): Promise<z.infer<t
     times,
     {
       name: "delivery_times",
-      text: "select seen_seconds, decided_seconds from ccx.delivery_times($1::bigint[])",
+      text: "select seen_seconds, decided_seconds, traceparent from ccx.delivery_times($1::bigint[])",
     },
     [ids],
   );

@@ -82,7 +82,7 @@ const groups: Record<string, Any> = {
 };
 
 test("every manifest conforms to the schema of Kubernetes and has no key that is not in it", () => {
-  assert.ok(manifests.length >= 11);
+  assert.ok(manifests.length >= 19);
   for (const { file, object } of manifests) {
     const Model = groups[object.apiVersion]?.[object.kind];
     assert.ok(Model, `${file}: ${object.apiVersion} has no ${object.kind}`);
@@ -112,6 +112,10 @@ test("a key that Kubernetes does not know, and a value of the wrong type, would 
 
 test("what selects, scales and protects pods finds them", () => {
   const deployments = ofKind("Deployment");
+  assert.deepEqual(
+    deployments.map(({ spec }) => spec.template.spec.containers[0].args),
+    [["analyze"], ["consume"], ["serve"], ["work"]],
+  );
   for (const { metadata, spec } of deployments) {
     assert.deepEqual(spec.selector.matchLabels, spec.template.metadata.labels, metadata.name);
     const budget = ofKind("PodDisruptionBudget").find((it) => it.metadata.name === metadata.name);
@@ -120,6 +124,13 @@ test("what selects, scales and protects pods finds them", () => {
     assert.equal(scaler.spec.scaleTargetRef.name, metadata.name);
   }
   const name = "app.kubernetes.io/name";
+  const exported = readFileSync(path.join(root, "docs/reference/metrics.md"), "utf8");
+  for (const { spec } of ofKind("HorizontalPodAutoscaler"))
+    for (const { external, resource } of spec.metrics)
+      assert.ok(
+        resource?.name === "cpu" || exported.includes(`\`${external.metric.name}\``),
+        external?.metric.name,
+      );
   const [policy] = ofKind("NetworkPolicy");
   const [service] = ofKind("Service");
   for (const { spec } of workloads)
@@ -148,6 +159,32 @@ test("pods cannot become root or write to their image, and are asked at the port
   assert.equal(ofKind("Service")[0].spec.ports[0].port, port);
 });
 
+test("only the gateway and the analyzers reach what serves, by the name that announcements have", () => {
+  const labels = ofKind("Deployment").find(({ metadata }) => metadata.name === "ccx-notifications-serve").spec
+    .template.metadata.labels;
+  const named = (kind: string) =>
+    ofKind(kind).find(({ metadata }) => metadata.name === "ccx-notifications-serve").spec;
+  const service = named("Service");
+  assert.deepEqual(service.selector, labels);
+  assert.equal(service.clusterIP, undefined, "an address of its own");
+  const base = `http://ccx-notifications-serve:${service.ports[0].port}`;
+  assert.deepEqual([configMap.CCX_ARCHIVE_BASE_URL, configMap.CCX_ARCHIVE_HOSTS], [base, base]);
+
+  const { podSelector, policyTypes, ingress } = named("NetworkPolicy");
+  assert.deepEqual([podSelector.matchLabels, policyTypes], [labels, ["Ingress"]]);
+  assert.equal(ingress.length, 1);
+  assert.deepEqual(
+    ingress[0].from.map(({ namespaceSelector, podSelector }: Any) =>
+      Object.values((namespaceSelector ?? podSelector).matchLabels).at(-1),
+    ),
+    ["gateway", "analyze"],
+  );
+  const { spec } = ofKind("NetworkPolicy").find(({ metadata }) => metadata.name === "ccx-notifications");
+  const toServe = spec.egress.find(({ to }: Any) => to !== undefined);
+  assert.deepEqual(toServe.to[0].podSelector.matchLabels, labels);
+  assert.deepEqual(toServe.ports, [{ port: service.ports[0].port }]);
+});
+
 test("every command that is started exists, and every image is that of this release", async () => {
   const { stdout } = await runCcx(["--help"]);
   const commands = new Set([...stdout.matchAll(/^ {2}([a-z]+)\b/gm)].map(([, name]) => name));
@@ -158,7 +195,7 @@ test("every command that is started exists, and every image is that of this rele
   for (const service of Object.values<Any>(composed.services))
     if (service.image.startsWith("ccx-")) started.push(service.command[0]);
   started.push(JSON.parse(/^CMD (.+)$/m.exec(read("deploy/Dockerfile"))?.[1] ?? "[]")[0]);
-  assert.deepEqual(new Set(started), new Set(["run", "consume", "work", "migrate"]));
+  assert.deepEqual(new Set(started), new Set(["run", "analyze", "consume", "work", "serve", "migrate"]));
   for (const command of started) assert.ok(commands.has(command), command);
 
   for (const { spec } of workloads)
@@ -186,12 +223,17 @@ test("every environment that is set is a configuration that we accept", () => {
     template.parameters.map((it: Any) => [it.name, it.value ?? "given"]),
   );
   const used = new Set<string>();
-  const filled = JSON.stringify(template.objects).replaceAll(/"?\$\{(\{)?(\w+)\}\1?"?/g, (whole, _, name) => {
+  const filled = JSON.stringify(template.objects).replaceAll(/\$\{\{?(\w+)\}\}?/g, (_, name) => {
     assert.ok(parameters.has(name), `no parameter ${name}`);
     used.add(name);
-    return whole.replaceAll(/\$\{\{?\w+\}\}?/g, parameters.get(name) ?? "");
+    return parameters.get(name) ?? "";
   });
   assert.deepEqual(used, new Set(parameters.keys()), "every parameter sets something");
+  for (const { podSpec } of JSON.parse(filled)[0].spec.deployments) {
+    const port = podSpec.env.find(({ name }: Any) => name === "CCX_HTTP_PORT").value;
+    for (const probe of ["startupProbe", "livenessProbe", "readinessProbe"])
+      assert.equal(String(podSpec[probe].httpGet.port), port, podSpec.args[0]);
+  }
   for (const { podSpec } of JSON.parse(filled)[0].spec.deployments)
     for (const { env } of [podSpec, ...(podSpec.initContainers ?? [])]) {
       const values = Object.fromEntries(env.map((it: Any) => [it.name, it.value ?? "5432"]));

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { freePort } from "../support/free_port.ts";
 import { aCluster, aReport } from "../support/reports.ts";
+import { identityOf } from "../support/results_api.ts";
 import { makeRoles, openLogins } from "../support/role_logins.ts";
 import { scenario } from "../support/scene.ts";
 import { until } from "../support/until.ts";
@@ -51,3 +53,41 @@ scenario("the service runs as users that own nothing, and are no superusers", {}
   await consume.stop();
   await work.stop();
 });
+
+for (const [what, role, env] of [
+  ["only the results API and the console", "ccx_metrics", { CCX_UPLOAD: "false" }],
+  ["uploads besides", "ccx_ingest", {}],
+] as const)
+  scenario(`a process that serves ${what} exports all that the database measures`, {}, async (scene) => {
+    await makeRoles(scene.databaseUrl);
+    await using logins = await openLogins(scene.databaseUrl);
+    const { name, url } = await logins.login(role);
+    for (const narrow of ["ccx_results", "ccx_console"])
+      await scene.pool.query(`grant ${narrow} to ${name} with inherit false, set true`);
+    const port = await freePort();
+    const serve = scene.start("serve", { env: { ...env, DATABASE_URL: url, CCX_HTTP_PORT: port } });
+    await serve.says("running");
+    const ask = async (path: string) => {
+      const headers = { "x-rh-identity": identityOf(11_789_772) };
+      const answer = await fetch(`http://127.0.0.1:${port}${path}`, { headers });
+      return { status: answer.status, text: await answer.text() };
+    };
+    const { text } = await ask("/metrics");
+    const views = [...text.matchAll(/^ccx_scrape_view_failed\{view="(\w+)"\} (\d)$/gm)];
+    assert.ok(views.length > 10);
+    assert.deepEqual(
+      views.filter(([, , failed]) => failed !== "0").map(([, view]) => view),
+      [],
+    );
+    assert.match(text, /^ccx_scrape_up\{source="database"\} 1$/m);
+    assert.match(text, /^ccx_worker_alive 0$/m);
+    const ready = await ask("/readyz");
+    assert.equal(ready.status, 200, ready.text);
+    assert.equal((await ask(`/api/v2/cluster/${aCluster()}/reports`)).status, 404);
+    assert.equal((await ask("/console/")).status < 500, true);
+    await serve.stop();
+    assert.deepEqual(
+      serve.lines.filter(({ level }) => level === "error" || level === "warn"),
+      [],
+    );
+  });

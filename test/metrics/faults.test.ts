@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
-import type { Pool, PoolClient } from "pg";
+import pg, { type Pool, type PoolClient } from "pg";
 import { parse } from "yaml";
+import { countFailed } from "../../src/analyze/metrics.ts";
 import { countDelivered } from "../../src/deliver/metrics.ts";
 import { countIngested } from "../../src/ingest/metrics.ts";
 import { exposition } from "../../src/metrics/exposition.ts";
+import { countAnswer } from "../../src/results/metrics.ts";
+import { countUpload } from "../../src/upload/metrics.ts";
 import {
   aCluster,
   addReport,
@@ -56,10 +59,15 @@ function isTrue(expression: string, scrapes: Scrapes): boolean {
   const [, aggregate, by = "", rate, name = "", matchers = "", comparison, right = ""] =
     clause.exec(expression) ?? [];
   assert.ok(aggregate, `cannot evaluate: ${expression}`);
-  const wanted = [...matchers.matchAll(/(\w+)="([^"]*)"/g)];
+  const wanted = [...matchers.matchAll(/(\w+)(=~?)"([^"]*)"/g)];
+  assert.equal(wanted.map(([text]) => text).join(), matchers, `cannot evaluate: ${expression}`);
+  const matches = (value: string | undefined, how: string | undefined, text = "") =>
+    how === "=" ? value === text : new RegExp(`^(?:${text})$`).test(value ?? "");
   const valuesIn = (samples: Sample[]) => {
     const found = samples.filter(
-      (sample) => sample.name === name && wanted.every(([, key = "", text]) => sample.labels[key] === text),
+      (sample) =>
+        sample.name === name &&
+        wanted.every(([, key = "", how, text]) => matches(sample.labels[key], how, text)),
     );
     const key = ({ labels }: Sample) =>
       by
@@ -119,6 +127,21 @@ const consumed = (db: PoolClient, next: number, minutes: number) =>
      values ($1, 0, $2, $3, $3, $2)`,
     [topic, next, ago(minutes)],
   );
+
+const upload = (db: PoolClient, requestId: string, hours: number) =>
+  db.query(
+    `insert into archive (request_id, org_id, principal, service, category, content_type, size, sha256, store,
+       object_key, b64_identity, received_at, stored_at)
+     values ($1, 1, '1', 'openshift', 'periodic', 'x', 1, sha256('x'), 's3', $1, 'x', $2, $2)
+     returning archive_id`,
+    [requestId, ago(hours * 60)],
+  );
+const announcement = `insert into upload_message (request_id, archive_id, kind, service, noted_at, due_at,
+    attempts, died_at, failure, error)
+  values ($1, $2, 'announcement', 'openshift', $3, $4, 1, $5, $6, 'the topic is unknown')`;
+const analysis = `insert into analysis (topic, partition, kafka_offset, request_id, org_id, url, received_at, state,
+    attempts, next_attempt_at, ended_at, failure, error)
+  values ('uploads', 0, 1, 'r', 1, 'https://x', $1, $2, 1, $3, $4, 'not_found', 'x answers 404')`;
 
 type Fault = {
   fault: string;
@@ -240,6 +263,65 @@ const faults: Fault[] = [
     },
     cause: /future_last_checked/,
   },
+  {
+    fault: "the store does not take uploads",
+    alert: "CcxUploadsFail",
+    async inject(db) {
+      await upload(db, "r", 5);
+      countUpload("store_failed", performance.now());
+    },
+    cause: /"s3"/,
+  },
+  {
+    fault: "uploads are not announced",
+    alert: "CcxUploadsNotAnnounced",
+    async inject(db) {
+      const { rows: stored } = await upload(db, "r", 1);
+      const { archive_id } = stored[0];
+      await db.query(announcement, ["r", archive_id, ago(60), now(), null, "broker"]);
+    },
+    cause: /announcement.*the topic is unknown/,
+  },
+  {
+    fault: "announcements are refused for good",
+    alert: "CcxUploadsGivenUp",
+    async inject(db) {
+      const { rows: stored } = await upload(db, "r", 1);
+      const { archive_id } = stored[0];
+      await db.query(announcement, ["r", archive_id, ago(60), null, now(), "client"]);
+    },
+    cause: /the topic is unknown/,
+  },
+  {
+    fault: "nobody removes archives",
+    alert: "CcxArchivesStay",
+    inject: (db) => upload(db, "r", 24 * 30),
+    cause: /"s3".*"count":"?1/,
+  },
+  {
+    fault: "archives are not analyzed",
+    alert: "CcxAnalysesWait",
+    inject: (db) => db.query(analysis, [ago(60), "waiting", now(), null]),
+    cause: /waiting.*not_found/,
+  },
+  {
+    fault: "archives cannot be fetched",
+    alert: "CcxAnalysesFail",
+    async inject(db) {
+      await db.query(analysis, [ago(60), "dead", null, now()]);
+      countFailed("not_found");
+    },
+    cause: /not_found.*x answers 404/,
+  },
+  {
+    fault: "a rule is too slow",
+    alert: "CcxRulesSuspended",
+    inject: (db) =>
+      db.query(`insert into sql_rule (name, component, description, reads, tags, links, source, loaded_at, timeouts,
+          suspended_at)
+        values ('slow', 'a.slow', 'slow', '{}', '{}', '{}', 'select 1', now(), 5, now())`),
+    cause: /a\.slow/,
+  },
 ];
 
 for (const { fault, alert, inject, cause } of faults)
@@ -289,5 +371,28 @@ test("when a transaction is stuck, CcxLongTransaction is true in the end, and th
   } finally {
     await stuck.query("rollback");
     stuck.release(true);
+  }
+});
+
+test("when the results API fails, CcxResultsFail is true, and the runbook shows what its sessions wait for", async () => {
+  const url = new URL(database.url);
+  url.searchParams.set("application_name", "ccx results");
+  const api = new pg.Client({ connectionString: url.href });
+  await api.connect();
+  try {
+    await api.query("begin; lock table silence");
+    const scrape = async () => samplesOf(await exposition({ pool: database.pool, topic, ends: endsAt(0) }));
+    const before = await scrape();
+    countAnswer("report", 200, performance.now());
+    const expression = expressions.get("CcxResultsFail") ?? "";
+    assert.equal(isTrue(expression, { before, after: await scrape() }), false);
+    countAnswer("report", 503, performance.now());
+    assert.equal(isTrue(expression, { before, after: await scrape() }), true);
+    for (const alert of ["CcxResultsFail", "CcxResultsSlow"]) {
+      const shown = await rows(database.pool, firstQuery(alert) ?? "");
+      assert.match(JSON.stringify(shown), /idle in transaction|lock table silence/, alert);
+    }
+  } finally {
+    await api.end();
   }
 });

@@ -60,7 +60,9 @@ scenario("a running service says how it and its database are", {}, async (scene)
   await service.says("running");
 
   const cluster = aCluster();
-  await scene.topics.produce([aReport(cluster, ["bug", "tutorial"]), "no report"]);
+  const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
+  const headers = { traceparent: `00-${traceId}-00f067aa0ba902b7-01` };
+  await scene.topics.produce([aReport(cluster, ["bug", "tutorial"]), "no report"], { headers });
   await scene.consumed(2);
   await scene.topics.received.take(1);
   await scene.quiet();
@@ -140,6 +142,26 @@ scenario("a running service says how it and its database are", {}, async (scene)
     assert.equal(checked.stderr + checked.stdout, "");
     assert.equal(checked.status, 0);
   }
+
+  assert.doesNotMatch(text, /trace_id|# EOF/, "plain text has no place for exemplars");
+  const open = await fetch(`${base}/metrics`, {
+    headers: { accept: "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.4" },
+  });
+  assert.match(open.headers.get("content-type") ?? "", /^application\/openmetrics-text; version=1\.0\.0/);
+  const lines = (await open.text()).split("\n");
+  assert.deepEqual(lines.slice(-2), ["# EOF", ""]);
+  assert.ok(!lines.slice(0, -1).includes(""), "no line is empty");
+  assert.ok(lines.includes("# TYPE ccx_ingest_messages counter"));
+  assert.ok(lines.includes('ccx_ingest_messages_total{outcome="stored"} 1'));
+  const withExemplar = lines.filter((line) => line.includes(" # {"));
+  assert.equal(withExemplar.length, 1);
+  assert.match(
+    withExemplar[0] ?? "",
+    new RegExp(
+      `^ccx_deliver_seen_to_notified_seconds_bucket\\{le="[\\d.]+",target="notifications backend"\\} 1 # \\{trace_id="${traceId}"\\} [\\d.]+ [\\d.]+$`,
+    ),
+  );
+  assert.match(await scrape(), /^# TYPE ccx_ingest_messages_total counter$/m, "plain text stays what it was");
 
   const ready = await health("readyz");
   assert.deepEqual([ready.status, failing(ready)], [200, []]);

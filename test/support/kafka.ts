@@ -10,9 +10,11 @@ let count = 0;
 /** The topics and the consumer group of one scenario, with names nobody else has. */
 export type TestTopics = Awaited<ReturnType<typeof openTopics>>;
 
-/** Creates the topics; disposing removes them and the group. */
-export async function openTopics(partitions = 1) {
-  const brokers = process.env.TEST_KAFKA_BROKERS;
+/**
+ * Creates the topics; disposing removes them and the group.
+ * @param brokers where; on the brokers that all tests share by default
+ */
+export async function openTopics(partitions = 1, brokers = process.env.TEST_KAFKA_BROKERS) {
   if (!brokers) throw new Error("run the tests with `npm test` or `npm run test:only FILE`");
   const name = `test-${process.pid}-${Date.now().toString(36)}-${++count}`;
   const results = `ccx.ocp.results.${name}`;

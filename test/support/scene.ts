@@ -27,7 +27,7 @@ export type Scene = {
   env: Record<string, string>;
   /** Starts the service; it is killed at the end of the scenario at the latest. */
   start(
-    command: "run" | "analyze" | "consume" | "work",
+    command: "run" | "analyze" | "consume" | "work" | "serve",
     options?: { env?: Record<string, string>; preload?: string },
   ): Service;
   /** The rows of a query. */

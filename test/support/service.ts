@@ -108,6 +108,11 @@ export class Service {
     return this.#ended;
   }
 
+  /** SIGTERM, without waiting for what comes of it. */
+  askToStop(): void {
+    this.#child.kill("SIGTERM");
+  }
+
   /** SIGTERM; fails unless it then ends with code 0 within `timeoutMs`. */
   async stop(timeoutMs = 20_000): Promise<void> {
     const ended = await this.#end("SIGTERM", timeoutMs);

@@ -29,16 +29,18 @@ export type Listener = {
 };
 
 /**
- * The content of a `server.properties`: one node, broker and controller, without authentication.
+ * The content of a `server.properties`: a node that is broker and controller, without authentication.
  * @param data the folder of its storage
  * @param advertisedPort where clients find it, if that is not where it listens
  * @param more listeners besides the one without authentication
+ * @param own settings in place of those that are here
  */
 export function serverProperties(
   data: string,
   [brokerPort, controllerPort]: [number, number],
   advertisedPort = brokerPort,
   more: readonly Listener[] = [],
+  own: Readonly<Record<string, string | number>> = {},
 ): string {
   const at = (port: number) =>
     [`PLAINTEXT://127.0.0.1:${port}`, ...more.map((it) => `${it.name}://127.0.0.1:${it.port}`)].join(",");
@@ -79,6 +81,7 @@ export function serverProperties(
     "group.coordinator.threads": 1,
     "log.cleaner.dedupe.buffer.size": 2 * 1024 * 1024,
     ...Object.fromEntries(settings),
+    ...own,
   })
     .map(([name, value]) => `${name}=${value}\n`)
     .join("");

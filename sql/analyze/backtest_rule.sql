@@ -23,5 +23,5 @@ begin
 end $$;
 
 comment on function backtest_rule(text, timestamptz) is
-  'What a rule would have found in the archives kept since then, or in seven days: a row for each hit and each '
-  'failure.';
+  'What a rule would have found in the archives kept since then, or in seven days: a row for each hit and '
+  'each failure.';

@@ -1,5 +1,5 @@
--- Takes archives that are due; for the length of the lease nobody else gets them. What three processes in a row
--- took and ended without a word is given up: it may be what ends them.
+-- Takes archives that are due; for the length of the lease nobody else gets them. What three processes in a
+-- row took and ended without a word is given up: it may be what ends them.
 --
 -- Where no rule runs at all, nothing is taken: a result without hits would end every issue of its cluster.
 create or replace function ccx.claim_analyses(

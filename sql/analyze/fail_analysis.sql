@@ -1,5 +1,5 @@
--- What may pass is tried again, after longer and longer, for about three hours; the rest is given up at once. A
--- failure of null gives it back as it was: nothing was done with it.
+-- What may pass is tried again, after longer and longer, for about three hours; the rest is given up at once.
+-- A failure of null gives it back as it was: nothing was done with it.
 create or replace function ccx.fail_analysis(
   id bigint, attempt integer, failure text, error text, at timestamptz default now()
 ) returns text
@@ -28,5 +28,5 @@ as $$
 $$;
 
 comment on function ccx.fail_analysis(bigint, integer, text, text, timestamptz) is
-  'Records that an attempt failed: waiting, if time may mend it, else dead; null when somebody else has it by '
-  'now. A failure of null gives it back untried.';
+  'Records that an attempt failed: waiting, if time may mend it, else dead; null when somebody else has it '
+  'by now. A failure of null gives it back untried.';

@@ -1,15 +1,15 @@
--- An archive becomes a result. take_announcements() turns a batch of announcements into rows of analysis; each
--- is read by read_announcement(), and the offset moves in the same transaction. An analyzer takes rows with
--- claim_analyses(), downloads and unpacks, and hands the texts of the files to analyze_archive(). There they
--- become rows of the temporary table `files` (open_files()), which is all that a rule can read: run_rules()
--- calls each rule of sql_rule with run_rule(), as the role ccx_rules, and takes back whatever it did. The
--- hits of both engines go into one message (result_message()), which waits in the same row, its outbox, until
--- claim_results() and settle_results() have it on the topic of results. What fails goes through
--- fail_analysis() and ends in the view dead_analysis, from where redrive_analyses() brings it back.
--- Rules come with load_rules(), which needs prepare_rules(): role and schema. Some archives are kept with all
+-- An archive becomes a result. take_announcements() turns a batch of announcements into rows of analysis;
+-- each is read by read_announcement(), and the offset moves in the same transaction. An analyzer takes rows
+-- with claim_analyses(), downloads and unpacks, and hands the texts of the files to analyze_archive(). There
+-- they become rows of the temporary table `files` (open_files()), which is all that a rule can read:
+-- run_rules() calls each rule of sql_rule with run_rule(), as the role ccx_rules, and takes back whatever it
+-- did. The hits of both engines go into one message (result_message()), which waits in the same row, its
+-- outbox, until claim_results() and settle_results() have it on the topic of results. What fails goes through
+-- fail_analysis() and ends in the view dead_analysis, from where redrive_analyses() brings it back. Rules
+-- come with load_rules(), which needs prepare_rules(): role and schema. Some archives are kept with all
 -- documents, by keep_archive(), so that people can open_archive() one, try_rule() and backtest_rule().
--- rules_in_force() says which files anybody reads, failing_rules and kept_archive what people look at; retain()
--- drops what is past.
+-- rules_in_force() says which files anybody reads, failing_rules and kept_archive what people look at;
+-- retain() drops what is past.
 
 --!include analyze/tables.sql
 --!include analyze/read_announcement.sql

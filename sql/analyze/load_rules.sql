@@ -82,5 +82,5 @@ begin
 end $$;
 
 comment on function load_rules(jsonb, timestamptz) is
-  'Replaces the SQL rules by those given: [{name, component, description, reads, tags, links, source}]. Raises '
-  'NTY02 for none, NTY03 for one that is no query of (error_key text, details jsonb).';
+  'Replaces the SQL rules by those given: [{name, component, description, reads, tags, links, source}]. '
+  'Raises NTY02 for none, NTY03 for one that is no query of (error_key text, details jsonb).';

@@ -26,8 +26,8 @@ begin
       case when u.path not like '%.json' then u.body end
     from unnest(open_files.paths, open_files.bodies) u (path, body);
   exception when data_exception or statement_too_complex then
-    -- one of them is no JSON, or nested so deeply that PostgreSQL cannot even say so: those stay texts. To ask
-    -- of each first whether it is JSON reads all of them twice.
+    -- one of them is no JSON, or nested so deeply that PostgreSQL cannot even say so: those stay texts. To
+    -- ask of each first whether it is JSON reads all of them twice.
     for n in 1 .. cardinality(open_files.paths) loop
       declare
         body text := open_files.bodies[n];

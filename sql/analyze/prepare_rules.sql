@@ -1,7 +1,7 @@
 -- Rules run as a role that owns nothing but their functions and may read nothing but `files`: each is
--- `security definer`, owned by ccx_rules, so that it cannot become anybody else (PostgreSQL refuses a change of
--- the role inside of it). Roles belong to the server, not to the database, so this is done whenever rules are
--- loaded; a user that may not create roles learns whom to ask.
+-- `security definer`, owned by ccx_rules, so that it cannot become anybody else (PostgreSQL refuses a change
+-- of the role inside of it). Roles belong to the server, not to the database, so this is done whenever rules
+-- are loaded; a user that may not create roles learns whom to ask.
 create or replace function ccx.prepare_rules() returns void
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
@@ -37,4 +37,5 @@ begin
 end $$;
 
 comment on function ccx.prepare_rules() is
-  'Creates the role ccx_rules and the schema rules where they are missing; raises NTY01 when the user may not.';
+  'Creates the role ccx_rules and the schema rules where they are missing; raises NTY01 when the user may '
+  'not.';

@@ -100,4 +100,5 @@ begin
 end $$;
 
 comment on function ccx.read_announcement(text, timestamptz) is
-  'What an announcement of platform.upload.announce says, or why it does not conform, from a fixed vocabulary.';
+  'What an announcement of platform.upload.announce says, or why it does not conform, from a fixed '
+  'vocabulary.';

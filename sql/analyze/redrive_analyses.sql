@@ -33,5 +33,5 @@ begin
 end $$;
 
 comment on function redrive_analyses(bigint[], timestamptz) is
-  'Has dead analyses (dead_analysis) tried again, from the download on. Returns a row for each, with why it was '
-  'refused.';
+  'Has dead analyses (dead_analysis) tried again, from the download on. Returns a row for each, with why it '
+  'was refused.';

@@ -25,4 +25,5 @@ as $$
 $$;
 
 comment on function ccx.result_message(analysis, json, timestamptz, timestamptz) is
-  'The message of ccx.ocp.results for an analysis and its report {reports, info, pass, plugin_sets, version}.';
+  'The message of ccx.ocp.results for an analysis and its report {reports, info, pass, plugin_sets, '
+  'version}.';

@@ -1,5 +1,5 @@
--- [{id, partition, offset}] for what is out, [{id, failure, error, permanent}] for what is not. What the broker
--- does not take now is tried again for ever, since that is not the result's fault.
+-- [{id, partition, offset}] for what is out, [{id, failure, error, permanent}] for what is not. What the
+-- broker does not take now is tried again for ever, since that is not the result's fault.
 create or replace function ccx.settle_results(
   results jsonb, topic text, at timestamptz default clock_timestamp()
 ) returns table (published integer, retried integer, dead integer)

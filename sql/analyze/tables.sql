@@ -15,10 +15,12 @@ comment on column analysis.vouched is 'the identity of the upload names the clus
 comment on column analysis.url is 'where the archive can be fetched; may hold a signature, and ends to work';
 comment on column analysis.announced_at is 'the announcement''s own time';
 comment on column analysis.last_checked is 'the same as it was written: LastChecked of the result';
-comment on column analysis.gathering_time is 'when the cluster gathered it, in UTC; else the announcement''s time';
+comment on column analysis.gathering_time is
+  'when the cluster gathered it, in UTC; else the announcement''s time';
 comment on column analysis.announcement is 'the announcement as it came, where it does not conform';
 comment on column analysis.received_at is 'when the announcement was consumed';
-comment on column analysis.state is 'waiting, analyzed (the result waits to be published), published, or dead';
+comment on column analysis.state is
+  'waiting, analyzed (the result waits to be published), published, or dead';
 comment on column analysis.attempts is 'how many times it was handed to an analyzer';
 comment on column analysis.interruptions is
   'how many times in a row the process that had it ended without a word';

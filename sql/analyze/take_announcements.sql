@@ -1,9 +1,9 @@
 -- One call per Kafka batch of one partition: the jobs and the offset move together or not at all.
 --
 -- An element of the batch is {kafka_offset, service, text}, or {kafka_offset, service, reason, detail, value}
--- for what is no text, with its bytes in base64. service is the header; null: the announcement says it. What is
--- for another service is skipped. An announcement that is repeated (same organization, request id and time) is
--- the same job.
+-- for what is no text, with its bytes in base64. service is the header; null: the announcement says it. What
+-- is for another service is skipped. An announcement that is repeated (same organization, request id and
+-- time) is the same job.
 create or replace function ccx.take_announcements(
   topic text,
   partition integer,
@@ -106,5 +106,5 @@ begin
 end $$;
 
 comment on function ccx.take_announcements(text, integer, jsonb, bigint, timestamptz, bigint) is
-  'Stores one batch of announcements of one Kafka partition as jobs and moves its offset. Raises NTI01: topic '
-  'created anew; NTI02: the database is behind expected_offset.';
+  'Stores one batch of announcements of one Kafka partition as jobs and moves its offset. Raises NTI01: '
+  'topic created anew; NTI02: the database is behind expected_offset.';

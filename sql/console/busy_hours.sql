@@ -1,5 +1,5 @@
--- Reports are counted from the newest one of each cluster, so that the page stays quick: a cluster that reported
--- twice is counted in its last hour only. Holds are reports of which nothing was notified.
+-- Reports are counted from the newest one of each cluster, so that the page stays quick: a cluster that
+-- reported twice is counted in its last hour only. Holds are reports of which nothing was notified.
 create or replace function ccx.busy_hours(at timestamptz default now())
 returns table (hour timestamptz, reports bigint, notified bigint, skipped bigint)
 language sql stable
@@ -28,5 +28,5 @@ as $$
 $$;
 
 comment on function ccx.busy_hours(timestamptz) is
-  'For each hour of the last day: clusters whose newest report arrived in it, messages decided, and reports of '
-  'which nothing was notified.';
+  'For each hour of the last day: clusters whose newest report arrived in it, messages decided, and reports '
+  'of which nothing was notified.';

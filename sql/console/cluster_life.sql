@@ -51,5 +51,5 @@ as $$
 $$;
 
 comment on function ccx.cluster_life(text, timestamptz, timestamptz) is
-  'What happened to a cluster between two times: reports, issues from opened to closed, messages, reports that '
-  'notified nothing, silences of the cluster or its organization.';
+  'What happened to a cluster between two times: reports, issues from opened to closed, messages, reports '
+  'that notified nothing, silences of the cluster or its organization.';

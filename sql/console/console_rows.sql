@@ -85,5 +85,5 @@ begin
 end $$;
 
 comment on function ccx.console_rows(text, jsonb, text, boolean, text[], integer) is
-  'A page of a table of the console: narrowed, sorted by a column and the keys, after the row whose sorted value '
-  'and keys are given (null: from the start).';
+  'A page of a table of the console: narrowed, sorted by a column and the keys, after the row whose sorted '
+  'value and keys are given (null: from the start).';

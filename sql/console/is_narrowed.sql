@@ -1,5 +1,5 @@
--- The policies that count for the role are looked at, not tried: a person would otherwise see the rows of others
--- wherever nobody has set row-level security up. Every table with a column org_id counts.
+-- The policies that count for the role are looked at, not tried: a person would otherwise see the rows of
+-- others wherever nobody has set row-level security up. Every table with a column org_id counts.
 create or replace function ccx.is_narrowed() returns boolean
 language sql stable
 set search_path = public, ccx, pg_temp
@@ -23,4 +23,5 @@ as $$
 $$;
 
 comment on function ccx.is_narrowed() is
-  'Whether row-level security shows this role only the rows of the organization in the setting ccx.organization.';
+  'Whether row-level security shows this role only the rows of the organization in the setting '
+  'ccx.organization.';

@@ -31,5 +31,6 @@ as $$
 $$;
 
 comment on function ccx.issue_draft(text, text, bigint, timestamptz) is
-  'An issue as a message to this target would name it at this time, whether or not it would be sent: the version '
-  'of the content and the details that its texts are made from; a null issue: nothing is known about the rule.';
+  'An issue as a message to this target would name it at this time, whether or not it would be sent: the '
+  'version of the content and the details that its texts are made from; a null issue: nothing is known '
+  'about the rule.';

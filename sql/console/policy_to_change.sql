@@ -14,4 +14,5 @@ begin
 end $$;
 
 comment on function ccx.policy_to_change(text, bigint, text) is
-  'The version in force of exactly this policy, which nobody else changes until the transaction ends; null: none.';
+  'The version in force of exactly this policy, which nobody else changes until the transaction ends; null: '
+  'none.';

@@ -5,4 +5,5 @@ as $$
   insert into console_act (act, details) values (record_act.act, record_act.details);
 $$;
 
-comment on function ccx.record_act(text, jsonb) is 'Records what a person did in the console, in the same transaction.';
+comment on function ccx.record_act(text, jsonb) is
+  'Records what a person did in the console, in the same transaction.';

@@ -13,4 +13,5 @@ as $$
 $$;
 
 comment on function ccx.seen_to_notified(timestamptz) is
-  'Seconds from the arrival of a report to its notification, of the newest 2000 messages sent in the last day.';
+  'Seconds from the arrival of a report to its notification, of the newest 2000 messages sent in the last '
+  'day.';

@@ -23,7 +23,8 @@ from (
 ) s
 order by s.place, s.target;
 
-comment on view ccx.stations is 'The way of a report: what waits where, since when, and how much passed in the last hour.';
+comment on view ccx.stations is
+  'The way of a report: what waits where, since when, and how much passed in the last hour.';
 comment on column ccx.stations.station is 'results topic, decisions or delivery';
 comment on column ccx.stations.target is 'of delivery: to which target';
 comment on column ccx.stations.waiting is 'how many messages or clusters wait; null: unknown';

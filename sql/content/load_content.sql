@@ -1,5 +1,6 @@
 -- The whole content at once: what changed gets a new version, what is gone ends, the rest is left alone. What
--- the source holds, but does not conform, is not gone: one bad rule must not end itself, nor keep others back.
+-- the source holds, but does not conform, is not gone: one bad rule must not end itself, nor keep others
+-- back.
 create or replace function load_content(
   content jsonb,
   at timestamptz default now(),

@@ -7,4 +7,5 @@ as $$
   set held_since = coalesce(g.held_since, now()), held_reason = left(note_held_load.reason, 1000);
 $$;
 
-comment on function ccx.note_held_load(text) is 'Notes that a load of content was refused, as it would change too much.';
+comment on function ccx.note_held_load(text) is
+  'Notes that a load of content was refused, as it would change too much.';

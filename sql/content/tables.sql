@@ -27,13 +27,14 @@ comment on column rule_content.plugin_name is 'the rule''s name for people';
 comment on column rule_content.node_id is 'number of the article about it in the knowledge base';
 comment on column rule_content.product_code is 'product that the rule is about';
 comment on column rule_content.rule_texts is
-  'the texts that the rule has for all its error keys: {generic, summary, reason, resolution, more_info}; a null says '
-  'that it is the text of this error key';
+  'the texts that the rule has for all its error keys: {generic, summary, reason, resolution, more_info}; a '
+  'null says that it is the text of this error key';
 comment on column rule_content.validity is
   'when this version was the one in force; open-ended for the present one';
 
 comment on table content_refusal is
-  'rules and error keys that the latest load left out, because they do not conform; refused_content shows them';
+  'rules and error keys that the latest load left out, because they do not conform; refused_content shows '
+  'them';
 comment on column content_refusal.rule_name is 'bare name of the rule, as far as it can be stored';
 comment on column content_refusal.error_key is 'which of its problems; null: the whole rule';
 comment on column content_refusal.problems is 'everything that is wrong with it, one sentence each';

@@ -1,7 +1,7 @@
 -- A decision that waited for its receiver may have lost its reasons: the issue is gone or back, or somebody
 -- silenced it, acknowledged it or changed the policy. decide() is asked once more, as if these messages had
--- never been decided: their own rows of the ledger do not count while it answers. What it would not notify now
--- leaves its message and does not count as notified; a message of which nothing is left is withdrawn. A
+-- never been decided: their own rows of the ledger do not count while it answers. What it would not notify
+-- now leaves its message and does not count as notified; a message of which nothing is left is withdrawn. A
 -- resolution goes with the problem of which nobody was notified, since decide() gives none then.
 --
 -- Only for what certainly has not gone out: a repetition has to be what went out first.

@@ -159,6 +159,6 @@ begin
 end $$;
 
 comment on function ccx.decide_due(integer, timestamptz, bigint[], text[]) is
-  'Decides for up to batch_size waiting clusters (or only these) and commits ledger, outbox, reported and the '
-  'wake-up together. Returns clusters, messages, issues notified and held, how many by target and reasons, and '
-  'the traces of messages.';
+  'Decides for up to batch_size waiting clusters (or only these) and commits ledger, outbox, reported and '
+  'the wake-up together. Returns clusters, messages, issues notified and held, how many by target and '
+  'reasons, and the traces of messages.';

@@ -7,8 +7,8 @@
 -- oldest row that has it counts, since in the later ones it was in its cooldown. Of what has no content yet
 -- nobody knows whether it qualified: its row stays in reported_elsewhere.
 --
--- With the rights of the owner: it notes issues that were there before, as only the trigger of new_reports does
--- otherwise, and takes empty messages back.
+-- With the rights of the owner: it notes issues that were there before, as only the trigger of new_reports
+-- does otherwise, and takes empty messages back.
 create or replace function import_reported(
   at timestamptz default now(), only_clusters text[] default null
 )

@@ -1,5 +1,5 @@
--- What a receiver got can be made again: the ledger names the version of the content, which never changes, and
--- the report is kept as long as its day is.
+-- What a receiver got can be made again: the ledger names the version of the content, which never changes,
+-- and the report is kept as long as its day is.
 create or replace function message_issues(notification_id bigint) returns table (
   target text, state text, ended_at timestamptz, resolved boolean, report_is_kept boolean, issues jsonb,
   message_id uuid, org_id bigint, account_number bigint, cluster text, updated_at timestamptz, decided_at timestamptz,

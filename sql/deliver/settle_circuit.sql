@@ -2,8 +2,8 @@
 -- one that the receiver chokes on never opens it alone), or at once when the receiver asks for time. Open:
 -- nothing is claimed until retry_at, then a few messages by one worker (claim_notifications). Half-open: if
 -- one of them gets through it closes, even after others of them failed (they may be settled one by one); else
--- it stays open, longer each time. A failure of what was claimed before it opened counts as no probe. A message
--- that is refused counts as a failure, too: what refuses everybody is no receiver.
+-- it stays open, longer each time. A failure of what was claimed before it opened counts as no probe. A
+-- message that is refused counts as a failure, too: what refuses everybody is no receiver.
 --
 -- Before retry_at nothing else closes it: what was under way when the receiver asked for time may well
 -- succeed. When it asks during the probe, the probe is over, and the rest of it is such a message, too.

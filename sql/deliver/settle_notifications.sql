@@ -4,8 +4,8 @@
 -- retry_after_ms}, either with unrendered: [{issue_id, error}] for issues left out and doubtful: [{issue_id,
 -- text, place, kind, example}] for values that texts lack. tried: false says that
 -- the message certainly did not go out, so that the attempt is given back; with no failure it is only
--- released, and due again at once. not_stored: true says that it went out, and that the receiver certainly does
--- not have it. too_large: true says that it is only its size. expired: true comes from
+-- released, and due again at once. not_stored: true says that it went out, and that the receiver certainly
+-- does not have it. too_large: true says that it is only its size. expired: true comes from
 -- expire_notifications(), which is no worker.
 --
 -- Replays that fail take turns, so that of two the second knows what became of the first.

@@ -71,8 +71,8 @@ comment on column reported.event_type_id is 'the target';
 comment on table side_by_side is 'how ours lives with the service before it on this database, one row';
 comment on column side_by_side.only_row is 'always true';
 comment on column side_by_side.mode is
-  'together: what either one notifies starts the cooldowns of both; shadow: ours decides and sends elsewhere, '
-  'and neither knows of the other; adopting, leaving: nothing is decided';
+  'together: what either one notifies starts the cooldowns of both; shadow: ours decides and sends '
+  'elsewhere, and neither knows of the other; adopting, leaving: nothing is decided';
 comment on column side_by_side.since is 'since when; what was decided before counts as it did';
 comment on column side_by_side.changed_by is 'database user who chose it';
 
@@ -97,8 +97,8 @@ comment on column circuit.last_error is 'what went wrong then, for people';
 comment on column circuit.last_failed_at is 'when that was';
 
 comment on table render_failure is
-  'issues whose texts could not be rendered, or do not fit into a message alone; they are held for a day, or until the content changes or the '
-  'issue comes back';
+  'issues whose texts could not be rendered, or do not fit into a message alone; they are held for a day, '
+  'or until the content changes or the issue comes back';
 comment on column render_failure.issue_id is 'the issue';
 comment on column render_failure.target_id is 'the target it was rendered for';
 comment on column render_failure.content_id is 'the content version with the templates';

@@ -85,5 +85,6 @@ begin
 end $$;
 
 comment on function explain_report(bigint, text, timestamptz, timestamptz) is
-  'What became of one stored report, for each target and hit: report_state (decided, waiting, postponed until '
-  'more is known, superseded by a newer report, unreadable, nothing to record) and the decision of then, or as of now.';
+  'What became of one stored report, for each target and hit: report_state (decided, waiting, postponed '
+  'until more is known, superseded by a newer report, unreadable, nothing to record) and the decision of '
+  'then, or as of now.';

@@ -1,5 +1,5 @@
--- One screen for whoever is on call. Every row is there also when all is well, so that what is missing is seen.
--- Nothing here reads more than what waits.
+-- One screen for whoever is on call. Every row is there also when all is well, so that what is missing is
+-- seen. Nothing here reads more than what waits.
 create or replace view status with (security_invoker = true) as
 select s.what, s.target, case when s.needs_attention then 'attention' else 'ok' end as state, s.amount, s.oldest,
   s.detail
@@ -69,6 +69,7 @@ comment on view status is
 comment on column status.what is 'what the row is about';
 comment on column status.target is 'the target, where it is about one';
 comment on column status.state is 'ok, or attention';
-comment on column status.amount is 'how many: partitions consumed, workers that live, clusters, messages, failures in a row, jobs';
+comment on column status.amount is
+  'how many: partitions consumed, workers that live, clusters, messages, failures in a row, jobs';
 comment on column status.oldest is 'since when: the oldest of what is counted';
 comment on column status.detail is 'what to know about it, and where to look';

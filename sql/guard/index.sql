@@ -2,9 +2,9 @@
 -- acknowledgements, rule content and withdrawn policies (every decision can be explained later), and the
 -- names of targets and states, which other programs know. tg_guard() is the trigger that refuses; which
 -- tables and columns it stands before, triggers.sql says. Functions of ours that delete or move such rows
--- (retain(), drop_empty_messages(), split_too_large(), import_reported()) call may_rewrite() around the statement
--- that does. Versions of policies have a stricter guard of their own, tg_policy__history(). given() refuses a
--- missing time, which would be answered with nothing.
+-- (retain(), drop_empty_messages(), split_too_large(), import_reported()) call may_rewrite() around the
+-- statement that does. Versions of policies have a stricter guard of their own, tg_policy__history(). given()
+-- refuses a missing time, which would be answered with nothing.
 
 --!include guard/tg_guard.sql
 --!include guard/may_rewrite.sql

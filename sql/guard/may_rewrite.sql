@@ -12,4 +12,5 @@ begin
 end $$;
 
 comment on function ccx.may_rewrite(text) is
-  'Sets ccx.rewrite_history for the statements that follow, and returns what it was, to be set again after them.';
+  'Sets ccx.rewrite_history for the statements that follow, and returns what it was, to be set again after '
+  'them.';

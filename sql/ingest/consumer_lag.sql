@@ -18,7 +18,8 @@ comment on column consumer_lag.partition is 'partition of the topic';
 comment on column consumer_lag.next_offset is 'first offset that is not stored yet';
 comment on column consumer_lag.high_watermark is 'where the partition ended; null: not known yet';
 comment on column consumer_lag.lag is
-  'how many offsets are still to come (records that transactions leave behind count, too); null: not known yet';
+  'how many offsets are still to come (records that transactions leave behind count, too); null: not known '
+  'yet';
 comment on column consumer_lag.as_of is 'when the end was known';
 comment on column consumer_lag.age is 'how long ago that is';
 comment on column consumer_lag.is_behind is 'decisions on its reports wait for the rest';

@@ -14,5 +14,5 @@ begin atomic
 end;
 
 comment on function ccx.details_by_hit(text) is
-  'The details of the hits of a stored report as {component: {error key: details}}, for whoever looks up many '
-  'of them; null when it has no hits.';
+  'The details of the hits of a stored report as {component: {error key: details}}, for whoever looks up '
+  'many of them; null when it has no hits.';

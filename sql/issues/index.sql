@@ -1,18 +1,17 @@
 -- The problems that each cluster has. A statement-level trigger on new_reports, tg_new_reports__issues(),
 -- reads the hits of the reports that arrived (report_hits()); a report that cannot be read goes to
--- read_errors; renamed_hits() knows rules by the name that they had before. advance_latest_reports() moves latest_report forward and passes on what is newer,
--- settle_owners() closes what a cluster had with the organization before, add_rules() adds what is new to
--- rule, the cluster begins to wait for a decision, keep_changed() leaves out the clusters whose issues stay
--- as they are, and apply_hits() opens and closes rows of issue and keeps each time that an issue was there
--- as a row of occurrence. Decisions and explanations ask flapping_until() whether an issue comes and goes,
--- and within_reevaluation_window() whether a cluster reported lately; deliveries ask hit_details() what the
--- report says of a hit. note_past_issues() is for take-overs. notice_unknown_names() says which names of a
--- request nobody knows. rename_rule() (room ops) lets issues go on under another name: merged_occurrences()
--- says what becomes of two histories, rename_issues() does it, and note_rename() keeps the name before, which
--- present_name() leads to the one of now.
--- report says of a hit. note_past_issues() is for take-overs,
--- forget_clusters() for whoever empties new_reports by hand. notice_unknown_names() says which names of a
--- request nobody knows.
+-- read_errors; renamed_hits() knows rules by the name that they had before. advance_latest_reports() moves
+-- latest_report forward and passes on what is newer, settle_owners() closes what a cluster had with the
+-- organization before, add_rules() adds what is new to rule, the cluster begins to wait for a decision,
+-- keep_changed() leaves out the clusters whose issues stay as they are, and apply_hits() opens and closes
+-- rows of issue and keeps each time that an issue was there as a row of occurrence. Decisions and
+-- explanations ask flapping_until() whether an issue comes and goes, and within_reevaluation_window() whether
+-- a cluster reported lately; deliveries ask hit_details() what the report says of a hit. note_past_issues()
+-- is for take-overs. notice_unknown_names() says which names of a request nobody knows. rename_rule() (room
+-- ops) lets issues go on under another name: merged_occurrences() says what becomes of two histories,
+-- rename_issues() does it, and note_rename() keeps the name before, which present_name() leads to the one of
+-- now. report says of a hit. note_past_issues() is for take-overs, forget_clusters() for whoever empties
+-- new_reports by hand. notice_unknown_names() says which names of a request nobody knows.
 
 --!include issues/tables.sql
 --!include issues/within_reevaluation_window.sql

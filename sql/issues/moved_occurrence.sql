@@ -15,7 +15,8 @@ comment on type ccx.moved_occurrence is
   'an occurrence of an issue that becomes one with another, and the occurrence that it is a part of then';
 comment on column ccx.moved_occurrence.issue_id is 'the issue before';
 comment on column ccx.moved_occurrence.occurrence is 'its occurrence before';
-comment on column ccx.moved_occurrence.is_last is 'whether it is the last part of the occurrence that it becomes';
+comment on column ccx.moved_occurrence.is_last is
+  'whether it is the last part of the occurrence that it becomes';
 comment on column ccx.moved_occurrence.new_issue_id is 'the issue that stays';
 comment on column ccx.moved_occurrence.new_occurrence is 'which occurrence of that';
 comment on column ccx.moved_occurrence.opened_at is 'when the whole occurrence began';

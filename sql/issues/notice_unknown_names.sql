@@ -68,5 +68,5 @@ begin
 end $$;
 
 comment on function ccx.notice_unknown_names(bigint, text, text, text, text) is
-  'Says in a NOTICE which of these names nobody knows: organization, cluster, rule (any spelling), error key, tag; '
-  'null: not asked.';
+  'Says in a NOTICE which of these names nobody knows: organization, cluster, rule (any spelling), error '
+  'key, tag; null: not asked.';

@@ -62,7 +62,8 @@ comment on column occurrence.known_until is
   'when the first report without it had arrived; decisions at that time and later see it gone';
 
 comment on table read_errors is
-  'errors that are detected during new reports collection; written by compat, issues: a clean-up deletes them';
+  'errors that are detected during new reports collection; written by compat, issues: a clean-up deletes '
+  'them';
 comment on column read_errors.error_id is 'number of the error';
 comment on column read_errors.org_id is 'organization of the report';
 comment on column read_errors.cluster is 'cluster of the report';

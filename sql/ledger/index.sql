@@ -3,10 +3,10 @@
 -- target inside a cooldown, so that nobody is notified twice whatever the code does; renew_cooldowns() lets
 -- rows follow a cooldown that changed since. A message that never arrived gives its issues back with
 -- void_notified(), one that arrived after all, or is sent again, takes them again with unvoid_notified(),
--- unless they were notified elsewhere meanwhile (notified_elsewhere(), leave_out_notified()). Where two issues
--- become one, move_notified() lets the rows of both be of that. A trigger keeps
--- superseded_at, by which last_notified_at and decide() find the newest row with one look-up;
--- last_message_at() finds the last message about a cluster.
+-- unless they were notified elsewhere meanwhile (notified_elsewhere(), leave_out_notified()). Where two
+-- issues become one, move_notified() lets the rows of both be of that. A trigger keeps superseded_at, by
+-- which last_notified_at and decide() find the newest row with one look-up; last_message_at() finds the last
+-- message about a cluster.
 
 --!include ledger/tables.sql
 --!include ledger/last_notified_at.sql

@@ -104,5 +104,6 @@ begin
 end $$;
 
 comment on function rename_rule(text, text) is
-  'A rule that has another name or module now: its issues go on, with their occurrences, cooldowns, silences, '
-  'acknowledgements and policies; those that reports opened under the new name become one with them.';
+  'A rule that has another name or module now: its issues go on, with their occurrences, cooldowns, '
+  'silences, acknowledgements and policies; those that reports opened under the new name become one with '
+  'them.';

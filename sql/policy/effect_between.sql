@@ -35,5 +35,5 @@ as $$
 $$;
 
 comment on function ccx.effect_between(policy, policy, policy, timestamptz) is
-  'How many open issues of this scope are held, and how many released, when one version of a policy takes the '
-  'place of another, whatever cooldowns and silences say.';
+  'How many open issues of this scope are held, and how many released, when one version of a policy takes '
+  'the place of another, whatever cooldowns and silences say.';

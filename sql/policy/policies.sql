@@ -57,4 +57,5 @@ comment on column policies.since is 'from when it is in force';
 comment on column policies.policy_id is 'number of the version, as in explain_notification';
 comment on column policies.max_report_age is
   'while the newest report of a cluster is older, nothing of it is notified; null: however old it is';
-comment on column policies.doubtful_texts is 'send: a text that lacks a value goes out; hold: its issue is held';
+comment on column policies.doubtful_texts is
+  'send: a text that lacks a value goes out; hold: its issue is held';

@@ -66,4 +66,5 @@ comment on column policy_history.end_reason is 'why it was ended';
 comment on column policy_history.policy_id is 'number of the version, as in explain_notification';
 comment on column policy_history.max_report_age is
   'while the newest report of a cluster is older, nothing of it is notified; null: however old it is';
-comment on column policy_history.doubtful_texts is 'send: a text that lacks a value goes out; hold: its issue is held';
+comment on column policy_history.doubtful_texts is
+  'send: a text that lacks a value goes out; hold: its issue is held';

@@ -51,8 +51,8 @@ comment on column policy.doubtful_texts is
 comment on column policy.notify_resolved is
   'true: an issue that was notified and went is notified as resolved';
 comment on column policy.decide_again_after is
-  'a message that waited longer, and is certainly not out, is decided again before it is sent; the one of the '
-  'target counts';
+  'a message that waited longer, and is certainly not out, is decided again before it is sent; the one of '
+  'the target counts';
 comment on column policy.notify_resolved_since is
   'since when notify_resolved is set; what went before is not notified';
 comment on column policy.receiver_knows_resolved is

@@ -1,7 +1,7 @@
 -- The past keeps its answer: a version that has begun is never changed, only ended, and never before it
 -- began. (A time in the past given to set_policy() does change what is said of that time: that is for
--- simulated clocks.) A version that is only planned may be deleted; tg_policy__withdrawn() makes up for it. So
--- may those of an organization that is forgotten (forget()), with all decisions that went by them.
+-- simulated clocks.) A version that is only planned may be deleted; tg_policy__withdrawn() makes up for it.
+-- So may those of an organization that is forgotten (forget()), with all decisions that went by them.
 create or replace function ccx.tg_policy__history() returns trigger
 language plpgsql volatile
 set search_path = public, ccx, pg_temp

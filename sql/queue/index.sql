@@ -5,8 +5,8 @@
 -- requeue_stuck() and retry_stuck() bring it back. A change whose clusters are not known yet (a policy, a
 -- silence, new content) adds a row to decision_request with request_decisions() instead; a trigger on that
 -- table wakes the deciders. The wake_… functions leave a wish with wake_up(), which tg_wake_up__send() turns
--- into a graphile-worker job when the transaction commits: no open transaction holds the row of a job. A job is
--- only a wake-up: the work is in the tables, so that a lost job delays work and never loses it. announce()
+-- into a graphile-worker job when the transaction commits: no open transaction holds the row of a job. A job
+-- is only a wake-up: the work is in the tables, so that a lost job delays work and never loses it. announce()
 -- informs people who watch (`ccx tail`), and nothing depends on it.
 
 --!include queue/tables.sql

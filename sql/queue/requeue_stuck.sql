@@ -23,4 +23,5 @@ begin
 end $$;
 
 comment on function ccx.requeue_stuck(timestamptz) is
-  'Lets the clusters wait for a decision again that were put aside and whose next try is due; returns how many.';
+  'Lets the clusters wait for a decision again that were put aside and whose next try is due; returns how '
+  'many.';

@@ -19,5 +19,5 @@ begin
 end $$;
 
 comment on function retry_stuck(bigint, text) is
-  'Decides again for the clusters that were put aside (stuck_cluster), of this organization, this cluster, or '
-  '(null) all of them; returns how many.';
+  'Decides again for the clusters that were put aside (stuck_cluster), of this organization, this cluster, '
+  'or (null) all of them; returns how many.';

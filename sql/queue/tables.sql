@@ -39,12 +39,13 @@ comment on column wake_up.job_key_mode is 'what becomes of a job of the same key
 comment on column wake_up.run_at is 'for when; null: now';
 
 comment on table stuck_cluster is
-  'clusters whose decision fails, put aside so that it goes on for all others; tried again by and by, by hand '
-  'with retry_stuck(), and with their next report; a decision that succeeds takes them out';
+  'clusters whose decision fails, put aside so that it goes on for all others; tried again by and by, by '
+  'hand with retry_stuck(), and with their next report; a decision that succeeds takes them out';
 comment on column stuck_cluster.org_id is 'organization that owns the cluster';
 comment on column stuck_cluster.cluster is 'the cluster';
 comment on column stuck_cluster.reason is 'why the last try failed, in the words of the database';
 comment on column stuck_cluster.since is 'when the first try failed';
 comment on column stuck_cluster.attempts is 'how many tries failed';
-comment on column stuck_cluster.next_try_at is 'when it is tried again; each time twice as long, up to six hours';
+comment on column stuck_cluster.next_try_at is
+  'when it is tried again; each time twice as long, up to six hours';
 comment on column stuck_cluster.by_report is 'a new report waits for the decision, as in decision_due';

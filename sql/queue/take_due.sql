@@ -45,6 +45,6 @@ begin
 end $$;
 
 comment on function ccx.take_due(integer, timestamptz, bigint[], text[]) is
-  'Takes up to batch_size of the clusters that wait longest, or (two arrays, position by position) these, out '
-  'of decision_due and keeps their locks, so that nobody else decides for them until the transaction ends; '
-  'null: none wait.';
+  'Takes up to batch_size of the clusters that wait longest, or (two arrays, position by position) these, '
+  'out of decision_due and keeps their locks, so that nobody else decides for them until the transaction '
+  'ends; null: none wait.';

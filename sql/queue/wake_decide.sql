@@ -5,4 +5,5 @@ as $$
   select wake_up('decide', 'decide');
 $$;
 
-comment on function ccx.wake_decide() is 'Queues the task that decides for the clusters in decision_due, when the transaction commits.';
+comment on function ccx.wake_decide() is
+  'Queues the task that decides for the clusters in decision_due, when the transaction commits.';

@@ -1,4 +1,5 @@
--- With the rights of the owner: nobody may read the hashes, and before a token is known there is no organization.
+-- With the rights of the owner: nobody may read the hashes, and before a token is known there is no
+-- organization.
 create or replace function ccx.results_token(token_hash bytea, at timestamptz default now())
   returns table (org_id text, user_id text)
 language sql stable security definer

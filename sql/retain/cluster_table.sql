@@ -42,7 +42,8 @@ from (values
 left join pg_inherits p on t.name in ('new_reports', 'reported') and p.inhparent = to_regclass(t.name);
 
 comment on view ccx.cluster_table is
-  'The tables whose rows belong to an organization or a cluster, in the order in which forget() empties them.';
+  'The tables whose rows belong to an organization or a cluster, in the order in which forget() empties '
+  'them.';
 comment on column ccx.cluster_table.nth is 'the order';
 comment on column ccx.cluster_table.name is 'the table; a partition by its own name';
 comment on column ccx.cluster_table.org is 'what of a row names the organization; null: by_issue';

@@ -31,5 +31,5 @@ end $$;
 revoke execute on function forget(bigint, text) from public;
 
 comment on function forget(bigint, text) is
-  'Deletes an organization (the next part of it: call again until no row comes) or a cluster, wherever it is; '
-  'returns how many rows of which table. Contents of archives follow (task tidy_archives). Raises NTR05.';
+  'Deletes an organization (the next part of it: call again until no row comes) or a cluster, wherever it '
+  'is; returns how many rows of which table. Contents of archives follow (task tidy_archives). Raises NTR05.';

@@ -52,5 +52,5 @@ begin
 end $$;
 
 comment on function ccx.forget_rows(bigint, text, boolean, integer) is
-  'Deletes what belongs to this organization, this cluster, or both, wherever it is; with what people made, or '
-  'without; at most so many rows of each table. Returns how many rows of which table.';
+  'Deletes what belongs to this organization, this cluster, or both, wherever it is; with what people made, '
+  'or without; at most so many rows of each table. Returns how many rows of which table.';

@@ -1,4 +1,5 @@
--- Spelled as other programs may have written it, too. An archive is found once more after its content is gone.
+-- Spelled as other programs may have written it, too. An archive is found once more after its content is
+-- gone.
 create or replace function ccx.forgotten_rows(place cluster_table, has_org boolean, has_cluster boolean)
   returns text
 language sql stable
@@ -14,5 +15,5 @@ return 'select t.ctid from ' || place.name || ' t where ' ||
   end;
 
 comment on function ccx.forgotten_rows(cluster_table, boolean, boolean) is
-  'The query of the rows (ctid) of a place that belong to the organization $1, the cluster $2 (its spellings), '
-  'or both.';
+  'The query of the rows (ctid) of a place that belong to the organization $1, the cluster $2 (its '
+  'spellings), or both.';

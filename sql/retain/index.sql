@@ -2,12 +2,12 @@
 -- report of that day arrives, ensure_partitions() adds tomorrow. retain() drops whole days that are older
 -- than the table retention says (set_retention()), but never below the longest cooldown, and nothing that a
 -- decision or a delivery still reads: partition_held_by() names what holds a day, retention_horizon() the
--- oldest day that is kept. What has no days but grows (outbox, ledger, rejected messages, …) loses single rows
--- (past_rows()). preview_retention() shows all that before it happens, and set_retention() remarks on what a
--- change lets go (retention_past()). The view partitions shows every day with its size and why it is still
--- there. The newest report of a cluster outlives its day (keep_newest_reports()), since the results API reads
--- it. A cluster that stopped reporting goes as a whole (retire_clusters()), and so does a customer who left: forget() empties the
--- tables of cluster_table (forget_rows()), and preview_forget() counts first.
+-- oldest day that is kept. What has no days but grows (outbox, ledger, rejected messages, …) loses single
+-- rows (past_rows()). preview_retention() shows all that before it happens, and set_retention() remarks on
+-- what a change lets go (retention_past()). The view partitions shows every day with its size and why it is
+-- still there. The newest report of a cluster outlives its day (keep_newest_reports()), since the results API
+-- reads it. A cluster that stopped reporting goes as a whole (retire_clusters()), and so does a customer who
+-- left: forget() empties the tables of cluster_table (forget_rows()), and preview_forget() counts first.
 
 --!include retain/tables.sql
 --!include retain/ensure_partition.sql

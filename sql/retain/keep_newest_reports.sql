@@ -1,5 +1,6 @@
--- Clusters that report every two hours have nothing here: what is kept is the last word of those that stopped.
--- To write each report a second time as it arrives would cost ingest more than everything else that it does.
+-- Clusters that report every two hours have nothing here: what is kept is the last word of those that
+-- stopped. To write each report a second time as it arrives would cost ingest more than everything else that
+-- it does.
 create or replace function ccx.keep_newest_reports(from_time timestamptz, until_time timestamptz)
   returns integer
 language plpgsql volatile

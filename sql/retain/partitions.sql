@@ -27,7 +27,8 @@ comment on column partitions.parent is 'new_reports or reported';
 comment on column partitions.name is 'table that holds the day';
 comment on column partitions.day is 'day (UTC); null for what belongs to no day';
 comment on column partitions.is_attached is 'false: taken out of its parent, about to be dropped';
-comment on column partitions.rows is 'how many rows it has, as of the last analyze; null: it was never analyzed';
+comment on column partitions.rows is
+  'how many rows it has, as of the last analyze; null: it was never analyzed';
 comment on column partitions.bytes is 'its size with indexes';
 comment on column partitions.is_past is
   'older than what is kept: the next retain() drops it, unless something holds it; null for what belongs to '

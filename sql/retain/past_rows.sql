@@ -4,8 +4,8 @@
 -- The memory of decisions is guarded: the horizon of notification, occurrence and render_failure lies behind
 -- the longest cooldown, so that explain_at() answers for every moment that is kept. A notification stays
 -- while it is the newest about an issue that is open, since that is when the issue was last notified; while a
--- replay refers to it; and while the ledger has an older one of the same issue, whose successor it is (drift).
--- Of occurrences only earlier ones go.
+-- replay refers to it; and while the ledger has an older one of the same issue, whose successor it is
+-- (drift). Of occurrences only earlier ones go.
 create or replace function ccx.past_rows(name text) returns text
 language sql immutable parallel safe
 return case name

@@ -40,5 +40,5 @@ end $$;
 revoke execute on function preview_retention(timestamptz) from public;
 
 comment on function preview_retention(timestamptz) is
-  'What retain() would drop or delete at this time, and what holds the rest: days with the rows of their last '
-  'analyze, single rows counted. More may follow once these are gone.';
+  'What retain() would drop or delete at this time, and what holds the rest: days with the rows of their '
+  'last analyze, single rows counted. More may follow once these are gone.';

@@ -1,13 +1,16 @@
 -- One step at a time, each a short transaction of its own, until there is none left:
 -- 1. drop what an earlier step took out. To unlink gigabytes takes long, and nobody waits for it.
--- 2. take the oldest day that is past, and that nothing holds, out of its parent. Newest reports stay in latest_report. That needs the parent for
+-- 2. take the oldest day that is past, and that nothing holds, out of its parent. Newest reports stay in
+--    latest_report. That needs the parent for
 -- itself for a moment:
---    we wait a quarter of a second for it at most, since everybody who comes after us waits behind us (55P03: try again).
---    (`detach … concurrently` does not wait, but does not work beside a default partition, nor in a function.)
+--    we wait a quarter of a second for it at most, since everybody who comes after us waits behind us (55P03:
+--    try again). (`detach … concurrently` does not wait, but does not work beside a default partition, nor in
+--    a function.)
 -- 3. delete what is past from the default partitions and the tables without days (past_rows), oldest first,
 -- 10,000 rows at a time. Whoever dies in between leaves what the next one finds.
 --
--- With the rights of the owner: only he can take a day out of a table, and nobody else may delete from the ledger.
+-- With the rights of the owner: only he can take a day out of a table, and nobody else may delete from the
+-- ledger.
 create or replace function retain(at timestamptz default now())
 returns table (action text, name text, row_count bigint, bytes bigint)
 language plpgsql volatile security definer
@@ -87,5 +90,5 @@ revoke execute on function retain(timestamptz) from public;
 
 comment on function retain(timestamptz) is
   'Does the next step of retention, and says what it was (detached or dropped a day, deleted rows that '
-  'belong to no day); no row: nothing is left to do, or somebody else does it. Raises 55P03 where the table is '
-  'busy: call it again.';
+  'belong to no day); no row: nothing is left to do, or somebody else does it. Raises 55P03 where the table '
+  'is busy: call it again.';

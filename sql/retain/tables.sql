@@ -1,8 +1,8 @@
 -- What the tables of this room and their columns hold; the tables themselves are in migrations/.
 
 comment on table retention is
-  'how long each table that grows keeps its rows (set_retention); what a decision may look back at is kept for '
-  'longer; a row cannot be deleted';
+  'how long each table that grows keeps its rows (set_retention); what a decision may look back at is kept '
+  'for longer; a row cannot be deleted';
 comment on column retention.parent is
   'the table: new_reports and reported by days; latest_report by clusters that stopped reporting; '
   'notification (with the ledger), archive (once its content is gone) and all others by rows';

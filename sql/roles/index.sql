@@ -2,16 +2,16 @@
 -- parts has a role that may do what that part does, and people have roles of their own. The view
 -- database_role lists the roles with their timeouts; table_right is the matrix, one row for each table, with
 -- the letters of PostgreSQL's own grants. wanted_right spells it out, together with views, functions and
--- sequences; given_right is what the catalog has now, and role_change the statements that lead from the one to
--- the other. `ccx migrate --with-roles` runs them, `ccx roles script` prints them. No statement is left where
--- nothing is missing, so that a second run locks nothing.
+-- sequences; given_right is what the catalog has now, and role_change the statements that lead from the one
+-- to the other. `ccx migrate --with-roles` runs them, `ccx roles script` prints them. No statement is left
+-- where nothing is missing, so that a second run locks nothing.
 --
--- Rows: whoever is in ccx_reader sees the organizations that organization_reader names for him, and ccx_results
--- the one of the setting ccx.organization. So does ccx_console, which sees all where nothing is set: only the
--- service may take that role. organization_policy has the condition of each table, row_policy the policies that
--- are wanted; ensure_partition() closes each new day to everybody but its parent. The ledger, the outbox and
--- policies have no delete for any role: what has to go, retain(), drop_empty_messages() and withdraw_policy()
--- delete with the rights of the owner.
+-- Rows: whoever is in ccx_reader sees the organizations that organization_reader names for him, and
+-- ccx_results the one of the setting ccx.organization. So does ccx_console, which sees all where nothing is
+-- set: only the service may take that role. organization_policy has the condition of each table, row_policy
+-- the policies that are wanted; ensure_partition() closes each new day to everybody but its parent. The
+-- ledger, the outbox and policies have no delete for any role: what has to go, retain(),
+-- drop_empty_messages() and withdraw_policy() delete with the rights of the owner.
 
 --!include roles/tables.sql
 --!include roles/database_role.sql

@@ -38,7 +38,8 @@ from (values
 ) as t (name, condition);
 
 comment on view ccx.organization_policy is
-  'The tables whose rows belong to organizations, and the condition by which a row is among those that somebody sees.';
+  'The tables whose rows belong to organizations, and the condition by which a row is among those that '
+  'somebody sees.';
 comment on column ccx.organization_policy.name is 'the table';
 comment on column ccx.organization_policy.condition is
   'the condition; {x} stands for: x is an organization that the role may see';

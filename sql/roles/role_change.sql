@@ -156,8 +156,8 @@ from (
 ) s;
 
 comment on view ccx.role_change is
-  'The statements that this database still needs to have its roles, policies and rights, in their order; empty when '
-  'it has them. ccx migrate --with-roles runs them.';
+  'The statements that this database still needs to have its roles, policies and rights, in their order; '
+  'empty when it has them. ccx migrate --with-roles runs them.';
 comment on column ccx.role_change.position is 'place in the order';
 comment on column ccx.role_change.statement is 'the statement';
 comment on column ccx.role_change.needs is 'the privilege that whoever runs it has to have';

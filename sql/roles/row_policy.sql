@@ -21,7 +21,8 @@ cross join lateral (values
     '(\1 = coalesce(nullif(current_setting(''ccx.organization'', true), '''')::bigint::text, \1))')
 ) as r (policy, role, is_permissive, condition, mine, mine_text);
 
-comment on view ccx.row_policy is 'The policies of row-level security that each table with rows of organizations has.';
+comment on view ccx.row_policy is
+  'The policies of row-level security that each table with rows of organizations has.';
 comment on column ccx.row_policy.table_name is 'the table';
 comment on column ccx.row_policy.policy is 'name of the policy';
 comment on column ccx.row_policy.role is 'whom it concerns; public: everybody but the owner';

@@ -1,6 +1,6 @@
--- The matrix. r select, a insert, w update, d delete, with the columns in brackets where it is not all of them
--- (the letters are those of \dp). Whoever adds a table adds a row; a test fails until then. What a role has
--- here it has for every row, unless organization_policy narrows it.
+-- The matrix. r select, a insert, w update, d delete, with the columns in brackets where it is not all of
+-- them (the letters are those of \dp). Whoever adds a table adds a row; a test fails until then. What a role
+-- has here it has for every row, unless organization_policy narrows it.
 create or replace view ccx.table_right with (security_invoker = true) as
 select t.name::text, r.role, r.letters
 from (values
@@ -83,8 +83,10 @@ cross join lateral (values
   ('ccx_console', t.reader)
 ) as r (role, letters);
 
-comment on view ccx.table_right is 'What each role may do with each table: the matrix, one row for a table and a role.';
-comment on column ccx.table_right.name is 'the table; a partitioned one stands for its days, which no role may use directly';
+comment on view ccx.table_right is
+  'What each role may do with each table: the matrix, one row for a table and a role.';
+comment on column ccx.table_right.name is
+  'the table; a partitioned one stands for its days, which no role may use directly';
 comment on column ccx.table_right.role is 'the role';
 comment on column ccx.table_right.letters is
   'r select, a insert, w update, d delete; columns in brackets where it is not all of them; empty: nothing';

@@ -1,6 +1,6 @@
--- A column of its own row each where a right is for some columns only. Views run with the rights of whoever asks,
--- so a right on a view opens nothing that the tables behind it do not; those that a machine watches are for
--- whoever runs the service.
+-- A column of its own row each where a right is for some columns only. Views run with the rights of whoever
+-- asks, so a right on a view opens nothing that the tables behind it do not; those that a machine watches are
+-- for whoever runs the service.
 create or replace view ccx.wanted_right with (security_invoker = true) as
 with relation as (
   select c.oid, n.nspname as schema, c.relname as name, c.relkind as kind,
@@ -108,9 +108,12 @@ from (values
   ('pg_read_all_stats', 'ccx_metrics')
 ) as m (name, role);
 
-comment on view ccx.wanted_right is 'Every right that the roles are to have: the matrix table_right, with views, functions, sequences and schemas.';
+comment on view ccx.wanted_right is
+  'Every right that the roles are to have: the matrix table_right, with views, functions, sequences and '
+  'schemas.';
 comment on column ccx.wanted_right.kind is 'table (or view), sequence, function, schema, database or role';
 comment on column ccx.wanted_right.object is 'the object, as a statement names it';
 comment on column ccx.wanted_right.role is 'the role that is to have it';
-comment on column ccx.wanted_right.privilege is 'what it is to be allowed; MEMBER: to be a member of the role';
+comment on column ccx.wanted_right.privilege is
+  'what it is to be allowed; MEMBER: to be a member of the role';
 comment on column ccx.wanted_right.column_name is 'the column, where it is not the whole object';

@@ -21,7 +21,8 @@ comment on column silence.in_force is
 
 comment on table rule_disable is
   'rules that an organization does not want to hear of, as the aggregator keeps them; deleting a row ends '
-  'it; written by compat, results, silence: what customers and operators ask for, or the aggregator''s copied';
+  'it; written by compat, results, silence: what customers and operators ask for, or the aggregator''s '
+  'copied';
 comment on column rule_disable.org_id is 'the organization, as text, as the aggregator has it';
 comment on column rule_disable.rule_id is 'the rule, in any of its spellings';
 comment on column rule_disable.error_key is 'which of the rule''s problems; empty: all of them';

@@ -1,6 +1,6 @@
 -- A row stays when the rule is switched on again, so an update may begin an acknowledgement, end one, both
--- (the row is now that of another rule) or neither. The aggregator goes by `disabled` alone, so a time that is
--- still to come is one of a clock that runs ahead: it counts from now.
+-- (the row is now that of another rule) or neither. The aggregator goes by `disabled` alone, so a time that
+-- is still to come is one of a clock that runs ahead: it counts from now.
 create or replace function ccx.tg_cluster_rule_toggle__acknowledgement() returns trigger
 language plpgsql volatile security definer
 set search_path = public, ccx, pg_temp

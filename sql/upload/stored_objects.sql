@@ -14,4 +14,5 @@ as $$
 $$;
 
 comment on function ccx.stored_objects(text, text, integer) is
-  'Objects in the store of this database whose keys begin with prefix and come after another, in their order.';
+  'Objects in the store of this database whose keys begin with prefix and come after another, in their '
+  'order.';

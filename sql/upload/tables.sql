@@ -34,7 +34,8 @@ comment on column archive_chunk.bytes is 'the piece';
 comment on column archive_chunk.stored_at is 'when it was stored';
 
 comment on table archive_limits is
-  'how long and how much of the contents of archives is kept (set_archive_limits); their rows stay longer (retention)';
+  'how long and how much of the contents of archives is kept (set_archive_limits); their rows stay longer '
+  '(retention)';
 comment on column archive_limits.only_row is 'there is one row';
 comment on column archive_limits.keep is 'how long a content is kept';
 comment on column archive_limits.max_bytes is 'how many bytes are kept together, the newest; null: no limit';

@@ -1,5 +1,5 @@
--- Requests of another ingress are known by what was said about them only. What is asked for is looked up in the
--- indexes of both parts, so that nobody reads all of them for the last hour or for one cluster.
+-- Requests of another ingress are known by what was said about them only. What is asked for is looked up in
+-- the indexes of both parts, so that nobody reads all of them for the last hour or for one cluster.
 create or replace view upload_status with (security_invoker = true) as
 select
   a.request_id,

@@ -88,61 +88,23 @@ function axis() {
     const at = new Date(Date.parse(from) + share * (Date.parse(to) - Date.parse(from)));
     const url = new URL(location.href);
     url.searchParams.set("at", at.toISOString());
-    dispatchEvent(new Event("ccx-asks"));
     location.href = url.href;
   });
 }
 
-/** An answer that takes longer than a second shows that it is on its way, with a button that gives it up. */
 function progress() {
-  let wait;
-  let shown;
-  const done = () => {
-    clearTimeout(wait);
-    shown?.remove();
-    shown = undefined;
-  };
-  const show = () => {
-    shown = document.createElement("div");
-    shown.className = "waiting";
-    shown.setAttribute("role", "status");
-    const bar = document.createElement("progress");
-    bar.setAttribute("aria-label", "The answer is on its way");
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = "Cancel";
-    button.addEventListener("click", () => {
-      // the connection ends with the navigation, and the service cancels the query in the database
-      window.stop();
-      done();
+  for (const form of document.querySelectorAll("form"))
+    form.addEventListener("submit", (event) => {
+      const button = event.submitter;
+      if (button) setTimeout(() => button.setAttribute("data-busy", ""), 1000);
     });
-    shown.append("The answer takes longer than a second. ", bar, button);
-    document.body.append(shown);
-  };
-  // a download and a link to a place of this page leave nothing to wait for
-  addEventListener("click", (event) => {
-    const link = event.target.closest?.("a[href]");
-    const isPlain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button);
-    if (!link || !isPlain || event.defaultPrevented || link.hasAttribute("download") || link.hash) return;
-    begin();
-  });
-  const begin = () => {
-    done();
-    wait = setTimeout(show, 1000);
-  };
-  addEventListener("submit", begin);
-  addEventListener("ccx-asks", begin);
-  addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && shown) {
-      window.stop();
-      done();
-    }
-  });
   for (const button of document.querySelectorAll("[data-all]"))
     button.addEventListener("click", () => {
       for (const box of document.querySelectorAll(`input[name="${button.dataset.all}"]`)) box.checked = true;
     });
-  addEventListener("pageshow", done);
+  addEventListener("pageshow", () => {
+    for (const button of document.querySelectorAll("[data-busy]")) button.removeAttribute("data-busy");
+  });
 }
 
 ownTimes(document);

@@ -764,7 +764,7 @@ create table decision_request (
 );
 CREATE TRIGGER _900_wake AFTER INSERT ON decision_request FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_decision_request__wake();
 
--- rules that are disabled because the aggregator's database says so, not because of an acknowledgement made here
+-- rules that are disabled because the aggregator's database says so, not because somebody acknowledged them here
 create table disabled_elsewhere (
   -- true: a row of cluster_rule_toggle, false: of rule_disable
   is_toggle boolean not null,
@@ -2308,6 +2308,12 @@ view failing_rules with (security_invoker=true) (
   suspended_at timestamp with time zone
 );
 
+-- Whether ccx adopt, or its way back, was begun and has not ended. Until it ends nothing is decided.
+view metrics_adoption with (security_invoker=true) (
+  -- time since ccx adopt, or its way back, was begun and has not ended; 0 when none is under way
+  unfinished_seconds double precision
+);
+
 -- Uploads whose rules have not run yet, and rules.
 view metrics_analyze with (security_invoker=true) (
   -- archives whose rules have not run yet
@@ -2322,6 +2328,14 @@ view metrics_analyze with (security_invoker=true) (
   rules double precision,
   -- SQL rules that do not run any more, since they took too long too often
   suspended_rules double precision
+);
+
+-- The contents of uploaded archives that are kept, for each store.
+view metrics_archive with (security_invoker=true) (
+  -- database, folder or s3
+  store text,
+  -- for how long the oldest content should have been removed; 0 when none is past, or none is kept
+  overdue_seconds double precision
 );
 
 -- Whether each target is sent to: one row for every state that a circuit can be in.
@@ -3696,9 +3710,9 @@ function ccx.delete_old_rows(name text, max_age text, batch_size integer)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- How long each of these messages took until its receiver had accepted it: from the arrival of the report, and from the decision.
+-- How long each of these messages took until its receiver had accepted it: from the arrival of the report, and from the decision; and the trace that it belongs to.
 function ccx.delivery_times(ids bigint[])
-  returns TABLE(seen_seconds double precision, decided_seconds double precision)
+  returns TABLE(seen_seconds double precision, decided_seconds double precision, traceparent text)
   language sql stable
   set search_path=public, ccx, pg_temp;
 
@@ -3945,6 +3959,12 @@ function ccx.is_narrowed()
 function ccx.is_shadow()
   returns boolean
   language sql stable parallel safe;
+
+-- An issue as a message to this target would name it at this time, whether or not it would be sent: the version of the content and the details that its texts are made from; a null issue: nothing is known about the rule.
+function ccx.issue_draft(target text, cluster text, issue_id bigint, at timestamp with time zone)
+  returns TABLE(target text, decision text, reasons text[], rule text, org_id bigint, cluster text, resolved boolean, seen_at timestamp with time zone, report_is_kept boolean, issue jsonb)
+  language sql stable
+  set search_path=public, ccx, pg_temp;
 
 -- Keeps the documents in the table files as those of this analysis; null: they were kept before.
 function ccx.keep_archive(a analysis, at timestamp with time zone)

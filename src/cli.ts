@@ -41,7 +41,7 @@ const endWithinMs = 5_000;
  * How long a service that is asked to stop may take, whatever hangs: orchestrators wait for ten seconds or
  * more before they kill. Each part has a limit of its own; this one is for the sum, and for the unforeseen.
  */
-const stopWithinMs = 9_000;
+const stopWithinMs = 8_500;
 
 /** How long connections that nobody uses any more may keep the process once everything has ended. */
 const afterStopMs = 1_000;

@@ -21,6 +21,7 @@ const longest = ["chaos", "bench", "e2e", "cli"];
  */
 const slow = [
   "test/adopt/adopt_large.test.ts", // 200,000 rows in each table, there and back
+  "test/analyze/refused.test.ts", // services for each class of bad input
   "test/analyze/killed.test.ts", // services that are killed at each step
   "test/bench", // pages and transactions, counted on fleets of thousands of clusters
   "test/chaos/chaos.test.ts", // every kind of fault once, on servers of its own
@@ -37,6 +38,7 @@ const slow = [
   "test/db/graphile_migrate.test.ts", // every command of graphile-migrate, as a process
   "test/e2e/backpressure.test.ts", // services under load, or several of them
   "test/e2e/broker_away.test.ts",
+  "test/e2e/circuit.test.ts",
   "test/e2e/decisions.test.ts",
   "test/e2e/demo.test.ts",
   "test/e2e/group.test.ts",
@@ -46,6 +48,7 @@ const slow = [
   "test/e2e/leader_away.test.ts", // three brokers of its own
   "test/e2e/many.test.ts",
   "test/e2e/service_log_absent.test.ts",
+  "test/e2e/stop.test.ts", // stops that wait to their limit, one after the other
   "test/e2e/upgrade.test.ts", // releases change under a running service
   "test/e2e/upload.test.ts", // uploads of 100 MB, and services that are killed
   "test/explain/backtest.test.ts", // weeks, replayed under each policy

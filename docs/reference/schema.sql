@@ -3990,6 +3990,12 @@ function ccx.keep_policy(target text, wanted jsonb)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Archives whose contents are kept, of an organization, a cluster, received since; null: any. The newest first, at most so many.
+function ccx.kept_archives(org_id bigint, cluster text, since timestamp with time zone, most integer)
+  returns TABLE(request_id text, org_id_of bigint, cluster_of text, size bigint, store text, stored_at timestamp with time zone, kept_until timestamp with time zone, same_as text, duplicates bigint, sha256 text)
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
 -- The newest report of a cluster for each organization that it has belonged to; the present one first.
 function ccx.known_cluster(cluster text)
   returns TABLE(org_id bigint, cluster text, updated_at timestamp with time zone, received_at timestamp with time zone, moved_to bigint, left_at timestamp with time zone)
@@ -4205,6 +4211,12 @@ function ccx.org_clusters(org_id bigint)
 function ccx.org_issues(org_id bigint)
   returns TABLE(cluster text, rule_id integer, component text, error_key text, module text, opened_at timestamp with time zone, content_id bigint, total_risk smallint, tags text[], managed boolean, acked_since timestamp with time zone, disabled_since timestamp with time zone)
   language sql stable parallel safe;
+
+-- Where the archive of an analysis is; no row: another ingress has it, or its content is gone.
+function ccx.own_archive(analysis_id bigint)
+  returns TABLE(store text, object_key text)
+  language sql stable
+  set search_path=public, ccx, pg_temp;
 
 -- Why a day of new_reports or reported must not be dropped yet; null: nothing holds it.
 function ccx.partition_held_by(parent text, day date, at timestamp with time zone DEFAULT now())
@@ -5039,6 +5051,12 @@ function ccx.unrendered_issues(settled ccx.settled_notification)
 function ccx.unvoid_notified(notification_ids bigint[], issue_ids bigint[], at timestamp with time zone)
   returns integer
   language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Uploads (upload_status) of an organization, a cluster, in a state, received since; null: any. The newest first, at most so many.
+function ccx.uploads_since(org_id bigint, cluster text, state text, since timestamp with time zone, most integer)
+  returns TABLE(request_id text, org_id_of bigint, cluster_of text, state_of text, size bigint, received_at timestamp with time zone, storing interval, announcing interval, waiting interval, processing interval, whole interval, failure text)
+  language sql stable
   set search_path=public, ccx, pg_temp;
 
 -- True when a person has agreed to the next load of content that would be refused; that was it then.

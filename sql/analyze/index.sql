@@ -12,6 +12,7 @@
 -- retain() drops what is past.
 
 --!include analyze/tables.sql
+--!include analyze/own_archive.sql
 --!include analyze/read_announcement.sql
 --!include analyze/take_announcements.sql
 --!include analyze/prepare_rules.sql

@@ -2,7 +2,8 @@
 -- so an issue asks for nothing and for its own value in each column, and finds the few that match among any
 -- number. With silence_matches() each issue was compared with each silence of its rule (15 s for 1,000
 -- issues and 2,000 silences). The bounds of in_force stand apart, so that no other index is tried, and no
--- statistics matter.
+-- statistics matter. The sum keeps the planner from walking the primary key for the smallest number: where
+-- random reads are said to be cheap, it read every silence for each issue (62 ms in place of 0.1).
 create or replace function ccx.matching_silence(
   org_id bigint, cluster text, rule_name text, error_key text, tags text[], at timestamptz
 ) returns bigint
@@ -10,7 +11,7 @@ language sql stable parallel safe
 set search_path = public, ccx, pg_temp
 set enable_seqscan = off
 as $$
-  select min(s.id)
+  select min(s.id + 0)
   from silence s
   where coalesce(s.cluster, '') = any (array['', matching_silence.cluster])
     and coalesce(s.org_id, 0) = any (array[0, matching_silence.org_id])

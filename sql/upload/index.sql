@@ -28,3 +28,5 @@
 --!include upload/archives_to_remove.sql
 --!include upload/note_removed.sql
 --!include upload/known_objects.sql
+--!include upload/uploads_since.sql
+--!include upload/kept_archives.sql

@@ -82,10 +82,7 @@ export type OwnArchive = z.infer<typeof own>;
 
 /** The archive of an analysis; undefined: another ingress has it, or it is gone. */
 export const ownArchive = async (db: Db, id: string): Promise<OwnArchive | undefined> => {
-  const sql = `select r.store, r.object_key
-    from analysis a join archive r on r.request_id = a.request_id and r.org_id = a.org_id
-    where a.id = $1 and r.removed_at is null`;
-  return (await rowsOf(db, own, sql, [id]))[0];
+  return (await rowsOf(db, own, "select store, object_key from ccx.own_archive($1)", [id]))[0];
 };
 
 const verdict = z.object({ state: z.string().nullable() });

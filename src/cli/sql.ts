@@ -640,12 +640,9 @@ export const uploads = (db: Db, filter: UploadFilter, limit: string): Promise<An
   rowsOf(
     db,
     anyRow,
-    `select request_id, org_id, cluster, state, size, received_at, storing, announcing, waiting, processing, whole,
-       failure
-     from upload_status
-     where ($1::bigint is null or org_id = $1) and ($2::text is null or cluster = lower($2))
-       and ($3::text is null or state = $3) and ($4::timestamptz is null or received_at >= $4)
-     order by received_at desc nulls last, request_id limit $5`,
+    `select request_id, org_id_of as org_id, cluster_of as cluster, state_of as state, size, received_at, storing,
+       announcing, waiting, processing, whole, failure
+     from ccx.uploads_since($1, $2, $3, $4, $5)`,
     [...given(filter.org, filter.cluster, filter.state, filter.since), limit],
   );
 
@@ -658,11 +655,9 @@ export const uploadedArchives = (
   rowsOf(
     db,
     anyRow,
-    `select request_id, org_id, cluster, size, store, stored_at, kept_until, same_as, duplicates, sha256
-     from archives
-     where is_kept and ($1::bigint is null or org_id = $1) and ($2::text is null or cluster = lower($2))
-       and ($3::timestamptz is null or received_at >= $3)
-     order by received_at desc, archive_id desc limit $4`,
+    `select request_id, org_id_of as org_id, cluster_of as cluster, size, store, stored_at, kept_until, same_as,
+       duplicates, sha256
+     from ccx.kept_archives($1, $2, $3, $4)`,
     [...given(filter.org, filter.cluster, filter.since), limit],
   );
 

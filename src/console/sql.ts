@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { type AnyRow, anyRow, call, type Db, rowOf, rowsOf } from "../db/rows.ts";
-import { claimedIssueSchema } from "../deliver/claimed.ts";
 
 /** Values in the order of the arguments; what was not given is null. */
 const given = (...values: unknown[]): unknown[] => values.map((value) => value ?? null);
@@ -106,7 +105,8 @@ const draft = z.looseObject({
   resolved: z.boolean(),
   rule: z.string(),
   report_is_kept: z.boolean(),
-  issue: claimedIssueSchema.nullable(),
+  // what delivery renders; only whoever renders it looks into it
+  issue: z.unknown(),
 });
 
 /** An issue as a message to this target would name it; undefined: it was not open at that time. */

@@ -3,6 +3,7 @@ import { consoleRoom } from "../console/plugin.ts";
 import { limited } from "../db/limits.ts";
 import { createPool, endPool } from "../db/pool.ts";
 import { createReader } from "../db/reader.ts";
+import { claimedIssueSchema } from "../deliver/claimed.ts";
 import { bodyOptionsOf, shownIssue, shownMessage } from "../deliver/shown.ts";
 import type { HttpRoom } from "../http/server.ts";
 import { retryRejected } from "../ingest/retry.ts";
@@ -91,7 +92,7 @@ function consoleOf({ config, log }: Serving): HttpRoom {
     },
     // with the connection of the person, whose rights count for what is shown and stored
     show: (db, id) => shownMessage(db as Pool, id, log, bodyOptionsOf(config)),
-    showIssue: (db, issue, how) => shownIssue(db as Pool, issue, how, log),
+    showIssue: (db, issue, how) => shownIssue(db as Pool, claimedIssueSchema.parse(issue), how, log),
     async retry(db, id) {
       const { stored, replaced, unchanged, rejected, done_already } = await retryRejected(db as Pool, {
         places: [id],

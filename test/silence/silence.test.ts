@@ -11,6 +11,7 @@ import {
   rows,
   serviceLog,
   someContent,
+  value,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 import {
@@ -252,4 +253,20 @@ test("an issue finds its silence among thousands that name its rule, cluster or 
     );
     const [found] = (await db.query(`select tag from silence where id = ${ask}`)).rows;
     assert.deepEqual(found, { tag: "t2999" });
+  }));
+
+test("nor does it look at thousands of other silences where random reads are said to be cheap", () =>
+  rolledBack(database.pool, async (db) => {
+    await db.query(
+      `insert into silence (rule_name, tag, period, reason, created_at)
+       select 'disk', 't' || n, '[2026-01-01,2027-01-01)', 'for the test', '2026-01-01'
+       from generate_series(1, 3000) n`,
+    );
+    await db.query("analyze silence");
+    await db.query("set local random_page_cost = 1.1"); // as decide_due() has it
+    const read =
+      "select idx_tup_fetch + seq_tup_read from pg_stat_xact_user_tables where relname = 'silence'";
+    const before = Number(await value(db, read));
+    await db.query("select matching_silence(1, 'c', 'disk', 'KEY', '{a,b,c,d}', '2026-03-01')");
+    assert.ok(Number(await value(db, read)) - before < 100, "rows that it read");
   }));

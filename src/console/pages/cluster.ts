@@ -1,6 +1,4 @@
 import type { AnyRow, Db } from "../../db/rows.ts";
-import type { ClaimedIssue } from "../../deliver/claimed.ts";
-import type { ShownIssue } from "../../deliver/shown.ts";
 import { type Ask, field, type Handler, NotThere, Redirect } from "../ask.ts";
 import { shown, time } from "../format.ts";
 import { type Html, html } from "../html.ts";
@@ -171,12 +169,12 @@ export const clusterAct: Handler = async (ask) => {
   );
 };
 
-/** An issue with its texts, as `ccx run` would make them. */
+/** The texts of an issue, as `ccx run` would make them; `issue` is what SQL issue_draft() says of it. */
 export type ShowIssue = (
   db: Db,
-  issue: ClaimedIssue,
+  issue: unknown,
   how: { target: string; resolved: boolean },
-) => Promise<ShownIssue>;
+) => Promise<{ title: string; reason: string; error: string }>;
 
 /** The text of an issue as a message would have it, whether or not the issue is held. */
 export const draftPage =
@@ -189,7 +187,9 @@ export const draftPage =
     const found = /^\d{1,18}$/.test(issue)
       ? await ask.read(async (db) => {
           const draft = await sql.issueDraft(db, { target, cluster, issue, at });
-          return draft && { draft, text: draft.issue && (await show(db, draft.issue, draft)) };
+          return (
+            draft && { draft, text: draft.issue === null ? undefined : await show(db, draft.issue, draft) }
+          );
         })
       : undefined;
     if (!found) throw new NotThere(`Issue ${issue} of ${cluster} was not open at that time.`);

@@ -2,8 +2,11 @@
 -- so an issue asks for nothing and for its own value in each column, and finds the few that match among any
 -- number. With silence_matches() each issue was compared with each silence of its rule (15 s for 1,000
 -- issues and 2,000 silences). The bounds of in_force stand apart, so that no other index is tried, and no
--- statistics matter. The sum keeps the planner from walking the primary key for the smallest number: where
--- random reads are said to be cheap, it read every silence for each issue (62 ms in place of 0.1).
+-- statistics matter.
+--
+-- A function compares its arguments as its caller would: called with a cluster, whose column is "C", it would
+-- compare names that way, too, which the index does not, and read every silence for each issue (1,000 issues
+-- and 1,000 silences: 195 s in place of 1.2).
 create or replace function ccx.matching_silence(
   org_id bigint, cluster text, rule_name text, error_key text, tags text[], at timestamptz
 ) returns bigint
@@ -11,13 +14,13 @@ language sql stable parallel safe
 set search_path = public, ccx, pg_temp
 set enable_seqscan = off
 as $$
-  select min(s.id + 0)
+  select min(s.id)
   from silence s
   where coalesce(s.cluster, '') = any (array['', matching_silence.cluster])
     and coalesce(s.org_id, 0) = any (array[0, matching_silence.org_id])
-    and coalesce(s.rule_name, '') = any (array['', matching_silence.rule_name])
-    and coalesce(s.error_key, '') = any (array['', matching_silence.error_key])
-    and coalesce(s.tag, '') = any (array[''] || matching_silence.tags)
+    and coalesce(s.rule_name, '') = any (array['', matching_silence.rule_name collate "default"])
+    and coalesce(s.error_key, '') = any (array['', matching_silence.error_key collate "default"])
+    and coalesce(s.tag, '') = any ((array[''] || matching_silence.tags) collate "default")
     and lower(s.in_force) <= matching_silence.at and upper(s.in_force) > matching_silence.at;
 $$;
 

@@ -255,18 +255,20 @@ test("an issue finds its silence among thousands that name its rule, cluster or 
     assert.deepEqual(found, { tag: "t2999" });
   }));
 
-test("nor does it look at thousands of other silences where random reads are said to be cheap", () =>
+test("nor does it walk along all silences where the cluster comes out of a table", () =>
   rolledBack(database.pool, async (db) => {
     await db.query(
       `insert into silence (rule_name, tag, period, reason, created_at)
        select 'disk', 't' || n, '[2026-01-01,2027-01-01)', 'for the test', '2026-01-01'
-       from generate_series(1, 3000) n`,
+       from generate_series(1, 1000) n`,
     );
     await db.query("analyze silence");
-    await db.query("set local random_page_cost = 1.1"); // as decide_due() has it
-    const read =
-      "select idx_tup_fetch + seq_tup_read from pg_stat_xact_user_tables where relname = 'silence'";
+    const read = "select idx_tup_fetch + seq_tup_read from pg_stat_xact_user_tables where relname = 'silence'";
     const before = Number(await value(db, read));
-    await db.query("select matching_silence(1, 'c', 'disk', 'KEY', '{a,b,c,d}', '2026-03-01')");
+    await addReports(db, [{ cluster: "c", at, hits: ["disk"] }]);
+    await db.query(
+      `select matching_silence(1, i.cluster, r.rule_name, r.error_key, '{a,b,c,d}', '2026-03-01')
+       from issue i join rule r on r.id = i.rule_id`,
+    );
     assert.ok(Number(await value(db, read)) - before < 100, "rows that it read");
   }));

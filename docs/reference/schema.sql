@@ -2926,7 +2926,7 @@ view ccx.cluster_table with (security_invoker=true) (
   nth integer,
   -- the table; a partition by its own name
   name text,
-  -- what of a row names the organization; null: by_issue
+  -- the condition that a row is of the organization $1; null: by_issue
   org text,
   -- what of a row names the cluster; null: by_issue, or the row is about the whole organization
   cluster text,

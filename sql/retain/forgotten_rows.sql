@@ -9,7 +9,7 @@ return 'select t.ctid from ' || place.name || ' t where ' ||
     || case when has_org then ' and i.org_id = $1' else '' end
     || case when has_cluster then ' and i.cluster = any ($2)' else '' end || ')'
   else concat_ws(' and ',
-    case when has_org then place.org || '::text = $1::text' end,
+    case when has_org then place.org end,
     case when has_cluster then place.cluster || ' = any ($2)' end,
     case place.name when 'archive' then 't.removed_at is not null' end)
   end;

@@ -263,7 +263,8 @@ test("nor does it walk along all silences where the cluster comes out of a table
        from generate_series(1, 1000) n`,
     );
     await db.query("analyze silence");
-    const read = "select idx_tup_fetch + seq_tup_read from pg_stat_xact_user_tables where relname = 'silence'";
+    const read =
+      "select idx_tup_fetch + seq_tup_read from pg_stat_xact_user_tables where relname = 'silence'";
     const before = Number(await value(db, read));
     await addReports(db, [{ cluster: "c", at, hits: ["disk"] }]);
     await db.query(

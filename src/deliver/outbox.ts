@@ -60,6 +60,9 @@ export async function claim(
   return claimed;
 }
 
+/** How often the message that cannot be claimed may be in somebody else's hands. */
+const mostMissed = 4;
+
 /**
  * Claims half as many while the database does not get it done. A single message that it cannot claim is given
  * up, visibly, so that it does not stand before all others.
@@ -71,6 +74,7 @@ async function claimSome(
   leaseMs: number,
   signal: AbortSignal | undefined,
 ): Promise<unknown[]> {
+  let missed = 0;
   for (let size = batchSize; ; ) {
     try {
       return await whileAway(() => sql.claimNotifications(pool, target, size, leaseMs), signal);
@@ -80,9 +84,11 @@ async function claimSome(
       else if (troubleOf(error) === "in_the_way") throw error;
       else {
         const reason = `it cannot be claimed: ${messageOf(error)}`;
-        if ((await whileAway(() => sql.putDueAside(pool, target, leaseMs, reason), signal)) === 0)
-          throw error;
-        size = batchSize;
+        if ((await whileAway(() => sql.putDueAside(pool, target, leaseMs, reason), signal)) > 0)
+          size = batchSize;
+        // whoever claims at the same time holds it just now
+        else if (++missed === mostMissed) throw error;
+        else await sleep(missed * 100);
       }
     }
   }

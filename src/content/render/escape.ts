@@ -74,6 +74,12 @@ function takeApart(rendered: string): { text: string; values: string[]; tags: nu
   return { text: text + rendered.slice(at).replaceAll(strayMark, ""), values, tags };
 }
 
+/**
+ * A pipe in code in a table, with the backslashes before it. An even number of them would end the cell there,
+ * so there is always an odd one; where the value had an odd number itself, the code shows one more.
+ */
+const escapedPipe = (run: string): string => `${run.slice(0, -1)}${run.length % 2 === 0 ? "\\\\" : "\\"}|`;
+
 /** Without what nobody sees, and with line feeds only. */
 function readable(value: string): string {
   return withoutInvisible(value.toWellFormed())
@@ -101,7 +107,7 @@ function escaped(value: string, place: Place, format: Format): string {
         .join("\n");
     case "span": {
       const line = value.replaceAll("`", "'").replaceAll(/\s*\n\s*/g, " ");
-      return place.inTable ? line.replaceAll("|", "\\|") : line;
+      return place.inTable ? line.replaceAll(/\\*\|/g, escapedPipe) : line;
     }
     case "text":
       return format === "html"

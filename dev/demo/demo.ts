@@ -1,3 +1,4 @@
+import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { pino } from "pino";
@@ -17,7 +18,6 @@ import { createDatabase, createTopics, embed, prepareDatabase, sampleContent } f
 import { sampleArchives } from "../samples/archives.ts";
 import { seeded } from "../samples/random.ts";
 import { sampleMessages } from "../samples/samples.ts";
-import { findPorts } from "../stack/server.ts";
 import { Books } from "./books.ts";
 import { printResult } from "./print.ts";
 import { serviceAnswers, upload } from "./upload.ts";
@@ -138,6 +138,20 @@ function readOptions(): { reports: number; seed: number; json: boolean; keep: bo
   }
 }
 
+/** A free port below those that systems give to outgoing connections: it is still free when it is listened on. */
+async function quietPort(): Promise<number> {
+  for (;;) {
+    const port = 18_000 + Math.floor(Math.random() * 12_000);
+    const holder = createServer();
+    const isFree = await new Promise<boolean>((done) => {
+      holder.once("error", () => done(false)).listen(port, "127.0.0.1", () => done(true));
+    });
+    if (!isFree) continue;
+    await new Promise((closed) => holder.close(closed));
+    return port;
+  }
+}
+
 /** On servers that are not ours the demo keeps to a database and topics of its own, and removes them. */
 async function demoEnvironment(owned: AsyncDisposableStack, log: Logger) {
   // made-up entries and archives belong into stand-ins and its own database, never into what is real
@@ -145,7 +159,7 @@ async function demoEnvironment(owned: AsyncDisposableStack, log: Logger) {
   const mine = Object.entries(process.env).filter(([key]) => !notOurs.test(key));
   const env: Record<string, string | undefined> = Object.fromEntries(mine);
   // a service may run on this machine
-  if ((env.CCX_HTTP_PORT ?? "0") === "0") env.CCX_HTTP_PORT = String((await findPorts(1))[0]);
+  if ((env.CCX_HTTP_PORT ?? "0") === "0") env.CCX_HTTP_PORT = String(await quietPort());
   const suffix = `.demo-${process.pid}-${Date.now().toString(36)}`;
   if (env.DATABASE_URL) {
     const database = await createDatabase(env.DATABASE_URL);

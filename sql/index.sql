@@ -18,6 +18,7 @@
 --!include ingest/index.sql
 --!include ops/index.sql
 --!include explain/index.sql
+--!include survey/index.sql
 --!include results/index.sql
 --!include adopt/index.sql
 --!include compat/index.sql

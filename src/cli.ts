@@ -19,6 +19,7 @@ import { addStatusCommand } from "./cli/status.ts";
 import { isStop, stopSignal } from "./cli/stop.ts";
 import { addStormCommands } from "./cli/storm.ts";
 import { addStuckCommands } from "./cli/stuck.ts";
+import { addSurveyCommands } from "./cli/survey.ts";
 import { addTokenCommands } from "./cli/token.ts";
 import { addTraceCommand } from "./cli/trace.ts";
 import { addUploadCommands } from "./cli/upload.ts";
@@ -134,6 +135,7 @@ export async function main(argv: string[]): Promise<void> {
   addExplainCommands(program, context);
   addSilenceCommands(program, context);
   addStormCommands(program, context);
+  addSurveyCommands(program, context);
   addStuckCommands(program, context);
   addAckCommands(program, context);
   addTokenCommands(program, context);

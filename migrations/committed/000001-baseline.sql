@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:0c06469f1958ecca2ec42ac2305ffd5bcb5386f1
+--! Hash: sha1:0771d2f3412955cee0a6db481586d7b1d95ad46b
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -1180,6 +1180,76 @@ create table console_act (
   details jsonb not null default '{}'
 );
 
+-- Surveys: questions about the whole fleet, answered in parts ---------------------------------------------------
+
+create table survey_schedule (
+  kind text primary key,
+  every interval check (every >= interval '1 minute')
+);
+
+create table survey (
+  id bigint generated always as identity primary key,
+  kind text not null check (kind in ('decisions', 'noise', 'backtest')),
+  arguments jsonb not null default '{}',
+  at timestamptz not null default clock_timestamp(),
+  asked_at timestamptz not null default clock_timestamp(),
+  asked_by text not null default ccx.person(),
+  is_scheduled boolean not null default false,
+  given_up_at timestamptz,
+  problem text check ((problem is null) = (given_up_at is null))
+);
+create index survey_kind_idx on survey (kind, at);
+
+create table survey_part (
+  survey_id bigint not null references survey on delete cascade,
+  part integer not null,
+  first_org bigint not null,
+  last_org bigint not null check (last_org >= first_org),
+  clusters integer not null,
+  ended_at timestamptz,
+  seconds double precision,
+  primary key (survey_id, part)
+);
+create index survey_part_left_idx on survey_part (survey_id, part) where ended_at is null;
+
+create table surveyed_decision (
+  survey_id bigint not null references survey on delete cascade,
+  grouped_by text not null,
+  name text not null,
+  target_id integer references event_targets on delete restrict,
+  decision text not null,
+  decisions bigint not null,
+  clusters bigint not null,
+  organizations bigint not null,
+  unique nulls not distinct (survey_id, grouped_by, name, decision, target_id)
+) with (fillfactor = 70);
+
+create table surveyed_noise (
+  survey_id bigint not null references survey on delete cascade,
+  target_id integer not null references event_targets on delete restrict,
+  rule_id integer not null references rule on delete cascade,
+  notified bigint not null,
+  clusters bigint not null,
+  organizations bigint not null,
+  sightings numeric,
+  occurrences bigint not null,
+  flapping_issues bigint not null,
+  gone_within_an_hour bigint not null,
+  open_issues bigint not null,
+  primary key (survey_id, rule_id, target_id)
+);
+create index surveyed_noise_rule_idx on surveyed_noise (rule_id);
+
+create table surveyed_day (
+  survey_id bigint not null references survey on delete cascade,
+  day date not null,
+  issues bigint not null,
+  messages bigint not null,
+  clusters bigint not null,
+  organizations bigint not null,
+  primary key (survey_id, day)
+);
+
 -- The rows that everything else relies on ----------------------------------------------------------------------
 
 insert into states (id, value, comment) values
@@ -1215,3 +1285,4 @@ insert into retention (parent, keep) values
   ('notification', '180 days'), ('occurrence', '180 days'), ('render_failure', '30 days'),
   ('worker', '1 day'), ('archive', '30 days'), ('upload_message', '30 days'),
   ('analysis', '30 days'), ('kept_archive', '7 days'), ('latest_report', '90 days');
+insert into survey_schedule (kind, every) values ('decisions', '10 minutes'), ('noise', '1 hour');

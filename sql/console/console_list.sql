@@ -6,7 +6,7 @@ from (values
     '{org_id,cluster,rule,target,decision,reasons,issue_state}'::text[], 'last_seen'),
   ('notified', 'public.reported_in_words', '{notified_at,org_id,cluster,target}',
     '{org_id,cluster,target,state}', 'notified_at'),
-  ('rules', 'public.noise', '{component,error_key,target}', '{rule,error_key,target}', null),
+  ('rules', 'ccx.shown_noise', '{component,error_key,target}', '{rule,error_key,target}', null),
   ('policies', 'public.policies', '{policy_id}', '{org_id,rule,target}', 'since'),
   ('policy_history', 'public.policy_history', '{policy_id}', '{org_id,rule,target,changed_by}', 'since'),
   ('silences', 'public.silences', '{id}', '{state,org_id,cluster,rule,tag,created_by}', 'starts_at'),

@@ -21,6 +21,9 @@ begin
   if not found then
     raise exception 'the console has no table "%"', console_rows.list using errcode = 'NTH01';
   end if;
+  if shown.name = 'new' and not filters ?| '{org_id,cluster,rule}' and fleet_is_surveyed() then
+    shown.relation := 'ccx.recent_decision';
+  end if;
   for name, wanted in select f.key, f.value from jsonb_each_text(filters) f loop
     if not (name = any (shown.filters) or name in ('from', 'to') and shown.time_column is not null) then
       raise exception '%: this table cannot be narrowed by it, only by %', name,

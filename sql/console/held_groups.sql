@@ -1,23 +1,26 @@
--- An issue that several reasons hold is counted with each of them.
-create or replace function ccx.held_groups(grouped_by text, target text, org_id bigint, at timestamptz default now())
-returns table (name text, decision text, decisions bigint, clusters bigint, organizations bigint)
-language sql stable
+-- Of a large fleet as the newest survey counted it, of one organization and of a small fleet as it is now.
+create or replace function ccx.held_groups(grouped_by text, target text, org_id bigint)
+returns table (name text, decision text, decisions bigint, clusters bigint, organizations bigint, at timestamptz)
+language sql volatile
 set search_path = public, ccx, pg_temp
 as $$
-  select g.name, e.decision, count(*), count(distinct e.cluster), count(distinct e.org_id)
-  from explain_at(held_groups.at, held_groups.target, org_id => held_groups.org_id) e
-  cross join lateral (
-    select unnest(case when e.decision = 'notify' then '{new}'::text[] else e.reasons end) as name
-    where held_groups.grouped_by = 'reason'
+  with counted as (
+    select g.name, g.target, g.decision, g.decisions, g.clusters, g.organizations, now() as at
+    from decision_groups(now(), held_groups.grouped_by, held_groups.target, held_groups.org_id,
+      held_groups.org_id) g
+    where not (held_groups.org_id is null and fleet_is_surveyed())
     union all
-    select rule_name(e.component) || '|' || e.error_key where held_groups.grouped_by = 'rule'
-    union all
-    select e.org_id::text where held_groups.grouped_by = 'organization'
-  ) g
-  group by g.name, e.decision
-  order by e.decision desc, count(*) desc, g.name
+    select s.name, s.target, s.decision, s.decisions, s.clusters, s.organizations, s.at
+    from decision_summary s
+    where held_groups.org_id is null and fleet_is_surveyed() and s.grouped_by = held_groups.grouped_by
+  )
+  select c.name, c.decision, c.decisions, c.clusters, c.organizations, c.at
+  from counted c
+  where c.target is not distinct from held_groups.target
+  order by c.decision desc, c.decisions desc, c.name
   limit 200
 $$;
 
-comment on function ccx.held_groups(text, text, bigint, timestamptz) is
-  'Decisions of now counted by reason, rule or organization, what would be notified first.';
+comment on function ccx.held_groups(text, text, bigint) is
+  'Decisions counted by reason, rule or organization, what would be notified first, with the moment that they '
+  'are of.';

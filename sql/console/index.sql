@@ -11,6 +11,8 @@
 
 --!include console/tables.sql
 --!include console/rejected_row.sql
+--!include console/shown_noise.sql
+--!include console/recent_decision.sql
 --!include console/console_list.sql
 --!include console/console_rows.sql
 --!include console/known_cluster.sql

@@ -8,7 +8,7 @@
 -- Deliveries are taken to succeed. Issues that went are not replayed as resolved.
 create or replace function ccx.backtest_steps(
   target integer, from_time timestamptz, to_time timestamptz, change jsonb default null,
-  only_org bigint default null
+  only_org bigint default null, first_org bigint default null, last_org bigint default null
 ) returns table (org_id bigint, cluster text, issue_id bigint, notified_at timestamptz, policy_id bigint,
   max_events integer)
 language sql stable
@@ -51,6 +51,7 @@ as $$
         select * from changed_verdict(backtest_steps.target, e.starts_at, change, only_org)
         where change is not null
       ) v
+      where (first_org is null or v.org_id >= first_org) and (last_org is null or v.org_id <= last_org)
     ) v
     where v.differs
   ), run as (
@@ -67,7 +68,9 @@ as $$
     left join notified_issue notified
       on notified.issue_id = i.id and notified.target_id = backtest_steps.target and not notified.resolved
       and notified.notified_at < from_time and notified.superseded_at >= from_time
-    where (only_org is null or i.org_id = only_org) and exists (
+    where (only_org is null or i.org_id = only_org)
+      and (first_org is null or i.org_id >= first_org) and (last_org is null or i.org_id <= last_org)
+      and exists (
       select from occurrence o
       where o.issue_id = i.id and o.known_from < to_time and coalesce(o.known_until > from_time, true))
     union all
@@ -211,7 +214,8 @@ as $$
   where r.is_notified;
 $$;
 
-comment on function ccx.backtest_steps(integer, timestamptz, timestamptz, jsonb, bigint) is
-  'Every time an issue would have been notified through this target (its id) from from_time until before '
-  'to_time, by the policies and content of then; change: settings (set_policy) that the target-wide policy, '
-  'or that of only_org, would have had.';
+comment on function ccx.backtest_steps(
+  integer, timestamptz, timestamptz, jsonb, bigint, bigint, bigint) is
+  'Each time an issue would have been notified through this target, by the policies of then, with change (as for '
+  'set_policy) in the target-wide policy or that of only_org; of organizations from first_org to last_org alone '
+  '(null: no bound).';

@@ -20,6 +20,8 @@
 --!include explain/changed_decisions.sql
 --!include explain/explain_report.sql
 --!include explain/backtest_steps.sql
+--!include explain/backtest_days.sql
+--!include explain/check_backtest.sql
 --!include explain/backtest.sql
 --!include explain/compare_backtest.sql
 --!include explain/noise_between.sql

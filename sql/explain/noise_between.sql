@@ -1,6 +1,7 @@
 -- By when things became known here. The view noise asks it about the last seven days.
 create or replace function noise_between(
-  from_time timestamptz, to_time timestamptz default 'infinity', at timestamptz default now()
+  from_time timestamptz, to_time timestamptz default 'infinity', at timestamptz default now(),
+  first_org bigint default null, last_org bigint default null
 )
 returns table (
   target text, component text, error_key text, notified bigint, clusters bigint, organizations bigint,
@@ -18,6 +19,7 @@ begin atomic
     from occurrence o
     join issue i on i.id = o.issue_id
     where o.known_from < to_time and coalesce(o.known_until > from_time, true)
+      and (first_org is null or i.org_id >= first_org) and (last_org is null or i.org_id <= last_org)
     group by i.rule_id
   ), flapped as (
     select p.target_id, i.rule_id, count(*) as flapping_issues
@@ -32,6 +34,7 @@ begin atomic
       and latest.occurrence >= p.flapping_occurrences
       and flapping_until(i.id, latest.occurrence, p.flapping_occurrences, p.flapping_window)
         > least(to_time, at)
+      and (first_org is null or i.org_id >= first_org) and (last_org is null or i.org_id <= last_org)
     group by p.target_id, i.rule_id
   ), sighted as (
     -- an index-only count for each stretch of each issue
@@ -46,13 +49,16 @@ begin atomic
         and r.updated_at < least(o.closed_at, to_time)
     ) seen
     where o.known_from < to_time and coalesce(o.known_until > from_time, true)
+      and (first_org is null or i.org_id >= first_org) and (last_org is null or i.org_id <= last_org)
     group by i.rule_id
   ), notified as (
-    select i.rule_id, n.target_id, count(*) as notified, count(distinct i.cluster) as clusters,
+    -- a cluster that moved counts for each of its organizations
+    select i.rule_id, n.target_id, count(*) as notified, count(distinct (i.org_id, i.cluster)) as clusters,
       count(distinct i.org_id) as organizations
     from notified_issue n
     join issue i on i.id = n.issue_id
     where n.live and not n.resolved and n.notified_at > from_time and n.notified_at < to_time
+      and (first_org is null or i.org_id >= first_org) and (last_org is null or i.org_id <= last_org)
     group by i.rule_id, n.target_id
   )
   select
@@ -76,6 +82,7 @@ begin atomic
   left join notified on notified.rule_id = o.rule_id and notified.target_id = t.id;
 end;
 
-comment on function noise_between(timestamptz, timestamptz, timestamptz) is
+comment on function noise_between(timestamptz, timestamptz, timestamptz, bigint, bigint) is
   'How loud each rule was between two times (until now unless said), per target, as in the view noise; what '
-  'is open or flaps is that at the end. Retention bounds how far back it sees.';
+  'is open or flaps is that at the end; first_org, last_org: only of these organizations. Retention bounds '
+  'how far back it sees.';

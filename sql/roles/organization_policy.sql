@@ -34,6 +34,13 @@ from (values
   ('silence', '{org_id} or org_id is null and (cluster is null or cluster in (select l.cluster from latest_report l))'),
   ('stuck_cluster', '{org_id}'),
   ('upload_message', '{org_id}'),
+  -- of the whole fleet: for whoever sees every organization
+  ('survey', '{-1}'),
+  ('survey_part', '{-1}'),
+  ('survey_schedule', '{-1}'),
+  ('surveyed_day', '{-1}'),
+  ('surveyed_decision', '{-1}'),
+  ('surveyed_noise', '{-1}'),
   ('withdrawn_policy', '{(policy ->> ''org_id'')::bigint} or policy ->> ''org_id'' is null')
 ) as t (name, condition);
 

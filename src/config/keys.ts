@@ -498,14 +498,14 @@ export const keys = {
     schema: count(0, 1_000_000_000, "milliseconds"),
     default: "600000",
     description:
-      "Longest time that one statement may take for sweep, retention, content and retries, in milliseconds; 0: none.",
+      "Longest time that one statement may take for sweep, retention, content, surveys and retries, in milliseconds; 0: none.",
   },
   upkeepLockTimeoutMs: {
     key: "CCX_UPKEEP_LOCK_TIMEOUT_MS",
     schema: count(0, 1_000_000_000, "milliseconds"),
     default: "5000",
     description:
-      "Longest wait for somebody else's lock for sweep, retention, content and retries, in milliseconds; 0: none.",
+      "Longest wait for somebody else's lock for sweep, retention, content, surveys and retries, in milliseconds; 0: none.",
   },
   idleInTransactionTimeoutMs: {
     key: "CCX_IDLE_IN_TRANSACTION_TIMEOUT_MS",

@@ -24,11 +24,14 @@ export async function listOn(
   {
     own = {},
     lead,
+    lines,
     wrap,
   }: {
     /** what else is in the URL of this page */
     own?: Record<string, string | undefined>;
     lead?: TableParts["lead"];
+    /** what stands above the table */
+    lines?: (rows: AnyRow[]) => Html | "";
     wrap?: (table: Html, rows: AnyRow[]) => Html;
   } = {},
 ): Promise<{ body: Html; status: number }> {
@@ -43,7 +46,7 @@ export async function listOn(
     const rows = await ask.read((db) => sql.listRows(db, questionOf(look, state, pageSize + 1)));
     const made = table({ path, own, look, list, state, rows, ...(lead && { lead }) });
     return {
-      body: html`${filterForm(path, own, look, list, state)}<div id="table-${look.list}" data-live>${wrap ? wrap(made, rows) : made}</div>`,
+      body: html`${filterForm(path, own, look, list, state)}<div id="table-${look.list}" data-live>${lines?.(rows)}${wrap ? wrap(made, rows) : made}</div>`,
       status: 200,
     };
   } catch (error) {

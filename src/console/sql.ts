@@ -72,7 +72,11 @@ export const busyHours = (db: Db): Promise<AnyRow[]> => rowsOf(db, anyRow, "sele
 export const seenToNotified = (db: Db): Promise<AnyRow> =>
   rowOf(db, anyRow, "select * from ccx.seen_to_notified()");
 
-/** Decisions of now, counted by reason, rule or organization. */
+/** Whether the fleet is so large that pages about all of it show the newest survey. */
+export const isSurveyed = async (db: Db): Promise<boolean> =>
+  (await rowOf(db, done, "select ccx.fleet_is_surveyed() as done")).done;
+
+/** Decisions counted by reason, rule or organization, with the moment that they are of. */
 export const heldGroups = (
   db: Db,
   grouping: string,

@@ -8,6 +8,7 @@ import deliverServiceLog from "../../tasks/deliver_service_log.ts";
 import fetchContent from "../../tasks/fetch_content.ts";
 import forwardRejected from "../../tasks/forward_rejected.ts";
 import retain from "../../tasks/retain.ts";
+import survey from "../../tasks/survey.ts";
 import sweep from "../../tasks/sweep.ts";
 import tidyArchives from "../../tasks/tidy_archives.ts";
 import { type Config, requireKeys } from "../config/config.ts";
@@ -91,6 +92,7 @@ function tasksWith(services: Services, toDecide: Pool, toDeliver: Pool): TaskLis
     ...(contentSource && { fetch_content: fetchContent({ ...services, contentSource }) }),
     ...(deadLetters && { forward_rejected: forwardRejected({ ...services, deadLetters }) }),
     retain: retain(services),
+    survey: survey(services),
     sweep: sweep(services),
     announce_uploads: announceUploads(delivering),
     tidy_archives: tidyArchives(services),

@@ -29,6 +29,7 @@ const cronItem = (task: string, match: string): CronItem => ({
 });
 const crontab = [
   cronItem("sweep", everyMinute),
+  cronItem("survey", everyMinute),
   cronItem("forward_rejected", everyMinute),
   cronItem("fetch_content", everyFiveMinutes),
   cronItem("retain", everyHour),

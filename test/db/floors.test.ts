@@ -18,7 +18,7 @@ const floors = [
   ["retain", "upload"],
   ["analyze", "decide", "ingest", "ops"],
   ["explain", "results", "compat"],
-  ["adopt", "metrics"],
+  ["adopt", "metrics", "survey"],
   ["console"],
 ];
 const floorOf = (room: string) => floors.findIndex((rooms) => rooms.includes(room));

@@ -32,7 +32,7 @@ test("a change of any kind is seen in it", async () => {
     "comment on type decision is 'another'",
     "alter table circuit set (fillfactor = 60)",
     "alter function announce stable",
-    "drop view noise",
+    "drop view explain_diff_by_rule",
     "drop function announce",
   ]) {
     const changed = await rolledBack(database.pool, async (db) => {

@@ -7,7 +7,7 @@ import { test } from "node:test";
 const root = path.join(import.meta.dirname, "../..");
 
 const rooms = [
-  ...["ingest", "decide", "deliver", "content", "retain", "ops", "adopt"],
+  ...["ingest", "decide", "deliver", "content", "retain", "ops", "adopt", "survey"],
   ...["results", "upload", "analyze", "console"],
 ];
 

@@ -28,7 +28,12 @@ export const newPage: Handler = async (ask) => {
   const head = tabs(ask.path, view, newViews);
   if (view === "list" || view === "stuck") {
     const { body, status } = await listOn(ask, view === "list" ? looks.new : looks.stuck, { own: { view } });
-    return { title: "New: what would be sent now", status, body: html`${head}${body}` };
+    const { org_id, cluster, rule } = ask.query;
+    const isPart = view === "list" && !org_id && !cluster && !rule && (await ask.read(sql.isSurveyed));
+    const note =
+      isPart &&
+      html`<p>Of the thousand clusters that reported last. Narrow by organization, cluster or rule to see all of that.</p>`;
+    return { title: "New: what would be sent now", status, body: html`${head}${note}${body}` };
   }
   const { target, org_id: org } = ask.query;
   const groups = await ask.read((db) =>
@@ -42,7 +47,7 @@ export const newPage: Handler = async (ask) => {
   };
   return {
     title: "New: what would be sent now",
-    body: html`${head}<div id="groups" data-live>${plainTable(
+    body: html`${head}<div id="groups" data-live>${counted(groups)}${plainTable(
       groups,
       [
         { name: "decision", cell: verdict },
@@ -53,14 +58,17 @@ export const newPage: Handler = async (ask) => {
         },
         ...["decisions", "clusters", "organizations"].map((name) => ({ name, isNumber: true })),
       ],
-      "Open issues would be counted here.",
+      "Open issues would be counted here; of a large fleet once its first survey is done.",
     )}</div>`,
   };
 };
 
+/** The moment that counts are of: of a large fleet that of its newest survey. */
+const counted = ([row]: AnyRow[]): Html | "" => (row ? html`<p>Counted at ${time(row.at)}.</p>` : "");
+
 /** How loud each rule is. */
 export const rulesPage: Handler = async (ask) => {
-  const { body, status } = await listOn(ask, looks.rules);
+  const { body, status } = await listOn(ask, looks.rules, { lines: counted });
   return { title: "Rules in the last seven days", body, status };
 };
 
@@ -80,7 +88,7 @@ export const rulePage: Handler = async (ask) => {
   return {
     title: `Rule ${rule}`,
     body: html`<p><a href="/console/new?rule=${encoded(rule)}">Its open issues</a>, <a href="/console/silences?view=add&rule=${encoded(rule)}">silence it</a>, <a href="/console/policies?view=try&rule=${encoded(rule)}">try a policy for it</a></p>
-<h2>The last seven days</h2>${plainTable(seen, looks.rules.columns, "It was not seen in the last seven days.")}
+<h2>The last seven days</h2>${counted(seen)}${plainTable(seen, looks.rules.columns, "It was not seen in the last seven days.")}
 <h2>What it says</h2>${texts.length === 0 && html`<p class="empty">Nothing is known about it, so it is not notified (no_content).</p>`}${texts.map(
       (row, nth) => html`<details${nth === 0 ? html` open` : ""}><summary>${shown(row.error_key)}: ${
         row.until === null || /infinity/.test(String(row.until)) ? "in force" : html`until ${time(row.until)}`

@@ -19,7 +19,7 @@ export const clustersPage: Handler = async (ask) => {
   return {
     title: "Cluster",
     status,
-    body: html`<form class="filters" method="get" action="/console/clusters"><div><label for="cluster-id">Cluster (UUID)</label><input id="cluster-id" name="id" required autocomplete="off"></div><div class="buttons"><button type="submit">Show its life</button></div></form>
+    body: html`<form class="filters" method="get" action="/console/clusters"><div class="wide"><label for="cluster-id">Cluster (UUID)</label><input id="cluster-id" name="id" required autocomplete="off"></div><div class="buttons"><button type="submit">Show its life</button></div></form>
 <h2>What became of each report, the newest first</h2>${body}`,
   };
 };
@@ -33,7 +33,8 @@ export const clusterPage: Handler = async (ask) => {
     return { known, now };
   });
   const [newest] = found.known;
-  if (!newest) throw new NotThere(`No cluster ${cluster} has reported, or your role does not see it.`);
+  if (!newest)
+    throw new NotThere(`No report of the cluster "${cluster}" is known, or your role does not see it.`);
   const days = Math.min(180, Math.max(1, Number(ask.query.days) || 7));
   const at = await timeGiven(ask, ask.query.at, found.now);
   const to = new Date(Math.min(Date.parse(found.now), Date.parse(at) + (days * dayMs) / 2)).toISOString();

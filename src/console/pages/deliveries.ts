@@ -55,15 +55,9 @@ async function circuits(ask: Ask): Promise<Html> {
     [
       { name: "target" },
       { name: "state", cell: (row) => html`${row.state === "closed" ? "✔ " : "⚠ "}${shown(row.state)}` },
-      ...[
-        "since",
-        "probe_at",
-        "failed_probes",
-        "failures",
-        "last_failure",
-        "last_error",
-        "last_failed_at",
-      ].map((name) => ({ name })),
+      ...["since", "probe_at"].map((name) => ({ name })),
+      ...["failed_probes", "failures"].map((name) => ({ name, isNumber: true })),
+      ...["last_failure", "last_error", "last_failed_at"].map((name) => ({ name })),
       { name: "waiting", isNumber: true },
       ...(ask.person.mayAct
         ? [

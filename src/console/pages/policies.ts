@@ -45,10 +45,10 @@ const versionOf = (row: AnyRow): Html =>
 /** The settings of the form: most are left as they are. */
 const settings: Record<string, { label: string; hint?: string; kind?: "flag" | "list" | "number" }> = {
   enabled: { label: "Enabled", kind: "flag" },
-  total_risk_threshold: { label: "Total risk above", hint: "0 to 4", kind: "number" },
-  likelihood_threshold: { label: "Likelihood above", kind: "number" },
-  impact_threshold: { label: "Impact above", kind: "number" },
-  severity_threshold: { label: "Severity above", kind: "number" },
+  total_risk_threshold: { label: "Total risk from", hint: "0 to 4", kind: "number" },
+  likelihood_threshold: { label: "Likelihood from", kind: "number" },
+  impact_threshold: { label: "Impact from", kind: "number" },
+  severity_threshold: { label: "Severity from", kind: "number" },
   filter: { label: "Filter", hint: "impact + likelihood > 4" },
   required_tags: { label: "Required tags", hint: "separated by commas", kind: "list" },
   cooldown: { label: "Cooldown", hint: "3 days" },

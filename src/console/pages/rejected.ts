@@ -30,14 +30,14 @@ export const rejectedMessagePage: Handler = async (ask) => {
   const message = await messageOf(ask, id);
   return {
     title: `Rejected message ${id}`,
-    body: html`<dl><dt>Place</dt><dd>${shown(message.topic)}/${String(message.partition)}/${String(message.kafka_offset)}, arrived ${time(message.received_at)}</dd>
+    body: html`<dl class="facts"><dt>Place</dt><dd>${shown(message.topic)}/${String(message.partition)}/${String(message.kafka_offset)}, arrived ${time(message.received_at)}</dd>
 <dt>Reason</dt><dd><strong>${shown(message.reason)}</strong>: ${message.detail}</dd>
 <dt>Organization and cluster</dt><dd>${shown(message.org_id)}, ${clusterLink(message.cluster)}</dd>
-<dt>State</dt><dd>${message.stored_at ? html`stored by a retry at ${time(message.stored_at)}` : html`waiting; ${String(message.attempts)} retries failed`}</dd></dl>
+<dt>State</dt><dd>${message.stored_at ? html`stored by a retry at ${time(message.stored_at)}` : html`waiting${Number(message.attempts) > 0 && `; tried again in vain ${message.attempts === 1 ? "once" : `${message.attempts} times`}`}`}</dd></dl>
 ${
   ask.person.mayAct &&
   !message.stored_at &&
-  html`<form class="act" method="post" action="/console/rejected/${id}">${proof(ask.csrf)}<div><button name="do" value="retry">Try it again, as if it had just arrived</button></div></form>`
+  html`<form class="act" method="post" action="/console/rejected/${id}">${proof(ask.csrf)}<div class="wide"><button name="do" value="retry">Try it again, as if it had just arrived</button></div></form>`
 }
 <h2>What it says</h2>${bodyOf(message.value, message.detail)}`,
   };

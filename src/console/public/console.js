@@ -1,5 +1,6 @@
-// What the pages have beyond links and forms: they follow what happens, show the reader's own time, let a click
-// on the axis choose a moment, and offer to cancel what takes long. Without this script everything else works.
+// What the pages have beyond links and forms: they follow what happens, show the reader's own time, let a
+// click on the axis choose a moment, and offer to cancel what takes long. Without this script everything else
+// works.
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
@@ -94,9 +95,9 @@ function axis(leaving) {
 }
 
 /**
- * Says when an answer is not there after a second, and offers to give it up. The browser goes on running this
- * page until the answer begins, and stop() closes the connection, at which the service cancels the question in
- * the database, too. Returns what a script calls before it goes to another page.
+ * Says when an answer is not there after a second, and offers to give it up. The browser goes on running
+ * this page until the answer begins, and stop() closes the connection, at which the service cancels the
+ * question in the database, too. Returns what a script calls before it goes to another page.
  */
 function wait() {
   const patienceMs = 1000;

@@ -190,7 +190,7 @@ async function register(server: FastifyInstance, options: ConsoleOptions): Promi
     person: Person | undefined,
   ): Promise<FastifyReply> => {
     const { done } = request.query as { done?: string };
-    const note = done === undefined ? undefined : notes[done];
+    const note = done !== undefined && Object.hasOwn(notes, done) ? notes[done] : undefined;
     return reply
       .code(page.status ?? 200)
       .type("text/html; charset=utf-8")

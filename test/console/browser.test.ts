@@ -16,7 +16,12 @@ import { testDatabase } from "../support/database.ts";
 import { until } from "../support/until.ts";
 import { allPages, fillConsole, mine } from "./scene.ts";
 
-type Shown = { textContent: string | null; innerText: string };
+type Shown = {
+  textContent: string | null;
+  innerText: string;
+  checkVisibility(): boolean;
+  getBoundingClientRect(): { top: number };
+};
 type Typed = { value: string };
 /** Of the page, where what is evaluated runs. */
 declare const document: {
@@ -164,16 +169,44 @@ describe("the console in a browser", { skip: executablePath === undefined && how
       "insert into console_act (person, act, details) values ($1, $1, jsonb_build_object($2::text, $1::text))",
       [evil, short],
     );
-    await page.setViewport({ width: 360, height: 800 });
-    for (const at of [
+    await pool.query("update circuit set last_failure = 'client', last_error = $1, last_failed_at = now()", [
+      evil,
+    ]);
+    await pool.query(
+      "insert into stuck_cluster (org_id, cluster, reason, since, next_try_at, by_report) values ($1, $2, $3, now(), now(), true)",
+      [mine.org, short, evil],
+    );
+    await pool.query("update retention set changed_by = $1", [evil]);
+    await pool.query(
+      `insert into storm (target_id, rule_name, began_at, cluster_limit, notified, ended_at, released, ended_by, reason)
+       values (1, $2, now(), 1, 1, now(), false, $1, $1)`,
+      [evil, short],
+    );
+    await pool.query("select acknowledge($1, 'disk|KEY', justification => $2)", [mine.org, short]);
+    const [message, issue, at] = await Promise.all([
+      value(pool, "select min(id) from notification where cluster = $1", [mine.cluster]),
+      value(pool, "select max(i.id) from issue i join rule r on r.id = i.rule_id where r.error_key = $1", [
+        short,
+      ]),
+      value(pool, "select max(updated_at)::text from new_reports where cluster = $1", [mine.cluster]),
+    ]);
+    const texts = new URLSearchParams({ issue: String(issue), target: "service log" });
+    const report = new URLSearchParams({ org: String(mine.org), at: String(at) });
+    const places = [
       ...allPages(mine.cluster),
       "/rules/net",
       "/policies/3",
       `/rejected/${rejected}`,
       `/clusters/${encodeURIComponent(short)}`,
       `/new?rule=${encodeURIComponent(short)}`,
-    ]) {
+      ...[`/messages/${message}`, `/clusters/${mine.cluster}/text?${texts}`],
+      `/clusters/${mine.cluster}/report?${report}`,
+    ];
+    for (const at of places) {
+      await page.setViewport({ width: 3840, height: 2160 });
       await go(at);
+      const widest = await page.evaluate(() => document.documentElement.scrollWidth);
+      await page.setViewport({ width: 360, height: 800 });
       const { wide, injected, size } = await page.evaluate(() => ({
         wide: document.documentElement.scrollWidth,
         injected: document.querySelectorAll("main script, main img, [onerror]").length,
@@ -181,11 +214,80 @@ describe("the console in a browser", { skip: executablePath === undefined && how
       }));
       assert.equal(injected, 0, at);
       assert.ok(wide <= 360, `${at} is ${wide} pixels wide`);
+      assert.ok(widest <= 3840, `${at} is ${widest} pixels wide`);
       assert.ok(size < 600_000, `${at}: ${size}`);
       assert.doesNotMatch(await page.content(), /[\u202E\u2066]/, at);
     }
     await page.setViewport({ width: 1280, height: 900 });
     assert.deepEqual(troubles, []);
+  });
+
+  test("filters are folded on a phone until one is set, and a row is a card that names its values", async () => {
+    const shownAt = async (width: number, at: string) => {
+      await page.setViewport({ width, height: 900 });
+      await go(at);
+      return page.evaluate(() => ({
+        filter: document.querySelector("#filter-org_id")?.checkVisibility(),
+        sort: document.querySelector("#sort-by")?.checkVisibility(),
+        head: document.querySelector(".cards thead")?.checkVisibility(),
+        top: document.querySelector(".cards tbody tr")?.getBoundingClientRect().top ?? 0,
+      }));
+    };
+    const { top, ...folded } = await shownAt(360, "/new");
+    assert.deepEqual(folded, { filter: false, sort: false, head: false });
+    assert.ok(top < 320, `the first row is at ${top}`);
+    const { top: _low, ...narrowed } = await shownAt(360, `/new?org_id=${mine.org}`);
+    assert.deepEqual(narrowed, { filter: true, sort: true, head: false });
+    const { top: _high, ...wide } = await shownAt(1280, "/new");
+    assert.deepEqual(wide, { filter: true, sort: false, head: true });
+
+    await page.setViewport({ width: 360, height: 900 });
+    await go("/silences");
+    const label = await page.evaluate(
+      `getComputedStyle(document.querySelector('.cards td[data-label="Ends at"]'), "::before").content`,
+    );
+    assert.equal(label, '"Ends at"');
+    await page.focus("details.narrow > summary");
+    await page.keyboard.press("Enter");
+    await page.select("#sort-by", "ends_at");
+    await Promise.all([page.waitForNavigation(), page.click("form.filters button")]);
+    assert.match(page.url(), /sort=ends_at&dir=desc/);
+    await page.setViewport({ width: 1280, height: 900 });
+  });
+
+  test("the keyboard reaches everything that can be used, in order, and shows where it is", async () => {
+    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
+    for (const at of ["/new", "/silences", "/policies?view=try", "/deliveries?view=dead"]) {
+      await go(at);
+      const wanted = await page.evaluate(`{
+        const all = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']";
+        [...document.querySelectorAll(all)].filter((it) => it.checkVisibility()).map((it, nth) => (it.nth = nth)).length;
+      }`);
+      const seen: unknown[] = [];
+      for (let nth = 0; nth < Number(wanted); nth++) {
+        await page.keyboard.press("Tab");
+        const { at: place, isShown } = (await page.evaluate(`(() => {
+          const style = getComputedStyle(document.activeElement);
+          return {
+            at: document.activeElement.nth,
+            isShown: style.outlineStyle !== "none" || style.boxShadow !== "none",
+          };
+        })()`)) as { at: number; isShown: boolean };
+        assert.ok(isShown, `${at}: nothing shows that the focus is at ${place}`);
+        seen.push(place);
+      }
+      assert.deepEqual(
+        seen,
+        Array.from({ length: Number(wanted) }, (_, nth) => nth),
+        at,
+      );
+    }
+    await go("/new");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    assert.match(page.url(), /#main$/);
+    await page.keyboard.press("Tab");
+    assert.ok(await page.evaluate(`document.querySelector("main").contains(document.activeElement)`));
   });
 
   test("axe finds nothing serious, by day and by night", async () => {
@@ -202,7 +304,11 @@ describe("the console in a browser", { skip: executablePath === undefined && how
         `/rejected/${rejected}`,
         "/storage",
         "/new?org_id=x",
+        ...["/silences?view=add", "/policies?view=history", "/rules/disk", "/clusters/nobody"],
+        // as cards
+        ...["/new", "/deliveries?view=dead"].map((one) => `${one}#phone`),
       ]) {
+        await page.setViewport({ width: at.endsWith("#phone") ? 360 : 1280, height: 900 });
         await go(at);
         await page.evaluate(axe);
         const found = await page.evaluate(async () => {

@@ -23,10 +23,12 @@ let tokensFile: string;
 let rejected: string;
 const tokens = { operator: randomBytes(16).toString("hex"), reader: randomBytes(16).toString("hex") };
 const narrowed = randomBytes(16).toString("hex");
+const narrowedOperator = randomBytes(16).toString("hex");
 const people = [
   `${hashOf(tokens.operator)} olga operator`,
   `${hashOf(tokens.reader)} rita reader # looks only`,
   `${hashOf(narrowed)} nora reader ${mine.org}`,
+  `${hashOf(narrowedOperator)} nick operator ${mine.org}`,
   "- percy operator",
 ];
 
@@ -98,7 +100,19 @@ describe("the console", () => {
       const { status, text, headers } = await get(local, at);
       assert.equal(status, 200, `${at}: ${text.slice(0, 2_000)}`);
       assert.ok(text.length < 200_000, at);
-      assert.match(headers.get("content-security-policy") ?? "", /default-src 'none'; script-src 'self'/);
+      assert.equal(
+        headers.get("content-security-policy"),
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+          "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+      );
+      for (const [name, wanted] of [
+        ["x-content-type-options", "nosniff"],
+        ["cache-control", "no-store"],
+        ["referrer-policy", "same-origin"],
+        ["cross-origin-opener-policy", "same-origin"],
+        ["cross-origin-resource-policy", "same-origin"],
+      ] as const)
+        assert.equal(headers.get(name), wanted, at);
       assert.doesNotMatch(
         text,
         /<script(?! src="\/console\/static\/console\.js" defer)|\sstyle=|\son\w+=/i,
@@ -231,6 +245,24 @@ describe("the console", () => {
     assert.equal((await get(far, "/acts", { "x-rh-identity": percy })).status, 401);
   });
 
+  test("a name from a proxy, and a note in an address, are shown as text", async () => {
+    const email = `<script>alert(1)</script>"'\u202Ednim{{=1}}`;
+    const header = Buffer.from(JSON.stringify({ identity: { type: "Associate", associate: { email } } }));
+    await using open = await startConsole(database.url, { CCX_CONSOLE_TRUSTED_PROXIES: "127.0.0.1" });
+    const { status, text } = await get(open, "/silences", { "x-rh-identity": header.toString("base64") });
+    assert.equal(status, 200);
+    assert.ok(
+      text.includes("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;[U+202E]dnim{{=1}}, <small>may look"),
+      text.slice(0, 3_000),
+    );
+    for (const done of ["constructor", "__proto__", "<b>"])
+      assert.doesNotMatch((await get(local, `/silences?done=${done}`)).text, /class="note"/, done);
+    assert.match(
+      (await get(local, "/silences?done=ended")).text,
+      /class="note" role="status">The silence has/,
+    );
+  });
+
   const silence = { do: "add", org: String(mine.org), for: "2 hours", reason: "for the test" };
 
   test("a reader cannot act, whatever form he sends", async () => {
@@ -341,6 +373,26 @@ describe("the console", () => {
       assert.ok([200, 404].includes(status), `${at}: ${status} ${text.slice(-400)}`);
       assert.deepEqual(rest(text), [], at);
     }
+    // an operator of one organization sees as little, and does not act
+    for (const at of ["/new", `/clusters/${mine.cluster}`, "/list/new.json"]) {
+      const { status, text } = await get(known, at, bearer(narrowedOperator));
+      assert.equal(status, 200, `${at}: ${text.slice(-400)}`);
+      assert.deepEqual(rest(text), [], at);
+    }
+    const acted = await post(known, "/silences", silence, { headers: bearer(narrowedOperator) });
+    assert.equal(acted.status, 403);
+    // what is about the whole fleet is not for who sees one organization
+    const ofFleet = ["/storage", "/acts", "/deliveries?view=storms"];
+    for (const at of [...ofFleet, "/list/acts.csv", "/list/partitions.json", "/list/storms.json"]) {
+      assert.equal((await get(known, at, bearer(narrowed))).status, 404, at);
+      assert.equal((await get(known, at, bearer(tokens.operator))).status, 200, at);
+    }
+    const overview = await get(known, "/", bearer(narrowed));
+    assert.equal(
+      overview.text.split("Your role does not see this part.").length,
+      3,
+      "two parts of the fleet",
+    );
     const issue = await value(database.pool, "select min(id) from issue where org_id = $1", [theirs.org]);
     const draft = `/clusters/${theirs.cluster}/text?issue=${issue}&target=service+log`;
     assert.equal((await get(known, draft, bearer(tokens.operator))).status, 200, "others see its text");

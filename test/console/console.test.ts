@@ -347,6 +347,25 @@ describe("the console", () => {
     assert.equal(await value(database.pool, cooldown), "3 days");
   });
 
+  test("a form that says nothing known to do, or changes nothing, does nothing", async () => {
+    const forms: [string, Record<string, string>][] = [
+      ["/silences", { ...silence, do: "zap" }],
+      ["/deliveries", { id: "1" }],
+      ["/policies", { do: "zap", target: "service log", set_cooldown: "1 day" }],
+      [`/rejected/${rejected}`, { do: "" }],
+      [`/clusters/${mine.cluster}`, { do: "zap", org: String(mine.org), rule: "disk|KEY" }],
+    ];
+    const acts = "select count(*)::integer from console_act";
+    const before = await value(database.pool, acts);
+    for (const [at, form] of forms) assert.equal((await post(local, at, form)).status, 404, at);
+    const seen = String(await value(database.pool, "select ccx.policy_to_change('service log', null, null)"));
+    const same = await post(local, "/policies", {
+      ...{ do: "apply", target: "service log", seen, reason: "nothing at all" },
+    });
+    assert.match(same.text, /Nothing is changed/);
+    assert.equal(await value(database.pool, acts), before);
+  });
+
   test("where no row-level security keeps to an organization, who may see one only is refused", async () => {
     for (const at of ["/", "/new", "/list/new.json", "/live", "/deliveries?view=dead"])
       assert.equal((await get(known, at, bearer(narrowed))).status, 403, at);

@@ -1,5 +1,5 @@
 import type { AnyRow, Db } from "../../db/rows.ts";
-import { type Ask, field, type Handler, NotThere, Redirect } from "../ask.ts";
+import { type Ask, field, type Handler, NotThere, oneOf, Redirect } from "../ask.ts";
 import { shown, time } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { proof } from "../layout.ts";
@@ -158,11 +158,12 @@ function acts(ask: Ask, cluster: string, newest: AnyRow, answers: AnyRow[]): Htm
 /** Acknowledges a rule for a cluster, or takes that back. */
 export const clusterAct: Handler = async (ask) => {
   const { cluster = "" } = ask.params;
+  const what = oneOf(ask, ["acknowledge", "unacknowledge"]);
   const org = field(ask, "org") ?? "";
   const [rule = "", errorKey] = (field(ask, "rule") ?? "").split("|");
   const issue = { org, rule, errorKey, cluster };
-  const isBack = field(ask, "do") === "unacknowledge";
-  await ask.act(isBack ? "unacknowledge" : "acknowledge", issue, (db) =>
+  const isBack = what === "unacknowledge";
+  await ask.act(what, issue, (db) =>
     isBack ? sql.unacknowledge(db, issue) : sql.acknowledge(db, issue, undefined),
   );
   return new Redirect(

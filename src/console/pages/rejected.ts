@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { Db } from "../../db/rows.ts";
-import { type Ask, field, type Handler, NotThere, Redirect } from "../ask.ts";
+import { type Ask, type Handler, NotThere, oneOf, Redirect } from "../ask.ts";
 import { shown, time } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { proof, tabs } from "../layout.ts";
@@ -92,7 +92,7 @@ export const rejectedAct =
   (retry: Retry): Handler =>
   async (ask) => {
     const { id = "" } = ask.params;
-    if (field(ask, "do") !== "retry") throw new NotThere("There is nothing of this name to do.");
+    oneOf(ask, ["retry"]);
     await messageOf(ask, id);
     const { stored, rejected } = await ask.act("retry rejected", { id }, (db) => retry(db, id));
     if (stored > 0) return new Redirect(`/console/rejected/${id}?done=retried`);

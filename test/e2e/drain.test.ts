@@ -54,6 +54,8 @@ scenario(
         ),
       );
       await stream.text(); // it ends, and does not hold the process
+      // the answer takes a second more, as answers do
+      await holder.query("select pg_sleep(1)");
       await holder.query("select pg_advisory_unlock(length('bug_1766907'))");
       const answer = await underWay;
       assert.equal(answer.status, 200);

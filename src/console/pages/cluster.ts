@@ -53,7 +53,7 @@ export const clusterPage: Handler = async (ask) => {
       (one, nth) =>
         html`${nth > 0 && ", "}<a href="/console/new?org_id=${String(one.org_id)}">${String(one.org_id)}</a>${one.left_at !== null && " (before)"}`,
     )}; newest report ${time(newest.updated_at)}, received ${time(newest.received_at)}.</p>
-<form class="filters" method="get" action="${path}"><div><label for="at">Ask about this moment (UTC)</label><input id="at" name="at" value="${isNow ? "" : at}" placeholder="now, or 2026-12-24T08:00Z"></div>
+<form class="filters" method="get" action="${path}"><div class="wide"><label for="at">Ask about this moment (UTC)</label><input id="at" name="at" value="${isNow ? "" : at}" placeholder="now, or 2026-12-24T08:00Z"></div>
 <div><label for="days">Days on the axis</label><input id="days" name="days" inputmode="numeric" value="${String(days)}"></div><div class="buttons"><button type="submit">Ask</button> ${!isNow && html`<a role="button" class="secondary outline" href="${path}?days=${days}">Now</a>`}</div></form>
 <div id="life" data-live><div class="scroll" tabindex="0" role="region" aria-label="The axis">${life(rows, from, to, at)}</div>
 <p><small>Bars are issues from opened to closed, and silences; upright lines are reports; full diamonds are messages; rings are reports that notified nothing. A click on the axis asks about that moment.</small></p></div>
@@ -125,7 +125,7 @@ function answersOf(ask: Ask, rows: AnyRow[], at: string | undefined): Html {
         label: "Policy",
         cell: (row) =>
           row.policy_id
-            ? html`<a href="/console/policies/${String(row.policy_id)}">version ${String(row.policy_id)}</a>`
+            ? html`<a href="/console/policies/${String(row.policy_id)}">version\u{A0}${String(row.policy_id)}</a>`
             : html`–`,
       },
     ],

@@ -1,4 +1,4 @@
-import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Logger } from "pino";
 import { messageOf } from "../errors.ts";
@@ -64,14 +64,12 @@ export function createPool(options: {
 
 /**
  * Closes the connections, those in use once they are given back; waits for that for `withinMs` at most, since
- * a statement that hangs never gives its connection back. Whoever ends the process then need not wait. A
- * statement that was sent a moment ago still gets an idle connection.
+ * a statement that hangs never gives its connection back. Whoever ends the process then need not wait.
  */
 export async function endPool(pool: pg.Pool, withinMs = 1_000): Promise<void> {
   const ended = new AbortController();
   const tooLate = sleep(withinMs, undefined, { signal: ended.signal }).catch(() => undefined);
   try {
-    await turn();
     await Promise.race([pool.end(), tooLate]);
   } finally {
     ended.abort();

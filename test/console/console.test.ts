@@ -171,8 +171,8 @@ describe("the console", () => {
 
   test("a table is sorted, narrowed and read page by page without losing or repeating a row", async () => {
     await database.pool.query(
-      `insert into silence (org_id, tag, period, reason)
-     select 5, 'tag-' || n, tstzrange(now(), now() + (n % 7 + 1) * interval '1 day'),
+      `insert into silence (org_id, cluster, tag, period, reason)
+     select 5, case when n % 3 > 0 then 'cluster-' || n % 7 end, 'tag-' || n, tstzrange(now(), now() + (n % 7 + 1) * interval '1 day'),
        repeat('=2+2', n % 2) || 'because ' || n % 11 from generate_series(1, 130) n`,
     );
     const count = await value(database.pool, "select count(*)::integer from silences where org_id = 5");

@@ -293,6 +293,9 @@ describe("the console", () => {
   test("a form needs its proof, and comes from a page of ours", async () => {
     const headers = bearer(tokens.operator);
     assert.equal((await post(known, "/silences", silence, { headers, proof: false })).status, 403);
+    // nobody is logged in as somebody else by a page of others, nor out
+    assert.equal((await post(known, "/login", { token: tokens.reader }, { proof: false })).status, 403);
+    assert.equal((await post(known, "/logout", {}, { headers, proof: false })).status, 403);
     const elsewhere = { ...headers, origin: "https://evil.example" };
     assert.equal((await post(known, "/silences", silence, { headers: elsewhere })).status, 403);
     const across = { ...headers, "sec-fetch-site": "cross-site" };

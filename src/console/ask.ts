@@ -54,6 +54,17 @@ export function field(ask: Ask, name: string): string | undefined {
   return text === "" ? undefined : text;
 }
 
+/**
+ * What a form says to do.
+ * @throws NotThere when it is none of these: what is not understood does nothing
+ */
+export function oneOf<Name extends string>(ask: Ask, names: readonly Name[]): Name {
+  const what = field(ask, "do");
+  const found = names.find((name) => name === what);
+  if (found === undefined) throw new NotThere("There is nothing of this name to do.");
+  return found;
+}
+
 /** All values of a field. */
 export function fields(ask: Ask, name: string): string[] {
   const value = ask.form[name];

@@ -34,6 +34,8 @@ export function shown(value: unknown): Html {
   if (typeof value === "object") return html`<code>${cut(JSON.stringify(value))}</code>`;
   const text = String(value);
   if (isDuration(text)) return html`${text.replace(/\.\d+$/, "")}`;
+  if (text === "00:00:00") return html`none`;
+  if (/^-?infinity$/.test(text)) return time(text);
   return isTime(text) && text.length < 40 ? time(text) : html`${cut(text)}`;
 }
 
@@ -54,7 +56,7 @@ export function bytes(value: unknown): string {
   const count = Number(value);
   const units = ["B", "kB", "MB", "GB", "TB"];
   const unit = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, count)) / 3));
-  return `${(count / 1000 ** unit).toFixed(unit === 0 ? 0 : 1)} ${units[unit]}`;
+  return `${(count / 1000 ** unit).toFixed(unit === 0 ? 0 : 1)}\u{A0}${units[unit]}`;
 }
 
 /** A duration in seconds. */

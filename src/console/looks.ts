@@ -53,11 +53,15 @@ export const ruleLink = (row: AnyRow): Html => {
 export const verdict = (row: AnyRow): Html =>
   html`<span class="verdict">${row.decision === "notify" ? "▶ notify" : "‖ hold"}</span>`;
 
+/** A reason that holds an issue, in words and as the database calls it. */
+export const reasonShown = (reason: string): Html =>
+  html`${reasonsInWords[reason] ?? ""} <small>(${reason})</small>`;
+
 export const why = (row: AnyRow): Html => {
   const reasons = (row.reasons ?? []) as string[];
   if (reasons.length === 0) return html`–`;
   return html`${reasons.map(
-    (reason, nth) => html`${nth > 0 && html`<br>`}${reasonsInWords[reason] ?? ""} <small>(${reason})</small>`,
+    (reason, nth) => html`${nth > 0 && html`<br>`}${reasonShown(reason)}`,
   )}${Boolean(row.silence_id) && html`<br><a href="/console/silences?view=all&id=${String(row.silence_id)}">silence ${String(row.silence_id)}</a>`}${
     Boolean(row.render_error) && html`<br><small>${shown(row.render_error)}</small>`
   }`;
@@ -245,7 +249,7 @@ export const looks = {
       ...plain("failure", "last_error", "decided_at", "ended_at"),
       {
         name: "refusal",
-        label: "Redrive",
+        label: "May be redriven",
         cell: (row) => html`${row.redrivable === true ? "possible" : shown(row.refusal)}`,
       },
     ],

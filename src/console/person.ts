@@ -45,7 +45,11 @@ const person = (
   role: RoleName,
   organization: string | undefined,
   cameBy: Person["cameBy"],
-): Person => ({ name, role: roles[role], mayAct: role === "operator", organization, cameBy });
+): Person => {
+  // row-level security narrows the role that reads, not the one that acts
+  const mayAct = role === "operator" && organization === undefined;
+  return { name, role: roles[mayAct ? "operator" : "reader"], mayAct, organization, cameBy };
+};
 
 /**
  * The people of a file, one a line: `HASH NAME reader|operator [ORGANIZATION]`. A dash in place of the hash is

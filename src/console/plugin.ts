@@ -10,7 +10,7 @@ import type { Pool } from "pg";
 import { asPerson, type Manner } from "../db/as_person.ts";
 import { asConfigurationError, asRefusal, codeOf, troubleOf } from "../db/errors.ts";
 import { endPool } from "../db/pool.ts";
-import type { Reader } from "../db/reader.ts";
+import type { Answering, Reader } from "../db/reader.ts";
 import type { Db } from "../db/rows.ts";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -41,6 +41,8 @@ import { BadQuestion } from "./table.ts";
 export type ConsoleOptions = {
   /** connections of the console's own; ended with it */
   pool: Pool;
+  /** has a connection to cancel with, also when all others are busy; ended with the console */
+  canceller: Pool;
   /** where pages read; ended with the console */
   reader: Reader;
   databaseUrl: string;
@@ -104,13 +106,15 @@ export function consoleRoom(options: ConsoleOptions): { prefix: string; plugin: 
 }
 
 async function register(server: FastifyInstance, options: ConsoleOptions): Promise<void> {
-  const { pool, reader, databaseUrl, log, who } = options;
+  const { pool, reader, canceller, databaseUrl, log, who } = options;
   const door = new Door(who);
   const live = new Live(databaseUrl, log);
   let awaySince: string | undefined;
+  // a stream would keep the server until it cuts it off
+  server.addHook("preClose", () => live.close());
   server.addHook("onClose", async () => {
-    await live.close();
     await Promise.all([endPool(pool), reader.end()]);
+    await endPool(canceller);
   });
   await server.register(cookie);
   await server.register(formbody, { bodyLimit: mostOfForm });
@@ -131,9 +135,13 @@ async function register(server: FastifyInstance, options: ConsoleOptions): Promi
     signal: AbortSignal,
     aged?: (seconds: number) => void,
   ): Pick<Ask, "read" | "act" | "attempt"> => {
-    const ask = <T>(manner: Manner, work: (db: Db) => Promise<T>, from = pool) =>
+    const ask = <T>(
+      manner: Manner,
+      work: (db: Db) => Promise<T>,
+      from: Pick<Answering, "pool" | "canceller"> = { pool },
+    ) =>
       asPerson(
-        from,
+        from.pool,
         person,
         manner,
         async (db) => {
@@ -145,16 +153,16 @@ async function register(server: FastifyInstance, options: ConsoleOptions): Promi
             );
           return work(db);
         },
-        { seconds: seconds[manner], signal },
+        { seconds: seconds[manner], signal, canceller: from.canceller ?? canceller },
       );
     const mayAct = () => {
       if (!person.mayAct) throw new NotLetIn(`${person.name} may look, not act.`, false);
     };
     return {
       read: (work) =>
-        reader.read(async ({ pool: from, ageSeconds }) => {
-          const answer = await ask("read", work, from);
-          if (ageSeconds !== undefined) aged?.(ageSeconds);
+        reader.read(async (server) => {
+          const answer = await ask("read", work, server);
+          if (server.ageSeconds !== undefined) aged?.(server.ageSeconds);
           return answer;
         }),
       async attempt(work) {
@@ -182,7 +190,7 @@ async function register(server: FastifyInstance, options: ConsoleOptions): Promi
     person: Person | undefined,
   ): Promise<FastifyReply> => {
     const { done } = request.query as { done?: string };
-    const note = done === undefined ? undefined : notes[done];
+    const note = done !== undefined && Object.hasOwn(notes, done) ? notes[done] : undefined;
     return reply
       .code(page.status ?? 200)
       .type("text/html; charset=utf-8")

@@ -1,4 +1,5 @@
 import type { AnyRow } from "../db/rows.ts";
+import { cutText } from "../text/cut.ts";
 import { shown, words } from "./format.ts";
 import { type Html, html } from "./html.ts";
 import type { List, ListQuestion } from "./sql.ts";
@@ -115,6 +116,10 @@ export function filterForm(
   problem?: string,
 ): Html {
   const names = [...list.filters, ...(list.time_column === null ? [] : ["from", "to"])];
+  const labelOf = (name: string) =>
+    name === "from" || name === "to"
+      ? `${labels[name]} (${words(list.time_column ?? "").toLowerCase()}, UTC)`
+      : (labels[name] ?? words(name));
   const wrong = problem === undefined ? undefined : /^(\w+): /.exec(problem)?.[1];
   const field = (name: string) => {
     const value = state.filters[name] ?? "";
@@ -130,17 +135,32 @@ export function filterForm(
       : html`<input id="${id}" name="${name}" value="${value}" autocomplete="off"${invalid}${
           name === "from" || name === "to" ? html` placeholder="2026-12-24T08:00Z"` : ""
         }>`;
-    return html`<div><label for="${id}">${labels[name] ?? words(name)}</label>${input}</div>`;
+    return html`<div><label for="${id}">${labelOf(name)}</label>${input}</div>`;
   };
-  return html`<form class="filters" method="get" action="${path}" aria-label="Narrow the table">
+  const given = Object.entries(state.filters);
+  const summary =
+    given.length === 0
+      ? "Narrow or sort the table"
+      : html`Narrowed to ${given.map(
+          ([name, value], nth) => html`${nth > 0 && ", "}${labelOf(name)}: ${cutText(value, 60)}`,
+        )}`;
+  const sorts = look.columns.filter(({ unsorted }) => !unsorted);
+  const isOpen = given.length > 0 || problem !== undefined;
+  // where a screen is wide, the style sheet shows the form in any case, and columns are sorted by their heads
+  return html`<details class="narrow"${isOpen ? html` open` : ""}><summary>${summary}</summary>
+<form class="filters" method="get" action="${path}" aria-label="Narrow the table">
 ${Object.entries(own).map(([name, value]) => value && html`<input type="hidden" name="${name}" value="${value}">`)}
 ${problem !== undefined && html`<p id="problem" class="problem" role="alert">${problem}</p>`}
 ${names.map(field)}
-<input type="hidden" name="sort" value="${state.sort}"><input type="hidden" name="dir" value="${state.descending ? "desc" : "asc"}">
+<div class="narrow-only"><label for="sort-by">Sort by</label><select id="sort-by" name="sort">${sorts.map(
+    (column) =>
+      html`<option value="${column.name}"${column.name === state.sort ? html` selected` : ""}>${headOf(column)}</option>`,
+  )}</select></div>
+<div class="narrow-only"><label for="sort-dir">Order</label><select id="sort-dir" name="dir"><option value="asc">smallest first</option><option value="desc"${state.descending ? html` selected` : ""}>largest first</option></select></div>
 <div class="buttons"><button type="submit">Narrow</button>${
-    Object.keys(state.filters).length > 0 &&
+    given.length > 0 &&
     html` <a role="button" class="secondary outline" href="${path}${queryOf(own)}">Clear</a>`
-  }</div></form>`;
+  }</div></form></details>`;
 }
 
 const labels: Record<string, string> = {
@@ -149,7 +169,32 @@ const labels: Record<string, string> = {
   reasons: "Reason",
   from: "From",
   to: "Before",
+  parent: "Table",
 };
+
+const headOf = ({ name, label }: Column) => label ?? labels[name] ?? words(name);
+
+/** Columns of sentences, which want more room than a word. */
+const sentences = new Set([
+  ...[
+    "reasons",
+    "reason",
+    "end_reason",
+    "last_error",
+    "error_log",
+    "detail",
+    "details",
+    "refusal",
+    "meaning",
+  ],
+  ...["finding", "what_to_do", "cluster", "issues", "created_by", "changed_by", "held_by"],
+]);
+
+/** A cell; where a screen is narrow, a row is a card, and each cell says what it is. */
+const cell = (row: AnyRow, column: Column): Html =>
+  html`<td class="${column.isNumber ? "number" : sentences.has(column.name) && "sentence"}" data-label="${headOf(column)}">${
+    column.cell ? column.cell(row) : shown(row[column.name])
+  }</td>`;
 
 export type TableParts = {
   path: string;
@@ -169,8 +214,9 @@ export function table({ path, own, look, list, state, rows, lead }: TableParts):
   const next =
     rows.length > pageSize && last ? address(path, own, state, placeOf(last, state.sort, list)) : undefined;
   const download = (kind: string) => address(`/console/list/${look.list}.${kind}`, {}, state);
-  const head = ({ name, label, isNumber, unsorted }: Column) => {
-    const text = label ?? labels[name] ?? words(name);
+  const head = (column: Column) => {
+    const { name, isNumber, unsorted } = column;
+    const text = headOf(column);
     const isSorted = state.sort === name;
     if (unsorted) return html`<th scope="col">${text}</th>`;
     const turned = { ...state, sort: name, descending: isSorted ? !state.descending : false };
@@ -178,32 +224,29 @@ export function table({ path, own, look, list, state, rows, lead }: TableParts):
       isSorted ? html` aria-sort="${state.descending ? "descending" : "ascending"}"` : ""
     }><a href="${address(path, own, turned)}">${text}${isSorted && (state.descending ? " ▼" : " ▲")}</a></th>`;
   };
-  const cell = (row: AnyRow, column: Column) =>
-    html`<td class="${column.isNumber && "number"}">${column.cell ? column.cell(row) : shown(row[column.name])}</td>`;
   const links = html`<nav class="after-table" aria-label="Pages and downloads">${
     state.after && html`<a href="${address(path, own, { ...state, after: null })}">First page</a> `
   }${next && html`<a rel="next" href="${next}">Next page</a> `}<span>Download as <a href="${download("csv")}" download>CSV</a>, <a href="${download("json")}" download>JSON</a></span></nav>`;
   if (page.length === 0)
-    return html`<p class="empty">${Object.keys(state.filters).length > 0 ? "Nothing matches what the table is narrowed to. " : ""}${look.empty}</p>${links}`;
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Table"><table><thead><tr>${
+    return html`<p class="empty">${
+      Object.keys(state.filters).length > 0
+        ? html`Nothing matches what the table is narrowed to. <a href="${path}${queryOf(own)}">Show all</a>`
+        : look.empty
+    }</p>${links}`;
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Table"><table class="cards"><thead><tr>${
     lead && html`<th scope="col">${lead.label}</th>`
   }${look.columns.map(head)}</tr></thead><tbody>${page.map(
     (row) =>
-      html`<tr>${lead && html`<td>${lead.cell(row)}</td>`}${look.columns.map((column) => cell(row, column))}</tr>`,
+      html`<tr>${lead && html`<td data-label="${lead.label}">${lead.cell(row)}</td>`}${look.columns.map((column) => cell(row, column))}</tr>`,
   )}</tbody></table></div>${links}`;
 }
 
 /** A table of a few rows that is neither sorted nor narrowed. */
 export function plainTable(rows: AnyRow[], columns: Column[], empty: string): Html {
   if (rows.length === 0) return html`<p class="empty">${empty}</p>`;
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Table"><table><thead><tr>${columns.map(
-    ({ name, label, isNumber }) =>
-      html`<th scope="col" class="${isNumber && "number"}">${label ?? labels[name] ?? words(name)}</th>`,
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Table"><table class="cards"><thead><tr>${columns.map(
+    (column) => html`<th scope="col" class="${column.isNumber && "number"}">${headOf(column)}</th>`,
   )}</tr></thead><tbody>${rows.map(
-    (row) =>
-      html`<tr>${columns.map(
-        (column) =>
-          html`<td class="${column.isNumber && "number"}">${column.cell ? column.cell(row) : shown(row[column.name])}</td>`,
-      )}</tr>`,
+    (row) => html`<tr>${columns.map((column) => cell(row, column))}</tr>`,
   )}</tbody></table></div>`;
 }

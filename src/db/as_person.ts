@@ -13,6 +13,15 @@ export type Asker = {
 /** `read`: nothing can be written. `act`: what is done is kept. `try`: it is rolled back. */
 export type Manner = "read" | "act" | "try";
 
+export type Limits = {
+  /** how long one statement may take */
+  seconds: number;
+  /** aborted when nobody waits for the answer any more */
+  signal: AbortSignal;
+  /** a pool of the same server that has a connection to cancel with, also when all others are busy */
+  canceller: Pool;
+};
+
 /**
  * Calls `work` in a transaction with the rights of this person. The one place where they are set: the role, the
  * organization that row-level security compares with, and the name that ccx.person() records. When the signal
@@ -23,16 +32,16 @@ export async function asPerson<T>(
   asker: Asker,
   manner: Manner,
   work: (client: PoolClient) => Promise<T>,
-  { seconds, signal }: { seconds: number; signal?: AbortSignal | undefined },
+  { seconds, signal, canceller }: Limits,
 ): Promise<T> {
-  signal?.throwIfAborted();
+  signal.throwIfAborted();
   const client = await pool.connect();
+  let cancelled: Promise<unknown> | undefined;
   const cancel = () => {
-    const { processID } = client as unknown as { processID?: number };
-    if (processID !== undefined)
-      pool.query("select pg_cancel_backend($1)", [processID]).catch(() => undefined);
+    const { processID } = client as unknown as { processID: number };
+    cancelled = canceller.query("select pg_cancel_backend($1)", [processID]).catch(() => undefined);
   };
-  signal?.addEventListener("abort", cancel, { once: true });
+  signal.addEventListener("abort", cancel, { once: true });
   let broken: Error | undefined;
   try {
     await client.query(manner === "read" ? "begin read only" : "begin");
@@ -44,13 +53,14 @@ export async function asPerson<T>(
            where rolname = $4 and has_table_privilege(oid, 'public.event_targets', 'select')), 'none'), true)`,
       [asker.name, asker.organization ?? "", `${seconds}s`, asker.role],
     );
-    signal?.throwIfAborted();
+    signal.throwIfAborted();
     const answer = await work(client);
-    signal?.throwIfAborted();
+    signal.throwIfAborted();
     if (manner === "act") await client.query("commit");
     return answer;
   } finally {
-    signal?.removeEventListener("abort", cancel);
+    signal.removeEventListener("abort", cancel);
+    await cancelled; // a cancellation that comes late would hit the next one on this connection
     // after a commit there is nothing to roll back, and the settings of the transaction are gone
     await client.query("rollback").catch((error) => {
       broken = error;

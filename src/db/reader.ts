@@ -111,7 +111,8 @@ export function createReader({ primary, readUrl, maxAgeSeconds, size, name, log 
       wroteAt = performance.now();
     },
     async end() {
-      await Promise.all([endPool(standby), endPool(asking)]);
+      await endPool(standby);
+      await endPool(asking);
     },
   };
 }

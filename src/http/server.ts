@@ -16,13 +16,26 @@ export type HttpRoom = { readonly prefix: string; readonly plugin: FastifyPlugin
 export type Server = {
   /** the port that it listens on */
   port: number;
-  /** Answers nothing any more; what is being answered is cut off. */
-  close(): Promise<void>;
+  /**
+   * Takes no request any more, and resolves once what is being answered has its answer; after `graceMs`
+   * milliseconds the rest is cut off. Without it, all is cut off at once.
+   */
+  close(graceMs?: number): Promise<void>;
 };
 
 const json = "application/json; charset=utf-8";
 
-type ServerOptions = { host: string; port: number; routes: Routes; rooms?: readonly HttpRoom[] | undefined };
+type ServerOptions = {
+  host: string;
+  port: number;
+  routes: Routes;
+  rooms?: readonly HttpRoom[] | undefined;
+  /** Once it is aborted, each answer asks its client to take another connection for the next request. */
+  signal?: AbortSignal;
+};
+
+/** How often a server that closes looks for connections whose last request has its answer. */
+const idleMs = 100;
 
 /** How long a client may take to send its request: what it uploads may be large, and its line slow. */
 const requestWithinMs = { bare: 10_000, rooms: 300_000 };
@@ -39,12 +52,12 @@ export const jsonAnswer = (status: number, body: unknown): Answer => ({
  * takes any that is free. Throws ConfigurationError when it cannot listen there.
  */
 export async function startServer(
-  { host, port, routes, rooms = [] }: ServerOptions,
+  { host, port, routes, rooms = [], signal }: ServerOptions,
   log: Logger,
 ): Promise<Server> {
   const server = fastify({
     logger: false,
-    forceCloseConnections: true,
+    forceCloseConnections: "idle",
     requestTimeout: rooms.length > 0 ? requestWithinMs.rooms : requestWithinMs.bare,
     bodyLimit: 1_024,
     // lists of clusters in a path; what may be in it, its room says
@@ -55,6 +68,9 @@ export async function startServer(
         .code(400)
         .header("content-type", json)
         .send(JSON.stringify({ status: messageOf(error) })),
+  });
+  server.addHook("onSend", async (_request, reply) => {
+    if (signal?.aborted) reply.header("connection", "close");
   });
   for (const [path, answer] of Object.entries(routes))
     server.get(path, async (request, reply) => {
@@ -86,5 +102,18 @@ export async function startServer(
     );
   }
   const address = server.server.address();
-  return { port: typeof address === "object" && address ? address.port : port, close: () => server.close() };
+  return {
+    port: typeof address === "object" && address ? address.port : port,
+    async close(graceMs = 0) {
+      // a connection that was busy at first would be kept for its next request
+      const idle = setInterval(() => server.server.closeIdleConnections(), idleMs);
+      const cut = setTimeout(() => server.server.closeAllConnections(), graceMs);
+      try {
+        await server.close();
+      } finally {
+        clearInterval(idle);
+        clearTimeout(cut);
+      }
+    },
+  };
 }

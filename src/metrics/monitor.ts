@@ -1,4 +1,4 @@
-import { setImmediate as turn } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import type { Pool } from "pg";
 import type { Config } from "../config/config.ts";
 import { createPool } from "../db/pool.ts";
@@ -18,10 +18,19 @@ const checkWithinMs = 2_500;
 const scrapeWithinMs = 8_000;
 /** A program and its database stay of the same release for a while; comparing them reads every file. */
 const releaseForMs = 60_000;
+/**
+ * Milliseconds after it was asked to stop: so long a process that serves rooms takes requests, so that
+ * whoever hands them out sees first that it is not ready; and so long what is being answered may end. All of
+ * a stop takes less than ten seconds.
+ */
+const stopping = { takesMs: 2_000, answersMs: 5_500 };
+/** The least time that answers have to end, also where the parts took longer, or the process cannot go on. */
+const leastGraceMs = 500;
 
 export type Monitor = {
   /** All parts run: from now on the process may be ready. */
   started(): void;
+  /** Lets requests that are under way end, for a few seconds. */
   close(): Promise<void>;
 };
 
@@ -47,6 +56,14 @@ export type MonitorOptions = {
 export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
   const { config, log, signal } = options;
   let isRunning = false;
+  let askedAt = Number.NEGATIVE_INFINITY;
+  signal.addEventListener(
+    "abort",
+    () => {
+      askedAt = performance.now();
+    },
+    { once: true },
+  );
   if (config.httpPort === 0)
     return {
       started() {},
@@ -114,6 +131,7 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
       host: config.httpHost,
       port: config.httpPort,
       rooms: options.rooms,
+      signal,
       routes: {
         "/metrics": async (accept) => {
           const text = await scrape();
@@ -137,7 +155,9 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
       isRunning = true;
     },
     async close() {
-      await server.close();
+      const until = (ms: number) => Math.max(0, askedAt + ms - performance.now());
+      if (options.rooms?.length) await sleep(until(stopping.takesMs));
+      await server.close(Math.max(leastGraceMs, until(stopping.answersMs)));
       await Promise.all([broker.close(), pool.end()]);
     },
   };

@@ -63,7 +63,8 @@ function resultsOf({ config, log }: Serving): readonly HttpRoom[] {
     ...first,
     async plugin(server, options) {
       server.addHook("onClose", async () => {
-        await Promise.all([endPool(pool), endPool(canceller), reader.end()]);
+        await Promise.all([endPool(pool), reader.end()]);
+        await endPool(canceller);
       });
       await first.plugin(server, options);
     },
@@ -75,6 +76,7 @@ function consoleOf({ config, log }: Serving): HttpRoom {
   const pool = createPool({ databaseUrl: config.databaseUrl, size: 6, name: "ccx console", log });
   return consoleRoom({
     pool,
+    canceller: createPool({ databaseUrl: config.databaseUrl, size: 1, name: "ccx console, cancelling", log }),
     reader: createReader({
       ...{ primary: pool, readUrl: config.databaseReadUrl, maxAgeSeconds: config.databaseReadMaxAgeSeconds },
       ...{ size: 6, name: "ccx console", log },

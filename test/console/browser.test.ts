@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { after, before, describe, test } from "node:test";
+import type { PoolClient } from "pg";
 import puppeteer, { type Browser, type Page } from "puppeteer-core";
 import {
   chromium,
@@ -15,7 +16,13 @@ import { testDatabase } from "../support/database.ts";
 import { until } from "../support/until.ts";
 import { allPages, fillConsole, mine } from "./scene.ts";
 
-type Shown = { textContent: string | null; innerText: string };
+type Shown = {
+  textContent: string | null;
+  innerText: string;
+  checkVisibility(): boolean;
+  getBoundingClientRect(): { top: number };
+};
+type Typed = { value: string };
 /** Of the page, where what is evaluated runs. */
 declare const document: {
   querySelector(selector: string): Shown | null;
@@ -162,16 +169,44 @@ describe("the console in a browser", { skip: executablePath === undefined && how
       "insert into console_act (person, act, details) values ($1, $1, jsonb_build_object($2::text, $1::text))",
       [evil, short],
     );
-    await page.setViewport({ width: 360, height: 800 });
-    for (const at of [
+    await pool.query("update circuit set last_failure = 'client', last_error = $1, last_failed_at = now()", [
+      evil,
+    ]);
+    await pool.query(
+      "insert into stuck_cluster (org_id, cluster, reason, since, next_try_at, by_report) values ($1, $2, $3, now(), now(), true)",
+      [mine.org, short, evil],
+    );
+    await pool.query("update retention set changed_by = $1", [evil]);
+    await pool.query(
+      `insert into storm (target_id, rule_name, began_at, cluster_limit, notified, ended_at, released, ended_by, reason)
+       values (1, $2, now(), 1, 1, now(), false, $1, $1)`,
+      [evil, short],
+    );
+    await pool.query("select acknowledge($1, 'disk|KEY', justification => $2)", [mine.org, short]);
+    const [message, issue, at] = await Promise.all([
+      value(pool, "select min(id) from notification where cluster = $1", [mine.cluster]),
+      value(pool, "select max(i.id) from issue i join rule r on r.id = i.rule_id where r.error_key = $1", [
+        short,
+      ]),
+      value(pool, "select max(updated_at)::text from new_reports where cluster = $1", [mine.cluster]),
+    ]);
+    const texts = new URLSearchParams({ issue: String(issue), target: "service log" });
+    const report = new URLSearchParams({ org: String(mine.org), at: String(at) });
+    const places = [
       ...allPages(mine.cluster),
       "/rules/net",
       "/policies/3",
       `/rejected/${rejected}`,
       `/clusters/${encodeURIComponent(short)}`,
       `/new?rule=${encodeURIComponent(short)}`,
-    ]) {
+      ...[`/messages/${message}`, `/clusters/${mine.cluster}/text?${texts}`],
+      `/clusters/${mine.cluster}/report?${report}`,
+    ];
+    for (const at of places) {
+      await page.setViewport({ width: 3840, height: 2160 });
       await go(at);
+      const widest = await page.evaluate(() => document.documentElement.scrollWidth);
+      await page.setViewport({ width: 360, height: 800 });
       const { wide, injected, size } = await page.evaluate(() => ({
         wide: document.documentElement.scrollWidth,
         injected: document.querySelectorAll("main script, main img, [onerror]").length,
@@ -179,11 +214,80 @@ describe("the console in a browser", { skip: executablePath === undefined && how
       }));
       assert.equal(injected, 0, at);
       assert.ok(wide <= 360, `${at} is ${wide} pixels wide`);
+      assert.ok(widest <= 3840, `${at} is ${widest} pixels wide`);
       assert.ok(size < 600_000, `${at}: ${size}`);
       assert.doesNotMatch(await page.content(), /[\u202E\u2066]/, at);
     }
     await page.setViewport({ width: 1280, height: 900 });
     assert.deepEqual(troubles, []);
+  });
+
+  test("filters are folded on a phone until one is set, and a row is a card that names its values", async () => {
+    const shownAt = async (width: number, at: string) => {
+      await page.setViewport({ width, height: 900 });
+      await go(at);
+      return page.evaluate(() => ({
+        filter: document.querySelector("#filter-org_id")?.checkVisibility(),
+        sort: document.querySelector("#sort-by")?.checkVisibility(),
+        head: document.querySelector(".cards thead")?.checkVisibility(),
+        top: document.querySelector(".cards tbody tr")?.getBoundingClientRect().top ?? 0,
+      }));
+    };
+    const { top, ...folded } = await shownAt(360, "/new");
+    assert.deepEqual(folded, { filter: false, sort: false, head: false });
+    assert.ok(top < 320, `the first row is at ${top}`);
+    const { top: _low, ...narrowed } = await shownAt(360, `/new?org_id=${mine.org}`);
+    assert.deepEqual(narrowed, { filter: true, sort: true, head: false });
+    const { top: _high, ...wide } = await shownAt(1280, "/new");
+    assert.deepEqual(wide, { filter: true, sort: false, head: true });
+
+    await page.setViewport({ width: 360, height: 900 });
+    await go("/silences");
+    const label = await page.evaluate(
+      `getComputedStyle(document.querySelector('.cards td[data-label="Ends at"]'), "::before").content`,
+    );
+    assert.equal(label, '"Ends at"');
+    await page.focus("details.narrow > summary");
+    await page.keyboard.press("Enter");
+    await page.select("#sort-by", "ends_at");
+    await Promise.all([page.waitForNavigation(), page.click("form.filters button")]);
+    assert.match(page.url(), /sort=ends_at&dir=desc/);
+    await page.setViewport({ width: 1280, height: 900 });
+  });
+
+  test("the keyboard reaches everything that can be used, in order, and shows where it is", async () => {
+    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
+    for (const at of ["/new", "/silences", "/policies?view=try", "/deliveries?view=dead"]) {
+      await go(at);
+      const wanted = await page.evaluate(`{
+        const all = "a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']";
+        [...document.querySelectorAll(all)].filter((it) => it.checkVisibility()).map((it, nth) => (it.nth = nth)).length;
+      }`);
+      const seen: unknown[] = [];
+      for (let nth = 0; nth < Number(wanted); nth++) {
+        await page.keyboard.press("Tab");
+        const { at: place, isShown } = (await page.evaluate(`(() => {
+          const style = getComputedStyle(document.activeElement);
+          return {
+            at: document.activeElement.nth,
+            isShown: style.outlineStyle !== "none" || style.boxShadow !== "none",
+          };
+        })()`)) as { at: number; isShown: boolean };
+        assert.ok(isShown, `${at}: nothing shows that the focus is at ${place}`);
+        seen.push(place);
+      }
+      assert.deepEqual(
+        seen,
+        Array.from({ length: Number(wanted) }, (_, nth) => nth),
+        at,
+      );
+    }
+    await go("/new");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    assert.match(page.url(), /#main$/);
+    await page.keyboard.press("Tab");
+    assert.ok(await page.evaluate(`document.querySelector("main").contains(document.activeElement)`));
   });
 
   test("axe finds nothing serious, by day and by night", async () => {
@@ -200,7 +304,11 @@ describe("the console in a browser", { skip: executablePath === undefined && how
         `/rejected/${rejected}`,
         "/storage",
         "/new?org_id=x",
+        ...["/silences?view=add", "/policies?view=history", "/rules/disk", "/clusters/nobody"],
+        // as cards
+        ...["/new", "/deliveries?view=dead"].map((one) => `${one}#phone`),
       ]) {
+        await page.setViewport({ width: at.endsWith("#phone") ? 360 : 1280, height: 900 });
         await go(at);
         await page.evaluate(axe);
         const found = await page.evaluate(async () => {
@@ -239,5 +347,100 @@ describe("the console in a browser", { skip: executablePath === undefined && how
     await Promise.all([plain.waitForNavigation(), plain.click('button[value="add"]')]);
     await until("it is added", () => value(database.pool, "select true from silence where org_id = 77"));
     await plain.close();
+  });
+
+  describe("an answer that takes longer than a second", () => {
+    const asked = `select count(*)::integer from pg_stat_activity
+      where datname = current_database() and application_name = 'ccx console' and wait_event = 'advisory'`;
+    const waiting = (count: number, what: string) =>
+      until(what, async () => Number(await value(database.pool, asked)) === count, 10_000);
+    let holder: PoolClient;
+    let button: { x: number; y: number } | undefined;
+
+    before(async () => {
+      // a page about a rule, the preview of a silence and the life of a cluster wait until the lock is free
+      await database.pool.query(
+        `do $do$
+         declare found regproc;
+         begin
+           foreach found in array array['ccx.rule_texts', 'preview_silence', 'ccx.cluster_life']::regproc[] loop
+             execute replace(replace(pg_get_functiondef(found), 'AS $function$',
+               'SET lock_timeout = 0 AS $function$ select pg_advisory_xact_lock_shared(12);'), ' STABLE', ' VOLATILE');
+           end loop;
+         end $do$`,
+      );
+      await page.exposeFunction("buttonIsAt", (x: number, y: number) => {
+        button = { x, y };
+      });
+      await page.evaluateOnNewDocument(`addEventListener("DOMContentLoaded", () =>
+        new MutationObserver(() => {
+          const box = document.querySelector("#wait button")?.getBoundingClientRect();
+          if (box?.width) buttonIsAt(box.left + box.width / 2, box.top + box.height / 2);
+        }).observe(document.body, { childList: true }))`);
+      holder = await database.pool.connect();
+      await holder.query("select pg_advisory_lock(12)");
+    });
+    after(() => holder?.release(true));
+
+    /**
+     * The protocol of the browser holds what is asked of a page while an answer is awaited, so a script in it says
+     * where the button is; the mouse and the keyboard work as a person's do.
+     */
+    const shownButton = async (act: () => Promise<unknown>): Promise<{ x: number; y: number }> => {
+      button = undefined;
+      // it ends once the page does
+      act().catch(() => undefined);
+      await until("the button is there", () => button !== undefined);
+      await waiting(1, "the question waits");
+      return button ?? assert.fail();
+    };
+    const isCancelled = async () => {
+      await waiting(0, "it is cancelled in the database");
+      await page.waitForFunction(() =>
+        document.querySelector("#wait")?.textContent?.startsWith("Cancelled."),
+      );
+      assert.deepEqual(troubles, []);
+    };
+
+    test("a link shows that it waits, and a button cancels the question in the database, too", async () => {
+      await go("/rules");
+      const { x, y } = await shownButton(() => page.click('main a[href="/console/rules/disk"]'));
+      await page.mouse.click(x, y);
+      await isCancelled();
+      assert.equal(await page.$eval("h1", (h1) => h1.textContent), "Rules in the last seven days");
+      // the page goes on: it follows what happens, and its links lead on
+      await page.waitForFunction(() => document.querySelector("#live")?.textContent === "● live");
+      await Promise.all([page.waitForNavigation(), page.click('a[href="/console/silences"]')]);
+      assert.equal(await page.$eval("h1", (h1) => h1.textContent), "Silences");
+      assert.equal(await page.$("#wait"), null);
+    });
+
+    test("a form does, by a key as well, and what it sent is not done", async () => {
+      await go("/clusters");
+      await page.type("#cluster-id", mine.cluster);
+      await shownButton(() => page.keyboard.press("Enter"));
+      await page.keyboard.press("Escape");
+      await isCancelled();
+      assert.equal(await page.$eval("#cluster-id", (it) => (it as unknown as Typed).value), mine.cluster);
+
+      await go(`/silences?view=add&org=${mine.org}`);
+      await page.type("#silence-for", "1 hour");
+      await page.type("#silence-reason", "it is cancelled");
+      const { x, y } = await shownButton(() => page.click('button[value="preview"]'));
+      await page.mouse.click(x, y);
+      await isCancelled();
+      assert.equal(
+        await page.$eval("#silence-reason", (it) => (it as unknown as Typed).value),
+        "it is cancelled",
+      );
+    });
+
+    test("an answer that comes after all is shown", async () => {
+      await go("/rules");
+      await shownButton(() => page.click('main a[href="/console/rules/disk"]'));
+      await Promise.all([page.waitForNavigation(), holder.query("select pg_advisory_unlock(12)")]);
+      assert.equal(await page.$eval("h1", (h1) => h1.textContent), "Rule disk");
+      assert.equal(await page.$("#wait"), null);
+    });
   });
 });

@@ -23,10 +23,12 @@ let tokensFile: string;
 let rejected: string;
 const tokens = { operator: randomBytes(16).toString("hex"), reader: randomBytes(16).toString("hex") };
 const narrowed = randomBytes(16).toString("hex");
+const narrowedOperator = randomBytes(16).toString("hex");
 const people = [
   `${hashOf(tokens.operator)} olga operator`,
   `${hashOf(tokens.reader)} rita reader # looks only`,
   `${hashOf(narrowed)} nora reader ${mine.org}`,
+  `${hashOf(narrowedOperator)} nick operator ${mine.org}`,
   "- percy operator",
 ];
 
@@ -98,7 +100,19 @@ describe("the console", () => {
       const { status, text, headers } = await get(local, at);
       assert.equal(status, 200, `${at}: ${text.slice(0, 2_000)}`);
       assert.ok(text.length < 200_000, at);
-      assert.match(headers.get("content-security-policy") ?? "", /default-src 'none'; script-src 'self'/);
+      assert.equal(
+        headers.get("content-security-policy"),
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+          "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+      );
+      for (const [name, wanted] of [
+        ["x-content-type-options", "nosniff"],
+        ["cache-control", "no-store"],
+        ["referrer-policy", "same-origin"],
+        ["cross-origin-opener-policy", "same-origin"],
+        ["cross-origin-resource-policy", "same-origin"],
+      ] as const)
+        assert.equal(headers.get(name), wanted, at);
       assert.doesNotMatch(
         text,
         /<script(?! src="\/console\/static\/console\.js" defer)|\sstyle=|\son\w+=/i,
@@ -157,8 +171,8 @@ describe("the console", () => {
 
   test("a table is sorted, narrowed and read page by page without losing or repeating a row", async () => {
     await database.pool.query(
-      `insert into silence (org_id, tag, period, reason)
-     select 5, 'tag-' || n, tstzrange(now(), now() + (n % 7 + 1) * interval '1 day'),
+      `insert into silence (org_id, cluster, tag, period, reason)
+     select 5, case when n % 3 > 0 then 'cluster-' || n % 7 end, 'tag-' || n, tstzrange(now(), now() + (n % 7 + 1) * interval '1 day'),
        repeat('=2+2', n % 2) || 'because ' || n % 11 from generate_series(1, 130) n`,
     );
     const count = await value(database.pool, "select count(*)::integer from silences where org_id = 5");
@@ -170,7 +184,9 @@ describe("the console", () => {
           const { text }: { text: string } = await get(local, at);
           const [, table = ""] = text.split("<tbody>");
           seen.push(
-            ...[...table.matchAll(/<tr><td>.*?<\/td><td class="number">(\d+)</gs)].map(([, id = ""]) => id),
+            ...[...table.matchAll(/<tr><td[^>]*>.*?<\/td><td class="number"[^>]*>(\d+)</gs)].map(
+              ([, id = ""]) => id,
+            ),
           );
           at = /rel="next" href="\/console([^"]+)"/.exec(text)?.[1]?.replaceAll("&amp;", "&");
         }
@@ -229,6 +245,24 @@ describe("the console", () => {
     assert.equal((await get(far, "/acts", { "x-rh-identity": percy })).status, 401);
   });
 
+  test("a name from a proxy, and a note in an address, are shown as text", async () => {
+    const email = `<script>alert(1)</script>"'\u202Ednim{{=1}}`;
+    const header = Buffer.from(JSON.stringify({ identity: { type: "Associate", associate: { email } } }));
+    await using open = await startConsole(database.url, { CCX_CONSOLE_TRUSTED_PROXIES: "127.0.0.1" });
+    const { status, text } = await get(open, "/silences", { "x-rh-identity": header.toString("base64") });
+    assert.equal(status, 200);
+    assert.ok(
+      text.includes("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;[U+202E]dnim{{=1}}, <small>may look"),
+      text.slice(0, 3_000),
+    );
+    for (const done of ["constructor", "__proto__", "<b>"])
+      assert.doesNotMatch((await get(local, `/silences?done=${done}`)).text, /class="note"/, done);
+    assert.match(
+      (await get(local, "/silences?done=ended")).text,
+      /class="note" role="status">The silence has/,
+    );
+  });
+
   const silence = { do: "add", org: String(mine.org), for: "2 hours", reason: "for the test" };
 
   test("a reader cannot act, whatever form he sends", async () => {
@@ -259,6 +293,9 @@ describe("the console", () => {
   test("a form needs its proof, and comes from a page of ours", async () => {
     const headers = bearer(tokens.operator);
     assert.equal((await post(known, "/silences", silence, { headers, proof: false })).status, 403);
+    // nobody is logged in as somebody else by a page of others, nor out
+    assert.equal((await post(known, "/login", { token: tokens.reader }, { proof: false })).status, 403);
+    assert.equal((await post(known, "/logout", {}, { headers, proof: false })).status, 403);
     const elsewhere = { ...headers, origin: "https://evil.example" };
     assert.equal((await post(known, "/silences", silence, { headers: elsewhere })).status, 403);
     const across = { ...headers, "sec-fetch-site": "cross-site" };
@@ -313,6 +350,25 @@ describe("the console", () => {
     assert.equal(await value(database.pool, cooldown), "3 days");
   });
 
+  test("a form that says nothing known to do, or changes nothing, does nothing", async () => {
+    const forms: [string, Record<string, string>][] = [
+      ["/silences", { ...silence, do: "zap" }],
+      ["/deliveries", { id: "1" }],
+      ["/policies", { do: "zap", target: "service log", set_cooldown: "1 day" }],
+      [`/rejected/${rejected}`, { do: "" }],
+      [`/clusters/${mine.cluster}`, { do: "zap", org: String(mine.org), rule: "disk|KEY" }],
+    ];
+    const acts = "select count(*)::integer from console_act";
+    const before = await value(database.pool, acts);
+    for (const [at, form] of forms) assert.equal((await post(local, at, form)).status, 404, at);
+    const seen = String(await value(database.pool, "select ccx.policy_to_change('service log', null, null)"));
+    const same = await post(local, "/policies", {
+      ...{ do: "apply", target: "service log", seen, reason: "nothing at all" },
+    });
+    assert.match(same.text, /Nothing is changed/);
+    assert.equal(await value(database.pool, acts), before);
+  });
+
   test("where no row-level security keeps to an organization, who may see one only is refused", async () => {
     for (const at of ["/", "/new", "/list/new.json", "/live", "/deliveries?view=dead"])
       assert.equal((await get(known, at, bearer(narrowed))).status, 403, at);
@@ -339,6 +395,26 @@ describe("the console", () => {
       assert.ok([200, 404].includes(status), `${at}: ${status} ${text.slice(-400)}`);
       assert.deepEqual(rest(text), [], at);
     }
+    // an operator of one organization sees as little, and does not act
+    for (const at of ["/new", `/clusters/${mine.cluster}`, "/list/new.json"]) {
+      const { status, text } = await get(known, at, bearer(narrowedOperator));
+      assert.equal(status, 200, `${at}: ${text.slice(-400)}`);
+      assert.deepEqual(rest(text), [], at);
+    }
+    const acted = await post(known, "/silences", silence, { headers: bearer(narrowedOperator) });
+    assert.equal(acted.status, 403);
+    // what is about the whole fleet is not for who sees one organization
+    const ofFleet = ["/storage", "/acts", "/deliveries?view=storms"];
+    for (const at of [...ofFleet, "/list/acts.csv", "/list/partitions.json", "/list/storms.json"]) {
+      assert.equal((await get(known, at, bearer(narrowed))).status, 404, at);
+      assert.equal((await get(known, at, bearer(tokens.operator))).status, 200, at);
+    }
+    const overview = await get(known, "/", bearer(narrowed));
+    assert.equal(
+      overview.text.split("Your role does not see this part.").length,
+      3,
+      "two parts of the fleet",
+    );
     const issue = await value(database.pool, "select min(id) from issue where org_id = $1", [theirs.org]);
     const draft = `/clusters/${theirs.cluster}/text?issue=${issue}&target=service+log`;
     assert.equal((await get(known, draft, bearer(tokens.operator))).status, 200, "others see its text");
@@ -386,7 +462,7 @@ describe("the console", () => {
     await until("it heals", async () => (await get(open, "/rules")).status === 200);
   });
 
-  test("a question that nobody waits for any more is cancelled in the database", async () => {
+  test("questions that nobody waits for any more are cancelled, also when they have every connection", async () => {
     await database.pool.query(
       `create or replace function ccx.rule_texts(rule text) returns table (
        rule_name text, error_key text, since timestamptz, until timestamptz, total_risk smallint, likelihood smallint,
@@ -396,11 +472,18 @@ describe("the console", () => {
     const asked = `select count(*)::integer from pg_stat_activity
     where datname = current_database() and application_name = 'ccx console' and wait_event = 'PgSleep'`;
     const gone = new AbortController();
-    const page = fetch(`${local.url}/rules/disk`, { signal: gone.signal }).catch(() => "gone");
-    await until("the question is asked", async () => Number(await value(database.pool, asked)) === 1);
+    const connections = 6;
+    const pages = Array.from({ length: connections + 2 }, () =>
+      fetch(`${local.url}/rules/disk`, { signal: gone.signal }).catch(() => "gone"),
+    );
+    await until(
+      "as many are asked as there are connections",
+      async () => Number(await value(database.pool, asked)) === connections,
+    );
     gone.abort();
-    assert.equal(await page, "gone");
-    // sooner than the limit of a page would end it
-    await until("it is cancelled", async () => Number(await value(database.pool, asked)) === 0, 20_000);
+    assert.deepEqual(new Set(await Promise.all(pages)), new Set(["gone"]));
+    // sooner than the limit of a page would end them
+    await until("they are cancelled", async () => Number(await value(database.pool, asked)) === 0, 20_000);
+    assert.equal((await get(local, "/silences")).status, 200);
   });
 });

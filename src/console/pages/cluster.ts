@@ -1,5 +1,5 @@
 import type { AnyRow, Db } from "../../db/rows.ts";
-import { type Ask, field, type Handler, NotThere, Redirect } from "../ask.ts";
+import { type Ask, field, type Handler, NotThere, oneOf, Redirect } from "../ask.ts";
 import { shown, time } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { proof } from "../layout.ts";
@@ -19,7 +19,7 @@ export const clustersPage: Handler = async (ask) => {
   return {
     title: "Cluster",
     status,
-    body: html`<form class="filters" method="get" action="/console/clusters"><div><label for="cluster-id">Cluster (UUID)</label><input id="cluster-id" name="id" required autocomplete="off"></div><div class="buttons"><button type="submit">Show its life</button></div></form>
+    body: html`<form class="filters" method="get" action="/console/clusters"><div class="wide"><label for="cluster-id">Cluster (UUID)</label><input id="cluster-id" name="id" required autocomplete="off"></div><div class="buttons"><button type="submit">Show its life</button></div></form>
 <h2>What became of each report, the newest first</h2>${body}`,
   };
 };
@@ -33,7 +33,8 @@ export const clusterPage: Handler = async (ask) => {
     return { known, now };
   });
   const [newest] = found.known;
-  if (!newest) throw new NotThere(`No cluster ${cluster} has reported, or your role does not see it.`);
+  if (!newest)
+    throw new NotThere(`No report of the cluster "${cluster}" is known, or your role does not see it.`);
   const days = Math.min(180, Math.max(1, Number(ask.query.days) || 7));
   const at = await timeGiven(ask, ask.query.at, found.now);
   const to = new Date(Math.min(Date.parse(found.now), Date.parse(at) + (days * dayMs) / 2)).toISOString();
@@ -52,7 +53,7 @@ export const clusterPage: Handler = async (ask) => {
       (one, nth) =>
         html`${nth > 0 && ", "}<a href="/console/new?org_id=${String(one.org_id)}">${String(one.org_id)}</a>${one.left_at !== null && " (before)"}`,
     )}; newest report ${time(newest.updated_at)}, received ${time(newest.received_at)}.</p>
-<form class="filters" method="get" action="${path}"><div><label for="at">Ask about this moment (UTC)</label><input id="at" name="at" value="${isNow ? "" : at}" placeholder="now, or 2026-12-24T08:00Z"></div>
+<form class="filters" method="get" action="${path}"><div class="wide"><label for="at">Ask about this moment (UTC)</label><input id="at" name="at" value="${isNow ? "" : at}" placeholder="now, or 2026-12-24T08:00Z"></div>
 <div><label for="days">Days on the axis</label><input id="days" name="days" inputmode="numeric" value="${String(days)}"></div><div class="buttons"><button type="submit">Ask</button> ${!isNow && html`<a role="button" class="secondary outline" href="${path}?days=${days}">Now</a>`}</div></form>
 <div id="life" data-live><div class="scroll" tabindex="0" role="region" aria-label="The axis">${life(rows, from, to, at)}</div>
 <p><small>Bars are issues from opened to closed, and silences; upright lines are reports; full diamonds are messages; rings are reports that notified nothing. A click on the axis asks about that moment.</small></p></div>
@@ -124,7 +125,7 @@ function answersOf(ask: Ask, rows: AnyRow[], at: string | undefined): Html {
         label: "Policy",
         cell: (row) =>
           row.policy_id
-            ? html`<a href="/console/policies/${String(row.policy_id)}">version ${String(row.policy_id)}</a>`
+            ? html`<a href="/console/policies/${String(row.policy_id)}">version\u{A0}${String(row.policy_id)}</a>`
             : html`–`,
       },
     ],
@@ -157,11 +158,12 @@ function acts(ask: Ask, cluster: string, newest: AnyRow, answers: AnyRow[]): Htm
 /** Acknowledges a rule for a cluster, or takes that back. */
 export const clusterAct: Handler = async (ask) => {
   const { cluster = "" } = ask.params;
+  const what = oneOf(ask, ["acknowledge", "unacknowledge"]);
   const org = field(ask, "org") ?? "";
   const [rule = "", errorKey] = (field(ask, "rule") ?? "").split("|");
   const issue = { org, rule, errorKey, cluster };
-  const isBack = field(ask, "do") === "unacknowledge";
-  await ask.act(isBack ? "unacknowledge" : "acknowledge", issue, (db) =>
+  const isBack = what === "unacknowledge";
+  await ask.act(what, issue, (db) =>
     isBack ? sql.unacknowledge(db, issue) : sql.acknowledge(db, issue, undefined),
   );
   return new Redirect(

@@ -1,6 +1,6 @@
 import { asRefusal } from "../../db/errors.ts";
 import type { AnyRow, Db } from "../../db/rows.ts";
-import { type Ask, field, fields, type Handler, NotThere, Redirect } from "../ask.ts";
+import { type Ask, field, fields, type Handler, NotThere, oneOf, Redirect } from "../ask.ts";
 import { shown, time, words } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { proof, tabs } from "../layout.ts";
@@ -55,15 +55,9 @@ async function circuits(ask: Ask): Promise<Html> {
     [
       { name: "target" },
       { name: "state", cell: (row) => html`${row.state === "closed" ? "✔ " : "⚠ "}${shown(row.state)}` },
-      ...[
-        "since",
-        "probe_at",
-        "failed_probes",
-        "failures",
-        "last_failure",
-        "last_error",
-        "last_failed_at",
-      ].map((name) => ({ name })),
+      ...["since", "probe_at"].map((name) => ({ name })),
+      ...["failed_probes", "failures"].map((name) => ({ name, isNumber: true })),
+      ...["last_failure", "last_error", "last_failed_at"].map((name) => ({ name })),
       { name: "waiting", isNumber: true },
       ...(ask.person.mayAct
         ? [
@@ -103,15 +97,13 @@ ${input("org", "Organization")}${input("cluster", "Cluster")}${input("rule", "Ru
 
 /** Redrives, replays, closes a circuit. */
 export const deliveriesAct: Handler = async (ask) => {
-  const what = field(ask, "do");
+  const what = oneOf(ask, ["redrive", "close", "preview-replay", "replay"]);
   if (what === "redrive") return redrive(ask);
   if (what === "close") {
     const target = field(ask, "target") ?? "";
     await ask.act("close circuit", { target }, (db) => sql.closeCircuit(db, target));
     return new Redirect("/console/deliveries?view=circuit&done=closed");
   }
-  if (what !== "replay" && what !== "preview-replay")
-    throw new NotThere("There is nothing of this name to do.");
   const head = tabs("/console/deliveries", "replay", views);
   const values: Values = Object.fromEntries(
     ["from", "to", "target", "org", "cluster", "rule", "again"].map((name) => [name, field(ask, name)]),

@@ -4,7 +4,7 @@ import { bytes, shown, time, words } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { tabs } from "../layout.ts";
 import { listOn } from "../list_page.ts";
-import { encoded, looks, verdict } from "../looks.ts";
+import { encoded, looks, reasonShown, verdict } from "../looks.ts";
 import * as sql from "../sql.ts";
 import { plainTable } from "../table.ts";
 
@@ -54,7 +54,8 @@ export const newPage: Handler = async (ask) => {
         {
           name: "name",
           label: words(view),
-          cell: (row) => html`<a href="${to(row)}">${shown(row.name)}</a>`,
+          cell: (row) =>
+            html`<a href="${to(row)}">${view === "reason" && row.name !== "new" ? reasonShown(String(row.name)) : shown(row.name)}</a>`,
         },
         ...["decisions", "clusters", "organizations"].map((name) => ({ name, isNumber: true })),
       ],

@@ -62,7 +62,8 @@ function attentionOf(rows: AnyRow[] | undefined): Html {
     const what = html`${shown(row.what)}${Boolean(row.target) && html` (${shown(row.target)})`}${!withoutAmount.has(String(row.what)) && html`: ${shown(row.amount)}`}`;
     const to = placeOfStatus[String(row.what)];
     return html`<li>${to ? html`<a href="${to}">${what}</a>` : html`<strong>${what}</strong>`}${
-      Boolean(row.oldest) && html`, the oldest since ${time(row.oldest)}`
+      Boolean(row.oldest) &&
+      html`, ${withoutAmount.has(String(row.what)) ? "since" : "the oldest since"} ${time(row.oldest)}`
     }${Boolean(row.detail) && html`. ${shown(row.detail)}`}</li>`;
   })}</ul>`;
 }

@@ -1,6 +1,6 @@
 import { asRefusal } from "../../db/errors.ts";
 import type { AnyRow } from "../../db/rows.ts";
-import { type Ask, field, type Handler, NotThere, Overtaken, Redirect } from "../ask.ts";
+import { type Ask, field, type Handler, NotThere, Overtaken, oneOf, Redirect } from "../ask.ts";
 import { shown, time, words } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { proof, tabs } from "../layout.ts";
@@ -45,10 +45,10 @@ const versionOf = (row: AnyRow): Html =>
 /** The settings of the form: most are left as they are. */
 const settings: Record<string, { label: string; hint?: string; kind?: "flag" | "list" | "number" }> = {
   enabled: { label: "Enabled", kind: "flag" },
-  total_risk_threshold: { label: "Total risk above", hint: "0 to 4", kind: "number" },
-  likelihood_threshold: { label: "Likelihood above", kind: "number" },
-  impact_threshold: { label: "Impact above", kind: "number" },
-  severity_threshold: { label: "Severity above", kind: "number" },
+  total_risk_threshold: { label: "Total risk from", hint: "0 to 4", kind: "number" },
+  likelihood_threshold: { label: "Likelihood from", kind: "number" },
+  impact_threshold: { label: "Impact from", kind: "number" },
+  severity_threshold: { label: "Severity from", kind: "number" },
   filter: { label: "Filter", hint: "impact + likelihood > 4" },
   required_tags: { label: "Required tags", hint: "separated by commas", kind: "list" },
   cooldown: { label: "Cooldown", hint: "3 days" },
@@ -112,6 +112,7 @@ ${tried && html`<div class="wide">${tried}</div><div class="wide"><label for="p-
 
 /** Tries a change, and applies what was tried. */
 export const policiesAct: Handler = async (ask) => {
+  const what = oneOf(ask, ["try", "apply"]);
   const scope = { target: field(ask, "target") ?? "", org: field(ask, "org"), rule: field(ask, "rule") };
   const head = tabs("/console/policies", "try", views);
   const change = changeOf(ask);
@@ -121,7 +122,7 @@ export const policiesAct: Handler = async (ask) => {
     body: html`${head}${await form(ask, scope, more)}`,
   });
   try {
-    if (field(ask, "do") === "apply") {
+    if (what === "apply" && Object.keys(change).length > 0) {
       const seen = field(ask, "seen") ?? "";
       const reason = field(ask, "reason") ?? "";
       await ask.act("set policy", { ...scope, change, reason }, async (db) => {

@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { Db } from "../../db/rows.ts";
-import { type Ask, field, type Handler, NotThere, Redirect } from "../ask.ts";
+import { type Ask, type Handler, NotThere, oneOf, Redirect } from "../ask.ts";
 import { shown, time } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { proof, tabs } from "../layout.ts";
@@ -30,14 +30,14 @@ export const rejectedMessagePage: Handler = async (ask) => {
   const message = await messageOf(ask, id);
   return {
     title: `Rejected message ${id}`,
-    body: html`<dl><dt>Place</dt><dd>${shown(message.topic)}/${String(message.partition)}/${String(message.kafka_offset)}, arrived ${time(message.received_at)}</dd>
+    body: html`<dl class="facts"><dt>Place</dt><dd>${shown(message.topic)}/${String(message.partition)}/${String(message.kafka_offset)}, arrived ${time(message.received_at)}</dd>
 <dt>Reason</dt><dd><strong>${shown(message.reason)}</strong>: ${message.detail}</dd>
 <dt>Organization and cluster</dt><dd>${shown(message.org_id)}, ${clusterLink(message.cluster)}</dd>
-<dt>State</dt><dd>${message.stored_at ? html`stored by a retry at ${time(message.stored_at)}` : html`waiting; ${String(message.attempts)} retries failed`}</dd></dl>
+<dt>State</dt><dd>${message.stored_at ? html`stored by a retry at ${time(message.stored_at)}` : html`waiting${Number(message.attempts) > 0 && `; tried again in vain ${message.attempts === 1 ? "once" : `${message.attempts} times`}`}`}</dd></dl>
 ${
   ask.person.mayAct &&
   !message.stored_at &&
-  html`<form class="act" method="post" action="/console/rejected/${id}">${proof(ask.csrf)}<div><button name="do" value="retry">Try it again, as if it had just arrived</button></div></form>`
+  html`<form class="act" method="post" action="/console/rejected/${id}">${proof(ask.csrf)}<div class="wide"><button name="do" value="retry">Try it again, as if it had just arrived</button></div></form>`
 }
 <h2>What it says</h2>${bodyOf(message.value, message.detail)}`,
   };
@@ -92,7 +92,7 @@ export const rejectedAct =
   (retry: Retry): Handler =>
   async (ask) => {
     const { id = "" } = ask.params;
-    if (field(ask, "do") !== "retry") throw new NotThere("There is nothing of this name to do.");
+    oneOf(ask, ["retry"]);
     await messageOf(ask, id);
     const { stored, rejected } = await ask.act("retry rejected", { id }, (db) => retry(db, id));
     if (stored > 0) return new Redirect(`/console/rejected/${id}?done=retried`);

@@ -1,5 +1,5 @@
 import { asRefusal } from "../../db/errors.ts";
-import { type Ask, field, type Handler, NotThere, Redirect } from "../ask.ts";
+import { type Ask, field, type Handler, NotThere, oneOf, Redirect } from "../ask.ts";
 import { shown, time } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { proof, tabs } from "../layout.ts";
@@ -64,7 +64,7 @@ ${input("reason", "Why", html` required minlength="5"`)}
 
 /** Previews, adds and ends silences. */
 export const silencesAct: Handler = async (ask) => {
-  const what = field(ask, "do");
+  const what = oneOf(ask, ["ask-end", "end", "preview", "add"]);
   if (what === "ask-end" || what === "end") return end(ask, what === "end");
   const values: Values = Object.fromEntries(
     [...names, "until", "for", "reason", "everything"].map((name) => [name, field(ask, name)]),

@@ -1,5 +1,6 @@
-// What the pages have beyond links and forms: they follow what happens, show the reader's own time, and let a
-// click on the axis choose a moment. Without this script everything else works.
+// What the pages have beyond links and forms: they follow what happens, show the reader's own time, let a
+// click on the axis choose a moment, and offer to cancel what takes long. Without this script everything else
+// works.
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
@@ -77,7 +78,7 @@ function follow() {
   addEventListener("pagehide", () => events.close());
 }
 
-function axis() {
+function axis(leaving) {
   const drawing = document.querySelector("svg.life[data-from]");
   drawing?.addEventListener("click", (event) => {
     const box = drawing.getBoundingClientRect();
@@ -88,26 +89,81 @@ function axis() {
     const at = new Date(Date.parse(from) + share * (Date.parse(to) - Date.parse(from)));
     const url = new URL(location.href);
     url.searchParams.set("at", at.toISOString());
+    leaving();
     location.href = url.href;
   });
 }
 
-function progress() {
-  for (const form of document.querySelectorAll("form"))
-    form.addEventListener("submit", (event) => {
-      const button = event.submitter;
-      if (button) setTimeout(() => button.setAttribute("data-busy", ""), 1000);
-    });
+/**
+ * Says when an answer is not there after a second, and offers to give it up. The browser goes on running
+ * this page until the answer begins, and stop() closes the connection, at which the service cancels the
+ * question in the database, too. Returns what a script calls before it goes to another page.
+ */
+function wait() {
+  const patienceMs = 1000;
+  let timer;
+  const bar = document.createElement("div");
+  bar.id = "wait";
+  bar.setAttribute("role", "status");
+  const end = () => {
+    clearInterval(timer);
+    bar.remove();
+  };
+  const cancel = (isAct) => {
+    stop();
+    end();
+    bar.textContent = isAct ? "Cancelled. What was done before that stands in Acts." : "Cancelled.";
+    document.body.append(bar);
+    timer = setTimeout(end, 10_000);
+  };
+  const begin = (isAct) => {
+    end();
+    const beganAt = performance.now();
+    const elapsed = document.createElement("span");
+    timer = setInterval(() => {
+      elapsed.textContent = ` ${Math.round((performance.now() - beganAt) / 1000)} s `;
+      if (bar.isConnected) return;
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "small";
+      button.textContent = "Cancel";
+      button.addEventListener("click", () => cancel(isAct));
+      elapsed.setAttribute("aria-hidden", "true");
+      const progress = document.createElement("progress");
+      progress.setAttribute("aria-label", "Waiting for the answer");
+      bar.replaceChildren("The answer takes a while", elapsed, button, progress);
+      bar.dataset.waits = isAct ? "act" : "page";
+      document.body.append(bar);
+    }, patienceMs);
+  };
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href]");
+    if (!link || event.defaultPrevented || event.button !== 0) return;
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    const isHere = link.hash !== "" && link.href.split("#")[0] === location.href.split("#")[0];
+    if (link.origin === location.origin && !isHere && !link.target && !link.hasAttribute("download"))
+      begin(false);
+  });
+  document.addEventListener("submit", (event) => {
+    if (!event.defaultPrevented) begin(event.target.method === "post");
+  });
+  // the key that stops a page in a browser
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && bar.querySelector("progress")) cancel(bar.dataset.waits === "act");
+  });
+  for (const shown of ["pagehide", "pageshow"]) addEventListener(shown, end);
+  return () => begin(false);
+}
+
+/** The buttons that tick all boxes of a table. */
+function tickAll() {
   for (const button of document.querySelectorAll("[data-all]"))
     button.addEventListener("click", () => {
       for (const box of document.querySelectorAll(`input[name="${button.dataset.all}"]`)) box.checked = true;
     });
-  addEventListener("pageshow", () => {
-    for (const button of document.querySelectorAll("[data-busy]")) button.removeAttribute("data-busy");
-  });
 }
 
 ownTimes(document);
 follow();
-axis();
-progress();
+axis(wait());
+tickAll();

@@ -46,10 +46,7 @@ export type Files = { texts: Map<string, string>; entries: number; bytes: number
 export async function unpack(source: Readable, limits: ArchiveLimits, wanted: Unpacking): Promise<Files> {
   const files: Files = { texts: new Map(), entries: 0, bytes: 0 };
   const entries = extract();
-  let ofSource: unknown;
-  source.once("error", (error) => {
-    ofSource ??= error;
-  });
+  source.on("error", () => undefined); // whoever reads it hears of it
   const fed = feed(source, files, limits, entries);
   fed.catch((error) => entries.destroy(error as Error));
   try {
@@ -61,7 +58,7 @@ export async function unpack(source: Readable, limits: ArchiveLimits, wanted: Un
     // a pipeline hands an error of one of its streams on to all of them
     const ofFeed = await fed.catch((it: unknown) => it);
     for (const one of [error, ofFeed].map(readable)) if (one instanceof ArchiveError) throw one;
-    throw ofSource ?? error;
+    throw error;
   }
   if (files.entries === 0) throw new ArchiveError("empty_archive", "there is no file in the archive");
   return files;

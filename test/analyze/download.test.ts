@@ -495,8 +495,9 @@ test("what is not read is not waited for: the connection of a refusal, and of wh
       response.on("drain", more).on("error", () => undefined);
       more();
     });
-  assert.equal(await failureOf(fetched(endless(500))), "server_error");
-  assert.equal(await failureOf(fetched(endless(200))), "not_an_archive");
+  const patient = { timeoutMs: 600_000 }; // it is not the time limit that ends them
+  assert.equal(await failureOf(fetched(endless(500), patient)), "server_error");
+  assert.equal(await failureOf(fetched(endless(200), patient)), "not_an_archive");
   await until("both have ended", () => open === 0);
 });
 

@@ -59,6 +59,13 @@ const counted = servedIngress(database, {
   limits: { services: ["openshift"], maxBytes: 2_000_000, maxBytesByService: new Map() },
 });
 const busy = servedIngress(database, { concurrency: 1 });
+let opened = 0;
+const openedLate = servedIngress(database, {
+  openStore: async () => {
+    if (opened++ === 0) throw new Error("not yet");
+    return openedLate.store;
+  },
+});
 
 const archives = (where = "true") =>
   rows(
@@ -523,7 +530,7 @@ test("a client that sends far too much is answered before it has ended", async (
   const answered = Promise.withResolvers<void>();
   const parts = form([archivePart(Buffer.alloc(600_000))], { end: "" });
   const answer = await send(ingress.url + upload, {
-    headers: { "content-type": formType, "x-rh-identity": identity() },
+    headers: { "content-type": formType, "x-rh-identity": identity(), connection: "keep-alive" },
     body: (async function* () {
       yield parts;
       await answered.promise; // it would go on for ever
@@ -535,6 +542,50 @@ test("a client that sends far too much is answered before it has ended", async (
   assert.ok(Number(size) > 400_000 && Number(size) <= 600_000, answer.body);
   answered.resolve();
   assert.equal(await chunks(), "0");
+});
+
+test("a large archive that is too large, or whose form is cut behind it, leaves nothing behind", async () => {
+  await empty();
+  for (const size of [2_000_001, 3_000_000]) {
+    const answer = await counted.upload([archivePart(Buffer.alloc(size))]);
+    const text = `File exceeds maximum file size (2000000) for upload: ${size}`;
+    assert.deepEqual([answer.status, answer.body], [413, text]);
+  }
+  const cut = await send(counted.url + upload, {
+    headers: { "content-type": formType, "x-rh-identity": identity() },
+    body: form([archivePart(Buffer.alloc(600_000))], { end: "" }),
+  });
+  assert.equal(cut.status, 400);
+  assert.deepEqual(await archives(), []);
+  assert.equal(await chunks(), "0");
+});
+
+test("what may have been recorded after all stays in the store until the sweep knows", async () => {
+  await empty();
+  await database.pool.query("alter table upload_message add constraint none check (kind <> 'announcement')");
+  try {
+    assert.equal((await counted.upload([archivePart(randomBytes(600_000))])).status, 500);
+  } finally {
+    await database.pool.query("alter table upload_message drop constraint none");
+  }
+  assert.deepEqual(await archives(), []);
+  assert.equal(await chunks(), "3");
+  await empty();
+});
+
+test("a store that cannot be opened is opened again with the next upload", async () => {
+  assert.equal((await openedLate.upload([archivePart("x")])).status, 500);
+  assert.equal((await openedLate.upload([archivePart("x")])).status, 202);
+});
+
+test("a cluster is known by its id in small letters, and by nothing that is no UUID", async () => {
+  await empty();
+  for (const cluster of ["C25DA893-5BA1-4229-9432-C8EC9334C4A0", "my cluster", ""])
+    await ingress.upload([archivePart("x")], { "x-rh-identity": identity("42", { cluster }) });
+  assert.deepEqual(
+    (await archives()).map(({ cluster }) => cluster),
+    ["c25da893-5ba1-4229-9432-c8ec9334c4a0", null, null],
+  );
 });
 
 test("a store that does not take an archive is a failure of ours, and nothing is announced", async () => {

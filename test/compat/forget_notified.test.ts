@@ -48,6 +48,19 @@ test("what was notified is forgotten when its row of reported is gone, and only 
       await db.query("rollback to savepoint event");
     }
     await db.query("delete from reported");
+    for (const [change, why] of [
+      ["update notified_issue set resolved = true", "nobody was notified of an issue, but of its end"],
+      ["update notification set replay_of = id", "it was sent once more on demand"],
+      [
+        "select ccx.void_notified(array[notification_id], array[issue_id], now()) from notified_issue",
+        "it is forgotten",
+      ],
+    ] as const) {
+      await db.query("savepoint event");
+      await db.query(change);
+      assert.equal(await forgotten(), 0, why);
+      await db.query("rollback to savepoint event");
+    }
     assert.equal(await forgotten("2026-06-09T00:00:00Z"), 0, "its cooldown has ended long ago");
     assert.equal(await forgotten(), 1);
     assert.equal(

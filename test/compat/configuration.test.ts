@@ -260,7 +260,8 @@ describe("what it becomes", () => {
     assert.equal(kafka.CCX_KAFKA_TLS, "true");
     assert.equal(kafka.CCX_KAFKA_CA_FILE, "/ca.pem");
     assert.equal(kafka.CCX_KAFKA_SASL_MECHANISM, "scram-sha-512");
-    assert.equal(translated("service", {}).CCX_KAFKA_CA_FILE, undefined, "not-set is no file");
+    const notSet = { "kafka_broker.security_protocol": "SSL", "kafka_broker.cert_path": "not-set" };
+    assert.equal(translated("service", notSet).CCX_KAFKA_CA_FILE, undefined, "not-set is no file");
     assert.throws(() => translated("writer", { "broker.security_protocol": "TLS" }), ConfigurationError);
   });
 
@@ -439,6 +440,13 @@ describe("Clowder", () => {
     assert.equal(url.searchParams.get("sslmode"), "verify-full");
     assert.match(url.searchParams.get("sslrootcert") ?? "", /database-ca\.pem$/);
     assert.match(ours.CCX_KAFKA_CA_FILE ?? "", /kafka-ca\.pem$/);
+    const required = { ...clowder, database: { ...clowder.database, sslMode: "require" } };
+    const checked = given("writer", { ACG_CONFIG: await file("acg3.json", JSON.stringify(required)) });
+    assert.match(
+      translate("writer", checked).get("DATABASE_URL")?.value ?? "",
+      /sslmode=verify-full/,
+      "with a CA the certificate is checked",
+    );
     const service = given("service", { ACG_CONFIG: acg });
     assert.equal(textOf(service, "kafka_broker.topic"), "real-ingress");
     assert.ok(writer.notes.includes("Clowder is enabled"));

@@ -8,13 +8,11 @@ set search_path = public, ccx, pg_temp
 as $$
 #variable_conflict use_column
 declare
+  one constant text := cluster_to_forget(forget.org_id, forget.cluster);
   names text[];
 begin
-  if num_nonnulls(forget.org_id, nullif(forget.cluster, '')) = 0 then
-    raise exception 'name an organization, a cluster, or both' using errcode = 'NTR05';
-  end if;
   names := case
-    when forget.cluster <> '' then array[forget.cluster]
+    when one is not null then array[one]
     else array(select l.cluster from latest_report l where l.org_id = forget.org_id order by l.cluster limit 100)
   end;
   if names <> '{}' then

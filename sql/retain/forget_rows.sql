@@ -29,7 +29,8 @@ begin
   loop
     name := place.name;
     execute format('delete from %s d where d.ctid = any (array(%s%s))', place.name,
-      forgotten_rows(place, forget_rows.org_id is not null, forget_rows.cluster is not null), ' limit ' || most)
+      forgotten_rows(place, forget_rows.org_id is not null, forget_rows.cluster is not null, false),
+      ' limit ' || most)
     using forget_rows.org_id, spellings;
     get diagnostics row_count = row_count;
     if row_count > 0 then

@@ -1,7 +1,8 @@
--- Spelled as other programs may have written it, too. An archive is found once more after its content is
--- gone.
-create or replace function ccx.forgotten_rows(place cluster_table, has_org boolean, has_cluster boolean)
-  returns text
+-- Spelled as other programs may have written it, too. The row of an archive goes only after its content, so it
+-- is not deleted before that; who counts beforehand counts it all the same.
+create or replace function ccx.forgotten_rows(
+  place cluster_table, has_org boolean, has_cluster boolean, with_contents boolean
+) returns text
 language sql stable
 return 'select t.ctid from ' || place.name || ' t where ' ||
   case when place.by_issue then
@@ -11,9 +12,9 @@ return 'select t.ctid from ' || place.name || ' t where ' ||
   else concat_ws(' and ',
     case when has_org then place.org end,
     case when has_cluster then place.cluster || ' = any ($2)' end,
-    case place.name when 'archive' then 't.removed_at is not null' end)
+    case when place.name = 'archive' and not with_contents then 't.removed_at is not null' end)
   end;
 
-comment on function ccx.forgotten_rows(cluster_table, boolean, boolean) is
+comment on function ccx.forgotten_rows(cluster_table, boolean, boolean, boolean) is
   'The query of the rows (ctid) of a place that belong to the organization $1, the cluster $2 (its '
-  'spellings), or both.';
+  'spellings), or both; with those of archives whose contents are still kept, or without.';

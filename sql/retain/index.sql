@@ -7,7 +7,8 @@
 -- what a change lets go (retention_past()). The view partitions shows every day with its size and why it is
 -- still there. The newest report of a cluster outlives its day (keep_newest_reports()), since the results API
 -- reads it. A cluster that stopped reporting goes as a whole (retire_clusters()), and so does a customer who
--- left: forget() empties the tables of cluster_table (forget_rows()), and preview_forget() counts first.
+-- left: forget() empties the tables of cluster_table (forget_rows()), and preview_forget() counts first; both
+-- ask cluster_to_forget() whom they are about, and forgotten_rows() for the query of a table.
 
 --!include retain/tables.sql
 --!include retain/ensure_partition.sql
@@ -23,6 +24,7 @@
 --!include retain/keep_newest_reports.sql
 --!include retain/cluster_table.sql
 --!include retain/forgotten_rows.sql
+--!include retain/cluster_to_forget.sql
 --!include retain/forget_rows.sql
 --!include retain/forget.sql
 --!include retain/preview_forget.sql

@@ -6,20 +6,17 @@ as $$
 #variable_conflict use_column
 declare
   place cluster_table;
-  spellings constant text[] := array[lower(preview_forget.cluster), upper(preview_forget.cluster)];
+  one constant text := cluster_to_forget(preview_forget.org_id, preview_forget.cluster);
+  spellings constant text[] := array[lower(one), upper(one)];
 begin
-  if num_nonnulls(preview_forget.org_id, nullif(preview_forget.cluster, '')) = 0 then
-    raise exception 'name an organization, a cluster, or both' using errcode = 'NTR05';
-  end if;
   for place in
     select p.* from cluster_table p
-    where preview_forget.cluster is null or p.cluster is not null or p.by_issue
+    where one is null or p.cluster is not null or p.by_issue
     order by p.nth, p.name
   loop
     name := place.name;
-    execute format('select count(*) from (%s) of_it', replace(
-        forgotten_rows(place, preview_forget.org_id is not null, preview_forget.cluster is not null),
-        't.removed_at is not null', 'true'))
+    execute format('select count(*) from (%s) of_it',
+        forgotten_rows(place, preview_forget.org_id is not null, one is not null, true))
       into row_count
       using preview_forget.org_id, spellings;
     if row_count > 0 then

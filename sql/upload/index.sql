@@ -7,9 +7,9 @@
 -- ended; redrive_announcements() tries again what was given up. upload_status says of each request where it
 -- is, how long each step took, and why it failed; track_upload() answers the same as a payload tracker does.
 -- Contents go earlier than rows: archive_limits says how long and how much is kept (set_archive_limits()),
--- archives_to_remove() names those whose time has come, note_removed() records that they are gone, and
--- known_objects() keeps the sweep from what is still needed. The view archives shows what is kept, and what
--- of it is the same twice.
+-- archives_to_remove() names those whose time has come, archive_room() counts them beside the limits,
+-- note_removed() records that they are gone, and known_objects() keeps the sweep from what is still needed.
+-- The view archives shows what is kept, and what of it is the same twice.
 
 --!include upload/tables.sql
 --!include upload/put_chunk.sql
@@ -26,6 +26,7 @@
 --!include upload/archives.sql
 --!include upload/set_archive_limits.sql
 --!include upload/archives_to_remove.sql
+--!include upload/archive_room.sql
 --!include upload/note_removed.sql
 --!include upload/known_objects.sql
 --!include upload/uploads_since.sql

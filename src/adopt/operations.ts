@@ -1,6 +1,6 @@
 import type { Pool } from "pg";
 import { dropEverything, emptyTables, missingTables, truncateReported } from "../db/adoption/drop.ts";
-import { phaseOf } from "../db/adoption/phase.ts";
+import { phaseOf, whyNotOurs } from "../db/adoption/phase.ts";
 import { codeOf } from "../db/errors.ts";
 import { migrate } from "../db/migrate.ts";
 import { databaseMigrations } from "../db/release.ts";
@@ -34,15 +34,8 @@ function urlOf(pool: Pool): string {
 
 /** @throws ConfigurationError where the tables are not ours, or not yet, or not any more */
 async function refuseTheirs(pool: Pool): Promise<void> {
-  const phase = await phaseOf(pool);
-  if (phase === "theirs")
-    throw new ConfigurationError(
-      "The database is still the notification writer's: take it over with `ccx adopt` first.",
-    );
-  if (phase === "begun" || phase === "leaving")
-    throw new ConfigurationError(
-      "An adoption of this database was interrupted: run `ccx adopt` again, or `ccx adopt --undo`.",
-    );
+  const why = whyNotOurs(await phaseOf(pool));
+  if (why !== undefined) throw new ConfigurationError(why);
 }
 
 async function isMigrated(pool: Pool): Promise<boolean> {

@@ -46,15 +46,11 @@ export async function fetchArchive(
     return await unpack(body, limits, wanted);
   } catch (error) {
     if (timeout.aborted) throw tooSlow(timeoutMs, error);
-    if (error instanceof ArchiveError || stop.aborted) throw error;
-    if (isOfSystem(error)) throw error;
+    // a disk of ours that is full, for example, is no fault of the other side
+    if (error instanceof ArchiveError || stop.aborted || !body.errored) throw error;
     throw new ArchiveError("broken_off", "the archive broke off while it was fetched", error);
   }
 }
-
-/** Of this machine's disk, not of the other side. */
-const isOfSystem = (error: unknown): boolean =>
-  ["ENOSPC", "EACCES", "EROFS", "EMFILE", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "");
 
 function permitted(address: string, allowed: readonly AllowedHost[]): URL {
   const url = URL.parse(address);

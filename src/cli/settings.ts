@@ -3,8 +3,9 @@ import { ConfigurationError } from "../errors.ts";
 const lists = new Set(["required_tags", "allowed_clusters", "blocked_clusters"]);
 
 /**
- * A change of a policy from `name=value` arguments. Lists are separated by commas, an empty value is null (of
- * the other lists: none). What a value may be, the database says.
+ * A change of a policy from `name=value` arguments. Lists are separated by commas, a comma alone is an empty
+ * one; an empty value is null (of lists that are never null: an empty one). What a value may be, the database
+ * says.
  */
 export function parseSettings(texts: string[]): Record<string, unknown> {
   return Object.fromEntries(texts.map(parseSetting));

@@ -674,6 +674,28 @@ const announced = z.object({ redriven: z.number() });
 export const redriveAnnouncements = async (db: Db, request: string | null): Promise<number> =>
   (await rowOf(db, announced, "select redrive_announcements($1) as redriven", [request])).redriven;
 
+const archiveRoom = z
+  .object({
+    keep: z.string(),
+    max_bytes: z.string().nullable(),
+    past_archives: z.coerce.number(),
+    past_bytes: z.coerce.number(),
+  })
+  .loose();
+
+/** How long and how much of the contents of archives is kept, how much that is now, and what of it goes next. */
+export const archiveRoomNow = (db: Db): Promise<z.infer<typeof archiveRoom>> =>
+  rowOf(
+    db,
+    archiveRoom,
+    `select keep, max_bytes, kept_archives, kept_bytes, past_archives, past_bytes, changed_by, changed_at
+     from ccx.archive_room()`,
+  );
+
+/** Changes how long (an interval) and how much (null: no limit) of the contents of archives is kept. */
+export const setArchiveLimits = (db: Db, keep: string, maxBytes: string | null): Promise<void> =>
+  call(db, "select set_archive_limits($1::interval, $2)", [keep, maxBytes]);
+
 // --- analyze and trace
 
 /** Replaces the SQL rules by those of a JSON array; says what became of each. */

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
+import { kept, undone } from "../db/undone.ts";
 import { ConfigurationError } from "../errors.ts";
-import { confirmed } from "./confirm.ts";
+import { agreed, confirmed } from "./confirm.ts";
 import type { Context } from "./context.ts";
 import { printFitting, printRows } from "./output.ts";
 import * as sql from "./sql.ts";
@@ -8,7 +9,11 @@ import * as sql from "./sql.ts";
 type Json = { json?: boolean };
 type List = Json & sql.UploadFilter & { limit: string; wide?: boolean };
 
-/** `ccx upload list|show|archives|redrive`: what clusters uploaded, where it is, and what is kept of it. */
+type Limits = Json & { keep?: string; maxBytes?: string; yes?: true };
+
+/**
+ * `ccx upload list|show|archives|redrive|limits`: what clusters uploaded, where it is, and what is kept of it.
+ */
 export function addUploadCommands(program: Command, context: Context): void {
   const upload = program.command("upload").description("archives that clusters uploaded");
   const listed = (
@@ -91,4 +96,53 @@ export function addUploadCommands(program: Command, context: Context): void {
       printRows([{ redriven }], { json, empty: "" });
       if (redriven === 0) process.exitCode = 3;
     });
+
+  upload
+    .command("limits")
+    .description("how long and how much of the contents is kept, and what goes next; with options: change it")
+    .option("--keep <interval>", "keep contents for so long, for example '8 days'")
+    .option(
+      "--max-bytes <size>",
+      "keep no more than the newest of this size, for example 200GiB; none: no limit",
+    )
+    .option("--yes", "change it whatever that lets go")
+    .option("--json", "JSON for programs")
+    .action(async ({ keep, maxBytes, yes, json }: Limits) => {
+      const bytes = maxBytes === undefined ? undefined : bytesIn(maxBytes);
+      const room = await context.withDatabase((pool) =>
+        undone(pool, async (client) => {
+          const before = await sql.archiveRoomNow(client);
+          if (keep === undefined && bytes === undefined) return before;
+          await sql.setArchiveLimits(
+            client,
+            keep ?? before.keep,
+            bytes === undefined ? before.max_bytes : bytes,
+          );
+          const after = await sql.archiveRoomNow(client);
+          const archives = after.past_archives - before.past_archives;
+          if (archives > 0) {
+            const size = after.past_bytes - before.past_bytes;
+            const question = `Contents of archives that go by that: ${archives}, with ${size} bytes. Go on?`;
+            await agreed(yes, question, "Nothing was changed.");
+          }
+          await kept(client);
+          return after;
+        }),
+      );
+      printRows([room], { json, empty: "" });
+    });
+}
+
+const units = ["", "KIB", "MIB", "GIB", "TIB"];
+
+/** Bytes in digits; null: no limit. @throws ConfigurationError for what is no size */
+function bytesIn(text: string): string | null {
+  if (text === "none") return null;
+  const [, digits = "", unit = ""] = /^(\d{1,15}) ?([kmgt]ib)?$/i.exec(text) ?? [];
+  const bytes = BigInt(digits) * 1024n ** BigInt(units.indexOf(unit.toUpperCase()));
+  if (digits === "" || bytes >= 2n ** 63n)
+    throw new ConfigurationError(
+      "--max-bytes has to be a number of bytes, one with a unit (KiB, MiB, GiB, TiB), or none.",
+    );
+  return String(bytes);
 }

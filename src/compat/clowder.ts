@@ -86,7 +86,10 @@ export function clowderValues(
     const addresses = brokers.map(({ hostname, port }) => `${hostname}:${port ?? 9092}`);
     values.set(`${section}.addresses`, addresses.join(","));
     const protocol =
-      first.sasl?.securityProtocol ?? first.securityProtocol ?? (first.cacert ? "SSL" : undefined);
+      first.sasl?.securityProtocol ??
+      first.securityProtocol ??
+      // a login that nobody says how to send is sent encrypted
+      (first.sasl?.username ? "SASL_SSL" : first.cacert ? "SSL" : undefined);
     if (protocol) values.set(`${section}.security_protocol`, protocol);
     if (first.cacert) values.set(`${section}.cert_path`, keptInFile("kafka-ca.pem", first.cacert));
     if (first.sasl?.username) {

@@ -32,10 +32,10 @@ const keysOf = (section: string, rows: Row[]): IncumbentKey[] =>
 
 const toStdout = "logs are JSON on stdout; whoever runs the container forwards them";
 
-const logging: Row[] = [
+const logging = (level: string): Row[] => [
   ["debug", "flag", "false", command("prints lines for people instead of JSON")],
   ["use_stderr", "flag", "false", command("writes the log to stderr")],
-  ["log_level", "text", "", ours("CCX_LOG_LEVEL")],
+  ["log_level", "text", level, ours("CCX_LOG_LEVEL")],
   ["logging_to_cloud_watch_enabled", "flag", "false", none(toStdout)],
   ["logging_to_sentry_enabled", "flag", "false", none(toStdout)],
 ];
@@ -89,7 +89,7 @@ const details = "https://console.redhat.com/openshift/details/{cluster_id}";
 
 /** Every key of ccx-notification-service. */
 export const serviceKeys: readonly IncumbentKey[] = [
-  ...keysOf("logging", logging),
+  ...keysOf("logging", logging("info")),
   ...keysOf("sentry", sentry),
   ...keysOf("cloudwatch", cloudwatch),
   ...keysOf("storage", storage(ours("DATABASE_URL"), "notification")),
@@ -173,7 +173,7 @@ export const writerKeys: readonly IncumbentKey[] = [
     ],
   ]),
   ...keysOf("storage", storage(ours("DATABASE_URL"), "")),
-  ...keysOf("logging", logging),
+  ...keysOf("logging", logging("")),
   ...keysOf("cloudwatch", cloudwatch),
   ...keysOf("sentry", sentry),
   ...keysOf("metrics", [

@@ -47,8 +47,12 @@ function variables(program: Program, given: Given): string[] {
   });
 }
 
-/** A value as a dotenv file has it: `#` begins a comment there. */
-const quoted = (value: string): string => (/[#"'\s]/.test(value) ? `'${value}'` : value);
+/** A value as a dotenv file has it: `#` begins a comment there, and nothing is escaped between quotes. */
+function quoted(value: string): string {
+  if (!/[#"'`\s]/.test(value)) return value;
+  const quote = ["'", "`", '"'].find((one) => !value.includes(one)) ?? "'";
+  return `${quote}${value}${quote}`;
+}
 
 function policies(given: Given): string[] {
   const targets: Target[] = targetsOf(given);
@@ -56,7 +60,7 @@ function policies(given: Given): string[] {
     "# the policy, which is in the database:",
     ...targets.flatMap((target) => {
       const settings = Object.entries(policyOf(given, target)).map(([name, value]) =>
-        shellWord(`${name}=${asSetting(value)}`),
+        shellWord(`${name}=${asSetting(name, value)}`),
       );
       return [
         `# ccx policy set --target ${shellWord(target)} --reason 'from ccx-notification-service' ${settings.join(" ")}`,
@@ -65,8 +69,12 @@ function policies(given: Given): string[] {
   ];
 }
 
-const asSetting = (value: unknown): string =>
-  value === null ? "" : Array.isArray(value) ? value.join(",") : String(value);
+/** A list of no clusters is a comma: nothing at all is no list, which lets every cluster through. */
+function asSetting(name: string, value: unknown): string {
+  if (value === null) return "";
+  if (!Array.isArray(value)) return String(value);
+  return value.length === 0 && name === "allowed_clusters" ? "," : value.join(",");
+}
 const shellWord = (text: string): string =>
   /^[\w=.,:-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 

@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import { type Config, loadConfig } from "../config/config.ts";
 import { ConfigurationError } from "../errors.ts";
 import { readDuration, readFlag } from "./go_values.ts";
@@ -168,9 +169,12 @@ export function databaseUrl(given: Given, section: "storage" | "aggregator_stora
   const mode = parameters.get("sslmode") || "require";
   if (!sslModes.includes(mode))
     throw new ConfigurationError(`sslmode in ${section}.pg_params has to be one of ${sslModes.join(", ")}.`);
-  const url = new URL("postgres://localhost");
-  url.hostname = part("host") || "localhost";
-  url.port = part("port");
+  const named = part("host") || "localhost";
+  const url = URL.parse(`postgres://${isIPv6(named) ? `[${named}]` : named}:${part("port") || "5432"}`);
+  if (url === null || /[/?#@\s]/.test(named))
+    throw new ConfigurationError(
+      `${section}.pg_host has to be a host, but is ${JSON.stringify(named)}; pg_port a port.`,
+    );
   const credentials = [part("username"), part("password")].map(encodeURIComponent);
   const known = new URLSearchParams();
   for (const name of ["sslrootcert", "sslcert", "sslkey", "options", "connect_timeout"]) {
@@ -181,8 +185,7 @@ export function databaseUrl(given: Given, section: "storage" | "aggregator_stora
   if (caFile !== undefined) known.set("sslrootcert", caFile);
   known.set("sslmode", caFile !== undefined && mode !== "disable" ? "verify-full" : mode);
   if (mode !== "disable") known.set("uselibpqcompat", "true");
-  const host = `${url.hostname}${part("port") ? `:${part("port")}` : ""}`;
-  return `postgres://${credentials.join(":")}@${host}/${encodeURIComponent(part("db_name"))}?${known}`;
+  return `postgres://${credentials.join(":")}@${url.host}/${encodeURIComponent(part("db_name"))}?${known}`;
 }
 
 const theirFilter = "totalRisk >= totalRiskThreshold";

@@ -3,6 +3,7 @@ import path from "node:path";
 import type { Pool } from "pg";
 import { ConfigurationError } from "../errors.ts";
 import { release } from "../version.ts";
+import { phaseOf, whyNotOurs } from "./adoption/phase.ts";
 import { loadedObjects } from "./code_catalog.ts";
 import { readCode } from "./code_files.ts";
 import { codeOf } from "./errors.ts";
@@ -35,9 +36,8 @@ export async function databaseMigrations(pool: Pick<Pool, "query">): Promise<str
 
 /**
  * A service works only with the tables and functions of its own release.
- * @throws ConfigurationError that says what to do, when the database was never migrated, or is of an older or
- * a newer
- *   release
+ * @throws ConfigurationError that says what to do, when the database was never migrated, is of an older or a
+ * newer release, or is the notification writer's
  */
 export async function requireSameRelease(pool: Pool): Promise<void> {
   try {
@@ -60,9 +60,11 @@ export async function requireSameRelease(pool: Pool): Promise<void> {
     );
   } catch (error) {
     if (["42P01", "3F000"].includes(codeOf(error) ?? ""))
-      throw new ConfigurationError("The database has not been migrated to this version: run `ccx migrate`.", {
-        cause: error,
-      });
+      throw new ConfigurationError(
+        whyNotOurs(await phaseOf(pool)) ??
+          "The database has not been migrated to this version: run `ccx migrate`.",
+        { cause: error },
+      );
     throw error;
   }
 }

@@ -23,7 +23,10 @@ export class EnoughOfIt extends Error {
   override name = "EnoughOfIt";
 }
 
+/** More parts than any client sends, named or not: a form of millions of them would keep us busy for minutes. */
 const mostParts = 100;
+/** RFC 2046 permits 70; the parser none beyond 252. */
+const mostBoundaryBytes = 200;
 const limits = { maxHeaderPairs: 50, maxHeaderSize: 16 * 1024 };
 
 /**
@@ -50,9 +53,14 @@ export async function readForm(request: IncomingMessage, take: (part: Part) => P
     body.on("error", () => undefined); // whoever reads it hears of it
     open.add(body);
     body.once("close", () => open.delete(body));
+    if (++count > mostParts) {
+      body.resume();
+      ended.reject(new BrokenForm(`the form has more than ${mostParts} parts`));
+      return;
+    }
     part.on("header", (header) => {
       const found = partOf(header as Record<string, string[]>, body);
-      if (found === undefined || ++count > mostParts) body.resume();
+      if (found === undefined) body.resume();
       else {
         const taking = take(found).catch((error) => {
           body.resume();
@@ -85,12 +93,13 @@ export async function readForm(request: IncomingMessage, take: (part: Part) => P
 /** Of a content type that is a form's. */
 function boundaryOf(contentType: string | undefined): string | undefined {
   const type = mimeType(contentType ?? "");
-  return (type?.essence === "multipart/form-data" && type.params.get("boundary")) || undefined;
+  const boundary = type?.essence === "multipart/form-data" ? type.params.get("boundary") : undefined;
+  return boundary && Buffer.byteLength(boundary) <= mostBoundaryBytes ? boundary : undefined;
 }
 
 function partOf(header: Record<string, string[]>, body: Readable): Part | undefined {
-  // written as the parameters of a content type are
-  const disposition = mimeType(`x/${decoded(header["content-disposition"]?.[0])}`);
+  // written as the parameters of a content type are; undecoded, since a file may have any name
+  const disposition = mimeType(`x/${header["content-disposition"]?.[0] ?? ""}`);
   const name = disposition?.params.get("name");
   if (disposition?.subtype !== "form-data" || typeof name !== "string") return undefined;
   return {

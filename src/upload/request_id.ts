@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 
 /** Ids that fit everywhere: in a path, a URL, the name of a file, and the paths of the results API. */
-const fitting = /^[A-Za-z0-9._-]{1,128}$/;
+const fitting = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,128}$/;
 
 /**
  * The id that the client, or the gateway before us, gave; one of ours where there is none, or none that fits.

@@ -201,6 +201,53 @@ test("what ours took over from the other one is a notification of the other one 
     );
   }));
 
+test("what ours took back, said of the end of an issue, or sent once more on demand is no notification of it", () =>
+  rolledBack(database.pool, async (db) => {
+    const cluster = aCluster();
+    await loadContent(db, ["disk"]);
+    await db.query("select set_side_by_side('shadow')");
+    await addReport(db, cluster, ago(3), ["disk"]);
+    await decideDue(db, ago(1));
+    const by = async (since = ago(24), until = ago(0)) =>
+      (await rows(db, "select notified_by from compare_notifications($1, $2)", [since, until])).map(
+        ({ notified_by }) => notified_by,
+      );
+    assert.deepEqual(await by(), ["ours"]);
+    assert.deepEqual([await by(ago(24), ago(2)), await by(ago(0.5))], [[], []], "within the period only");
+    for (const changed of [
+      `select ccx.void_notified(array[notification_id], array[issue_id], now()) from notified_issue`,
+      "update notified_issue set resolved = true",
+      "update notification set replay_of = id",
+    ]) {
+      await db.query("savepoint changed");
+      await db.query(changed);
+      assert.deepEqual(await by(), [], changed);
+      await db.query("rollback to savepoint changed");
+    }
+  }));
+
+test("what ours wrote to reported is not taken for the other one's, and a cluster is the same in capitals", () =>
+  rolledBack(database.pool, async (db) => {
+    const [alone, both] = [`0a${aCluster().slice(2)}`, `0b${aCluster().slice(2)}`];
+    await loadContent(db, ["disk"]);
+    for (const cluster of [alone, both]) await addReport(db, cluster, ago(3), ["disk"]);
+    assert.equal((await decideDue(db, ago(1))).notified, 2);
+    await settle(
+      db,
+      (await claim(db, ago(0.9))).map((one) => delivered(one as never)),
+      ago(0.8),
+    );
+    assert.equal(await value(db, "select count(*)::integer from reported where state = 1"), 2);
+    await theySend(db, both.toUpperCase(), 0.5, ["disk"]);
+    assert.deepEqual(
+      await rows(db, "select cluster, notified_by, why from compare_notifications($1, $2)", [
+        ago(24),
+        ago(0),
+      ]),
+      [{ cluster: alone, notified_by: "ours", why: "the other one has no row of this cluster" }],
+    );
+  }));
+
 test("what the other one sends again after the cooldown is a notification, within it none", () =>
   rolledBack(database.pool, async (db) => {
     const [after, within] = [aCluster(), aCluster()];

@@ -327,11 +327,12 @@ test("a rule that fails in any way has its reason, and the others' hits are publ
     h_long: `select 'LONG_DETAILS', jsonb_build_object('x', ${big})`,
     i_none: "select 'A_B', '{}'::jsonb where false",
     j_nothing: "select 'NO_DETAILS', null::jsonb",
+    k_endless: "select repeat('A', 200) || '_B', '{}'::jsonb",
   });
   const { state, failed, hits, result, job } = await analyzed({
     files: { "config/id": cluster, "a.json": "{}" },
   });
-  assert.deepEqual([state, failed, hits], ["analyzed", 7, 3]);
+  assert.deepEqual([state, failed, hits], ["analyzed", 8, 3]);
   assert.deepEqual(
     result.Report.reports.map(({ key, details }: { key: string; details: object }) => [key, details]),
     [
@@ -348,7 +349,12 @@ test("a rule that fails in any way has its reason, and the others' hits are publ
     { component: "a.e_twice.report", reason: "duplicate_key" },
     { component: "a.f_details.report", reason: "bad_details" },
     { component: "a.g_huge.report", reason: "details_too_large" },
+    { component: "a.k_endless.report", reason: "bad_key" },
   ]);
+  const [twice] = await rows(
+    "select hits, reason from ccx.open_files('{}', '{}') cross join lateral ccx.run_rule('e_twice')",
+  );
+  assert.deepEqual(twice, { hits: [], reason: "duplicate_key" }, "nothing of what a rule returned before");
   assert.deepEqual(await rows("select distinct analysis_id from rule_failure"), [{ analysis_id: job.id }]);
 });
 
@@ -442,6 +448,110 @@ test("a healthy cluster has a result, too, without hits", async () => {
   assert.deepEqual(result.Report.reports, []);
   assert.ok(String(message).endsWith("\n"));
   assert.equal(result.Report.analysis_metadata.plugin_sets["ccx-notifications"].version, "a release");
+});
+
+test("a rule that is too slow now and then is not suspended, and none may make functions of its own", async () => {
+  const slow = "select 'A_B', '{}'::jsonb";
+  await load({ fine, slow });
+  const leftOut = [{ rule: "slow", reason: "timed_out", detail: "it took longer than a rule may" }];
+  for (const late of [leftOut, leftOut, [], leftOut, leftOut]) await analyzed({ leftOut: late });
+  assert.deepEqual(await rows("select timeouts, suspended_at from sql_rule where name = 'slow'"), [
+    { timeouts: 2, suspended_at: null },
+  ]);
+  const [may] = await rows("select has_schema_privilege('ccx_rules', 'rules', 'create') as create");
+  assert.deepEqual(may, { create: false });
+});
+
+test("what a rule locks for its session is free again, and what is nested too deeply stays a text", async () => {
+  await load({
+    deep: "select 'TOO_DEEP', jsonb_build_object('texts', count(body)) from files where path = 'deep.json'",
+    locks: "select 'A_LOCK', jsonb_build_object('x', pg_advisory_lock(4711)::text)",
+  });
+  const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
+  const { result, failed } = await analyzed({ files: { "deep.json": deep, "a.json": "{}" } });
+  assert.deepEqual(
+    [failed, ...result.Report.reports.map(({ details }: { details: object }) => details)],
+    [0, { texts: 1, type: "rule", error_key: "TOO_DEEP" }, { x: "", type: "rule", error_key: "A_LOCK" }],
+  );
+  assert.deepEqual(
+    await rows("select objid from pg_locks where locktype = 'advisory' and objid = 4711 and granted"),
+    [],
+  );
+});
+
+test("whose archive it is, the inner organization of the identity says first", async () => {
+  const identity = { internal: { org_id: "7" }, org_id: "8" };
+  const b64_identity = Buffer.from(JSON.stringify({ identity })).toString("base64");
+  await take([announcement({ url, more: { b64_identity: b64_identity.replace(/.{20}/g, "$&\n") } })]);
+  assert.deepEqual(await rows("select org_id, failure from analysis"), [{ org_id: "7", failure: null }]);
+});
+
+test("two processes claim without waiting for each other, and what ended is not failed by who comes late", async () => {
+  await load({ fine });
+  await take([announcement({ url, cluster })]);
+  const other = await database.pool.connect();
+  try {
+    await other.query("begin");
+    const claimed = await other.query(
+      "select id, attempt from claim_analyses(10, '1 minute', false, 0, now())",
+    );
+    assert.equal(claimed.rowCount, 1);
+    const quick = await database.pool.connect();
+    await quick.query("begin; set local statement_timeout = '1s'");
+    const left = await quick.query("select id from claim_analyses(10, '1 minute', false, 0, now())");
+    assert.equal(left.rowCount, 0);
+    await quick.query("rollback");
+    quick.release();
+    await other.query("commit");
+    const [job] = claimed.rows;
+    await rows("update analysis set interruptions = 2");
+    await rows("select fail_analysis($1, $2, 'unreachable', 'x')", [job.id, job.attempt]);
+    assert.deepEqual(await rows("select interruptions, state from analysis"), [
+      { interruptions: 0, state: "waiting" },
+    ]);
+    await rows("update analysis set next_attempt_at = now()");
+    const [again] = await claim();
+    assert.equal((await analyze(again ?? {})).state, "analyzed");
+    const late = await row("select fail_analysis($1, $2, 'unreachable', 'x') as state", [
+      again?.id,
+      again?.attempt,
+    ]);
+    assert.deepEqual([late.state, (await row("select state from analysis")).state], [null, "analyzed"]);
+  } finally {
+    other.release();
+  }
+});
+
+test("an archive that nobody vouches for has to name its cluster again when it is tried again", async () => {
+  await load({ fine });
+  const { job } = await analyzed({}, { cluster: undefined, org: 77 });
+  const refused = [{ id: job.id, permanent: true, failure: "result_refused", error: "no" }];
+  const settled = await row("select dead from ccx.settle_results($1, 'results')", [JSON.stringify(refused)]);
+  assert.deepEqual(settled, { dead: 1 });
+  await rows("select refusal from redrive_analyses(array[$1::bigint])", [job.id]);
+  assert.deepEqual(await rows("select state, cluster from analysis"), [{ state: "waiting", cluster: null }]);
+});
+
+test("how far Kafka is stays known when a batch does not say it", async () => {
+  await take([announcement({ url })]);
+  await row("select * from take_announcements($1, 0, '[]', 7)", [topic]);
+  await row("select * from take_announcements($1, 0, '[]', null)", [topic]);
+  assert.deepEqual(await rows("select high_watermark from consumer_offset"), [{ high_watermark: "7" }]);
+});
+
+test("an upload is kept once, and as many an hour as are wanted", async () => {
+  await load({ fine });
+  const keep = async (requestId: string, at: Date) => {
+    await take([announcement({ url, cluster, requestId, at })]);
+    const [job] = await claim({ keep: 1 });
+    await analyze(job ?? {}, { files: { "b.log": "text" }, keep: true });
+    return job?.keep;
+  };
+  assert.equal(await keep("same", new Date("2026-01-01T00:00:00Z")), true);
+  await rows("update kept_archive set kept_at = kept_at - interval '61 minutes'");
+  assert.equal(await keep("same", new Date("2026-01-01T00:00:01Z")), true, "the hour is over");
+  assert.equal((await rows("select id from kept_archive")).length, 1);
+  assert.equal((await rows("select state from analysis where state = 'analyzed'")).length, 2);
 });
 
 test("the cluster is that of the identity, or of the archive where nobody contradicts", async () => {

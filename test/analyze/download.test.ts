@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import dns from "node:dns";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Readable } from "node:stream";
@@ -10,6 +13,7 @@ import { ArchiveError } from "../../src/analyze/failures.ts";
 import { matcherOf } from "../../src/analyze/paths.ts";
 import { type ArchiveLimits, maxTextBytes, unpack } from "../../src/analyze/unpack.ts";
 import { createAgent } from "../../src/http/client.ts";
+import { until } from "../support/until.ts";
 import { type ArchiveServer, archiveOf, startArchiveServer } from "../support/uploads.ts";
 
 const limits: ArchiveLimits = { maxBytes: 2_000_000, maxUnpackedBytes: 8_000_000, maxEntries: 100 };
@@ -129,6 +133,9 @@ test("an archive that is too much is refused while it is read", async () => {
   const zeros = await archiveOf({ "config/a.json": Buffer.alloc(4_000_000) });
   assert.ok(zeros.length < 10_000);
   assert.equal(await failureOfArchive(zeros), "ratio");
+  const few = await archiveOf({ "config/a.json": Buffer.alloc(900_000) });
+  assert.ok(few.length < 900_000 / 200);
+  assert.equal(await failureOfArchive(few), "none", "what is small may be as empty as it is");
 });
 
 test("what rules read is no more than the database parses in good time, whatever else is in an archive", async () => {
@@ -204,6 +211,102 @@ test("names that lead elsewhere, links, devices and names that come twice are re
   assert.equal(await failureOfArchive(await archiveOf(twice)), "duplicate_name");
 });
 
+/** A header of tar as it stands there, with what stands behind it. */
+function entryOf(name: string, type: string, body: string | Buffer = "", size = octal(body.length)): Buffer {
+  const header = Buffer.alloc(512);
+  for (const [at, text] of [
+    [0, name],
+    [100, "0000644\0"],
+    [124, size],
+    [136, octal(0)],
+    [148, " ".repeat(8)],
+    [156, type],
+    [257, "ustar\x0000"],
+  ] as const)
+    header.write(text, at, "latin1");
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+  return Buffer.concat([header, Buffer.from(body), Buffer.alloc((512 - (body.length % 512)) % 512)]);
+}
+const octal = (number: number) => `${number.toString(8).padStart(11, "0")}\0`;
+const record = (key: string, value: string): string => {
+  const rest = ` ${key}=${value}\n`;
+  return `${rest.length + String(rest.length + 3).length}${rest}`;
+};
+const tarOf = (...entries: Buffer[]) => Buffer.concat([...entries, Buffer.alloc(1024)]);
+const file = (size?: string) => entryOf("file", "0", "12345", size);
+
+test("what extended headers of tar say is believed no more than what plain ones say", async () => {
+  const long = (name: string, type = "L") => entryOf("././@LongLink", type, name);
+  const pax = (key: string, value: string, type = "x") => entryOf("pax", type, record(key, value));
+  for (const [what, bytes, failure] of [
+    ["a long name that leads elsewhere", tarOf(long("../../evil"), file()), "unsafe_path"],
+    ["a long link", tarOf(long("/etc/passwd", "K"), entryOf("a", "2")), "link_or_device"],
+    ["a sparse file of GNU", tarOf(entryOf("a", "S", "x".repeat(512))), "link_or_device"],
+    ["one of POSIX", tarOf(pax("GNU.sparse.realsize", "99999999999"), file()), "link_or_device"],
+    ["a kind that nobody knows", tarOf(entryOf("a", "Q", "x")), "link_or_device"],
+    ["a path that leads elsewhere", tarOf(pax("path", "../evil"), file()), "unsafe_path"],
+    ["a path with NUL", tarOf(pax("path", "a\0b"), file()), "unsafe_path"],
+    ["a folder that leads elsewhere", tarOf(entryOf("/etc/", "5"), file()), "unsafe_path"],
+    ["more than is there", tarOf(pax("size", "30000000"), file()), "truncated"],
+    ["more than rules may read", tarOf(pax("size", "99999999999"), file()), "too_much_unpacked"],
+    ["less than nothing", tarOf(pax("size", "-5"), file()), "not_an_archive"],
+    ["a size that is no number", tarOf(pax("size", "five"), file()), "not_an_archive"],
+    ["a header's size that is no number", tarOf(file("zzzzzzzzzzz")), "not_an_archive"],
+    ["a header's size below nothing", tarOf(file("-0000000005")), "not_an_archive"],
+    ["one in binary", tarOf(file("\xff".repeat(12))), "not_an_archive"],
+  ] as const)
+    assert.equal(await failureOfArchive(bytes), failure, what);
+  for (const [what, bytes, name] of [
+    ["a path for all files, which is for none", tarOf(pax("path", "../evil", "g"), file()), "file"],
+    ["a comment", tarOf(pax("comment", "x", "g"), file()), "file"],
+    ["a long name", tarOf(long(`${"d/".repeat(200)}x`), file()), `${"d/".repeat(200)}x`],
+    ["a path", tarOf(pax("path", "config/id"), file()), "config/id"],
+    ["a file of the first tar", tarOf(entryOf("file", "\0", "12345")), "file"],
+  ] as const) {
+    const { texts } = await unpack(streamOf(bytes), limits, all);
+    assert.deepEqual([...texts], [[name, "12345"]], what);
+  }
+});
+
+test("gzip may come in several members or be filled up with zeros, and nothing else is behind it", async () => {
+  const tar = await archiveOf({ "config/id": "c" }, { gzip: false });
+  const whole = gzipSync(tar);
+  for (const size of [10, 700, 65_536]) {
+    const read = async (...parts: Buffer[]) =>
+      (await unpack(streamOf(Buffer.concat(parts), size), limits, all)).texts.get("config/id");
+    assert.equal(await read(gzipSync(tar.subarray(0, 100)), gzipSync(tar.subarray(100))), "c");
+    assert.equal(await read(whole, Buffer.alloc(10_000)), "c");
+    for (const more of ["garbage", "x".repeat(10_000)])
+      assert.equal(
+        await failureOf(unpack(streamOf(Buffer.concat([whole, Buffer.from(more)]), size), limits, all)),
+        "not_an_archive",
+      );
+  }
+  const two = Buffer.concat([whole, await archiveOf({ "config/id": "d" })]);
+  assert.equal(await failureOfArchive(two), "duplicate_name");
+});
+
+test("what ends its source ends an archive, as it is; what cannot be written is no fault of the archive", async () => {
+  const cut = new Error("cut");
+  const whole = await archiveOf({ a: Buffer.from(Array.from({ length: 90_000 }, (_, i) => (i * i) % 251)) });
+  for (const after of [1, 300, 600]) {
+    const source = Readable.from(
+      (function* () {
+        yield* chunksOf(whole.subarray(0, after), 100);
+        throw cut;
+      })(),
+      { objectMode: false },
+    );
+    await assert.rejects(unpack(source, limits, all), cut, `after ${after} bytes`);
+  }
+  const nowhere = { ...all, folder: "no\0folder" };
+  await assert.rejects(unpack(streamOf(whole), limits, nowhere), { code: "ERR_INVALID_ARG_VALUE" });
+  await assert.rejects(fetchArchive(server.serve("/whole", whole), fetching, nowhere, never), {
+    code: "ERR_INVALID_ARG_VALUE",
+  });
+});
+
 test("files are written below their folder only, and one that is a folder, too, is refused", async () => {
   const folder = await mkdtemp(path.join(tmpdir(), "ccx-test-"));
   try {
@@ -211,6 +314,7 @@ test("files are written below their folder only, and one that is a folder, too, 
     await unpack(streamOf(await archiveOf(contents)), limits, { wants: () => false, folder });
     assert.equal(await readFile(path.join(folder, "a/b/c.log"), "utf8"), "log");
     assert.deepEqual((await readdir(folder)).sort(), ["a", "config"]);
+    assert.equal((await stat(path.join(folder, "a/b/c.log"))).mode & 0o777, 0o600, "nobody else reads it");
     for (const names of [
       ["x", "x/y"],
       ["z/y", "z"],
@@ -244,7 +348,8 @@ after(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-const fetched = (url: string, more: Partial<Fetching> = {}, stop = new AbortController().signal) =>
+const never = new AbortController().signal;
+const fetched = (url: string, more: Partial<Fetching> = {}, stop = never) =>
   fetchArchive(url, { ...fetching, ...more }, all, stop);
 
 test("an archive is fetched once, and its query goes with it", async () => {
@@ -265,6 +370,8 @@ test("only allowed hosts are asked, and by TLS unless that is written down", asy
     `http://localhost:${server.port}/a`,
     "http://127.0.0.1:1/a",
     `http://user:secret@${here}/a`,
+    `http://user@${here}/a`,
+    `http://:secret@${here}/a`,
     `ftp://${here}/a`,
     "file:///etc/passwd",
     "http://169.254.169.254/latest/meta-data/",
@@ -286,6 +393,61 @@ test("only allowed hosts are asked, and by TLS unless that is written down", asy
   assert.equal(server.asked.length, asked, "nobody was asked");
 });
 
+test("a host is allowed on its port, which is that of the protocol where the URL names none", async () => {
+  for (const [url, port, failure] of [
+    ["https://a.invalid/x", "443", "unreachable"],
+    ["https://a.invalid:443/x", "443", "unreachable"],
+    ["http://a.invalid/x", "80", "unreachable"],
+    ["https://a.invalid/x", "80", "forbidden_url"],
+    ["http://a.invalid/x", "443", "forbidden_url"],
+  ] as const) {
+    const allowed = [{ hostname: "a.invalid", port, plainHttp: true }];
+    assert.equal(await failureOf(fetched(url, { allowed })), failure, `${url} ${port}`);
+  }
+});
+
+test("a name that is allowed and leads to a metadata address is not asked", async (t) => {
+  t.mock.method(
+    dns,
+    "lookup",
+    (_name: string, _options: object, callback: (error: null, found: object[]) => void) =>
+      queueMicrotask(() => callback(null, [{ address: "169.254.169.254", family: 4 }])),
+  );
+  const allowed = [{ hostname: "*.store.example", plainHttp: true }];
+  assert.equal(await failureOf(fetched("http://a.store.example/x", { allowed })), "forbidden_url");
+});
+
+test("a proxy is not asked for a metadata address either, whoever has allowed it", async () => {
+  const asked: string[] = [];
+  const proxy = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    response.writeHead(502).end();
+  });
+  proxy.on("connect", (request, socket) => {
+    asked.push(`${request.method} ${request.url}`);
+    socket.end("HTTP/1.1 502 Bad Gateway\r\n\r\n");
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  const { port } = proxy.address() as AddressInfo;
+  const agent = createAgent({ connectTimeoutMs: 1_000 }, { http_proxy: `http://127.0.0.1:${port}` });
+  try {
+    for (const hostname of ["169.254.169.254", "[::ffff:a9fe:a9fe]", "metadata.google.internal"])
+      assert.equal(
+        await failureOf(fetched(`http://${hostname}/x`, { agent, allowed: [{ hostname, plainHttp: true }] })),
+        "forbidden_url",
+        hostname,
+      );
+    assert.deepEqual(asked, []);
+    const allowed = [{ hostname: "a.invalid", plainHttp: true }];
+    assert.notEqual(await failureOf(fetched("http://a.invalid/x", { agent, allowed })), "forbidden_url");
+    assert.equal(asked.length, 1, "of what is allowed it is");
+  } finally {
+    await agent.destroy();
+    proxy.closeAllConnections();
+    await new Promise((resolve) => proxy.close(resolve));
+  }
+});
+
 test("a host below a domain is allowed, the domain by a similar name is not", async () => {
   const below = { allowed: [{ hostname: "*.example.invalid", plainHttp: true }] };
   assert.equal(await failureOf(fetched("http://a.b.example.invalid/x", below)), "unreachable");
@@ -301,6 +463,7 @@ test("each status has its failure, and redirects are not followed", async () => 
     [403, "refused"],
     [404, "not_found"],
     [410, "not_found"],
+    [408, "server_error"],
     [429, "server_error"],
     [500, "server_error"],
     [503, "server_error"],
@@ -312,7 +475,30 @@ test("each status has its failure, and redirects are not followed", async () => 
     );
     assert.equal(await failureOf(fetched(url)), failure, String(status));
   }
+  for (const location of ["file:///etc/passwd", "http://169.254.169.254/", "//127.0.0.1/target", ""]) {
+    const url = server.serve("/elsewhere", (_, response) => void response.writeHead(302, { location }).end());
+    assert.equal(await failureOf(fetched(url)), "redirected", location);
+  }
   assert.equal(server.times("/target"), 0);
+});
+
+test("what is not read is not waited for: the connection of a refusal, and of what is no archive, ends", async () => {
+  let open = 0;
+  const endless = (status: number) =>
+    server.serve(`/endless${status}`, (_, response) => {
+      open++;
+      response.once("close", () => open--);
+      response.writeHead(status).flushHeaders();
+      const more = () => {
+        while (!response.destroyed && response.write(Buffer.alloc(65_536, "no archive")));
+      };
+      response.on("drain", more).on("error", () => undefined);
+      more();
+    });
+  const patient = { timeoutMs: 600_000 }; // it is not the time limit that ends them
+  assert.equal(await failureOf(fetched(endless(500), patient)), "server_error");
+  assert.equal(await failureOf(fetched(endless(200), patient)), "not_an_archive");
+  await until("both have ended", () => open === 0);
 });
 
 test("an archive that never comes, comes for ever, breaks off, or is of another length ends", async () => {
@@ -347,4 +533,21 @@ test("a fetch ends when the process is to stop, and that is no failure of the ar
   const stop = new AbortController();
   const url = server.serve("/waits", () => stop.abort(new Error("stopping")));
   await assert.rejects(fetched(url, {}, stop.signal), (error) => !(error instanceof ArchiveError));
+
+  const whole = await archiveOf({ a: "x".repeat(9_000) }, { gzip: false });
+  const half = server.serve(
+    "/half",
+    (_, response) => void response.writeHead(200).write(whole.subarray(0, 600)),
+  );
+  const later = new AbortController();
+  const stopping = {
+    wants() {
+      later.abort(new Error("stopping"));
+      return true;
+    },
+  };
+  await assert.rejects(
+    fetchArchive(half, fetching, stopping, later.signal),
+    (error) => !(error instanceof ArchiveError),
+  );
 });

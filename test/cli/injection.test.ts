@@ -39,6 +39,7 @@ const asked: string[][] = [
   ...each(["upload", "archives"], ["--org", "--cluster", "--since"]),
   ["upload", "show", evil],
   ["upload", "redrive", evil],
+  ["upload", "limits", "--keep", evil, "--yes"],
   ["analyze", "try", evil, "1"],
   ["analyze", "backtest", evil],
   ["analyze", "backtest", "x", "--since", evil],

@@ -102,3 +102,60 @@ test("what was given up is announced again, one or all, and nothing by accident"
   await ccx.json("upload", "redrive", "--all", "--yes");
   assert.deepEqual(await due(), ["first", "other", "second"]);
 });
+
+test("limits are shown, changed one by one, and not below what is kept without asking", async () => {
+  await database.pool.query("select set_archive_limits('2 days')");
+  const limits = async (...args: string[]) => {
+    const { code, printed } = await ccx.json("upload", "limits", ...args);
+    const [row, ...others] = printed;
+    assert.deepEqual([code, others], [0, []], args.join(" "));
+    const { changed_by, changed_at, ...rest } = row as Record<string, unknown>;
+    assert.match(`${changed_by} ${changed_at}`, /^\w+ \d{4}-/);
+    return rest;
+  };
+  const now = { kept_archives: "3", kept_bytes: "15", past_archives: 0, past_bytes: 0 };
+  assert.deepEqual(await limits(), { keep: "2 days", max_bytes: null, ...now });
+  assert.deepEqual(await limits("--max-bytes", "2GiB"), {
+    ...{ keep: "2 days", max_bytes: String(2 * 1024 ** 3), ...now },
+  });
+  assert.deepEqual(await limits("--keep", "8 days"), {
+    ...{ keep: "8 days", max_bytes: String(2 * 1024 ** 3), ...now },
+  });
+  assert.deepEqual(await limits("--keep", "90 minutes", "--max-bytes", "none", "--yes"), {
+    ...{ keep: "01:30:00", max_bytes: null, ...now },
+  });
+  const set = { keep: "01:30:00", max_bytes: null };
+
+  for (const [args, why] of [
+    [["--keep", "59 minutes"], /^ccx: archives are kept for 1 hour to 100 years, not 00:59:00$/m],
+    [["--keep", "for ever"], /^ccx: .*interval.*for ever/m],
+    [["--max-bytes", "0"], /^ccx: the most bytes of archives that are kept have to be more than 0, not 0$/m],
+    [["--max-bytes", "9999999TiB"], /^ccx: --max-bytes has to be a number of bytes/],
+    [["--max-bytes", "ten"], /^ccx: --max-bytes has to be a number of bytes/],
+    [["--max-bytes", "-1"], /^ccx: --max-bytes has to be a number of bytes/],
+    [["--max-bytes", "1.5GiB"], /^ccx: --max-bytes has to be a number of bytes/],
+    [["--max-bytes", ""], /^ccx: --max-bytes has to be a number of bytes/],
+  ] as const) {
+    assertGivesUp(await ccx("upload", "limits", ...args), why);
+    assert.deepEqual(await limits(), { ...set, ...now });
+  }
+
+  // what is announced may go: the first is two hours old, and nine bytes are no room for two of five
+  await database.pool.query("update upload_message set due_at = null, sent_at = now()");
+  const due = { ...now, past_archives: 1, past_bytes: 5 };
+  assert.deepEqual(await limits(), { ...set, ...due });
+  await database.pool.query("select set_archive_limits('1 day')");
+  for (const args of [
+    ["--keep", "90 minutes"],
+    ["--max-bytes", "9"],
+  ]) {
+    const { code, stderr } = await ccx("upload", "limits", ...args);
+    assert.equal(code, 1);
+    assert.match(stderr, /^ccx: Nothing was changed\. --yes says that it is meant\.$/m, args.join(" "));
+    assert.deepEqual(await limits(), { keep: "1 day", max_bytes: null, ...now });
+  }
+  assert.deepEqual(await limits("--max-bytes", "9", "--yes"), {
+    ...{ keep: "1 day", max_bytes: "9", ...now, past_archives: 2, past_bytes: 10 },
+  });
+  assert.deepEqual((await limits("--max-bytes", "none")).past_archives, 0, "to keep more asks nobody");
+});

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { parseEnv } from "node:util";
+import { parseSettings } from "../../src/cli/settings.ts";
 import { type Program, programs, serviceKeys, variableOf, writerKeys } from "../../src/compat/keys.ts";
 import { allKeys } from "../../src/compat/print_translation.ts";
 import { readIncumbent } from "../../src/compat/sources.ts";
@@ -192,6 +193,58 @@ describe("what it becomes", () => {
     assert.match(url({ "storage.pg_params": "binary_parameters=yes" }), /sslmode=require/);
     assert.throws(() => url({ "storage.pg_params": "sslmode=prefer" }), ConfigurationError);
     loadConfig({ env: { DATABASE_URL: url(parts) } });
+    for (const [host, port, address] of [
+      ["::1", "1", "@[::1]:1/"],
+      ["[fd00::2]", "", "@[fd00::2]:5432/"],
+      ["10.0.0.1", "5433", "@10.0.0.1:5433/"],
+    ] as const)
+      assert.ok(url({ "storage.pg_host": host, "storage.pg_port": port }).includes(address), host);
+    for (const host of ["/var/run/postgresql", "a host", "user@host", "host/other", "host?x=y", "host:1"])
+      assert.throws(
+        () => url({ "storage.pg_host": host }),
+        /^ConfigurationError: storage\.pg_host has to be/,
+        host,
+      );
+    assert.throws(() => url({ "storage.pg_host": "h", "storage.pg_port": "70000" }), ConfigurationError);
+    const kept = "sslmode=require&sslrootcert=/ca.pem&connect_timeout=5&options=-c%20x%3Dy&unknown=1";
+    const { searchParams } = new URL(url({ "storage.pg_params": kept }));
+    assert.deepEqual(Object.fromEntries(searchParams), {
+      ...{ sslrootcert: "/ca.pem", options: "-c x=y", connect_timeout: "5" },
+      ...{ sslmode: "require", uselibpqcompat: "true" },
+    });
+    assert.deepEqual(Object.fromEntries(new URL(url({})).searchParams), { sslmode: "disable" });
+    const nothing = { "storage.pg_host": "", "storage.pg_db_name": "" };
+    assert.equal(translate("writer", given("writer", set("writer", nothing))).get("DATABASE_URL"), undefined);
+    assert.throws(
+      () => translated("service", { "storage.db_driver": "sqlite3" }),
+      /db_driver has to be postgres/,
+    );
+  });
+
+  test("how much is logged: what theirs is shipped with, and everything where they do not know the word", () => {
+    const level = (program: Program, text?: string) =>
+      translated(program, text === undefined ? {} : { "logging.log_level": text }).CCX_LOG_LEVEL;
+    assert.deepEqual([level("service"), level("writer")], ["info", "debug"]);
+    for (const [text, ours] of [
+      ["WARNING", "warn"],
+      ["warn", "warn"],
+      ["Error", "error"],
+      ["fatal", "fatal"],
+      ["loud", "debug"],
+    ] as const)
+      assert.equal(level("service", text), ours, text);
+  });
+
+  test("where the writer's counters are", () => {
+    const at = (address: string) => {
+      const ours = translated("writer", { "metrics.address": address });
+      return [ours.CCX_HTTP_HOST, ours.CCX_HTTP_PORT];
+    };
+    assert.deepEqual(at(":8080"), ["0.0.0.0", "8080"]);
+    assert.deepEqual(at("127.0.0.1:8080"), ["127.0.0.1", "8080"]);
+    assert.deepEqual(at("[::1]:8080"), ["::1", "8080"]);
+    for (const wrong of ["8080", "localhost", ":", ":http"])
+      assert.throws(() => at(wrong), /^ConfigurationError: metrics\.address has to be/, wrong);
   });
 
   test("Kafka with TLS and a login, whose CA also counts for SASL_SSL", () => {
@@ -207,7 +260,8 @@ describe("what it becomes", () => {
     assert.equal(kafka.CCX_KAFKA_TLS, "true");
     assert.equal(kafka.CCX_KAFKA_CA_FILE, "/ca.pem");
     assert.equal(kafka.CCX_KAFKA_SASL_MECHANISM, "scram-sha-512");
-    assert.equal(translated("service", {}).CCX_KAFKA_CA_FILE, undefined, "not-set is no file");
+    const notSet = { "kafka_broker.security_protocol": "SSL", "kafka_broker.cert_path": "not-set" };
+    assert.equal(translated("service", notSet).CCX_KAFKA_CA_FILE, undefined, "not-set is no file");
     assert.throws(() => translated("writer", { "broker.security_protocol": "TLS" }), ConfigurationError);
   });
 
@@ -234,7 +288,56 @@ describe("what it becomes", () => {
       ["3 days", "3 days"],
     ] as const)
       assert.equal(policy({ "kafka_broker.cooldown": cooldown.trim() }).cooldown, ours, cooldown);
-    assert.deepEqual(policy({ "processing.allowed_clusters": "a" }).allowed_clusters, null);
+    assert.equal(policy({ "kafka_broker.event_filter": " totalRisk  >=\ntotalRiskThreshold " }).filter, null);
+    const lists = (values: Record<string, string>) => {
+      const { allowed_clusters, blocked_clusters, required_tags } = policy(values);
+      return { allowed_clusters, blocked_clusters, required_tags };
+    };
+    const named = {
+      "processing.allowed_clusters": "a, b",
+      "processing.blocked_clusters": "c",
+      "kafka_broker.tags": "t",
+    };
+    const none = { allowed_clusters: null, blocked_clusters: [], required_tags: [] };
+    assert.deepEqual(lists(named), none, "none of them is switched on");
+    const on = {
+      "processing.filter_allowed_clusters": "true",
+      "processing.filter_blocked_clusters": "true",
+      "kafka_broker.tag_filter_enabled": "true",
+    };
+    assert.deepEqual(lists({ ...named, ...on }), {
+      ...{ allowed_clusters: ["a", "b"], blocked_clusters: ["c"], required_tags: ["t"] },
+    });
+    assert.deepEqual(lists(on), { ...none, allowed_clusters: [] }, "an empty list lets nobody through");
+    const ofServiceLog = policyOf(given("service"), "service log");
+    assert.deepEqual(
+      [ofServiceLog.required_tags, ofServiceLog.total_risk_threshold, ofServiceLog.max_events],
+      [["osd_customer"], 0, 1],
+    );
+    const timeouts = (timeout: string) =>
+      translated("service", { "service_log.enabled": "true", "service_log.timeout": timeout })
+        .CCX_SERVICE_LOG_TIMEOUT_MS;
+    assert.deepEqual(["10s", "1m30s", "1.5s", "2000000000"].map(timeouts), [
+      "10000",
+      "90000",
+      "1500",
+      "2000",
+    ]);
+  });
+
+  test("what is of no use to theirs is refused, with the key and what it has to be", () => {
+    for (const [key, value, wanted] of [
+      ["kafka_broker.enabled", "yes", "true or false"],
+      ["kafka_broker.total_risk_threshold", "two", "a whole number"],
+      ["kafka_broker.total_risk_threshold", "-1", "a whole number"],
+      ["service_log.timeout", "soon", "a duration"],
+      ["storage.pg_port", "12345678901", "a whole number"],
+    ] as const)
+      assert.throws(
+        () => given("service", set("service", { [key]: value })),
+        new RegExp(`^ConfigurationError: ${key} has to be ${wanted}.*, but is "${value}"\\.$`),
+        key,
+      );
   });
 
   test("links, content and the rendering service, put together as theirs are", () => {
@@ -245,8 +348,23 @@ describe("what it becomes", () => {
     });
     assert.equal(content.CCX_CONTENT_URL, "http://c:1/api/v1/content");
     assert.equal(rendererUrl(service({})), undefined);
-    const renderer = { "dependencies.template_renderer_server": "r:2" };
-    assert.equal(rendererUrl(service(renderer)), "http://r:2/v1/rendered_reports");
+    for (const [server, endpoint, url] of [
+      ["r:2", undefined, "http://r:2/v1/rendered_reports"],
+      ["https://r/", "/v1/x", "https://r/v1/x"],
+      ["http://r/a//", "b", "http://r/a/b"],
+    ] as const) {
+      const renderer = {
+        "dependencies.template_renderer_server": server,
+        ...(endpoint && { "dependencies.template_renderer_endpoint": endpoint }),
+      };
+      assert.equal(rendererUrl(service(renderer)), url);
+    }
+    const off = { "service_log.url": "log.example/x" };
+    assert.equal(translated("service", off).CCX_SERVICE_LOG_URL, undefined, "it is not switched on");
+    assert.equal(
+      translated("service", { ...off, "service_log.enabled": "true" }).CCX_SERVICE_LOG_URL,
+      "http://log.example/x",
+    );
   });
 
   test("our own variables say what theirs leaves to its defaults; theirs do not stop commands of ours", async () => {
@@ -322,6 +440,13 @@ describe("Clowder", () => {
     assert.equal(url.searchParams.get("sslmode"), "verify-full");
     assert.match(url.searchParams.get("sslrootcert") ?? "", /database-ca\.pem$/);
     assert.match(ours.CCX_KAFKA_CA_FILE ?? "", /kafka-ca\.pem$/);
+    const required = { ...clowder, database: { ...clowder.database, sslMode: "require" } };
+    const checked = given("writer", { ACG_CONFIG: await file("acg3.json", JSON.stringify(required)) });
+    assert.match(
+      translate("writer", checked).get("DATABASE_URL")?.value ?? "",
+      /sslmode=verify-full/,
+      "with a CA the certificate is checked",
+    );
     const service = given("service", { ACG_CONFIG: acg });
     assert.equal(textOf(service, "kafka_broker.topic"), "real-ingress");
     assert.ok(writer.notes.includes("Clowder is enabled"));
@@ -334,6 +459,22 @@ describe("Clowder", () => {
     );
     const ours = translate("service", given("service", { ACG_CONFIG: tls }));
     assert.equal(ours.get("CCX_KAFKA_TLS")?.value, "true");
+    const broker = (more: object) => ({ hostname: "k", port: 1, authtype: "sasl", ...more });
+    for (const [nth, [one, protocol]] of [
+      [broker({ sasl: { username: "u", password: "p" } }), "SASL_SSL"],
+      [broker({ cacert: "c", sasl: { username: "u", password: "p" } }), "SASL_SSL"],
+      [
+        broker({ securityProtocol: "SASL_PLAINTEXT", sasl: { username: "u", password: "p" } }),
+        "SASL_PLAINTEXT",
+      ],
+      [broker({ securityProtocol: "SSL", cacert: "c" }), "SSL"],
+    ].entries() as ArrayIterator<[number, [object, string]]>) {
+      const acg = await file(`broker${nth}.json`, JSON.stringify({ kafka: { brokers: [one] } }));
+      const read = given("service", { ACG_CONFIG: acg });
+      assert.equal(textOf(read, "kafka_broker.security_protocol"), protocol);
+      const login = translate("service", read).get("CCX_KAFKA_SASL_MECHANISM")?.value;
+      assert.equal(login, protocol.startsWith("SASL") ? "plain" : undefined, "how it logs in");
+    }
     const none = await file("none.json", "{}");
     assert.equal(
       translate("service", given("service", { ACG_CONFIG: none })).get("KAFKA_BROKERS")?.value,
@@ -391,6 +532,35 @@ cluster_details_uri = "https://x/{cluster_id}#insights"
     /^# ccx policy set --target 'notifications backend' .*total_risk_threshold=3 .*'required_tags=a b,c'/m,
   );
   assert.match(stdout, /^# kafka_broker\.timeout: not taken, /m);
+  const odd = await file(
+    "odd.toml",
+    `[processing]
+filter_allowed_clusters = true
+[notifications]
+cluster_details_uri = "https://x/it's/{cluster_id}#\\"insights"
+[kafka_broker]
+event_filter = "totalRisk > 1 && impact > 2"
+`,
+  );
+  const oddly = (await runCcx(["config", "--from-incumbent", odd])).stdout;
+  assert.equal(parseEnv(oddly).CCX_CLUSTER_URL, "https://x/it's/{cluster_id}#\"insights");
+  const words = /^# ccx policy set .*? --reason '.*?' (.*)$/m.exec(oddly)?.[1] ?? "";
+  const settings = parseSettings(
+    [...words.matchAll(/'((?:[^']|'\\'')*)'|(\S+)/g)].map(([, quoted, plain]) =>
+      quoted === undefined ? String(plain) : quoted.replaceAll("'\\''", "'"),
+    ),
+  );
+  const meant = policyOf(
+    readIncumbent("service", { CCX_NOTIFICATION_SERVICE_CONFIG_FILE: odd }),
+    "notifications backend",
+  );
+  assert.deepEqual(meant.allowed_clusters, []);
+  for (const [name, value] of Object.entries(meant))
+    assert.deepEqual(
+      settings[name],
+      typeof value === "number" || typeof value === "boolean" ? String(value) : value,
+      name,
+    );
   const writer = await file("writer.toml", '[broker]\ntopic = "r"\n[tracker]\ntopic = "s"\n');
   assert.match((await runCcx(["config", "--from-incumbent", writer])).stdout, /^CCX_TRACKER_TOPIC=s$/m);
   const other = await file("other.toml", "[something]\nkey = 1\n");

@@ -4,6 +4,7 @@ import { requireSameRelease } from "../../src/db/release.ts";
 import { ConfigurationError } from "../../src/errors.ts";
 import { assertGivesUp, spawnCcx } from "../support/command.ts";
 import { openDatabase } from "../support/database.ts";
+import { versionEight } from "../support/incumbent.ts";
 
 const other =
   /^The functions of the database \(release 0\.1\.0, loaded at \S+Z\) are not those of this program \(release 0\.1\.0\): run `ccx migrate` of the release that is to run, then start that program\.$/;
@@ -14,6 +15,18 @@ for (const [what, empty, sql, sentence] of [
     true,
     "select",
     /^The database has not been migrated to this version: run `ccx migrate`\.$/,
+  ],
+  [
+    "of the notification writer",
+    true,
+    versionEight,
+    /^The database is still the notification writer's: take it over with `ccx adopt` first\.$/,
+  ],
+  [
+    "whose adoption was interrupted at its beginning",
+    true,
+    `${versionEight}; create schema incumbent; create table incumbent.adoption as select 'begun'::text as phase`,
+    /^An adoption of this database was interrupted: run `ccx adopt` again, or `ccx adopt --undo`\.$/,
   ],
   [
     "that lacks a migration",

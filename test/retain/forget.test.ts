@@ -164,12 +164,38 @@ test("the content of its archives is removed by the task that has the store, and
        values ('a', $1, 'announcement', 21, 'openshift', now())`,
       [mine],
     );
-    await db.query("select * from forget(21)");
+    const counted = await rows(db, "select * from preview_forget(21)");
+    assert.deepEqual(counted, [
+      { name: "upload_message", row_count: "1" },
+      { name: "archive", row_count: "1" },
+    ]);
+    assert.deepEqual(
+      (await rows(db, "select * from forget(21)")).toSorted((a, b) =>
+        String(a.name) < String(b.name) ? 1 : -1,
+      ),
+      counted,
+    );
     assert.deepEqual(await rows(db, "select * from upload_message where org_id = 21"), []);
     const due = await rows(db, "select archive_id from ccx.archives_to_remove('folder', 10)");
     assert.deepEqual(due, [{ archive_id: mine }]);
     assert.equal(await value(db, "select ccx.note_removed(array[$1::bigint])", [mine]), 1);
     assert.deepEqual(await rows(db, "select archive_id from archive"), [{ archive_id: others }]);
+    assert.deepEqual(await rows(db, "select * from preview_forget(21)"), []);
+  }));
+
+test("an empty name of a cluster is no cluster, when rows are counted as when they go", () =>
+  rolledBack(database.pool, async (db) => {
+    await loadContent(db, ["disk"]);
+    await fill(db, 21, aCluster());
+    const all = await rows(db, "select * from preview_forget(21)");
+    assert.ok(all.length >= 12, JSON.stringify(all));
+    assert.deepEqual(await rows(db, "select * from preview_forget(21, '')"), all);
+    for (const name of ["preview_forget", "forget"])
+      for (const cluster of ["", null])
+        await assert.rejects(rows(database.pool, `select * from ${name}(null, $1)`, [cluster]), {
+          code: "NTR05",
+        });
+    while ((await rows(db, "select * from forget(21, '')")).length > 0);
     assert.deepEqual(await rows(db, "select * from preview_forget(21)"), []);
   }));
 

@@ -8,7 +8,7 @@ import { archiveIdentity } from "../../src/objects/sql.ts";
 import type { ObjectStore } from "../../src/objects/store.ts";
 import { type Announcing, announceUploads } from "../../src/upload/announce.ts";
 import { tidyArchives } from "../../src/upload/tidy.ts";
-import { rows } from "../support/builders.ts";
+import { type Db, rows } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
 import { followTopics, type Topics, testKafka } from "../support/topic.ts";
 import { archivePart, identity, openshift, servedIngress } from "../support/upload.ts";
@@ -350,4 +350,109 @@ test("the sweep wakes the task that a lost wake-up left asleep", async () => {
   await query("delete from graphile_worker._private_jobs");
   const [swept] = await query("select woken from ccx.sweep()");
   assert.match(String(swept?.woken), /announce_uploads/);
+});
+
+test("messages are claimed when they are due, by one process, and settled once", async () => {
+  await empty();
+  await ingress.upload([archivePart("x")], { "x-rh-insights-request-id": "once" });
+  const claim = (db: Db, at = "now") =>
+    rows(db, "select id, attempt from ccx.claim_upload_messages(10, '1 minute', '1 day', $1)", [at]);
+  assert.deepEqual(await claim(database.pool, "2020-01-01"), [], "not before they are due");
+  const other = await database.pool.connect();
+  try {
+    await other.query("begin; set local statement_timeout = '10s'");
+    const held = await claim(other);
+    assert.equal(held.length, 2);
+    const quick = await database.pool.connect();
+    await quick.query("begin; set local statement_timeout = '1s'");
+    assert.deepEqual(await claim(quick), [], "nobody waits for what somebody else has");
+    await quick.query("rollback");
+    quick.release();
+    await other.query("commit");
+    const settle = async (row: object, more: object) =>
+      (
+        await query("select sent, retried, dead from ccx.settle_upload_messages($1)", [
+          JSON.stringify([{ ...row, failure: "x", error: "e".repeat(2_000), ...more }]),
+        ])
+      )[0];
+    const [first, second] = held;
+    const untried = { sent: false, permanent: false, tried: false };
+    assert.deepEqual(await settle(first ?? {}, untried), { sent: 0, retried: 1, dead: 0 });
+    const [after] = await query(
+      "select attempts, length(error) as n from upload_message where message_id = $1",
+      [first?.id],
+    );
+    assert.deepEqual(after, { attempts: 0, n: 1_000 }, "what was not tried is no attempt");
+    const done = { sent: true, permanent: false, tried: true };
+    assert.deepEqual(await settle(second ?? {}, done), { sent: 1, retried: 0, dead: 0 });
+    assert.deepEqual(await settle(second ?? {}, done), { sent: 0, retried: 0, dead: 0 }, "it has ended");
+  } finally {
+    other.release();
+  }
+});
+
+test("what was given up is announced again by a new URL, at once, while its content is kept", async () => {
+  await empty();
+  for (const id of ["kept", "gone"])
+    await ingress.upload([archivePart(id)], { "x-rh-insights-request-id": id });
+  await query(
+    `update upload_message set due_at = null, died_at = now(), signed_at = now() where kind = 'announcement'`,
+  );
+  await query("update archive set removed_at = now() where request_id = 'gone'");
+  await query("delete from graphile_worker._private_jobs");
+  assert.equal((await query("select redrive_announcements() as n"))[0]?.n, 1);
+  assert.deepEqual(
+    await query(
+      `select request_id, signed_at from upload_message where kind = 'announcement' and due_at is not null`,
+    ),
+    [{ request_id: "kept", signed_at: null }],
+  );
+  const woken = async () =>
+    (await query("select key from graphile_worker.jobs where key = 'announce_uploads'")).length;
+  assert.equal(await woken(), 1);
+  await query("delete from graphile_worker._private_jobs");
+  await query("select ccx.note_payload_status('kept', 'x', 'processing', '', 99, '1')");
+  assert.equal(await woken(), 1);
+  const [said] = await query("select org_id, account_number from track_upload('kept') limit 1");
+  assert.deepEqual(said, { org_id: "42", account_number: "6212377" }, "of whom it is, the archive says");
+  // Kafka is away again while somebody has fetched it already
+  await query("update upload_message set error = 'away' where request_id = 'kept' and kind = 'announcement'");
+  assert.deepEqual([(await status("kept")).state, (await status("kept")).failure], ["processing", null]);
+
+  await query("select ccx.note_payload_status('early', 'x', 'processing', '', 42, '1')");
+  await ingress.upload([archivePart("x")], { "x-rh-insights-request-id": "early" });
+  assert.equal((await query("select from upload_status where request_id = 'early'")).length, 1);
+});
+
+test("contents are removed the oldest first, noted once, and not noted when they cannot be removed", async () => {
+  await empty();
+  const { prefix } = await archiveIdentity(database.pool);
+  for (const id of ["new", "old"])
+    await ingress.upload([archivePart(id)], { "x-rh-insights-request-id": id });
+  await announce();
+  await query(
+    "update archive set stored_at = now() - case request_id when 'old' then 60 else 50 end * interval '1 hour'",
+  );
+  const due = (most: number) =>
+    query("select archive_id from ccx.archives_to_remove('database', $1)", [most]);
+  const [old, recent] = await query("select archive_id from archive order by stored_at");
+  assert.deepEqual([await due(1), await due(9)], [[old], [old, recent]]);
+  const asked: string[] = [];
+  const stubborn: ObjectStore = Object.assign(new DatabaseStore(database.pool, ""), {
+    delete: async (key: string) => {
+      asked.push(key);
+      throw new Error("no");
+    },
+  });
+  assert.deepEqual(await tidyArchives(database.pool, stubborn, prefix, log), { past: 0, orphans: 0 });
+  assert.equal(asked.length, 2, "each once");
+  assert.equal((await due(9)).length, 2);
+  const note = async () =>
+    (await query("select ccx.note_removed(array[$1::bigint]) as n", [old?.archive_id]))[0]?.n;
+  assert.deepEqual([await note(), await note()], [1, 0]);
+  const [room] = await query("select kept_archives, past_archives from ccx.archive_room()");
+  assert.deepEqual(room, { kept_archives: "1", past_archives: "1" });
+  // whose row says that it is gone, is nobody's object: the process died between the two
+  await query("update archive_chunk set stored_at = now() - interval '2 hours'");
+  assert.deepEqual(await tidyArchives(database.pool, ingress.store, prefix, log), { past: 1, orphans: 1 });
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { DatabaseStore } from "../../src/objects/database.ts";
@@ -58,6 +59,13 @@ const counted = servedIngress(database, {
   limits: { services: ["openshift"], maxBytes: 2_000_000, maxBytesByService: new Map() },
 });
 const busy = servedIngress(database, { concurrency: 1 });
+let opened = 0;
+const openedLate = servedIngress(database, {
+  openStore: async () => {
+    if (opened++ === 0) throw new Error("not yet");
+    return openedLate.store;
+  },
+});
 
 const archives = (where = "true") =>
   rows(
@@ -256,12 +264,19 @@ test("an id that somebody else has is replaced, and nothing of his is touched", 
 });
 
 test("an id that does not fit into paths is replaced", async () => {
-  for (const id of ["../../x y", "vm/oF0n4z6Yjv-000027", "a".repeat(129), "é"]) {
+  for (const id of [
+    ...["../../x y", "vm/oF0n4z6Yjv-000027", "a".repeat(129), "é", ".", "..", "a b", "a;b", "%2e%2e", ""],
+    "'; drop table archive; --",
+  ]) {
     const answer = await ingress.upload([archivePart("x")], {
       "x-rh-insights-request-id": Buffer.from(id).toString("latin1"),
     });
     assert.equal(answer.status, 202);
-    assert.match(JSON.parse(answer.body).request_id, /^[0-9a-f]{32}$/);
+    assert.match(JSON.parse(answer.body).request_id, /^[0-9a-f]{32}$/, id);
+  }
+  for (const id of ["...", "A-1_2.3", "-", "a".repeat(128)]) {
+    const answer = await ingress.upload([archivePart("x")], { "x-rh-insights-request-id": id });
+    assert.equal(JSON.parse(answer.body).request_id, id);
   }
 });
 
@@ -309,6 +324,61 @@ test("the file may come first or last, in single bytes, with other parts around 
   assert.deepEqual(found, [{ size: "7", metadata: { queue_key: "k" } }]);
 });
 
+test("a file may have any name, and its type any parameters; a form may have a hundred parts", async () => {
+  await empty();
+  for (const filename of ["日本.tar.gz", "é.tar.gz", "a b;c.tar.gz", "../../x", "x".repeat(5_000)]) {
+    const type = `${openshift}; name=${JSON.stringify(filename.slice(0, 20))}`;
+    const answer = await ingress.upload([{ ...archivePart("x", type), filename }]);
+    assert.equal(answer.status, 202, filename);
+    const [found] = await rows(
+      database.pool,
+      "select content_type from archive order by archive_id desc limit 1",
+    );
+    assert.equal(found?.content_type, type);
+  }
+  const others = Array.from({ length: 99 }, (_, nth) => ({ name: `other ${nth}`, body: "x" }));
+  assert.equal((await ingress.upload([...others, archivePart("x")])).status, 202);
+});
+
+test("a form of endless parts is answered before it has ended", async () => {
+  await empty();
+  const answered = Promise.withResolvers<void>();
+  const answer = await send(ingress.url + upload, {
+    headers: { "content-type": formType, "x-rh-identity": identity() },
+    body: (async function* () {
+      yield form([archivePart("x")], { end: "" });
+      yield Buffer.from("--XBOUNDARYX\r\n\r\n\r\n".repeat(1_000));
+      await answered.promise; // it would go on for ever
+    })(),
+  });
+  assert.deepEqual([answer.status, answer.body], [400, "File or upload field not found"]);
+  answered.resolve();
+  assert.deepEqual(await archives(), []);
+});
+
+test("who asks first whether to upload is asked to go on, and may send chunks", async () => {
+  const bytes = form([archivePart("content")]);
+  const head = [
+    ...[`POST ${upload} HTTP/1.1`, "Host: x", "Connection: close", `Content-Type: ${formType}`],
+    ...[`x-rh-identity: ${identity()}`, "Transfer-Encoding: chunked", "Expect: 100-continue"],
+  ];
+  const socket = connect(Number(new URL(ingress.url).port), "127.0.0.1");
+  let answer = "";
+  socket.setEncoding("utf8").on("data", (text) => {
+    if (answer === "") {
+      for (let at = 0; at < bytes.length; at += 7) {
+        const chunk = bytes.subarray(at, at + 7);
+        socket.write(`${chunk.length.toString(16)}\r\n${chunk.toString("latin1")}\r\n`);
+      }
+      socket.write("0\r\n\r\n");
+    }
+    answer += text;
+  });
+  socket.write(`${head.join("\r\n")}\r\n\r\n`);
+  await once(socket, "end");
+  assert.match(answer, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 202 Accepted\r\n/);
+});
+
 test("an empty archive is taken, and so is one that is none", async () => {
   for (const content of ["", "no archive at all"])
     assert.equal((await ingress.upload([archivePart(content)])).status, 202);
@@ -318,6 +388,13 @@ test("each wrong request has its answer, and leaves nothing behind", async () =>
   await empty();
   const notFound = [400, "File or upload field not found"] as const;
   const file = archivePart("content");
+  /** A file with this disposition, behind these headers. */
+  const part = (disposition: string, type: string, before = "X: y") =>
+    `--XBOUNDARYX\r\n${before}\r\nContent-Disposition: ${disposition}; name="file"; filename="x"\r\n` +
+    `Content-Type: ${type}\r\n\r\ncontent\r\n--XBOUNDARYX--\r\n`;
+  const long = "y".repeat(17 * 1024);
+  const many = Array.from({ length: 50 }, (_, nth) => `X-${nth}: y`).join("\r\n");
+  const nameless = "--XBOUNDARYX\r\n\r\n\r\n";
   const cases: [string, Buffer | undefined, readonly [number, string], Record<string, string>?][] = [
     ["no part", form([]), notFound],
     ["other name", form([{ ...file, name: "files" }]), notFound],
@@ -329,6 +406,15 @@ test("each wrong request has its answer, and leaves nothing behind", async () =>
     ["no content type", form([file]), notFound, { "content-type": "" }],
     ["a content type that is none", form([file]), notFound, { "content-type": "/;;" }],
     ["no form", Buffer.from("hello"), notFound, { "content-type": "text/plain" }],
+    ["another multipart", form([file]), notFound, { "content-type": formType.replace("form-data", "mixed") }],
+    ["an endless boundary", form([file]), notFound, { "content-type": `${formType}${"x".repeat(9_000)}` }],
+    ["an attachment", form([], { end: part("attachment", openshift) }), notFound],
+    ["a header too large", form([], { end: part("form-data", openshift, `X: ${long}`) }), notFound],
+    ["too many headers", form([], { end: part("form-data", openshift, many) }), notFound],
+    ["no header", form([], { end: "--XBOUNDARYX\r\n\r\nx\r\n--XBOUNDARYX--\r\n" }), notFound],
+    ["too many parts before the file", form([...Array(100).fill({ name: "a", body: "x" }), file]), notFound],
+    ["and behind it", form([file, ...Array(100).fill({ name: "a", body: "x" })]), notFound],
+    ["parts without a name", Buffer.concat([Buffer.from(nameless.repeat(100)), form([file])]), notFound],
     ["cut in the headers", Buffer.from("--XBOUNDARYX\r\nContent-Dis"), notFound],
     ["cut in the file", form([file], { end: "" }).subarray(0, -5), notFound],
     ["cut behind the file", form([file], { end: "" }), notFound],
@@ -444,7 +530,7 @@ test("a client that sends far too much is answered before it has ended", async (
   const answered = Promise.withResolvers<void>();
   const parts = form([archivePart(Buffer.alloc(600_000))], { end: "" });
   const answer = await send(ingress.url + upload, {
-    headers: { "content-type": formType, "x-rh-identity": identity() },
+    headers: { "content-type": formType, "x-rh-identity": identity(), connection: "keep-alive" },
     body: (async function* () {
       yield parts;
       await answered.promise; // it would go on for ever
@@ -456,6 +542,50 @@ test("a client that sends far too much is answered before it has ended", async (
   assert.ok(Number(size) > 400_000 && Number(size) <= 600_000, answer.body);
   answered.resolve();
   assert.equal(await chunks(), "0");
+});
+
+test("a large archive that is too large, or whose form is cut behind it, leaves nothing behind", async () => {
+  await empty();
+  for (const size of [2_000_001, 3_000_000]) {
+    const answer = await counted.upload([archivePart(Buffer.alloc(size))]);
+    const text = `File exceeds maximum file size (2000000) for upload: ${size}`;
+    assert.deepEqual([answer.status, answer.body], [413, text]);
+  }
+  const cut = await send(counted.url + upload, {
+    headers: { "content-type": formType, "x-rh-identity": identity() },
+    body: form([archivePart(Buffer.alloc(600_000))], { end: "" }),
+  });
+  assert.equal(cut.status, 400);
+  assert.deepEqual(await archives(), []);
+  assert.equal(await chunks(), "0");
+});
+
+test("what may have been recorded after all stays in the store until the sweep knows", async () => {
+  await empty();
+  await database.pool.query("alter table upload_message add constraint none check (kind <> 'announcement')");
+  try {
+    assert.equal((await counted.upload([archivePart(randomBytes(600_000))])).status, 500);
+  } finally {
+    await database.pool.query("alter table upload_message drop constraint none");
+  }
+  assert.deepEqual(await archives(), []);
+  assert.equal(await chunks(), "3");
+  await empty();
+});
+
+test("a store that cannot be opened is opened again with the next upload", async () => {
+  assert.equal((await openedLate.upload([archivePart("x")])).status, 500);
+  assert.equal((await openedLate.upload([archivePart("x")])).status, 202);
+});
+
+test("a cluster is known by its id in small letters, and by nothing that is no UUID", async () => {
+  await empty();
+  for (const cluster of ["C25DA893-5BA1-4229-9432-C8EC9334C4A0", "my cluster", ""])
+    await ingress.upload([archivePart("x")], { "x-rh-identity": identity("42", { cluster }) });
+  assert.deepEqual(
+    (await archives()).map(({ cluster }) => cluster),
+    ["c25da893-5ba1-4229-9432-c8ec9334c4a0", null, null],
+  );
 });
 
 test("a store that does not take an archive is a failure of ours, and nothing is announced", async () => {

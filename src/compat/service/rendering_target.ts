@@ -2,7 +2,7 @@ import type { Pool } from "pg";
 import type { Dispatcher } from "undici";
 import { z } from "zod";
 import type { RenderedNotification } from "../../deliver/claimed.ts";
-import { failure, type Outcome } from "../../deliver/outbox.ts";
+import { failure, type Outcome, released } from "../../deliver/outbox.ts";
 import type { Target } from "../../deliver/target.ts";
 import { DeliveryError, messageOf } from "../../errors.ts";
 import { createAgent, NoAnswer, send } from "../../http/client.ts";
@@ -53,41 +53,49 @@ export class RenderingTarget implements Target {
     this.name = inner.name;
     this.batchSize = inner.batchSize;
     this.format = inner.format;
-    this.leaseMs = inner.leaseMs + Math.ceil(inner.batchSize / atATime) * limits.timeoutMs;
+    this.leaseMs = inner.leaseMs + limits.timeoutMs;
     this.#url = new URL(options.url);
     this.#pool = options.pool;
     this.#log = options.log;
     this.#agent = createAgent(limits);
   }
 
+  /** A few clusters are rendered and sent before the next, so that what may be begun in time gets through. */
   async *send(rows: RenderedNotification[], mayStart: () => boolean): AsyncGenerator<Outcome[]> {
     const ids = rows.flatMap(({ issues }) => issues.map(({ content_id }) => content_id));
     const known = new Map((await contents(this.#pool, ids)).map((content) => [content.id, content]));
     const waiting = [...Map.groupBy(rows, ({ cluster }) => cluster).values()];
-    const rendered: RenderedNotification[] = [];
-    const failed: Outcome[] = [];
-    const work = async () => {
-      for (let about = waiting.shift(); about; about = waiting.shift()) {
-        const [first] = about;
-        try {
-          const texts = await this.#render(about, known);
-          for (const row of about) {
-            const filled = withTexts(row, texts);
-            if (filled) rendered.push(filled);
-            else failed.push(failure(row, missing()));
-          }
-        } catch (error) {
-          this.#log.error(
-            { "Cluster name": first?.cluster, error: messageOf(error) },
-            "Rendering reports failed for this cluster",
-          );
-          failed.push(...about.map((row) => failure(row, error)));
-        }
+    while (waiting.length > 0 && mayStart()) {
+      const rendered: RenderedNotification[] = [];
+      const failed: Outcome[] = [];
+      const portion = waiting.splice(0, atATime);
+      await Promise.all(portion.map((about) => this.#renderOne(about, known, { rendered, failed })));
+      if (failed.length > 0) yield failed;
+      if (rendered.length > 0) yield* this.#inner.send(rendered, mayStart);
+    }
+    if (waiting.length > 0) yield waiting.flat().map(released);
+  }
+
+  /** All of a cluster: with texts into `rendered`, else as failures into `failed`. Never rejects. */
+  async #renderOne(
+    about: RenderedNotification[],
+    known: ReadonlyMap<string, ContentRow>,
+    { rendered, failed }: { rendered: RenderedNotification[]; failed: Outcome[] },
+  ): Promise<void> {
+    try {
+      const texts = await this.#render(about, known);
+      for (const row of about) {
+        const filled = withTexts(row, texts);
+        if (filled) rendered.push(filled);
+        else failed.push(failure(row, missing()));
       }
-    };
-    await Promise.all(Array.from({ length: atATime }, work));
-    if (failed.length > 0) yield failed;
-    if (rendered.length > 0) yield* this.#inner.send(rendered, mayStart);
+    } catch (error) {
+      this.#log.error(
+        { "Cluster name": about[0]?.cluster, error: messageOf(error) },
+        "Rendering reports failed for this cluster",
+      );
+      failed.push(...about.map((row) => failure(row, error)));
+    }
   }
 
   async close(): Promise<void> {

@@ -54,6 +54,15 @@ export async function phaseOf(db: Pick<ClientBase, "query">): Promise<Phase> {
   return rows[0]?.kind === "r" ? "theirs" : "nothing";
 }
 
+/** Why nothing of ours can work on a database in this phase, and what to do; undefined: it can. */
+export function whyNotOurs(phase: Phase): string | undefined {
+  if (phase === "theirs")
+    return "The database is still the notification writer's: take it over with `ccx adopt` first.";
+  if (phase === "begun" || phase === "leaving")
+    return "An adoption of this database was interrupted: run `ccx adopt` again, or `ccx adopt --undo`.";
+  return undefined;
+}
+
 /**
  * Calls `work` while no other adoption of this database goes on; the signal is aborted when the connection
  * that keeps others away is lost.

@@ -34,7 +34,9 @@ from (values
   ('silence', '{org_id} or org_id is null and (cluster is null or cluster in (select l.cluster from latest_report l))'),
   ('stuck_cluster', '{org_id}'),
   ('upload_message', '{org_id}'),
-  ('withdrawn_policy', '{(policy ->> ''org_id'')::bigint} or policy ->> ''org_id'' is null')
+  ('withdrawn_policy', '{(policy ->> ''org_id'')::bigint} or policy ->> ''org_id'' is null'),
+  ('workload_namespace', '{org_id}'),
+  ('workload_report', '{org_id}')
 ) as t (name, condition);
 
 comment on view ccx.organization_policy is

@@ -351,3 +351,19 @@ test("hostile messages are each stored or rejected, and nothing chokes on them",
   assert.deepEqual([stored + rejected, rejected], [1_500, refusedByUs.length], `SEED=${seed}`);
   assert.ok(stored > 100 && new Set(refusedByUs).size > 8, `SEED=${seed}`);
 });
+
+test("a namespace of which nothing changes is not written again when another one of its cluster changes", async () => {
+  const cluster = aCluster();
+  await given(about(cluster, "10:00", { limits: ["shop/1", "bank/1"] }));
+  const versions = async () =>
+    new Map(
+      (await rows(database.pool, "select name, xmin::text as version from workload_namespace")).map(
+        ({ name, version }) => [name, version],
+      ),
+    );
+  const before = await versions();
+  await given(about(cluster, "11:00", { limits: ["shop/1", "bank/1", "bank/2"] }));
+  const after = await versions();
+  assert.equal(after.get("shop"), before.get("shop"));
+  assert.notEqual(after.get("bank"), before.get("bank"));
+});

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { freePort } from "../support/free_port.ts";
 import { aCluster, aReport } from "../support/reports.ts";
+import { identityOf } from "../support/results_api.ts";
 import { scenario } from "../support/scene.ts";
 import { followTopics, testKafka } from "../support/topic.ts";
 import { until } from "../support/until.ts";
@@ -68,13 +69,27 @@ scenario(
 
     // another one goes on where that one was
     await produce([message(shop, 10, ["b/2", "b/4"])]);
-    const second = scene.start("consume", { env });
+    const second = scene.start("run", { env });
     await scene.consumed(6);
     assert.deepEqual(await namespaces(), [
       { cluster: shop, name: "b", objects: 2 },
       { cluster: bank, name: "c", objects: 1 },
     ]);
     await producer.disconnect();
+    const ask = async <T>(path: string) => {
+      const headers = { "x-rh-identity": identityOf(1) };
+      const answer = await fetch(`http://127.0.0.1:${port}/api/v2/namespaces/dvo${path}`, { headers });
+      assert.equal(answer.status, 200);
+      return (await answer.json()) as T;
+    };
+    await second.says("running");
+    const { workloads } = await ask<{ workloads: { cluster: { uuid: string } }[] }>("");
+    assert.deepEqual(workloads.map(({ cluster }) => cluster.uuid).toSorted(), [shop, bank].toSorted());
+    const { namespace, metadata } = await ask<{
+      namespace: { name: string };
+      metadata: { objects: number; recommendations: number };
+    }>(`/uid-of-b/cluster/${shop}`);
+    assert.deepEqual([namespace.name, metadata.objects, metadata.recommendations], ["b", 2, 1]);
     await second.stop();
   },
 );

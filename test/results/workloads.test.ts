@@ -224,3 +224,19 @@ test("the aggregator's namespace has the details as they came, and leaves the te
     objects: [{ kind: "DaemonSet", uid: "1", display_name: "name-of-1" }],
   });
 });
+
+test("an upload whose workloads were rejected has not failed: its status is that of its report", async () => {
+  const upload = "0123456789abcdef";
+  const path = `/api/v2/cluster/${c(1)}/request/${upload}/status`;
+  const values = [11, c(1), upload];
+  const rejected = async (stream: string) =>
+    database.pool.query(
+      `insert into rejected_message (topic, partition, stream, kafka_offset, reason, detail, org_id, cluster, request_id)
+       values ('t', 0, $4, 1, 'invalid_report', 'x', $1, $2, $3)`,
+      [...values, stream],
+    );
+  await rejected("workloads");
+  assert.equal((await ask("GET", path)).status, 404, "nothing is known of its report");
+  await rejected("results");
+  assert.equal((await ask("GET", path)).json.status, "failed");
+});

@@ -22,8 +22,8 @@ begin
       value text, headers jsonb, retry_at timestamptz)
   ), refused as (
     insert into rejected_message (
-      topic, partition, stream, kafka_offset, reason, detail, key, value, headers, received_at, org_id, cluster,
-        request_id, dead_letter_due_at, retry_due_at)
+      topic, partition, stream, kafka_offset, reason, detail, key, value, headers, received_at, org_id,
+      cluster, request_id, dead_letter_due_at, retry_due_at)
     select end_portion.topic, end_portion.partition, end_portion.stream, m.kafka_offset, m.reason,
       m.detail, decode(m.key, 'base64'), decode(m.value, 'base64'), coalesce(m.headers, '{}'),
       end_portion.at, m.org_id, m.cluster, m.request_id,

@@ -28,7 +28,7 @@ begin
       'reported_at', seconds_text(w.reported_at), 'last_checked_at', seconds_text(w.updated_at),
       'highest_severity', r.highest, 'hits_by_severity', none.by_risk || r.by_risk))
   from org_workloads(shown_workloads.org_id) w
-  join workload_risks(shown_workloads.org_id, with_internal) r
+  join workload_risks(shown_workloads.org_id, with_internal, only_cluster, only_namespace) r
     on r.cluster = w.cluster and r.namespace_id = w.namespace_id
   cross join none
   left join cluster_registry g on g.cluster = w.cluster and g.org_id = shown_workloads.org_id

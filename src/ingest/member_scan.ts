@@ -26,8 +26,8 @@ export const metricsBody: Body = { field: "Metrics", isKept: (key) => key === "w
 export type Span = readonly [start: number, end: number];
 
 /**
- * Follows scanJson() through a message and notes the members of its outermost `Report` (or `Metrics`) that are
- * stored. Of several the last one counts, as for every reader of JSON; a key means the same however it is
+ * Follows scanJson() through a message and notes the members of its outermost `Report` (or `Metrics`) that
+ * are stored. Of several the last one counts, as for every reader of JSON; a key means the same however it is
  * written (`s\u006bips`).
  */
 export class MemberScan {

@@ -25,8 +25,8 @@ const name = z.string(nameRule).refine(isName, nameRule);
 const hit = z.object({ component: name, key: name }, "has to be an object");
 
 /**
- * Checks one after the other up to the first bad one, so that a message with a million of them costs one issue,
- * not a million.
+ * Checks one after the other up to the first bad one, so that a message with a million of them costs one
+ * issue, not a million.
  */
 const arrayOf = (one: z.ZodType) =>
   z

@@ -65,8 +65,8 @@ export const parseMessage = (
 ): ParsedMessage => parse(value, now, limits, reportBody);
 
 /**
- * Reads one message of topic ccx.dvo.results: the same envelope, with `Metrics` in place of `Report`, of which
- * `workload_recommendations` is stored. Takes and returns the same as parseMessage(); never throws.
+ * Reads one message of topic ccx.dvo.results: the same envelope, with `Metrics` in place of `Report`, of
+ * which `workload_recommendations` is stored. Takes and returns the same as parseMessage(); never throws.
  */
 export const parseWorkloads = (
   value: Buffer | null,

@@ -31,5 +31,6 @@ begin atomic
 end;
 
 comment on function ccx.workload_risks(bigint, boolean, text, text) is
-  'The namespaces of an organization, or one of them, about which there is something to show, with the number '
-  'of their recommendations, the highest total risk (0: no content says one), and objects by total risk.';
+  'The namespaces of an organization, or one of them, about which there is something to show, with the '
+  'number of their recommendations, the highest total risk (0: no content says one), and objects by '
+  'total risk.';

@@ -54,10 +54,11 @@ export type ResultsConsumerOptions = {
 };
 
 /**
- * Consumes a topic of results (reports, or what is said of workloads) into the database. The database says how far we are (consumer_offset); what is committed
- * to Kafka follows it. Where Kafka leads all the same (the database was restored, or is another one), the
- * database's offset counts: the first batch of a partition is checked, and the partition is read again from
- * there. Where the database falls behind what we have stored, `ingest()` says so, and the same is done.
+ * Consumes a topic of results (reports, or what is said of workloads) into the database. The database says
+ * how far we are (consumer_offset); what is committed to Kafka follows it. Where Kafka leads all the same
+ * (the database was restored, or is another one), the database's offset counts: the first batch of a
+ * partition is checked, and the partition is read again from there. Where the database falls behind what we
+ * have stored, `ingest()` says so, and the same is done.
  */
 export class ResultsConsumer {
   readonly #options: ResultsConsumerOptions;

@@ -61,8 +61,8 @@ export const countTracked = (outcome: "sent" | "lost", count: number): void =>
 const totals = { consumed: 0, refused: 0, unread: 0, stored: 0, storedBytes: 0 };
 
 /**
- * What this process has consumed of results so far; `unread`: of what was refused, that which could not be read or has a
- * wrong field, other than its time.
+ * What this process has consumed of results so far; `unread`: of what was refused, that which could not be
+ * read or has a wrong field, other than its time.
  */
 export const ingestTotals = (): Readonly<typeof totals> => totals;
 

@@ -29,9 +29,9 @@ export class Portion {
 }
 
 /**
- * What is being stored, of all partitions: a few portions at a time. One that is stuck (somebody holds a lock, it
- * runs into a timeout, it takes very long) does not count among them, so that it stops nobody else; of a
- * database that is away nothing is stuck, but all wait.
+ * What is being stored, of all partitions: a few portions at a time. One that is stuck (somebody holds a
+ * lock, it runs into a timeout, it takes very long) does not count among them, so that it stops nobody else;
+ * of a database that is away nothing is stuck, but all wait.
  */
 export class Storing {
   readonly #stuckAfterMs: number;

@@ -312,7 +312,7 @@ export const workload = (
     withInternal,
   ]);
 
-/** The namespaces that there are recommendations about, as the aggregator shows them; of all clusters, or of these. */
+/** The same as the aggregator shows it; of all clusters, or of these. */
 export const aggregatorWorkloads = (
   db: Db,
   orgId: string,

@@ -27,18 +27,18 @@ export const boards: readonly Board[] = [
         title: "Messages consumed",
         unit: "cps",
         stacked: true,
-        lines: [["{{outcome}}", rate("ccx_ingest_messages_total", "outcome")]],
+        lines: [["{{stream}}: {{outcome}}", rate("ccx_ingest_messages_total", "stream, outcome")]],
       },
       {
         title: "Rejected, by reason",
         unit: "cps",
         stacked: true,
-        lines: [["{{reason}}", rate("ccx_ingest_rejected_total", "reason")]],
+        lines: [["{{stream}}: {{reason}}", rate("ccx_ingest_rejected_total", "stream, reason")]],
       },
       {
         title: "Lag of the consumer",
         unit: "none",
-        lines: [["{{partition}}", fleet("ccx_consumer_lag_messages", "topic, partition")]],
+        lines: [["{{topic}} {{partition}}", fleet("ccx_consumer_lag_messages", "topic, partition")]],
       },
       {
         title: "Age of the newest report",

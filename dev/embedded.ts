@@ -48,6 +48,7 @@ export async function embed(
       env.CCX_RESULTS_TOPIC ?? "ccx.ocp.results",
       env.CCX_NOTIFICATIONS_TOPIC ?? "platform.notifications.ingress",
       env.CCX_ANNOUNCEMENTS_TOPIC ?? "platform.upload.announce",
+      ...(env.CCX_WORKLOADS_TOPIC ? [env.CCX_WORKLOADS_TOPIC] : []),
       env.CCX_PAYLOAD_STATUS_TOPIC ?? "platform.payload-status",
     ]);
   }

@@ -8,6 +8,7 @@
 --!include ledger/index.sql
 --!include content/index.sql
 --!include issues/index.sql
+--!include workloads/index.sql
 --!include policy/index.sql
 --!include silence/index.sql
 --!include deliver/index.sql

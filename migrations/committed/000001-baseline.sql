@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:0771d2f3412955cee0a6db481586d7b1d95ad46b
+--! Hash: sha1:9c7d458656cd7c6bf67e62a43c015b8098bd8d82
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -324,6 +324,7 @@ create table rejected_message (
   id bigint generated always as identity primary key,
   topic text not null,
   partition integer not null,
+  stream text not null default 'results' check (stream in ('results', 'workloads')),
   kafka_offset bigint not null,
   reason text not null
     check (reason in (
@@ -355,6 +356,31 @@ create index rejected_message_retry_due on rejected_message (retry_due_at)
   where retry_due_at is not null and stored_at is null;
 create index rejected_message_dead_letter_due on rejected_message (dead_letter_due_at)
   where dead_letter_due_at is not null;
+
+-- Workloads: the newest message of each cluster about them ----------------------------------------------------
+
+create table workload_report (
+  cluster text collate "C" primary key,
+  org_id bigint not null,
+  updated_at timestamptz not null,
+  received_at timestamptz not null,
+  request_id text,
+  recommendations jsonb not null check (jsonb_typeof(recommendations) = 'array')
+) with (fillfactor = 80);
+create index workload_report_org_idx on workload_report (org_id);
+
+create table workload_namespace (
+  cluster text collate "C" not null references workload_report on delete cascade,
+  namespace_id text collate "C" not null check (length(namespace_id) between 1 and 256),
+  org_id bigint not null,
+  name text not null,
+  reported_at timestamptz not null,
+  recommendations integer not null check (recommendations > 0),
+  objects integer not null check (objects > 0),
+  hits jsonb not null check (jsonb_typeof(hits) = 'array'),
+  primary key (cluster, namespace_id)
+);
+create index workload_namespace_org_idx on workload_namespace (org_id);
 
 -- Issues: what is wrong with each cluster, now and before ---------------------------------------------------
 
@@ -840,7 +866,7 @@ create table reported_default partition of reported default;
 create table retention (
   parent text primary key check (parent in ('new_reports', 'reported', 'rejected_message', 'read_errors',
     'notification', 'occurrence', 'render_failure', 'worker', 'archive', 'upload_message', 'analysis',
-    'kept_archive', 'latest_report')),
+    'kept_archive', 'latest_report', 'workload_report')),
   keep interval not null check (keep between interval '1 day' and interval '100 years'),
   changed_by text not null default ccx.person(),
   changed_at timestamptz not null default now()
@@ -865,6 +891,7 @@ begin
   alter table reported alter column report set compression lz4;
   alter table reported_default alter column report set compression lz4;
   alter table latest_report alter column report set compression lz4;
+  alter table workload_report alter column recommendations set compression lz4;
 exception when feature_not_supported then
   raise notice 'this server has no lz4: reports are compressed with pglz';
 end $$;
@@ -1284,5 +1311,6 @@ insert into retention (parent, keep) values
   ('rejected_message', '30 days'), ('read_errors', '30 days'),
   ('notification', '180 days'), ('occurrence', '180 days'), ('render_failure', '30 days'),
   ('worker', '1 day'), ('archive', '30 days'), ('upload_message', '30 days'),
-  ('analysis', '30 days'), ('kept_archive', '7 days'), ('latest_report', '90 days');
+  ('analysis', '30 days'), ('kept_archive', '7 days'), ('latest_report', '90 days'),
+  ('workload_report', '90 days');
 insert into survey_schedule (kind, every) values ('decisions', '10 minutes'), ('noise', '1 hour');

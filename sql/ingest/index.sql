@@ -1,15 +1,20 @@
--- One batch of messages becomes rows. ingest() takes a batch of one Kafka partition: store_reports() writes
--- the reports to new_reports (where the trigger of the room issues takes over), what does not conform goes to
--- rejected_message with its bytes and a reason, and consumer_offset moves in the same transaction, so that
--- nothing is lost and nothing counts twice. Rejected messages go to the dead-letter topic
--- (claim_dead_letters(), settle_dead_letters()). People see them counted in rejected_summary, and one by one
--- with rejected_messages(); a retry takes them with next_rejected() and stores them with retry_rejected().
--- due_rejected() names those that the service tries again by itself. consumer_lag says what is to come.
--- Two triggers of new_reports, tg_new_reports__spelling() and tg_new_reports__kept(), are for other writers.
+-- One batch of messages becomes rows. ingest() takes a batch of one Kafka partition: begin_portion() locks
+-- its offset, store_reports() writes the reports to new_reports (where the trigger of the room issues
+-- takes over), and end_portion() keeps what does not conform in rejected_message, with its bytes and a
+-- reason, and moves the offset in the same transaction, so that nothing is lost and nothing counts twice.
+-- ingest_workloads() does the same for a topic of workloads, by way of store_workloads(). Rejected
+-- messages go to the dead-letter topic (claim_dead_letters(), settle_dead_letters()). People see them
+-- counted in rejected_summary, and one by one with rejected_messages(); a retry takes them with
+-- next_rejected() and stores them with retry_rejected(). due_rejected() names those that the service tries
+-- again by itself. consumer_lag says what is to come. Two triggers of new_reports,
+-- tg_new_reports__spelling() and tg_new_reports__kept(), are for other writers.
 
 --!include ingest/tables.sql
 --!include ingest/store_reports.sql
+--!include ingest/begin_portion.sql
+--!include ingest/end_portion.sql
 --!include ingest/ingest.sql
+--!include ingest/ingest_workloads.sql
 --!include ingest/retry_rejected.sql
 --!include ingest/due_rejected.sql
 --!include ingest/consumer_lag.sql

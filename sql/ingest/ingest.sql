@@ -28,31 +28,8 @@ declare
   was_behind boolean;
   position_name constant text := concat_ws('/', ingest.topic, ingest.partition);
 begin
-  insert into consumer_offset (topic, partition, next_offset)
-  values (ingest.topic, ingest.partition, 0)
-  on conflict do nothing;
-
-  -- fences out a consumer that lost its partition but does not know it yet
-  select o.next_offset, o.is_behind into first_offset, was_behind
-  from consumer_offset o
-  where o.topic = ingest.topic and o.partition = ingest.partition
-  for update;
-
-  if ingest.high_watermark < first_offset then
-    raise exception 'topic % partition % ends at offset %, but offset % is expected next: the topic was created anew',
-      ingest.topic, ingest.partition, ingest.high_watermark, first_offset
-      using errcode = 'NTI01',
-        hint = format('when that is so: delete from consumer_offset where topic = %L and partition = %s',
-          ingest.topic, ingest.partition);
-  end if;
-
-  -- a failover or a restored backup has taken back what the caller believes to be stored
-  if ingest.expected_offset > first_offset then
-    raise exception 'topic % partition % is at offset % in the database, but was at % before: it lost what it had',
-      ingest.topic, ingest.partition, first_offset, ingest.expected_offset
-      using errcode = 'NTI02',
-        hint = format('read the partition again from offset %s', first_offset);
-  end if;
+  select b.first_offset, b.was_behind into first_offset, was_behind
+  from begin_portion(ingest.topic, ingest.partition, ingest.high_watermark, ingest.expected_offset) b;
 
   -- for the trigger of new_reports, which marks the clusters
   perform set_config('ccx.backlog_of',
@@ -62,47 +39,10 @@ begin
   select s.stored, s.replaced, s.unchanged into stored, replaced, unchanged
   from store_reports(batch, first_offset, ingest.at) s;
 
-  with message as materialized (
-    select *
-    from jsonb_to_recordset(batch) as m (
-      kafka_offset bigint, org_id bigint, cluster text, request_id text, reason text, detail text, key text, value text,
-        headers jsonb, retry_at timestamptz)
-  ), refused as (
-    insert into rejected_message (
-      topic, partition, kafka_offset, reason, detail, key, value, headers, received_at, org_id, cluster, request_id,
-        dead_letter_due_at, retry_due_at)
-    select ingest.topic, ingest.partition, m.kafka_offset, m.reason, m.detail,
-      decode(m.key, 'base64'), decode(m.value, 'base64'), coalesce(m.headers, '{}'), ingest.at, m.org_id,
-        m.cluster, m.request_id, case when m.retry_at is null then ingest.at end, m.retry_at
-    from message m
-    where m.reason is not null and m.kafka_offset >= first_offset
-      -- somebody has a partition read again. A topic created anew has other messages at the same offsets.
-      and not exists (
-        select from rejected_message r
-        where r.topic = ingest.topic and r.partition = ingest.partition and r.kafka_offset = m.kafka_offset
-          and r.value is not distinct from decode(m.value, 'base64')
-          and r.key is not distinct from decode(m.key, 'base64'))
-    order by m.kafka_offset
-  ), moved as (
-    update consumer_offset o
-    set next_offset = greatest(o.next_offset, (select max(m.kafka_offset) + 1 from message m)),
-      updated_at = ingest.at,
-      stored_at = case when stored + replaced > 0 then ingest.at else o.stored_at end,
-      high_watermark = coalesce(ingest.high_watermark, o.high_watermark),
-      high_watermark_at = case when ingest.high_watermark is null then o.high_watermark_at else ingest.at end,
-      is_behind = ingest.decide_within is not null
-    where o.topic = ingest.topic and o.partition = ingest.partition
-    returning o.next_offset
-  )
-  select
-    (select count(*) from message m where m.reason is not null and m.kafka_offset >= first_offset)::integer,
-    (select count(*) from message m where m.kafka_offset < first_offset)::integer,
-    (select moved.next_offset from moved)
-  into rejected, skipped, next_offset;
+  select e.rejected, e.skipped, e.next_offset into rejected, skipped, next_offset
+  from end_portion(ingest.topic, ingest.partition, 'results', batch, first_offset, ingest.high_watermark,
+    ingest.at, stored + replaced > 0, ingest.decide_within is not null) e;
 
-  if rejected > 0 then
-    perform wake_dead_letters();
-  end if;
   if was_behind and ingest.decide_within is null then
     perform wake_decide();
   end if;

@@ -5,15 +5,15 @@ create or replace function ccx.next_rejected(
   reason text default null, topic text default null, org_id bigint default null, cluster text default null,
   since timestamptz default null, until timestamptz default null, ids bigint[] default null,
   positions text[] default null
-) returns table (id bigint, kafka_offset bigint, value bytea)
+) returns table (id bigint, stream text, kafka_offset bigint, value bytea)
 language sql stable parallel safe
 begin atomic
-  select s.id, s.kafka_offset, s.value
+  select s.id, s.stream, s.kafka_offset, s.value
   from (
-    select r.id, r.kafka_offset, r.value, sum(octet_length(r.value)) over (order by r.id) as bytes,
+    select r.id, r.stream, r.kafka_offset, r.value, sum(octet_length(r.value)) over (order by r.id) as bytes,
       row_number() over (order by r.id) as nth
     from (
-      select m.id, m.kafka_offset, m.value
+      select m.id, m.stream, m.kafka_offset, m.value
       from matching_rejected(
         next_rejected.reason, next_rejected.topic, next_rejected.org_id, next_rejected.cluster,
           next_rejected.since, next_rejected.until,

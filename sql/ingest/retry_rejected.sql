@@ -11,24 +11,35 @@ as $$
 #variable_conflict use_column
 declare
   waiting bigint[];
+  of_workloads bigint[];
 begin
   -- of two at once, the second one waits here and finds stored what the first one has stored
   with locked as (
-    select r.id
+    select r.id, r.stream
     from rejected_message r
     where r.id in (select m.id from jsonb_to_recordset(batch) as m (id bigint)) and r.stored_at is null
     order by r.id
     for update
   )
-  select coalesce(array_agg(locked.id), '{}') into waiting from locked;
+  select coalesce(array_agg(locked.id), '{}'),
+    coalesce(array_agg(locked.id) filter (where locked.stream = 'workloads'), '{}')
+  into waiting, of_workloads
+  from locked;
 
-  select s.stored, s.replaced, s.unchanged into stored, replaced, unchanged
-  from (
-    select coalesce(jsonb_agg(m.element), '[]') as batch
+  with mine as (
+    select m.element, (m.element ->> 'id')::bigint = any (of_workloads) as of_workloads
     from jsonb_array_elements(batch) as m (element)
     where (m.element ->> 'id')::bigint = any (waiting)
-  ) mine
-  cross join lateral store_reports(mine.batch, 0, retry_rejected.at) s;
+  ), done as (
+    select s.*
+    from (select jsonb_agg(m.element) as batch from mine m where not m.of_workloads) b
+    cross join lateral store_reports(coalesce(b.batch, '[]'), 0, retry_rejected.at) s
+    union all
+    select s.*
+    from (select jsonb_agg(m.element) as batch from mine m where m.of_workloads) b
+    cross join lateral store_workloads(coalesce(b.batch, '[]'), 0, retry_rejected.at) s
+  )
+  select sum(d.stored), sum(d.replaced), sum(d.unchanged) into stored, replaced, unchanged from done d;
 
   with tried as (
     update rejected_message r

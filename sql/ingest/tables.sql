@@ -39,13 +39,16 @@ comment on column consumer_offset.high_watermark is
 comment on column consumer_offset.high_watermark_at is 'when that was stored';
 comment on column consumer_offset.is_behind is
   'more of the partition was known to follow: decisions on its reports wait for the rest';
-comment on column consumer_offset.stored_at is 'when a report of it was last stored; null: never';
+comment on column consumer_offset.stored_at is
+  'when a report of it was last stored; null: never, or it has none (workloads)';
 
 comment on table rejected_message is
   'messages that do not conform, with everything needed to look at them and to try them again';
 comment on column rejected_message.id is 'number of the rejected message';
 comment on column rejected_message.topic is 'Kafka topic';
 comment on column rejected_message.partition is 'partition of the topic';
+comment on column rejected_message.stream is
+  'what the topic carries: results (reports) or workloads; says how a retry reads the message';
 comment on column rejected_message.kafka_offset is 'offset of the message in its partition';
 comment on column rejected_message.reason is 'why, from a fixed vocabulary (docs/reference/reasons.md)';
 comment on column rejected_message.detail is 'why, as a sentence that names the field';

@@ -12,6 +12,9 @@
 -- off (results_toggle(), results_ack_rule()) is written to the tables of the room silence: decisions read it.
 -- The functions aggregator_… answer the paths of the aggregator itself, for a smart proxy that calls it
 -- today.
+-- Workloads are namespaces with recommendations about their objects: org_workloads() has those of an
+-- organization, shown_workloads() what the public API shows of them, by the total risks that workload_risks()
+-- looks up; workload_recommendations() takes one namespace out of the message of its cluster.
 -- results_token() knows who has a bearer token; add_api_token() and revoke_api_token() are for operators.
 
 --!include results/tables.sql
@@ -58,6 +61,12 @@
 --!include results/results_groups.sql
 --!include results/results_overview.sql
 --!include results/results_org_clusters.sql
+--!include results/org_workloads.sql
+--!include results/workload_risks.sql
+--!include results/shown_workloads.sql
+--!include results/workload_recommendations.sql
+--!include results/results_workloads.sql
+--!include results/results_workload.sql
 --!include results/go_time.sql
 --!include results/aggregator_hit.sql
 --!include results/aggregator_report.sql
@@ -68,6 +77,9 @@
 --!include results/aggregator_ack.sql
 --!include results/aggregator_acks.sql
 --!include results/aggregator_rating.sql
+--!include results/aggregator_namespace.sql
+--!include results/aggregator_workloads.sql
+--!include results/aggregator_workload.sql
 --!include results/aggregator_rule_clusters.sql
 --!include results/aggregator_recommendations.sql
 --!include results/aggregator_clusters.sql

@@ -18,6 +18,7 @@ begin
       select from rejected_message m
       where m.org_id = results_request_status.org_id and m.cluster = results_request_status.cluster
         and m.request_id = results_request_status.request_id
+        and m.stream = 'results' -- what became of the same upload's workloads is not asked
         and m.received_at > results_request_status.at - interval '24 hours') then 'failed'
     else (
       select case when u.state in ('failed', 'not announced') then 'failed' else 'received' end

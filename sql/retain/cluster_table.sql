@@ -17,6 +17,8 @@ from (values
   (32, 'reported_elsewhere', 't.org_id = $1', 'cluster', false, false),
   (33, 'read_errors', 't.org_id = $1', 'cluster', false, false),
   (34, 'rejected_message', 't.org_id = $1', 'cluster', false, false),
+  (35, 'workload_namespace', 't.org_id = $1', 'cluster', false, false),
+  (36, 'workload_report', 't.org_id = $1', 'cluster', false, false),
   (40, 'analysis', 't.org_id = $1', 'cluster', false, false),
   (41, 'kept_archive', 't.org_id = $1', 'cluster', false, false),
   (42, 'upload_message', 't.org_id = $1',

@@ -41,6 +41,10 @@ return case name
     select r.ctid from rejected_message r
     where r.received_at < $2 and $1 is not null
     order by r.received_at$query$
+  when 'workload_report' then $query$
+    select w.ctid from workload_report w
+    where w.updated_at < $2 and w.received_at < $2 and $1 is not null
+    order by w.updated_at$query$
   when 'read_errors' then $query$
     select r.ctid from read_errors r
     where r.created_at < $2 and $1 is not null

@@ -41,7 +41,9 @@ from (values
   ('surveyed_day', '{-1}'),
   ('surveyed_decision', '{-1}'),
   ('surveyed_noise', '{-1}'),
-  ('withdrawn_policy', '{(policy ->> ''org_id'')::bigint} or policy ->> ''org_id'' is null')
+  ('withdrawn_policy', '{(policy ->> ''org_id'')::bigint} or policy ->> ''org_id'' is null'),
+  ('workload_namespace', '{org_id}'),
+  ('workload_report', '{org_id}')
 ) as t (name, condition);
 
 comment on view ccx.organization_policy is

@@ -81,6 +81,8 @@ from (values
   ('upload_message', 'raw', 'r', 'rawd', 'rw', 'r', 'r', 'r'),
   ('wake_up', 'ra', 'ra', 'ra', 'ra', '', '', ''),
   ('withdrawn_policy', '', 'r', '', 'r', 'r', '', ''),
+  ('workload_namespace', 'rawd', 'rawd', '', 'rawd', 'r', '', 'r'),
+  ('workload_report', 'raw', 'raw', '', 'raw', 'r', '', 'r'),
   ('worker', '', 'rawd', 'rawd', 'r', '', 'r', '')
 ) as t (name, ingest, decide, deliver, operator, reader, metrics, results)
 cross join lateral (values

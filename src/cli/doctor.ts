@@ -180,10 +180,11 @@ async function ofBrokers(
   const broker = new BrokerProbe(config);
   try {
     await within(brokerWithinMs, () => broker.brokers());
-    const topics = [config.resultsTopic, config.notificationsTopic, config.deadLetterTopic];
+    const read = [config.resultsTopic, config.workloadsTopic];
+    const topics = [...read, config.notificationsTopic, config.deadLetterTopic];
     const found = topics
       .filter((topic) => topic !== undefined)
-      .map((topic) => ofTopic(broker, topic, topic === config.resultsTopic));
+      .map((topic) => ofTopic(broker, topic, read.includes(topic)));
     return (await Promise.all(found)).flat();
   } catch (trouble) {
     return [

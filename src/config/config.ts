@@ -126,10 +126,15 @@ function contradictions(config: Config): string[] {
     if (config.archiveStore === store && config[name] === undefined)
       problems.push(`${keys[name].key} is required, because ${keys.archiveStore.key} is ${store}.`);
   }
-  for (const name of ["resultsTopic", "notificationsTopic"] as const) {
-    if (config.deadLetterTopic === config[name])
-      problems.push(`CCX_DEAD_LETTER_TOPIC has to be another topic than ${keys[name].key}.`);
-  }
+  const apart = (name: ConfigName, others: ConfigName[]) => {
+    for (const other of others)
+      if (config[name] !== undefined && config[name] === config[other])
+        problems.push(`${keys[name].key} has to be another topic than ${keys[other].key}.`);
+  };
+  apart("deadLetterTopic", ["resultsTopic", "notificationsTopic", "workloadsTopic"]);
+  apart("workloadsTopic", ["resultsTopic", "notificationsTopic", "announcementsTopic"]);
+  if (config.workloadsTopic !== undefined && config.workloadsGroup === config.consumerGroup)
+    problems.push("CCX_WORKLOADS_GROUP has to be another group than CCX_CONSUMER_GROUP.");
   together("kafkaCertFile", config.kafkaCertFile !== undefined, ["kafkaKeyFile"]);
   together("kafkaKeyFile", config.kafkaKeyFile !== undefined, ["kafkaCertFile"]);
   for (const name of ["kafkaCaFile", "kafkaCertFile", "kafkaKeyFile"] as const) {

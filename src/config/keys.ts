@@ -66,7 +66,7 @@ export const keys = {
   databasePoolSize: {
     key: "CCX_DATABASE_POOL_SIZE",
     // one listens, one for each of the seven tasks and one for a second decider, two for the consumer's
-    // partitions, one to spare
+    // partitions, one to spare: or for a partition of workloads, which can wait
     schema: count(12, 1_000),
     default: "12",
     description: "Most connections that one process keeps open to the database; 12 at least.",
@@ -132,6 +132,18 @@ export const keys = {
     schema: text,
     default: "ccx_notifications",
     description: "The consumer group that reads it.",
+  },
+  workloadsTopic: {
+    key: "CCX_WORKLOADS_TOPIC",
+    schema: topic,
+    description:
+      "The topic that recommendations about workloads are read from (`ccx.dvo.results`). Unset: none are.",
+  },
+  workloadsGroup: {
+    key: "CCX_WORKLOADS_GROUP",
+    schema: text,
+    default: "ccx_workloads",
+    description: "The consumer group that reads it; another one than that of the results.",
   },
   announcementsTopic: {
     key: "CCX_ANNOUNCEMENTS_TOPIC",

@@ -18,11 +18,9 @@ import { ingestBatch } from "./ingest_batch.ts";
 import { countIngested, isProgress } from "./metrics.ts";
 import { type Entry, endSpans, portionsOf } from "./portions.ts";
 import * as sql from "./sql.ts";
-import { type Portion, Storing } from "./storing.ts";
+import { defaultAtATime, type Portion, Storing } from "./storing.ts";
+import { type Stream, streams } from "./streams.ts";
 import type { PayloadTracker } from "./tracker.ts";
-
-/** So many partitions are read at the same time. */
-const readAtATime = 2;
 
 /** After so many failures of the same portion by itself in a row it is halved. */
 const mostFailures = 2;
@@ -36,6 +34,10 @@ export type ResultsConsumerOptions = {
   log: Logger;
   topic: string;
   group: string;
+  /** What the topic carries; results unless given. */
+  stream?: Stream;
+  /** How many partitions are read and stored at the same time, each with a connection; two unless given. */
+  atATime?: number;
   /** Most messages in one call of ingest(). */
   batchSize: number;
   /**
@@ -52,13 +54,15 @@ export type ResultsConsumerOptions = {
 };
 
 /**
- * Consumes results into the database. The database says how far we are (consumer_offset); what is committed
- * to Kafka follows it. Where Kafka leads all the same (the database was restored, or is another one), the
- * database's offset counts: the first batch of a partition is checked, and the partition is read again from
- * there. Where the database falls behind what we have stored, `ingest()` says so, and the same is done.
+ * Consumes a topic of results (reports, or what is said of workloads) into the database. The database says
+ * how far we are (consumer_offset); what is committed to Kafka follows it. Where Kafka leads all the same
+ * (the database was restored, or is another one), the database's offset counts: the first batch of a
+ * partition is checked, and the partition is read again from there. Where the database falls behind what we
+ * have stored, `ingest()` says so, and the same is done.
  */
 export class ResultsConsumer {
   readonly #options: ResultsConsumerOptions;
+  readonly #stream: Stream;
   readonly #consumer: Consumer;
   readonly #failed = Promise.withResolvers<never>();
   #starting: Promise<void> | undefined;
@@ -71,7 +75,8 @@ export class ResultsConsumer {
 
   constructor(options: ResultsConsumerOptions) {
     this.#options = options;
-    const { topic, pool, log } = options;
+    const { topic, pool, log, stream = streams.results } = options;
+    this.#stream = stream;
     this.#consumer = createGroupConsumer({
       ...options,
       stopping: this.#stopping.signal,
@@ -96,7 +101,7 @@ export class ResultsConsumer {
       void this.#positions.joined(payload.memberAssignment[topic] ?? []);
     });
     pool.on("error", this.#connectionLost);
-    this.#consumer.on("consumer.fetch", isProgress);
+    this.#consumer.on("consumer.fetch", () => isProgress(stream.name));
     this.#failed.promise.catch(() => undefined);
   }
 
@@ -125,7 +130,7 @@ export class ResultsConsumer {
         if (wrong || signal.aborted) throw wrong ?? error;
         const context = { topic, error: messageOf(error) };
         if (isTopicMissing(error)) log.warn(context, `topic ${topic} does not exist: create it`);
-        else log.warn(context, "results cannot be consumed yet, trying again");
+        else log.warn(context, `${topic} cannot be consumed yet, trying again`);
         await sleep(backoffMs(attempt), undefined, { signal });
       }
     }
@@ -133,7 +138,7 @@ export class ResultsConsumer {
     await this.#consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
-      partitionsConsumedConcurrently: readAtATime,
+      partitionsConsumedConcurrently: this.#options.atATime ?? defaultAtATime,
       eachBatch: (payload) => this.#consume(payload),
     });
   }
@@ -181,7 +186,7 @@ export class ResultsConsumer {
       return;
     }
     if (!(await this.#isFree(payload)) || !(await this.#inPosition(payload))) return;
-    for (const entries of portionsOf(messages, this.#options.batchSize, this.#clock.now)) {
+    for (const entries of portionsOf(messages, this.#options.batchSize, this.#clock.now, this.#stream)) {
       const last = entries.at(-1)?.message.offset;
       if (last === undefined || !(await this.#isFree(payload))) return;
       this.#options.tracker?.received(entries);
@@ -262,7 +267,7 @@ export class ResultsConsumer {
     });
     if (!counts || counts === "behind") return false;
     this.#positions.stored(partition, end);
-    countIngested(entries, counts, counts.ms);
+    countIngested(this.#stream.name, entries, counts, counts.ms);
     this.#options.tracker?.ended(entries);
     endSpans(entries);
     log.info({ ...position, ...counts }, "ingested");
@@ -290,14 +295,14 @@ export class ResultsConsumer {
     };
     const patience = { isOver, now: this.#clock.now };
     try {
-      return await ingestBatch(pool, position, entries, patience);
+      return await ingestBatch(pool, position, entries, patience, this.#stream);
     } catch (error) {
       if (codeOf(error) !== sql.topicRecreated) throw error;
       // what the broker said with the batch may be old by now, when another consumer has gone on since
       const end = await topicEnd(kafka, topic, partition);
-      return await ingestBatch(pool, { ...position, highWatermark: end }, entries, patience).catch(
-        asRecreated,
-      );
+      return await ingestBatch(
+        ...([pool, { ...position, highWatermark: end }, entries, patience, this.#stream] as const),
+      ).catch(asRecreated);
     }
   }
 

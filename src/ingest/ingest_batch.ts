@@ -1,9 +1,9 @@
 import type { Pool } from "pg";
 import { isUnstorable, isWorkToBlame, troubleOf } from "../db/errors.ts";
 import { messageOf } from "../errors.ts";
-import { parseMessage } from "./parse_message.ts";
-import { type Arrived, type Entry, rejection } from "./portions.ts";
-import * as sql from "./sql.ts";
+import { type Arrived, type Entry, type Owner, rejection } from "./portions.ts";
+import type * as sql from "./sql.ts";
+import { type Stream, streams } from "./streams.ts";
 
 /** What runs into a timeout by itself is tried again after so long, and then after longer and longer. */
 const retryAfterMs = 10 * 60_000;
@@ -21,7 +21,7 @@ export type Patience = {
 export const noPatience: Patience = { isOver: () => true, now: () => new Date() };
 
 /**
- * Stores a portion of a partition with one call of SQL ingest().
+ * Stores a portion of a partition with one call of SQL: of ingest(), or what its stream has in place of it.
  * Rejects with what `pg` throws; then nothing of the portion (or of its remaining half) is stored.
  */
 export async function ingestBatch(
@@ -29,10 +29,11 @@ export async function ingestBatch(
   position: sql.Position,
   entries: Entry[],
   patience: Patience = noPatience,
+  stream: Stream = streams.results,
 ): Promise<sql.Ingested> {
   let { expectedOffset } = position;
   const store = async (batch: string, part: Entry[]) => {
-    const stored = await sql.ingest(pool, { ...position, expectedOffset }, batch);
+    const stored = await stream.store(pool, { ...position, expectedOffset }, batch);
     const last = part.at(-1)?.message.offset;
     if (last !== undefined) expectedOffset = `${BigInt(last) + 1n}`;
     return stored;
@@ -63,7 +64,7 @@ export async function halving<T>(
       if (!isValue && (!isWorkToBlame(error) || !patience.isOver() || triesLeft-- <= 0)) throw error;
       const [entry] = parts;
       if (parts.length === 1 && entry) {
-        const owner = ownerIn(entry);
+        const { owner } = entry;
         // what is rejected already has its reason
         if (!isValue && owner === undefined) throw error;
         const json = isValue
@@ -86,16 +87,6 @@ function putAside(message: Arrived, owner: Owner, error: unknown, now: Date): st
   const reason = troubleOf(error) === "unexpected" ? "not_storable" : "timed_out";
   const retryAt = new Date(now.getTime() + retryAfterMs).toISOString();
   return rejection(message, reason, messageOf(error), { ...owner, retryAt });
-}
-
-type Owner = { orgId?: number; cluster?: string; requestId?: string | undefined };
-
-/** Whose report it is, which our checks have read; undefined for what they rejected. */
-function ownerIn({ message }: Entry): Owner | undefined {
-  const parsed = message.unreadable ? undefined : parseMessage(message.value, new Date());
-  return parsed?.kind === "report"
-    ? { orgId: parsed.orgId, cluster: parsed.cluster, requestId: parsed.facts.requestId }
-    : undefined;
 }
 
 /** Adds up counts of the same names. */

@@ -2,39 +2,48 @@ import { atZero, counter, histogram, secondsSince, workSeconds } from "../metric
 import type { Entry } from "./portions.ts";
 import { rejectReasons } from "./reject_reasons.ts";
 import type { Ingested } from "./sql.ts";
+import type { StreamName } from "./streams.ts";
 
 const outcomes = ["stored", "replaced", "unchanged", "rejected", "skipped"] as const;
+const streamNames: readonly StreamName[] = ["results", "workloads"];
 
 const messages = counter({
   name: "ingest_messages_total",
   help: "Messages that were consumed, by what became of them",
-  labels: ["outcome"],
+  labels: ["stream", "outcome"],
 });
 atZero(
   messages,
-  outcomes.map((outcome) => ({ outcome })),
+  streamNames.flatMap((stream) => outcomes.map((outcome) => ({ stream, outcome }))),
 );
 const rejected = counter({
   name: "ingest_rejected_total",
   help: "Messages that were rejected, by reason",
-  labels: ["reason"],
+  labels: ["stream", "reason"],
 });
 atZero(
   rejected,
-  [...rejectReasons, "not_storable"].map((reason) => ({ reason })),
+  streamNames.flatMap((stream) => rejectReasons.map((reason) => ({ stream, reason }))),
 );
 const bytes = counter({
   name: "ingest_bytes_total",
   help: "Bytes of the messages that were consumed, as Kafka has them after decompression",
+  labels: ["stream"],
 });
+atZero(
+  bytes,
+  streamNames.map((stream) => ({ stream })),
+);
 const batchMessages = histogram({
   name: "ingest_batch_messages",
   help: "Messages that went into the database in one call",
+  labels: ["stream"],
   buckets: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000],
 });
 const batchSeconds = histogram({
   name: "ingest_batch_duration_seconds",
   help: "How long such a call took",
+  labels: ["stream"],
   buckets: workSeconds,
 });
 
@@ -52,8 +61,8 @@ export const countTracked = (outcome: "sent" | "lost", count: number): void =>
 const totals = { consumed: 0, refused: 0, unread: 0, stored: 0, storedBytes: 0 };
 
 /**
- * What this process has consumed so far; `unread`: of what was refused, that which could not be read or has a
- * wrong field, other than its time.
+ * What this process has consumed of results so far; `unread`: of what was refused, that which could not be
+ * read or has a wrong field, other than its time.
  */
 export const ingestTotals = (): Readonly<typeof totals> => totals;
 
@@ -68,32 +77,40 @@ function addToTotals(entries: readonly Entry[], counts: Ingested): void {
 }
 
 /** Counts a portion that was stored within `ms` milliseconds. */
-export function countIngested(entries: readonly Entry[], counts: Ingested, ms: number): void {
-  isProgress();
-  addToTotals(entries, counts);
-  for (const outcome of outcomes) messages.inc({ outcome }, counts[outcome]);
+export function countIngested(
+  stream: StreamName,
+  entries: readonly Entry[],
+  counts: Ingested,
+  ms: number,
+): void {
+  isProgress(stream);
+  if (stream === "results") addToTotals(entries, counts);
+  for (const outcome of outcomes) messages.inc({ stream, outcome }, counts[outcome]);
   let size = 0;
   for (const { message } of entries) size += message.value?.length ?? 0;
-  bytes.inc(size);
-  batchMessages.observe(entries.length);
-  batchSeconds.observe(ms / 1_000);
+  bytes.inc({ stream }, size);
+  batchMessages.observe({ stream }, entries.length);
+  batchSeconds.observe({ stream }, ms / 1_000);
   // what was skipped came first: its offsets are the lowest
   let unnamed = counts.rejected;
   for (const { reason } of entries.slice(counts.skipped)) {
     if (reason === undefined || unnamed === 0) continue;
-    rejected.inc({ reason });
+    rejected.inc({ stream, reason });
     unnamed--;
   }
-  rejected.inc({ reason: "not_storable" }, unnamed);
+  rejected.inc({ stream, reason: "not_storable" }, unnamed);
 }
 
-let lastProgress: number | undefined;
+const lastProgress = new Map<StreamName, number>();
 
-/** The consumer has heard from the broker, or stored something. */
-export function isProgress(): void {
-  lastProgress = performance.now();
+/** The consumer of this stream has heard from the broker, or stored something. */
+export function isProgress(stream: StreamName): void {
+  lastProgress.set(stream, performance.now());
 }
 
-/** Seconds since the consumer last made progress; undefined before the first time. */
+/**
+ * Seconds since the consumer that has made none for the longest time last made progress; undefined before the
+ * first time.
+ */
 export const secondsWithoutProgress = (): number | undefined =>
-  lastProgress === undefined ? undefined : secondsSince(lastProgress);
+  lastProgress.size === 0 ? undefined : secondsSince(Math.min(...lastProgress.values()));

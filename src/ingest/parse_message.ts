@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { gunzipSync } from "node:zlib";
 import { type Facts, factsOf, requestIdOf } from "./facts.ts";
+import { type Body, metricsBody, reportBody } from "./member_scan.ts";
 import { checkBeforeTime, checkVersion, type FieldProblem, type Message, ownerOf } from "./message_fields.ts";
 import type { RejectReason } from "./reject_reasons.ts";
 import { parseReportTime } from "./report_time.ts";
@@ -17,7 +18,8 @@ export type ParsedMessage =
       /** LastChecked as RFC 3339 in UTC, cut to microseconds. */
       updatedAt: string;
       /**
-       * What of `Report` is stored: a JSON object, its members as they were written, numbers to the digit.
+       * What of `Report` or `Metrics` is stored: a JSON object, its members as they were written, numbers to
+       * the digit.
        */
       report: string;
       /** What the results API shows beside the report; undefined where the message lacks it. */
@@ -48,18 +50,33 @@ const toleratedFutureMs = 5 * 60_000;
 const awaitedFutureMs = 24 * 3_600_000;
 
 /**
- * Reads one message of topic ccx.ocp.results; the only place that says what a valid message is.
+ * Reads one message of topic ccx.ocp.results; with parseWorkloads() the only place that says what a valid
+ * message is.
  *
  * @param value the Kafka message's value, plain or gzip; null is a tombstone
  * @param now the database's clock, against which LastChecked must not be more than 5 minutes ahead
  * @param limits `maxBytes`: the largest value taken, before and after decompression
  * @returns the report, or why there is none. Never throws, whatever the bytes.
  */
-export function parseMessage(
+export const parseMessage = (
   value: Buffer | null,
   now: Date,
-  limits: { maxBytes: number } = { maxBytes: defaultMaxBytes },
-): ParsedMessage {
+  limits: Limits = { maxBytes: defaultMaxBytes },
+): ParsedMessage => parse(value, now, limits, reportBody);
+
+/**
+ * Reads one message of topic ccx.dvo.results: the same envelope, with `Metrics` in place of `Report`, of
+ * which `workload_recommendations` is stored. Takes and returns the same as parseMessage(); never throws.
+ */
+export const parseWorkloads = (
+  value: Buffer | null,
+  now: Date,
+  limits: Limits = { maxBytes: defaultMaxBytes },
+): ParsedMessage => parse(value, now, limits, metricsBody);
+
+type Limits = { maxBytes: number };
+
+function parse(value: Buffer | null, now: Date, limits: Limits, body: Body): ParsedMessage {
   if (value === null) return rejected("tombstone", "The message has no value.");
   if (value.length > limits.maxBytes) return tooLarge(value.length, limits.maxBytes);
   const bytes = decompress(value, limits.maxBytes);
@@ -68,7 +85,7 @@ export function parseMessage(
   if (!isUtf8(bytes)) return rejected("invalid_utf8", "The message is not valid UTF-8.");
   const nul = bytes.indexOf(0);
   if (nul >= 0) return unstorable({ reason: "nul_character", offset: nul });
-  const scan = scanJson(bytes);
+  const scan = scanJson(bytes, body);
   if (scan.problem !== undefined) return unstorable(scan.problem);
   if (bytes.length + scan.growth > limits.maxBytes) {
     // 7,000 times 1e131071 is 63 KB here, and a gigabyte in the database
@@ -94,7 +111,7 @@ export function parseMessage(
     ...ownerOf(message, scan.fractional),
     requestId: requestIdOf(message),
   });
-  const problem = checkBeforeTime(message, scan.fractional);
+  const problem = checkBeforeTime(message, body.field, scan.fractional);
   if (problem !== undefined) return refused(problem);
   const { OrgID, AccountNumber, ClusterName, LastChecked } = message as Message;
   const time = parseReportTime(LastChecked);
@@ -125,7 +142,7 @@ export function parseMessage(
     accountNumber: AccountNumber || 0, // also turns -0 into 0
     cluster: ClusterName.toLowerCase(),
     updatedAt: time.text,
-    report: `{${scan.report.map(([start, end]) => bytes.toString("utf8", start, end)).join(",")}}`,
+    report: `{${scan.body.map(([start, end]) => bytes.toString("utf8", start, end)).join(",")}}`,
     facts: factsOf(message as Message),
     growth: scan.growth,
   };

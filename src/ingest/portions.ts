@@ -1,8 +1,8 @@
 import type { KafkaMessage } from "kafkajs";
 import type { Unreadable } from "../kafka/fetched.ts";
 import { endSpan, incoming, onwards, type Span, SpanKind, startSpan } from "../trace/trace.ts";
-import { parseMessage } from "./parse_message.ts";
 import type { RejectReason } from "./reject_reasons.ts";
+import { type Stream, streams } from "./streams.ts";
 
 /**
  * One call carries at most this much, so that memory stays flat whatever the broker hands over, or the table
@@ -20,6 +20,14 @@ export type Arrived = Pick<KafkaMessage, "offset" | "key" | "value" | "headers">
   unreadable?: Unreadable;
 };
 
+/** Whose a message is, as far as it can be read; the cluster is a UUID in lower case. */
+export type Owner = {
+  orgId?: number | undefined;
+  cluster?: string | undefined;
+  /** The upload that it is about. */
+  requestId?: string | undefined;
+};
+
 /**
  * A message and what ingest() or ccx.retry_rejected() takes of it: an element of its batch, as JSON text; the
  * reason where our checks reject it. `reportBytes`: how large what is stored of it is.
@@ -29,6 +37,8 @@ export type Entry = {
   json: string;
   reason?: RejectReason;
   requestId?: string | undefined;
+  /** Whose it is, where our checks take it. */
+  owner?: Owner;
   reportBytes?: number;
   /** The database rejected it, though our checks did not. */
   isPutAside?: boolean;
@@ -47,11 +57,16 @@ export function endSpans(entries: readonly Entry[]): void {
  * unless a single one is larger, 8 MiB. What counts is the text after inflating, its numbers written out: a
  * megabyte of gzip can be a gigabyte of reports.
  */
-export function* portionsOf(messages: Arrived[], mostMessages: number, now: () => Date): Generator<Entry[]> {
+export function* portionsOf(
+  messages: Arrived[],
+  mostMessages: number,
+  now: () => Date,
+  stream: Stream = streams.results,
+): Generator<Entry[]> {
   let portion: Entry[] = [];
   let bytes = 0;
   for (const message of messages) {
-    const { size, ...entry } = entryOf(message, now());
+    const { size, ...entry } = entryOf(message, now(), stream);
     if (portion.length > 0 && (portion.length >= mostMessages || bytes + size > mostBytes)) {
       yield portion;
       portion = [];
@@ -64,7 +79,7 @@ export function* portionsOf(messages: Arrived[], mostMessages: number, now: () =
 }
 
 /** One element of the batch. The report is a text in it: what PostgreSQL stores, it need not read. */
-function entryOf(message: Arrived, now: Date): Entry & { size: number } {
+function entryOf(message: Arrived, now: Date, stream: Stream): Entry & { size: number } {
   if (message.unreadable) {
     const { isTooLarge, detail } = message.unreadable;
     const reason: RejectReason = isTooLarge ? "too_large" : "unreadable_batch";
@@ -72,7 +87,7 @@ function entryOf(message: Arrived, now: Date): Entry & { size: number } {
     const json = rejection({ ...message, headers }, reason, detail, {});
     return { message, json, size: json.length };
   }
-  const parsed = parseMessage(message.value, now);
+  const parsed = stream.parse(message.value, now);
   if (parsed.kind === "rejected") {
     const json = rejection(message, parsed.reason, parsed.text, parsed);
     const attributes = { "messaging.system": "kafka", "messaging.kafka.offset": message.offset };
@@ -95,6 +110,7 @@ function entryOf(message: Arrived, now: Date): Entry & { size: number } {
     `${trace.traceparent === undefined ? "" : `,"traceparent":"${trace.traceparent}"`}}`;
   return {
     ...{ message, json, requestId, ...trace },
+    owner: { orgId: parsed.orgId, cluster: parsed.cluster, requestId },
     reportBytes: parsed.report.length,
     size: json.length + parsed.growth,
   };
@@ -117,12 +133,7 @@ export function rejection(
   message: Arrived,
   reason: RejectReason,
   detail: string,
-  owner: {
-    orgId?: number | undefined;
-    cluster?: string | undefined;
-    requestId?: string | undefined;
-    retryAt?: string | undefined;
-  },
+  owner: Owner & { retryAt?: string | undefined },
 ): string {
   const headers = new Map<string, (string | null)[]>();
   for (const [name, values] of Object.entries(message.headers ?? {})) {

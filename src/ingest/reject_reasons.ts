@@ -1,5 +1,5 @@
 /**
- * Why a message of topic ccx.ocp.results was not taken; stored in `rejected_message` and counted in metrics.
+ * Why a message of a topic of results was not taken; stored in `rejected_message` and counted in metrics.
  */
 export const rejectReasons = [
   "tombstone",

@@ -22,6 +22,7 @@ export const rejectedMessage = z.object({
   id: z.string(),
   topic: z.string(),
   partition: z.number(),
+  stream: z.enum(["results", "workloads"]),
   kafka_offset: z.string(),
   reason: z.string(),
   detail: z.string(),

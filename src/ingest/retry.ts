@@ -3,11 +3,13 @@ import { halving, sum } from "./ingest_batch.ts";
 import { mostBytes, mostRejected, portionsOf } from "./portions.ts";
 import type { RejectedFilter } from "./rejected.ts";
 import * as sql from "./sql.ts";
+import { type StreamName, streams } from "./streams.ts";
 
 /**
- * Tries rejected messages again that no retry has stored yet, as if they had just arrived: the same parser,
- * the same SQL. Each portion is a transaction of its own, so that whatever ends this early leaves every
- * message done or not. Rejects with what `pg` throws, and with ConfigurationError for a place that is none.
+ * Tries rejected messages again that no retry has stored yet, as if they had just arrived: the parser of
+ * their stream, the same SQL. Each portion is a transaction of its own, so that whatever ends this early
+ * leaves every message done or not. Rejects with what `pg` throws, and with ConfigurationError for a place
+ * that is none.
  */
 export async function retryRejected(pool: Pool, filter: RejectedFilter): Promise<sql.Retried> {
   const parts: sql.Retried[] = [{ stored: 0, replaced: 0, unchanged: 0, rejected: 0, done_already: 0 }];
@@ -22,15 +24,17 @@ export async function retryRejected(pool: Pool, filter: RejectedFilter): Promise
     const last = messages.at(-1);
     if (!last) return sum(parts);
     after = last.id;
-    const arrived = messages.map(({ id, kafka_offset, value }) => ({
-      id,
-      offset: kafka_offset,
-      key: null,
-      value,
-    }));
-    for (const entries of portionsOf(arrived, mostRejected, now)) {
-      const stored = await halving(entries, (batch) => sql.retryRejected(pool, batch));
-      parts.push(...stored);
+    for (const [stream, rejected] of Map.groupBy(messages, (message): StreamName => message.stream)) {
+      const arrived = rejected.map(({ id, kafka_offset, value }) => ({
+        id,
+        offset: kafka_offset,
+        key: null,
+        value,
+      }));
+      for (const entries of portionsOf(arrived, mostRejected, now, streams[stream])) {
+        const stored = await halving(entries, (batch) => sql.retryRejected(pool, batch));
+        parts.push(...stored);
+      }
     }
   }
 }

@@ -1,8 +1,8 @@
-import { MemberScan, type Span } from "./member_scan.ts";
+import { type Body, MemberScan, type Span } from "./member_scan.ts";
 
 /**
  * One pass over the bytes of a JSON text, before it is parsed: finds what JSON allows and PostgreSQL's jsonb
- * does not, nesting that would cost the parser its stack, and where the members of `Report` are. It trusts
+ * does not, nesting that would cost the parser its stack, and where the members of its body are. It trusts
  * nothing; on a text that is no JSON it ends as well, and the parser gives the verdict. Own code: no parser
  * reports what PostgreSQL refuses, nor byte positions, and a parser written in JavaScript would take several
  * times as long for each message.
@@ -25,8 +25,8 @@ export interface Scan {
    * them.
    */
   growth: number;
-  /** Where the members of the last `Report` are that are stored; of a text that is no JSON, anything. */
-  report: readonly Span[];
+  /** Where the members of its body are that are stored; of a text that is no JSON, anything. */
+  body: readonly Span[];
 }
 
 const quote = 0x22;
@@ -36,18 +36,18 @@ const isNumberByte = new Uint8Array(256);
 for (const character of "0123456789+-.eE") isNumberByte[character.charCodeAt(0)] = 1;
 
 /** Looks through `bytes`, which have to be valid UTF-8, and stops at the first problem. */
-export function scanJson(bytes: Buffer): Scan {
+export function scanJson(bytes: Buffer, body: Body): Scan {
   let depth = 0;
   let keyStart = 0;
   let keyEnd = 0;
   let fractional: Set<string> | undefined;
   let growth = 0;
-  const members = new MemberScan(bytes);
+  const members = new MemberScan(bytes, body);
   const stop = (reason: ScanProblem["reason"], offset: number): Scan => ({
     problem: { reason, offset },
     fractional,
     growth,
-    report: [],
+    body: [],
   });
 
   for (let i = 0; i < bytes.length; i++) {
@@ -106,7 +106,7 @@ export function scanJson(bytes: Buffer): Scan {
       i--;
     }
   }
-  return { problem: undefined, fractional, growth, report: members.kept };
+  return { problem: undefined, fractional, growth, body: members.kept };
 }
 
 /** The four hex digits at `offset` as a number, -1 when they are not four hex digits. */

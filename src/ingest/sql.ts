@@ -10,7 +10,10 @@ const ingested = z.object({
   skipped: z.number(),
 });
 
-/** How many messages of a batch were new, replaced, known already, refused, and already consumed before. */
+/**
+ * How many messages of a batch were new, replaced, known already (of workloads: also older than what is
+ * known), refused, and already consumed before.
+ */
 export type Ingested = z.infer<typeof ingested>;
 
 const clock = z.object({ clock: z.string() });
@@ -51,6 +54,19 @@ export const ingest = (db: Db, position: Position, batch: string): Promise<Inges
       ...[position.topic, position.partition, batch, position.highWatermark],
       ...[position.expectedOffset, position.decideWithin],
     ],
+  );
+
+/** The same for a topic of workloads, on which no decision waits. */
+export const ingestWorkloads = (db: Db, position: Position, batch: string): Promise<Ingested> =>
+  rowOf(
+    db,
+    ingested,
+    {
+      name: "ingest_workloads",
+      text: `select stored, replaced, unchanged, rejected, skipped
+             from ccx.ingest_workloads($1, $2, $3::jsonb, $4, expected_offset => $5)`,
+    },
+    [position.topic, position.partition, batch, position.highWatermark, position.expectedOffset],
   );
 
 /** What time it is for the database: ISO 8601. */
@@ -96,7 +112,7 @@ const newest = z.object({ id: z.string() });
 export const newestRejected = async (db: Db): Promise<string> =>
   (await rowOf(db, newest, "select ccx.newest_rejected() as id")).id;
 
-const toRetry = rejectedMessage.pick({ id: true, kafka_offset: true, value: true });
+const toRetry = rejectedMessage.pick({ id: true, stream: true, kafka_offset: true, value: true });
 
 /** What a retry reads of a rejected message. */
 export type ToRetry = z.infer<typeof toRetry>;
@@ -110,7 +126,7 @@ export const nextRejected = (
   rowsOf(
     db,
     toRetry,
-    `select id, kafka_offset, value
+    `select id, stream, kafka_offset, value
      from ccx.next_rejected($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
     [after, last, batchSize, maxBytes, ...valuesOf(filter)],
   );

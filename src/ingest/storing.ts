@@ -1,8 +1,8 @@
 /** How long a portion may take before others no longer wait behind it. */
 const defaultStuckAfterMs = 2_000;
 
-/** So many portions are stored at the same time, besides those that are stuck. */
-const atATime = 2;
+/** So many portions are stored at the same time, besides those that are stuck, unless said otherwise. */
+export const defaultAtATime = 2;
 
 /** So many may be stuck beside them, each with a connection and its messages in memory. */
 const mostStuck = 4;
@@ -29,12 +29,13 @@ export class Portion {
 }
 
 /**
- * What is being stored, of all partitions: two portions at a time. One that is stuck (somebody holds a lock, it
- * runs into a timeout, it takes very long) does not count among them, so that it stops nobody else; of a
- * database that is away nothing is stuck, but all wait.
+ * What is being stored, of all partitions: a few portions at a time. One that is stuck (somebody holds a
+ * lock, it runs into a timeout, it takes very long) does not count among them, so that it stops nobody else;
+ * of a database that is away nothing is stuck, but all wait.
  */
 export class Storing {
   readonly #stuckAfterMs: number;
+  readonly #atATime: number;
   readonly #onStuck: (partition: number, isStuck: boolean) => void;
   readonly #last = new Map<number, Portion>();
   readonly #running = new Set<Portion>();
@@ -44,8 +45,12 @@ export class Storing {
   /** @param onStuck called when a partition is stuck, and when it is no longer */
   constructor(
     onStuck: (partition: number, isStuck: boolean) => void,
-    { stuckAfterMs = defaultStuckAfterMs }: { stuckAfterMs?: number | undefined } = {},
+    {
+      stuckAfterMs = defaultStuckAfterMs,
+      atATime = defaultAtATime,
+    }: { stuckAfterMs?: number | undefined; atATime?: number | undefined } = {},
   ) {
+    this.#atATime = atATime;
     this.#onStuck = onStuck;
     this.#stuckAfterMs = stuckAfterMs;
   }
@@ -57,7 +62,7 @@ export class Storing {
 
   /** Whether one more may begin; if not, `changed` resolves when to ask again. */
   get hasRoom(): boolean {
-    return this.#running.size - this.#stuck.size < atATime;
+    return this.#running.size - this.#stuck.size < this.#atATime;
   }
 
   get changed(): Promise<void> {

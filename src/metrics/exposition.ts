@@ -8,22 +8,27 @@ import { collectMetrics, consumed, type Sample } from "./sql.ts";
 export type Sources = {
   /** for nothing else, with a limit for each statement */
   pool: Pool;
-  topic: string;
-  ends: () => Promise<PartitionEnds[]>;
+  /** the topics that are consumed */
+  topics: readonly string[];
+  ends: (topic: string) => Promise<PartitionEnds[]>;
 };
 
 /**
  * All metrics of this process and of the database, as Prometheus reads them. What does not answer is missing,
  * and ccx_scrape_up says so: the process is scraped all the same.
  */
-export async function exposition({ pool, topic, ends }: Sources): Promise<string> {
+export async function exposition({ pool, topics, ends }: Sources): Promise<string> {
   const began = performance.now();
-  const [database, lags] = await Promise.allSettled([collectMetrics(pool), lag(pool, topic, ends)]);
+  const [database, ...lags] = await Promise.allSettled([
+    collectMetrics(pool),
+    ...topics.map((topic) => lag(pool, topic, ends)),
+  ]);
   const scraped = new Registry();
   const set = (samples: readonly Sample[]) => addGauges(scraped, samples);
   if (database.status === "fulfilled") set(database.value);
-  if (lags.status === "fulfilled") set(lags.value);
-  const up = { database: database.status, lag: lags.status };
+  for (const one of lags) if (one.status === "fulfilled") set(one.value);
+  const failed = lags.find(({ status }) => status === "rejected");
+  const up = { database: database.status, lag: failed?.status ?? "fulfilled" };
   set(
     Object.entries(up).map(([source, status]) => ({
       name: "ccx_scrape_up",
@@ -51,7 +56,7 @@ export const { contentType } = registry;
  */
 async function lag(pool: Pool, topic: string, ends: Sources["ends"]): Promise<Sample[]> {
   const offsets = await consumed(pool, topic);
-  const partitions = await ends();
+  const partitions = await ends(topic);
   const next = new Map(offsets.map(({ partition, next_offset }) => [partition, next_offset]));
   return partitions.map(({ partition, low, high }) => ({
     name: "ccx_consumer_lag_messages",

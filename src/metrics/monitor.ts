@@ -121,8 +121,8 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
     within(scrapeWithinMs, () =>
       exposition({
         pool,
-        topic: config.resultsTopic,
-        ends: () => within(checkWithinMs, () => broker.ends(config.resultsTopic)),
+        topics: [config.resultsTopic, config.workloadsTopic].filter((topic) => topic !== undefined),
+        ends: (topic) => within(checkWithinMs, () => broker.ends(topic)),
       }),
     ),
   );

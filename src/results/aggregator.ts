@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { release } from "../version.ts";
-import { type Method, type Operation, operation, type Reply } from "./operation.ts";
+import { type Operation, operation, type Reply } from "./operation.ts";
 import { requireOwn } from "./public.ts";
 import * as shapes from "./shapes.ts";
 import { enveloped, partsOf } from "./shapes.ts";
@@ -94,17 +94,6 @@ const toggled = (id: string, isDisabled: boolean): Operation =>
       return sql.toggle(db, who.orgId, params.cluster, params.rule_id, params.error_key, isDisabled, true);
     },
     missing: unknownCluster,
-  });
-
-const workloads = (id: string, method: Method): Operation =>
-  operation(id, method, "/organization/{organization}/workloads", {
-    summary: "Workloads by namespace; none are kept yet",
-    ...(method === "POST" && { body: shapes.clusterList }),
-    answers: enveloped({ workloads: z.null() }),
-    answer: ({ who, params }) => {
-      requireOwn(who.orgId, params.organization);
-      return { status: 200, body: { status: "ok", workloads: null } };
-    },
   });
 
 const notSet = "*not set*";
@@ -333,18 +322,33 @@ export const aggregator: readonly Operation[] = [
       return sql.aggregatorClusters(db, who.orgId, body);
     },
   }),
-  workloads("workloads", "GET"),
-  workloads("these_workloads", "POST"),
+  operation("workloads", "GET", "/organization/{organization}/workloads", {
+    summary: "The namespaces that there are recommendations about, counted",
+    answers: shapes.aggregatorWorkloads,
+    answer: ({ db, who, params }) => {
+      requireOwn(who.orgId, params.organization);
+      return sql.aggregatorWorkloads(db, who.orgId, null);
+    },
+  }),
+  operation("these_workloads", "POST", "/organization/{organization}/workloads", {
+    summary: "The same of these clusters",
+    body: shapes.clusterList,
+    answers: shapes.aggregatorWorkloads,
+    answer: ({ db, who, params, body }) => {
+      requireOwn(who.orgId, params.organization);
+      return sql.aggregatorWorkloads(db, who.orgId, body);
+    },
+  }),
   operation(
     "workload",
     "GET",
     "/organization/{organization}/namespace/{namespace}/cluster/{cluster}/workloads",
     {
-      summary: "The workloads of one namespace; none are kept yet",
-      answers: shapes.anyObject,
-      answer: ({ who, params }) => {
+      summary: "What is recommended about the objects of one namespace",
+      answers: shapes.aggregatorWorkload,
+      answer: ({ db, who, params }) => {
         requireOwn(who.orgId, params.organization);
-        return { body: null };
+        return sql.aggregatorWorkload(db, who.orgId, params.cluster, params.namespace);
       },
       missing: ({ params }) => notFound(`${params.organization}:${params.cluster}:${params.namespace}`),
     },

@@ -202,14 +202,18 @@ export const v2: readonly Operation[] = [
     answer: ({ db, who }) => sql.content(db, 2, who.seesInternal, null),
   }),
   operation("workloads", "GET", "/namespaces/dvo", {
-    summary: "Workloads by namespace; none are kept yet",
+    summary: "The namespaces that there are recommendations about, counted",
     answers: shapes.workloads,
-    answer: () => ({ status: 200, body: { status: "ok", workloads: [] } }),
+    answer: ({ db, who }) => sql.workloads(db, who.orgId, who.seesInternal),
   }),
   operation("workload", "GET", "/namespaces/dvo/{namespace}/cluster/{cluster}", {
-    summary: "The workloads of one namespace; none are kept yet",
-    answers: shapes.anyObject,
-    answer: () => ({ body: null }),
+    summary: "What is recommended about the objects of one namespace",
+    answers: shapes.workload,
+    answer: ({ db, who, params }) =>
+      sql.workload(db, who.orgId, params.cluster, params.namespace, who.seesInternal),
+    missing: ({ params }) => ({
+      status: `Item with ID cluster=${params.cluster};namespace=${params.namespace} was not found in the storage`,
+    }),
   }),
   operation("upgrade_risks", "GET", "/cluster/{cluster}/upgrade-risks-prediction", {
     summary: "Not here: another service predicts risks of upgrades",

@@ -360,6 +360,58 @@ export const overview = enveloped({
   }),
 });
 export const orgClusters = enveloped({ clusters: z.array(anyCluster) });
-export const workloads = enveloped({ workloads: z.array(z.looseObject({})) });
+const severity = z.int().min(0).max(4);
+/** A namespace of a cluster, counted. */
+const namespaceOf = (hitsBySeverity: z.ZodType) => ({
+  cluster: z.strictObject({ uuid, display_name: text }),
+  namespace: z.strictObject({ uuid: text, name: text }),
+  metadata: z.strictObject({
+    recommendations: count,
+    objects: count,
+    reported_at: seconds,
+    last_checked_at: seconds,
+    highest_severity: severity,
+    hits_by_severity: hitsBySeverity,
+  }),
+});
+const object = z.strictObject({ kind: text, uid: text, display_name: text });
+const countedNamespace = namespaceOf(z.record(z.string().regex(/^[1-4]$/), count));
+const bareNamespace = namespaceOf(z.null());
+export const workloads = enveloped({ workloads: z.array(z.strictObject(countedNamespace)) });
+export const workload = enveloped({
+  ...countedNamespace,
+  recommendations: z.array(
+    z.strictObject({
+      check: text,
+      details: text,
+      resolution: text,
+      modified: seconds.optional(),
+      more_info: text,
+      reason: text,
+      total_risk: risk,
+      extra_data: z.looseObject({}),
+      objects: z.array(object),
+    }),
+  ),
+});
+export const aggregatorWorkloads = enveloped({
+  workloads: z
+    .array(z.strictObject({ ...bareNamespace, recommendations_hit_count: z.record(text, count) }))
+    .nullable(),
+});
+const none = z.literal("");
+export const aggregatorWorkload = enveloped({
+  workloads: z.strictObject({
+    status: none,
+    ...bareNamespace,
+    recommendations: z.array(
+      z.strictObject({
+        check: text,
+        ...{ details: none, resolution: none, modified: none, more_info: none },
+        extra_data: z.looseObject({}).nullable(),
+        objects: z.array(object),
+      }),
+    ),
+  }),
+});
 export const info = enveloped({ info: z.record(text, z.record(text, text)) });
-export const anyObject = z.looseObject({});

@@ -293,6 +293,46 @@ export const overview = (
 export const orgClusters = (db: Db, orgId: string): Promise<Body> =>
   rowOf(db, answer, prepared("select ccx.results_org_clusters($1) as body"), [orgId]);
 
+/** The namespaces that there are recommendations about, counted. */
+export const workloads = (db: Db, orgId: string, withInternal: boolean): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_workloads($1, $2) as body"), [orgId, withInternal]);
+
+/** One of them, with its recommendations. */
+export const workload = (
+  db: Db,
+  orgId: string,
+  cluster: string,
+  namespace: string,
+  withInternal: boolean,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.results_workload($1, $2, $3, $4) as body"), [
+    orgId,
+    cluster,
+    namespace,
+    withInternal,
+  ]);
+
+/** The same as the aggregator shows it; of all clusters, or of these. */
+export const aggregatorWorkloads = (
+  db: Db,
+  orgId: string,
+  clusters: readonly string[] | null,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.aggregator_workloads($1, $2) as body"), [orgId, clusters]);
+
+/** One of them, with its recommendations. */
+export const aggregatorWorkload = (
+  db: Db,
+  orgId: string,
+  cluster: string,
+  namespace: string,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.aggregator_workload($1, $2, $3) as body"), [
+    orgId,
+    cluster,
+    namespace,
+  ]);
+
 /** The newest report of a cluster, as the aggregator shows it. */
 export const aggregatorReport = (db: Db, orgId: string, userId: string, cluster: string): Promise<Body> =>
   rowOf(db, answer, prepared("select ccx.aggregator_report($1, $2, $3) as body"), [orgId, userId, cluster]);

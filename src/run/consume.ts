@@ -1,5 +1,6 @@
 import { limited } from "../db/limits.ts";
-import { ResultsConsumer } from "../ingest/consumer.ts";
+import { ResultsConsumer, type ResultsConsumerOptions } from "../ingest/consumer.ts";
+import { streams } from "../ingest/streams.ts";
 import { PayloadTracker } from "../ingest/tracker.ts";
 import { createProducer } from "../kafka/producer.ts";
 import { aborted } from "./aborted.ts";
@@ -7,8 +8,9 @@ import { limitsOf } from "./limits.ts";
 import type { Parts } from "./parts.ts";
 
 /**
- * Starts the consumer of results; `stack` stops it. Returns what rejects when it cannot go on, in an object,
- * since what is awaited is that it has started.
+ * Starts the consumer of results, and the one of workloads where their topic is named; `stack` stops them.
+ * Returns what rejects when one of them cannot go on, in an object, since what is awaited is that results are
+ * consumed: for a topic of workloads that does not exist yet nobody waits.
  */
 export async function startConsuming(
   { config, kafka, pool, log, signal }: Parts,
@@ -16,20 +18,42 @@ export async function startConsuming(
 ): Promise<{ failed: Promise<never> }> {
   const tracker = createTracker(config, kafka, log);
   stack.defer(async () => tracker?.close());
-  const consumer = new ResultsConsumer({
-    kafka,
-    pool: limited(pool, limitsOf(config, "ingest")),
-    log,
-    topic: config.resultsTopic,
-    group: config.consumerGroup,
-    batchSize: config.batchSize,
+  const shared = {
+    ...{ kafka, log, pool: limited(pool, limitsOf(config, "ingest")), batchSize: config.batchSize },
     catchUpMs: config.catchUpSeconds * 1_000,
-    tracker,
-  });
-  stack.defer(() => consumer.stop());
+  };
+  const consumers: ResultsConsumer[] = [];
+  stack.defer(async () => void (await Promise.all(consumers.map((consumer) => consumer.stop()))));
+  const create = (own: Pick<ResultsConsumerOptions, "topic" | "group"> & Partial<ResultsConsumerOptions>) => {
+    const consumer = new ResultsConsumer({ ...shared, ...own });
+    consumers.push(consumer);
+    return consumer;
+  };
+
+  const failures: Promise<never>[] = [];
+  if (config.workloadsTopic !== undefined) {
+    const workloads = create({
+      ...{ stream: streams.workloads, topic: config.workloadsTopic, group: config.workloadsGroup },
+      // they can wait, and leave the connections to what decisions wait for
+      atATime: 1,
+    });
+    failures.push(workloads.failed, startMeanwhile(workloads, signal));
+  }
+  const results = create({ topic: config.resultsTopic, group: config.consumerGroup, tracker });
+  failures.push(results.failed);
   // kafkajs does not hear the signal while it connects
-  await Promise.race([consumer.start(signal), aborted(signal)]);
-  return { failed: consumer.failed };
+  await Promise.race([results.start(signal), aborted(signal), ...failures]);
+  return { failed: Promise.race(failures) };
+}
+
+/** Starts a consumer without waiting for it; rejects when that fails before the signal is aborted. */
+function startMeanwhile(consumer: ResultsConsumer, signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  promise.catch(() => undefined);
+  consumer.start(signal).catch((error) => {
+    if (!signal.aborted) reject(error);
+  });
+  return promise;
 }
 
 function createTracker(

@@ -307,7 +307,7 @@ test("without a flag it consumes, serves the incumbent's counters, and writes st
       stored_bytes: bytes,
     }))
       assert.match(scraped, new RegExp(`^notification_writer_${name} ${value}$`, "m"), scraped);
-    assert.match(scraped, /^ccx_ingest_messages_total\{outcome="rejected"\} 3$/m);
+    assert.match(scraped, /^ccx_ingest_messages_total\{stream="results",outcome="rejected"\} 3$/m);
     const exitCode = once(child, "exit");
     child.kill("SIGTERM");
     assert.deepEqual(await exitCode, [0, null], output);

@@ -154,6 +154,18 @@ describe("the configuration", () => {
     for (const value of ["a b", ".", "..", "a/b", "x".repeat(250)])
       refused({ CCX_RESULTS_TOPIC: value }, /^CCX_RESULTS_TOPIC/);
   });
+
+  it("has to name a topic and a group of their own for workloads; none are read unless it does", () => {
+    assert.equal(load({}).workloadsTopic, undefined);
+    assert.equal(load({ CCX_WORKLOADS_TOPIC: "" }).workloadsTopic, undefined);
+    assert.equal(load({ CCX_WORKLOADS_TOPIC: "ccx.dvo.results" }).workloadsTopic, "ccx.dvo.results");
+    for (const topic of ["ccx.ocp.results", "platform.notifications.ingress", "platform.upload.announce"])
+      refused({ CCX_WORKLOADS_TOPIC: topic }, /^CCX_WORKLOADS_TOPIC has to be another topic than CCX_/);
+    const dead = { CCX_WORKLOADS_TOPIC: "w", CCX_DEAD_LETTER_TOPIC: "w" };
+    refused(dead, /^CCX_DEAD_LETTER_TOPIC has to be another topic than CCX_WORKLOADS_TOPIC/);
+    const group = { CCX_WORKLOADS_TOPIC: "w", CCX_WORKLOADS_GROUP: "ccx_notifications" };
+    refused(group, /^CCX_WORKLOADS_GROUP has to be another group than CCX_CONSUMER_GROUP/);
+  });
 });
 
 describe("secrets", () => {

@@ -12,7 +12,7 @@ const sql = path.join(import.meta.dirname, "../../sql");
 const floors = [
   ["stored", "guard", "roles"],
   ["queue", "ledger"],
-  ["content", "issues"],
+  ["content", "issues", "workloads"],
   ["policy", "silence"],
   ["deliver"],
   ["retain", "upload"],

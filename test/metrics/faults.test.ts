@@ -259,7 +259,7 @@ const faults: Fault[] = [
         headers: null,
       };
       const counts = await ingest(db, [rejected], { at: now(), topic });
-      countIngested([{ message: { value: null } as never, json: "", reason }], counts as never, 5);
+      countIngested("results", [{ message: { value: null } as never, json: "", reason }], counts as never, 5);
     },
     cause: /future_last_checked/,
   },
@@ -331,9 +331,9 @@ for (const { fault, alert, inject, cause } of faults)
       assert.ok(expression, alert);
       const world: World = { ends: endsAt(0) };
       const scrape = async () =>
-        samplesOf(await exposition({ pool: db as unknown as Pool, topic, ends: () => world.ends() })).map(
-          (sample) => ({ ...sample, labels: { instance: "one", ...sample.labels } }),
-        );
+        samplesOf(
+          await exposition({ pool: db as unknown as Pool, topics: [topic], ends: () => world.ends() }),
+        ).map((sample) => ({ ...sample, labels: { instance: "one", ...sample.labels } }));
       const before = await scrape();
       assert.equal(isTrue(expression, { before, after: before }), false, "all is well before");
       await inject(db, world);
@@ -356,7 +356,8 @@ test("when a transaction is stuck, CcxLongTransaction is true in the end, and th
   try {
     await stuck.query("set application_name = 'somebody'; begin; select count(*) from issue");
     const pid = (await rows(stuck, "select pg_backend_pid() as pid"))[0]?.pid;
-    const scrape = async () => samplesOf(await exposition({ pool: database.pool, topic, ends: endsAt(0) }));
+    const scrape = async () =>
+      samplesOf(await exposition({ pool: database.pool, topics: [topic], ends: endsAt(0) }));
     const after = await scrape();
     const idle = after.find(({ name }) => name === "ccx_postgres_oldest_idle_transaction_seconds");
     assert.ok(idle && idle.value >= 0, "it is seen while it is idle");
@@ -381,7 +382,8 @@ test("when the results API fails, CcxResultsFail is true, and the runbook shows 
   await api.connect();
   try {
     await api.query("begin; lock table silence");
-    const scrape = async () => samplesOf(await exposition({ pool: database.pool, topic, ends: endsAt(0) }));
+    const scrape = async () =>
+      samplesOf(await exposition({ pool: database.pool, topics: [topic], ends: endsAt(0) }));
     const before = await scrape();
     countAnswer("report", 200, performance.now());
     const expression = expressions.get("CcxResultsFail") ?? "";

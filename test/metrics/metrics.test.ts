@@ -79,12 +79,14 @@ scenario("a running service says how it and its database are", {}, async (scene)
   const is = (name: string, labels: Record<string, string>, value: number) =>
     assert.equal(sampleValue(samples, name, labels), value, `${name} ${JSON.stringify(labels)}`);
   const backend = { target: "notifications backend" };
-  is("ccx_ingest_messages_total", { outcome: "stored" }, 1);
-  is("ccx_ingest_messages_total", { outcome: "rejected" }, 1);
-  is("ccx_ingest_messages_total", { outcome: "skipped" }, 0);
-  is("ccx_ingest_rejected_total", { reason: "not_json" }, 1);
-  is("ccx_ingest_rejected_total", { reason: "not_storable" }, 0);
-  assert.ok((sampleValue(samples, "ccx_ingest_bytes_total") ?? 0) > 100);
+  const results = { stream: "results" };
+  is("ccx_ingest_messages_total", { ...results, outcome: "stored" }, 1);
+  is("ccx_ingest_messages_total", { ...results, outcome: "rejected" }, 1);
+  is("ccx_ingest_messages_total", { ...results, outcome: "skipped" }, 0);
+  is("ccx_ingest_messages_total", { stream: "workloads", outcome: "stored" }, 0);
+  is("ccx_ingest_rejected_total", { ...results, reason: "not_json" }, 1);
+  is("ccx_ingest_rejected_total", { ...results, reason: "not_storable" }, 0);
+  assert.ok((sampleValue(samples, "ccx_ingest_bytes_total", results) ?? 0) > 100);
   is("ccx_decide_decisions_total", { ...backend, decision: "notify" }, 1);
   is("ccx_decide_decisions_total", { ...backend, decision: "hold" }, 1);
   is("ccx_decide_holds_total", { ...backend, reason: "below_threshold" }, 1);
@@ -152,7 +154,7 @@ scenario("a running service says how it and its database are", {}, async (scene)
   assert.deepEqual(lines.slice(-2), ["# EOF", ""]);
   assert.ok(!lines.slice(0, -1).includes(""), "no line is empty");
   assert.ok(lines.includes("# TYPE ccx_ingest_messages counter"));
-  assert.ok(lines.includes('ccx_ingest_messages_total{outcome="stored"} 1'));
+  assert.ok(lines.includes('ccx_ingest_messages_total{stream="results",outcome="stored"} 1'));
   const withExemplar = lines.filter((line) => line.includes(" # {"));
   assert.equal(withExemplar.length, 1);
   assert.match(

@@ -83,6 +83,16 @@ async function fill(db: PoolClient, org: number, cluster: string): Promise<void>
     "insert into cluster_registry (cluster, org_id, display_name) values ($2, $1, 'mine')",
     both,
   );
+  await db.query(
+    `insert into workload_report (cluster, org_id, updated_at, received_at, recommendations)
+     values ($2, $1, now(), now(), '[]')`,
+    both,
+  );
+  await db.query(
+    `insert into workload_namespace (cluster, namespace_id, org_id, name, reported_at, recommendations, objects, hits)
+     values ($2, 'n', $1, 'shop', now(), 1, 1, '[]')`,
+    both,
+  );
   assert.notEqual(issue, undefined);
 }
 

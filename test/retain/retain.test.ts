@@ -400,6 +400,24 @@ test("what has no days goes row by row when its time is over, as the preview sai
     assert.deepEqual(await goes(db, "worker", "2026-03-03T00:00:00Z"), [1, ["deleted 1"], 0]);
   }));
 
+test("what a cluster said of its workloads goes 90 days after it last said something, with its namespaces", () =>
+  rolledBack(database.pool, async (db) => {
+    await db.query(
+      `insert into workload_report (cluster, org_id, updated_at, received_at, recommendations)
+       values ('a', 1, '2026-03-01T12:00Z', '2026-03-01T12:00Z', '[]'),
+         ('late', 1, '2026-03-01T12:00Z', '2026-03-02T12:00Z', '[]'),
+         ('b', 1, '2026-03-02T12:00Z', '2026-03-02T12:00Z', '[]')`,
+    );
+    await db.query(
+      `insert into workload_namespace (cluster, namespace_id, org_id, name, reported_at, recommendations, objects, hits)
+       select cluster, 'n', 1, '', updated_at, 1, 1, '[]' from workload_report`,
+    );
+    assert.deepEqual(await goes(db, "workload_report", "2026-05-30T23:59:59Z"), [null, [], 3]);
+    assert.deepEqual(await goes(db, "workload_report", "2026-05-31T00:00:00Z"), [1, ["deleted 1"], 2]);
+    const left = await rows(db, "select cluster from workload_namespace order by 1");
+    assert.deepEqual(left, [{ cluster: "b" }, { cluster: "late" }]);
+  }));
+
 test("the memory of a notification goes only once no decision, past or future, looks at it", () =>
   rolledBack(database.pool, async (db) => {
     await loadContent(db, ["disk"]);

@@ -134,6 +134,12 @@ async function fill(db: PoolClient): Promise<void> {
       ), explained as (
         insert into cluster_user_rule_disable_feedback (cluster_id, rule_id, error_key, user_id, org_id, message)
         values ($2, $3, 'KEY', 'me', $1, '')
+      ), worked as (
+        insert into workload_report (cluster, org_id, updated_at, received_at, recommendations)
+        values ($2, $1, now(), now(), '[]')
+      ), named as (
+        insert into workload_namespace (cluster, namespace_id, org_id, name, reported_at, recommendations, objects, hits)
+        values ($2, $3, $1, $3, now(), 1, 1, '[]')
       ), sent as (
         insert into reported_elsewhere (org_id, cluster, notified_at, target_id) values ($1, $2, now(), 1)
       )
@@ -239,6 +245,8 @@ test("a reader sees its organization through every table and view, and nothing o
       "render_failure",
       "withdrawn_policy",
       "latest_report",
+      "workload_report",
+      "workload_namespace",
       "explain_notification",
       "silences",
       "policies",

@@ -1,0 +1,11 @@
+-- What the newest message of each cluster on the topic of workloads says: recommendations about its objects,
+-- by namespace. store_workloads() keeps the recommendations as they came, once for each cluster, in
+-- workload_report, and what a list of namespaces shows of them in workload_namespace (workload_namespaces()
+-- counts it), so that nobody reads a message to answer how many there are. workload_objects() takes the
+-- recommendations apart. A cluster belongs to the organization of its newest message; an older one that comes
+-- after it changes nothing. Decisions and notifications know nothing of workloads.
+
+--!include workloads/tables.sql
+--!include workloads/workload_objects.sql
+--!include workloads/workload_namespaces.sql
+--!include workloads/store_workloads.sql

@@ -668,7 +668,7 @@ create table consumer_offset (
   high_watermark_at timestamp with time zone,
   -- more of the partition was known to follow: decisions on its reports wait for the rest
   is_behind boolean not null default false,
-  -- when a report of it was last stored; null: never
+  -- when a report of it was last stored; null: never, or it has none (workloads)
   stored_at timestamp with time zone,
   constraint consumer_offset_pkey PRIMARY KEY (topic, partition),
   constraint consumer_offset_next_offset_check CHECK (next_offset >= 0),
@@ -1263,6 +1263,8 @@ create table rejected_message (
   topic text not null,
   -- partition of the topic
   partition integer not null,
+  -- what the topic carries: results (reports) or workloads; says how a retry reads the message
+  stream text not null default 'results'::text,
   -- offset of the message in its partition
   kafka_offset bigint not null,
   -- why, from a fixed vocabulary (docs/reference/reasons.md)
@@ -1299,7 +1301,8 @@ create table rejected_message (
   dead_letter_error text,
   constraint rejected_message_pkey PRIMARY KEY (id),
   constraint rejected_message_attempts_check CHECK (attempts > 0),
-  constraint rejected_message_reason_check CHECK (reason = ANY (ARRAY['tombstone'::text, 'empty'::text, 'too_large'::text, 'bad_compression'::text, 'invalid_utf8'::text, 'nul_character'::text, 'invalid_surrogate'::text, 'too_deep'::text, 'invalid_number'::text, 'not_json'::text, 'not_object'::text, 'missing_org_id'::text, 'invalid_org_id'::text, 'invalid_account_number'::text, 'missing_cluster_name'::text, 'invalid_cluster_name'::text, 'missing_report'::text, 'invalid_report'::text, 'missing_last_checked'::text, 'invalid_last_checked'::text, 'future_last_checked'::text, 'invalid_version'::text, 'not_storable'::text, 'unreadable_batch'::text, 'timed_out'::text]))
+  constraint rejected_message_reason_check CHECK (reason = ANY (ARRAY['tombstone'::text, 'empty'::text, 'too_large'::text, 'bad_compression'::text, 'invalid_utf8'::text, 'nul_character'::text, 'invalid_surrogate'::text, 'too_deep'::text, 'invalid_number'::text, 'not_json'::text, 'not_object'::text, 'missing_org_id'::text, 'invalid_org_id'::text, 'invalid_account_number'::text, 'missing_cluster_name'::text, 'invalid_cluster_name'::text, 'missing_report'::text, 'invalid_report'::text, 'missing_last_checked'::text, 'invalid_last_checked'::text, 'future_last_checked'::text, 'invalid_version'::text, 'not_storable'::text, 'unreadable_batch'::text, 'timed_out'::text])),
+  constraint rejected_message_stream_check CHECK (stream = ANY (ARRAY['results'::text, 'workloads'::text]))
 );
 CREATE INDEX rejected_message_dead_letter_due ON public.rejected_message USING btree (dead_letter_due_at) WHERE (dead_letter_due_at IS NOT NULL);
 CREATE INDEX rejected_message_org_id ON public.rejected_message USING btree (org_id) WHERE (org_id IS NOT NULL);
@@ -1401,7 +1404,7 @@ CREATE INDEX reported_elsewhere_notified_idx ON public.reported_elsewhere USING 
 
 -- how long each table that grows keeps its rows (set_retention); what a decision may look back at is kept for longer; a row cannot be deleted
 create table retention (
-  -- the table: new_reports and reported by days; latest_report by clusters that stopped reporting; notification (with the ledger), archive (once its content is gone) and all others by rows
+  -- the table: new_reports and reported by days; latest_report and workload_report by clusters that stopped reporting; notification (with the ledger), archive (once its content is gone) and all others by rows
   parent text not null,
   -- how long after its day has ended, or the row was written; notification, occurrence and render_failure are kept for the longest cooldown on top
   keep interval not null,
@@ -1411,7 +1414,7 @@ create table retention (
   changed_at timestamp with time zone not null default now(),
   constraint retention_pkey PRIMARY KEY (parent),
   constraint retention_keep_check CHECK (keep >= '1 day'::interval AND keep <= '100 years'::interval),
-  constraint retention_parent_check CHECK (parent = ANY (ARRAY['new_reports'::text, 'reported'::text, 'rejected_message'::text, 'read_errors'::text, 'notification'::text, 'occurrence'::text, 'render_failure'::text, 'worker'::text, 'archive'::text, 'upload_message'::text, 'analysis'::text, 'kept_archive'::text, 'latest_report'::text]))
+  constraint retention_parent_check CHECK (parent = ANY (ARRAY['new_reports'::text, 'reported'::text, 'rejected_message'::text, 'read_errors'::text, 'notification'::text, 'occurrence'::text, 'render_failure'::text, 'worker'::text, 'archive'::text, 'upload_message'::text, 'analysis'::text, 'kept_archive'::text, 'latest_report'::text, 'workload_report'::text]))
 );
 CREATE TRIGGER _100_kept BEFORE DELETE ON retention FOR EACH ROW EXECUTE FUNCTION ccx.tg_retention__kept();
 CREATE TRIGGER _110_kept BEFORE TRUNCATE ON retention FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_retention__kept();
@@ -1717,6 +1720,136 @@ create table stuck_cluster (
 );
 CREATE INDEX stuck_cluster_next_try_idx ON public.stuck_cluster USING btree (next_try_at);
 
+-- questions about the whole fleet, each about one moment; the view surveys shows how far they are
+create table survey (
+  -- number of the survey
+  id bigint not null generated always as identity,
+  -- decisions (of now), noise (of the week before) or backtest
+  kind text not null,
+  -- what was asked; of a backtest its arguments
+  arguments jsonb not null default '{}'::jsonb,
+  -- the moment that it is about
+  at timestamp with time zone not null default clock_timestamp(),
+  -- when it was asked; its parts wait for transactions that began before
+  asked_at timestamp with time zone not null default clock_timestamp(),
+  -- who asked
+  asked_by text not null default ccx.person(),
+  -- whether survey_schedule asked
+  is_scheduled boolean not null default false,
+  -- when it was canceled or failed; null: neither
+  given_up_at timestamp with time zone,
+  -- why it was given up
+  problem text,
+  constraint survey_pkey PRIMARY KEY (id),
+  constraint survey_check CHECK ((problem IS NULL) = (given_up_at IS NULL)),
+  constraint survey_kind_check CHECK (kind = ANY (ARRAY['decisions'::text, 'noise'::text, 'backtest'::text]))
+);
+CREATE INDEX survey_kind_idx ON public.survey USING btree (kind, at);
+
+-- the parts of surveys: organizations that one transaction answers for
+create table survey_part (
+  -- the survey
+  survey_id bigint not null,
+  -- number of the part
+  part integer not null,
+  -- the first of its organizations
+  first_org bigint not null,
+  -- the last of its organizations
+  last_org bigint not null,
+  -- how many clusters these had when the survey was asked
+  clusters integer not null,
+  -- when it was answered; null: it waits, or is under way
+  ended_at timestamp with time zone,
+  -- how long that took
+  seconds double precision,
+  constraint survey_part_pkey PRIMARY KEY (survey_id, part),
+  constraint survey_part_survey_id_fkey FOREIGN KEY (survey_id) REFERENCES survey(id) ON DELETE CASCADE,
+  constraint survey_part_check CHECK (last_org >= first_org)
+);
+CREATE INDEX survey_part_left_idx ON public.survey_part USING btree (survey_id, part) WHERE (ended_at IS NULL);
+
+-- which surveys workers take by themselves, and how often
+create table survey_schedule (
+  -- decisions or noise
+  kind text not null,
+  -- how often, at most: taking them takes a tenth of one worker's time; null: never
+  every interval,
+  constraint survey_schedule_pkey PRIMARY KEY (kind),
+  constraint survey_schedule_every_check CHECK (every >= '00:01:00'::interval)
+);
+
+-- what a survey of the kind backtest counted; each part adds to it; shown by surveyed_days()
+create table surveyed_day (
+  -- the survey
+  survey_id bigint not null,
+  -- the day (UTC)
+  day date not null,
+  -- how many issues would have been notified
+  issues bigint not null,
+  -- in how many messages
+  messages bigint not null,
+  -- of how many clusters
+  clusters bigint not null,
+  -- to how many organizations
+  organizations bigint not null,
+  constraint surveyed_day_pkey PRIMARY KEY (survey_id, day),
+  constraint surveyed_day_survey_id_fkey FOREIGN KEY (survey_id) REFERENCES survey(id) ON DELETE CASCADE
+);
+
+-- decisions counted by a survey of that kind; each part adds to them; shown by decision_summary
+create table surveyed_decision (
+  -- the survey
+  survey_id bigint not null,
+  -- reason, rule or organization
+  grouped_by text not null,
+  -- the reason, rule or organization
+  name text not null,
+  -- the target; null: all of them together
+  target_id integer,
+  -- notify or hold
+  decision text not null,
+  -- how many decisions
+  decisions bigint not null,
+  -- of how many clusters
+  clusters bigint not null,
+  -- of how many organizations
+  organizations bigint not null,
+  constraint surveyed_decision_survey_id_grouped_by_name_decision_target_key UNIQUE NULLS NOT DISTINCT (survey_id, grouped_by, name, decision, target_id),
+  constraint surveyed_decision_survey_id_fkey FOREIGN KEY (survey_id) REFERENCES survey(id) ON DELETE CASCADE,
+  constraint surveyed_decision_target_id_fkey FOREIGN KEY (target_id) REFERENCES event_targets(id) ON DELETE RESTRICT
+) with (fillfactor=70);
+
+-- how loud each rule was, counted by a survey of that kind; each part adds to it; shown by noise_summary
+create table surveyed_noise (
+  -- the survey
+  survey_id bigint not null,
+  -- the target
+  target_id integer not null,
+  -- the rule
+  rule_id integer not null,
+  -- how many times an issue of it was notified
+  notified bigint not null,
+  -- about how many clusters
+  clusters bigint not null,
+  -- to how many organizations
+  organizations bigint not null,
+  -- in how many reports it was; null: in none that is kept
+  sightings numeric,
+  -- how many times it appeared
+  occurrences bigint not null,
+  -- issues of it that flapped at that moment
+  flapping_issues bigint not null,
+  -- how many times it went within an hour after it had appeared
+  gone_within_an_hour bigint not null,
+  -- how many clusters had it at that moment
+  open_issues bigint not null,
+  constraint surveyed_noise_pkey PRIMARY KEY (survey_id, rule_id, target_id),
+  constraint surveyed_noise_rule_id_fkey FOREIGN KEY (rule_id) REFERENCES rule(id) ON DELETE CASCADE,
+  constraint surveyed_noise_survey_id_fkey FOREIGN KEY (survey_id) REFERENCES survey(id) ON DELETE CASCADE,
+  constraint surveyed_noise_target_id_fkey FOREIGN KEY (target_id) REFERENCES event_targets(id) ON DELETE RESTRICT
+);
+CREATE INDEX surveyed_noise_rule_idx ON public.surveyed_noise USING btree (rule_id);
+
 -- how far the sweep has come
 create table sweep_mark (
   -- keeps this table at one row
@@ -1847,6 +1980,52 @@ create table worker (
   seen_at timestamp with time zone not null,
   constraint worker_pkey PRIMARY KEY (pool_id)
 );
+
+-- the namespaces that a row of workload_report names, counted; kept by store_workloads()
+create table workload_namespace (
+  -- the cluster that it is in
+  cluster text collate "C" not null,
+  -- its UID
+  namespace_id text collate "C" not null,
+  -- organization that owns the cluster
+  org_id bigint not null,
+  -- its name; empty: the message does not say it
+  name text not null,
+  -- time of the message since which it was in every one of its cluster
+  reported_at timestamp with time zone not null,
+  -- how many recommendations are about objects of it
+  recommendations integer not null,
+  -- how many different objects they are about
+  objects integer not null,
+  -- these recommendations: an array of {component, key, objects}, with the number of objects of each
+  hits jsonb not null,
+  constraint workload_namespace_pkey PRIMARY KEY (cluster, namespace_id),
+  constraint workload_namespace_cluster_fkey FOREIGN KEY (cluster) REFERENCES workload_report(cluster) ON DELETE CASCADE,
+  constraint workload_namespace_hits_check CHECK (jsonb_typeof(hits) = 'array'::text),
+  constraint workload_namespace_namespace_id_check CHECK (length(namespace_id) >= 1 AND length(namespace_id) <= 256),
+  constraint workload_namespace_objects_check CHECK (objects > 0),
+  constraint workload_namespace_recommendations_check CHECK (recommendations > 0)
+);
+CREATE INDEX workload_namespace_org_idx ON public.workload_namespace USING btree (org_id);
+
+-- the newest message of each cluster about its workloads, from the topic that CCX_WORKLOADS_TOPIC names
+create table workload_report (
+  -- cluster that the message is about (ClusterName)
+  cluster text collate "C" not null,
+  -- organization that owns the cluster (OrgID)
+  org_id bigint not null,
+  -- the message's own time (LastChecked); what is older changes nothing any more
+  updated_at timestamp with time zone not null,
+  -- when it arrived here
+  received_at timestamp with time zone not null,
+  -- the upload that it was made from (RequestId of the message); null: not known
+  request_id text,
+  -- Metrics.workload_recommendations of the message: an array of {component, key, details, workloads}
+  recommendations jsonb not null,
+  constraint workload_report_pkey PRIMARY KEY (cluster),
+  constraint workload_report_recommendations_check CHECK (jsonb_typeof(recommendations) = 'array'::text)
+) with (fillfactor=80);
+CREATE INDEX workload_report_org_idx ON public.workload_report USING btree (org_id);
 
 -- what the archives of this database are known by among those of others in the same store, and what their URLs are signed with
 create table ccx.archive_identity (
@@ -2066,6 +2245,26 @@ view dead_letter with (security_invoker=true) (
   refusal text,
   -- the message that it repeated; null: none
   replay_of bigint
+);
+
+-- What would have been notified, and what was held, counted by reason, rule and organization at the moment of the newest survey; decisions of now are in explain_notification.
+view decision_summary with (security_invoker=true) (
+  -- the moment
+  at timestamp with time zone,
+  -- reason, rule or organization
+  grouped_by text,
+  -- the reason (new: nothing held it), rule or organization; an issue that several reasons hold counts with each
+  name text,
+  -- the target; null: all of them together
+  target text,
+  -- notify or hold
+  decision text,
+  -- how many decisions
+  decisions bigint,
+  -- of how many clusters
+  clusters bigint,
+  -- of how many organizations
+  organizations bigint
 );
 
 -- Whether each target is sent to (closed), waits since its receiver is down or asked for time (open), or is being tried with a few messages (half-open).
@@ -2594,6 +2793,36 @@ view noise with (security_invoker=true) (
   open_issues bigint
 );
 
+-- How loud each rule was in the seven days before the newest survey, per target; noise counts it anew.
+view noise_summary with (security_invoker=true) (
+  -- the moment of the survey
+  at timestamp with time zone,
+  -- the target
+  target text,
+  -- the rule, as reports spell it
+  component text,
+  -- which of the rule's problems
+  error_key text,
+  -- how many times an issue of it was notified
+  notified bigint,
+  -- about how many clusters
+  clusters bigint,
+  -- to how many organizations
+  organizations bigint,
+  -- in how many reports it was
+  sightings numeric,
+  -- share of the sightings that were not notified: 1 - notified / sightings
+  dedup_ratio numeric,
+  -- how many times it appeared
+  occurrences bigint,
+  -- issues of it that flapped, by the target's policy
+  flapping_issues bigint,
+  -- how many times it went within an hour after it had appeared
+  gone_within_an_hour bigint,
+  -- how many clusters had it
+  open_issues bigint
+);
+
 -- Every day of new_reports and reported that is stored, how large it is, whether retention is to drop it, and what holds it.
 view partitions with (security_invoker=true) (
   -- new_reports or reported
@@ -2874,6 +3103,40 @@ view storms with (security_invoker=true) (
   reason text
 );
 
+-- Questions about the whole fleet that were asked, how far each is, and how long it will take.
+view surveys with (security_invoker=true) (
+  -- number of the survey
+  id bigint,
+  -- decisions, noise or backtest
+  kind text,
+  -- what was asked
+  arguments jsonb,
+  -- the moment that it is about
+  at timestamp with time zone,
+  -- who asked
+  asked_by text,
+  -- whether survey_schedule asked
+  is_scheduled boolean,
+  -- waiting, running, done or given up
+  state text,
+  -- into how many parts it is cut
+  parts integer,
+  -- how many of them are answered
+  parts_done integer,
+  -- how many clusters there were when it was asked
+  clusters bigint,
+  -- how many of them are in parts that are answered
+  clusters_done bigint,
+  -- how long the parts took so far, added up
+  seconds double precision,
+  -- how long the others will take one process; several share it; null: it ended, or nothing is known yet
+  seconds_left double precision,
+  -- when it was done or given up
+  ended_at timestamp with time zone,
+  -- why it was given up; null: it was not
+  problem text
+);
+
 -- Of each upload: where it is, how long each step took, and why it failed. Ask for a request_id, or for the newest by received_at.
 view upload_status with (security_invoker=true) (
   -- what everybody knows the upload by
@@ -2986,6 +3249,38 @@ view ccx.organization_policy with (security_invoker=true) (
   condition text
 );
 
+-- explain_notification of the thousand clusters that reported last: what the console lists of a large fleet until it is narrowed.
+view ccx.recent_decision with (security_invoker=true) (
+  -- the target
+  target text,
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster
+  cluster text,
+  -- the rule, as reports spell it
+  component text,
+  -- which of the rule's problems
+  error_key text,
+  -- notify or hold
+  decision text,
+  -- every reason to hold it
+  reasons text[],
+  -- 1 low to 4 critical; null without content
+  total_risk smallint,
+  -- when it was last notified through this target
+  last_notified_at timestamp with time zone,
+  -- when cooldown, spacing, damping and the wait after a failed rendering have ended
+  next_eligible_at timestamp with time zone,
+  -- new, regressed (gone and back), flapping, or resolved (gone)
+  issue_state text,
+  -- time of the first report that had it
+  first_seen timestamp with time zone,
+  -- time of the newest report that has it
+  last_seen timestamp with time zone,
+  -- the issue
+  issue_id bigint
+);
+
 -- Rejected messages as the console lists them, without their bytes.
 view ccx.rejected_row with (security_invoker=true) (
   -- number of the message
@@ -3036,6 +3331,36 @@ view ccx.row_policy with (security_invoker=true) (
   is_permissive boolean,
   -- the condition, for what is read and for what is written
   condition text
+);
+
+-- How loud each rule was, as the console lists it: of a large fleet as the newest survey counted it, of a small one now.
+view ccx.shown_noise with (security_invoker=true) (
+  -- the moment that it is of
+  at timestamp with time zone,
+  -- the target
+  target text,
+  -- the rule, as reports spell it
+  component text,
+  -- which of the rule's problems
+  error_key text,
+  -- how many times an issue of it was notified
+  notified bigint,
+  -- about how many clusters
+  clusters bigint,
+  -- to how many organizations
+  organizations bigint,
+  -- in how many reports it was
+  sightings numeric,
+  -- share of the sightings that were not notified: 1 - notified / sightings
+  dedup_ratio numeric,
+  -- how many times it appeared
+  occurrences bigint,
+  -- issues of it that flapped, by the target's policy
+  flapping_issues bigint,
+  -- how many times it went within an hour after it had appeared
+  gone_within_an_hour bigint,
+  -- how many clusters had it
+  open_issues bigint
 );
 
 -- The way of a report: what waits where, since when, and how much passed in the last hour.
@@ -3104,6 +3429,12 @@ function add_silence(ends_at timestamp with time zone, reason text, org_id bigin
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Asks about the whole fleet, for workers to answer in parts: decisions, noise, or backtest (arguments target, from, to, policy, org_id). Returns its number in surveys, or that of the same question, if it is at most so old.
+function ask_survey(kind text, arguments jsonb DEFAULT '{}'::jsonb, at_most_old interval DEFAULT '01:00:00'::interval, part_clusters integer DEFAULT NULL::integer, scheduled boolean DEFAULT false)
+  returns bigint
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- What would have been sent to a target, day by day (UTC), if its policy, or that of one organization, had had these settings (as for set_policy, '{"cooldown": "3 days"}'); null: the real policies. Reads only.
 function backtest(target text, from_time timestamp with time zone, to_time timestamp with time zone, policy jsonb DEFAULT NULL::jsonb, org_id bigint DEFAULT NULL::bigint)
   returns TABLE(day date, issues bigint, messages bigint, clusters bigint, organizations bigint)
@@ -3113,6 +3444,12 @@ function backtest(target text, from_time timestamp with time zone, to_time times
 -- What a rule would have found in the archives kept since then, or in seven days: a row for each hit and each failure.
 function backtest_rule(rule text, since timestamp with time zone DEFAULT NULL::timestamp with time zone)
   returns TABLE(archive_id bigint, org_id bigint, cluster text, announced_at timestamp with time zone, error_key text, details jsonb, reason text, detail text, ms double precision)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Ends a survey: parts that are under way end, others do not begin. Returns whether it was not over yet.
+function cancel_survey(id bigint)
+  returns boolean
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
@@ -3204,8 +3541,8 @@ function new_issues_at(at timestamp with time zone, target text DEFAULT NULL::te
   returns SETOF explanation
   language sql stable parallel safe;
 
--- How loud each rule was between two times (until now unless said), per target, as in the view noise; what is open or flaps is that at the end. Retention bounds how far back it sees.
-function noise_between(from_time timestamp with time zone, to_time timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, at timestamp with time zone DEFAULT now())
+-- How loud each rule was between two times (until now unless said), per target, as in the view noise; what is open or flaps is that at the end; first_org, last_org: only of these organizations. Retention bounds how far back it sees.
+function noise_between(from_time timestamp with time zone, to_time timestamp with time zone DEFAULT 'infinity'::timestamp with time zone, at timestamp with time zone DEFAULT now(), first_org bigint DEFAULT NULL::bigint, last_org bigint DEFAULT NULL::bigint)
   returns TABLE(target text, component text, error_key text, notified bigint, clusters bigint, organizations bigint, sightings numeric, dedup_ratio numeric, occurrences bigint, flapping_issues bigint, gone_within_an_hour bigint, open_issues bigint)
   language sql stable parallel safe;
 
@@ -3312,6 +3649,13 @@ function revoke_api_token(org_id bigint, name text)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Answers the next part of this survey (null: of any); returns its survey, null: no part waits. Workers call it; whoever is in a hurry may, too, as often and in as many connections as there are processors.
+function run_survey_part(survey_id bigint DEFAULT NULL::bigint)
+  returns bigint
+  language plpgsql volatile
+  set jit=off
+  set search_path=public, ccx, pg_temp;
+
 -- Says how long contents of archives are kept, and how many bytes at most (null: no limit).
 function set_archive_limits(keep interval, max_bytes bigint DEFAULT NULL::bigint)
   returns archive_limits
@@ -3334,6 +3678,12 @@ function set_retention(parent text, keep interval)
 function set_side_by_side(mode text, OUT before text, OUT after text)
   returns record
   language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- The answer of a survey of the kind backtest, day by day, as backtest() gives it.
+function surveyed_days(survey_id bigint)
+  returns TABLE(day date, issues bigint, messages bigint, clusters bigint, organizations bigint)
+  language plpgsql stable
   set search_path=public, ccx, pg_temp;
 
 -- The number of a target by its name; an error that lists the names when there is none.
@@ -3439,6 +3789,11 @@ function ccx.aggregator_hit(component text, error_key text, disabled_since times
   returns jsonb
   language sql stable parallel safe;
 
+-- A namespace as the aggregator's own paths show it: names of clusters and severities are for whoever asks it to fill in.
+function ccx.aggregator_namespace(cluster text, namespace_id text, name text, recommendations integer, objects integer, reported_at timestamp with time zone, updated_at timestamp with time zone)
+  returns jsonb
+  language sql stable parallel safe;
+
 -- How an organization has rated a rule. Null: it has not.
 function ccx.aggregator_rating(org_id bigint, module text, error_key text)
   returns text
@@ -3475,6 +3830,18 @@ function ccx.aggregator_rule_clusters(org_id bigint, module text, error_key text
   language plpgsql stable
   set search_path=public, ccx, pg_temp;
 
+-- One namespace of a cluster with its recommendations and their objects, without what content says. Null: there are none about it, or no such cluster.
+function ccx.aggregator_workload(org_id bigint, cluster text, namespace_id text)
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- The namespaces of an organization, or of these of its clusters, with the number of objects by rule; workloads is null where there are none.
+function ccx.aggregator_workloads(org_id bigint, clusters text[] DEFAULT NULL::text[])
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
 -- Runs the SQL rules on an archive and puts its result into the outbox. state: analyzed, dead (why: failure), lost (somebody else has it), or rules_changed (read the archive again).
 function ccx.analyze_archive(id bigint, attempt integer, rules_version text, config_id text, paths text[], bodies text[], facts jsonb, keep boolean, release text, python json DEFAULT NULL::json, left_out jsonb DEFAULT '[]'::jsonb, lease interval DEFAULT '00:02:00'::interval, at timestamp with time zone DEFAULT clock_timestamp(), OUT state text, OUT failure text, OUT error text, OUT cluster text, OUT hits integer, OUT failed integer, OUT message text)
   returns record
@@ -3499,14 +3866,26 @@ function ccx.apply_outcomes(outcomes jsonb, at timestamp with time zone)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- How long and how many bytes of contents of archives are kept (archive_limits), how many archives and bytes that is now, and how many of them go next.
+function ccx.archive_room(at timestamp with time zone DEFAULT now())
+  returns TABLE(keep interval, max_bytes bigint, changed_by text, changed_at timestamp with time zone, kept_archives bigint, kept_bytes bigint, past_archives bigint, past_bytes bigint)
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
 -- Archives of a store whose contents are kept for longer, or take more room, than archive_limits says; the oldest first.
 function ccx.archives_to_remove(store text, most integer, at timestamp with time zone DEFAULT now())
   returns TABLE(archive_id bigint, object_key text)
   language sql stable
   set search_path=public, ccx, pg_temp;
 
--- Every time an issue would have been notified through this target (its id) from from_time until before to_time, by the policies and content of then; change: settings (set_policy) that the target-wide policy, or that of only_org, would have had.
-function ccx.backtest_steps(target integer, from_time timestamp with time zone, to_time timestamp with time zone, change jsonb DEFAULT NULL::jsonb, only_org bigint DEFAULT NULL::bigint)
+-- backtest() without its checks, of the organizations from first_org to last_org (null: without a bound).
+function ccx.backtest_days(target text, from_time timestamp with time zone, to_time timestamp with time zone, policy jsonb, org_id bigint, first_org bigint DEFAULT NULL::bigint, last_org bigint DEFAULT NULL::bigint)
+  returns TABLE(day date, issues bigint, messages bigint, clusters bigint, organizations bigint)
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- Each time an issue would have been notified through this target, by the policies of then, with change (as for set_policy) in the target-wide policy or that of only_org; of organizations from first_org to last_org alone (null: no bound).
+function ccx.backtest_steps(target integer, from_time timestamp with time zone, to_time timestamp with time zone, change jsonb DEFAULT NULL::jsonb, only_org bigint DEFAULT NULL::bigint, first_org bigint DEFAULT NULL::bigint, last_org bigint DEFAULT NULL::bigint)
   returns TABLE(org_id bigint, cluster text, issue_id bigint, notified_at timestamp with time zone, policy_id bigint, max_events integer)
   language sql stable
   set enable_nestloop=off
@@ -3517,6 +3896,12 @@ function ccx.backtest_steps(target integer, from_time timestamp with time zone, 
 -- Brings the policy of a target in step with these settings, closes its circuit and makes what waits due; returns whether the policy changed, how many messages wait, and how many were withdrawn.
 function ccx.begin_pass(target text, wanted jsonb, OUT policy_changed boolean, OUT waiting integer, OUT withdrawn integer)
   returns record
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Locks the offset of a partition for the transaction that stores a portion of it; returns where it stands. Raises NTI01: topic created anew; NTI02: the database is behind expected_offset.
+function ccx.begin_portion(topic text, partition integer, high_watermark bigint DEFAULT NULL::bigint, expected_offset bigint DEFAULT NULL::bigint)
+  returns TABLE(first_offset bigint, was_behind boolean)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
@@ -3548,6 +3933,12 @@ function ccx.changed_policy(policy policy, change jsonb, at timestamp with time 
 function ccx.changed_verdict(target integer, at timestamp with time zone, change jsonb, org_id bigint DEFAULT NULL::bigint)
   returns SETOF ccx.issue_verdict
   language sql stable;
+
+-- Refuses a backtest whose target, times, policy or organization make no sense (NTE01 and what changed_policy() refuses), and gives notice where nothing can be replayed.
+function ccx.check_backtest(target text, from_time timestamp with time zone, to_time timestamp with time zone, policy jsonb, org_id bigint)
+  returns void
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
 
 -- True for a stretch of time that can be replayed; an error that says why for any other.
 function ccx.check_past_period(started_at timestamp with time zone, stopped_at timestamp with time zone, at timestamp with time zone)
@@ -3625,6 +4016,12 @@ function ccx.cluster_life(cluster text, since timestamp with time zone, until ti
   language sql stable
   set search_path=public, ccx, pg_temp;
 
+-- The cluster that forget() and preview_forget() are about; null: everything of the organization. Raises NTR05 where neither is named.
+function ccx.cluster_to_forget(org_id bigint, cluster text)
+  returns text
+  language plpgsql immutable parallel safe
+  set search_path=public, ccx, pg_temp;
+
 -- All that the views metrics_* have, one row for each sample: its name for Prometheus, what it means, its labels and its value. A view that cannot be read does not keep the others away.
 function ccx.collect_metrics()
   returns TABLE(name text, help text, labels jsonb, value double precision)
@@ -3665,8 +4062,29 @@ function ccx.cooldown_period(notified_at timestamp with time zone, cooldown inte
   returns tstzrange
   language sql immutable strict parallel safe;
 
+-- Replays what a survey of the kind backtest asks for the organizations of a part, and adds the days to surveyed_day.
+function ccx.count_backtest(s survey, p survey_part)
+  returns void
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Counts the decisions of a part of a survey, and adds them to surveyed_decision.
+function ccx.count_decisions(s survey, p survey_part)
+  returns void
+  language plpgsql volatile
+  set join_collapse_limit=1
+  set max_parallel_workers_per_gather=0
+  set random_page_cost=1.1
+  set search_path=public, ccx, pg_temp;
+
 -- Counts the clusters that reported within a day, for the brake, and forgets what it counted hours ago.
 function ccx.count_fleet(at timestamp with time zone)
+  returns void
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Counts how loud rules were in the week before a survey, for the organizations of a part, and adds that to surveyed_noise.
+function ccx.count_noise(s survey, p survey_part)
   returns void
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
@@ -3703,6 +4121,11 @@ function ccx.decide_pass(target text, after text, batch_size integer DEFAULT 100
   set max_parallel_workers_per_gather=0
   set random_page_cost=1.1
   set search_path=public, ccx, pg_temp;
+
+-- Decisions at this time counted by reason, rule and organization (or one of these), for each target and (target null) all together, of the organizations from first_org to last_org (null: without a bound), and of these clusters only.
+function ccx.decision_groups(at timestamp with time zone, grouped_by text DEFAULT NULL::text, target text DEFAULT NULL::text, first_org bigint DEFAULT NULL::bigint, last_org bigint DEFAULT NULL::bigint, clusters text[] DEFAULT NULL::text[])
+  returns TABLE(grouped_by text, name text, target text, decision text, decisions bigint, clusters bigint, organizations bigint)
+  language sql stable parallel safe;
 
 -- Deletes up to batch_size of the rows that old_rows() shows, oldest first, and as many from before an adoption; returns how many. To be called until it returns 0.
 function ccx.delete_old_rows(name text, max_age text, batch_size integer)
@@ -3765,6 +4188,12 @@ function ccx.end_heartbeat(pool_id text)
 -- Writes what could not be delivered into reported, as an error; returns of how many clusters something waits.
 function ccx.end_pass(target text, OUT failed integer)
   returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Keeps what of a portion does not conform and moves the offset of its partition; says how many messages were rejected, and how many had been consumed before.
+function ccx.end_portion(topic text, partition integer, stream text, batch jsonb, first_offset bigint, high_watermark bigint, at timestamp with time zone, has_stored boolean, is_behind boolean DEFAULT false)
+  returns TABLE(rejected integer, skipped integer, next_offset bigint)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
@@ -3843,6 +4272,12 @@ function ccx.flapping_until(issue_id bigint, occurrence integer, flapping_occurr
   returns timestamp with time zone
   language sql stable parallel safe;
 
+-- Whether pages show the newest survey of the fleet instead of a count of now: 10,000 clusters reported within a day, and this role sees the rows of every organization.
+function ccx.fleet_is_surveyed()
+  returns boolean
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
 -- Brings issues and ledger in step with new_reports and reported, whoever changed them; returns clusters that were read again, issues that count as notified no more, and issues that count as notified now.
 function ccx.follow_tables(target text, OUT reread integer, OUT forgotten integer, OUT imported integer)
   returns record
@@ -3867,8 +4302,8 @@ function ccx.forget_rows(org_id bigint, cluster text, with_settings boolean, mos
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- The query of the rows (ctid) of a place that belong to the organization $1, the cluster $2 (its spellings), or both.
-function ccx.forgotten_rows(place ccx.cluster_table, has_org boolean, has_cluster boolean)
+-- The query of the rows (ctid) of a place that belong to the organization $1, the cluster $2 (its spellings), or both; with those of archives whose contents are still kept, or without.
+function ccx.forgotten_rows(place ccx.cluster_table, has_org boolean, has_cluster boolean, with_contents boolean)
   returns text
   language sql stable;
 
@@ -3912,10 +4347,10 @@ function ccx.held_by_storm(target integer, rule_name text, known_from timestamp 
   returns boolean
   language sql stable parallel safe;
 
--- Decisions of now counted by reason, rule or organization, what would be notified first.
-function ccx.held_groups(grouped_by text, target text, org_id bigint, at timestamp with time zone DEFAULT now())
-  returns TABLE(name text, decision text, decisions bigint, clusters bigint, organizations bigint)
-  language sql stable
+-- Decisions counted by reason, rule or organization, what would be notified first, with the moment that they are of.
+function ccx.held_groups(grouped_by text, target text, org_id bigint)
+  returns TABLE(name text, decision text, decisions bigint, clusters bigint, organizations bigint, at timestamp with time zone)
+  language sql volatile
   set search_path=public, ccx, pg_temp;
 
 -- The details of the hits of a report: what the templates of their content see as pydata; one row for each rule and error key.
@@ -3940,6 +4375,12 @@ function ccx.in_force(period tstzrange, at timestamp with time zone)
 
 -- Stores one batch of one Kafka partition and moves its offset; what was consumed before is skipped. Raises NTI01: topic created anew; NTI02: the database is behind expected_offset. decide_within: decisions wait so long for the rest.
 function ccx.ingest(topic text, partition integer, batch jsonb, high_watermark bigint DEFAULT NULL::bigint, at timestamp with time zone DEFAULT now(), expected_offset bigint DEFAULT NULL::bigint, decide_within interval DEFAULT NULL::interval)
+  returns TABLE(stored integer, replaced integer, unchanged integer, rejected integer, skipped integer, next_offset bigint)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Stores one batch of one partition of a topic of workloads and moves its offset; what was consumed before is skipped. Raises NTI01: topic created anew; NTI02: the database is behind expected_offset.
+function ccx.ingest_workloads(topic text, partition integer, batch jsonb, high_watermark bigint DEFAULT NULL::bigint, at timestamp with time zone DEFAULT now(), expected_offset bigint DEFAULT NULL::bigint)
   returns TABLE(stored integer, replaced integer, unchanged integer, rejected integer, skipped integer, next_offset bigint)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
@@ -4126,6 +4567,12 @@ function ccx.newest_report_at(org_id bigint, cluster text, at timestamp with tim
   returns timestamp with time zone
   language sql stable parallel safe;
 
+-- The newest survey of this kind that is done; null: there is none.
+function ccx.newest_survey(kind text)
+  returns bigint
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
 -- When a message of this target may next be claimed: the earliest that waits, but not before its circuit lets one through; null: none waits.
 function ccx.next_delivery_at(target_id integer)
   returns timestamp with time zone
@@ -4134,7 +4581,7 @@ function ccx.next_delivery_at(target_id integer)
 
 -- The next rejected messages that a retry tries, in the order of their numbers.
 function ccx.next_rejected(after_id bigint, last_id bigint, batch_size integer, max_bytes bigint, reason text DEFAULT NULL::text, topic text DEFAULT NULL::text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, ids bigint[] DEFAULT NULL::bigint[], positions text[] DEFAULT NULL::text[])
-  returns TABLE(id bigint, kafka_offset bigint, value bytea)
+  returns TABLE(id bigint, stream text, kafka_offset bigint, value bytea)
   language sql stable parallel safe;
 
 -- Notes that a load of content was refused, as it would change too much.
@@ -4210,6 +4657,11 @@ function ccx.org_clusters(org_id bigint)
 -- The open issues of an organization with what the API asks of each: content in force (null: none), and since when its rule is acknowledged by the organization, or disabled for the cluster.
 function ccx.org_issues(org_id bigint)
   returns TABLE(cluster text, rule_id integer, component text, error_key text, module text, opened_at timestamp with time zone, content_id bigint, total_risk smallint, tags text[], managed boolean, acked_since timestamp with time zone, disabled_since timestamp with time zone)
+  language sql stable parallel safe;
+
+-- The namespaces with recommendations of an organization, in the clusters that are still its own.
+function ccx.org_workloads(org_id bigint)
+  returns TABLE(cluster text, namespace_id text, name text, reported_at timestamp with time zone, updated_at timestamp with time zone, recommendations integer, objects integer, hits jsonb)
   language sql stable parallel safe;
 
 -- Where the archive of an analysis is; no row: another ingress has it, or its content is gone.
@@ -4650,6 +5102,18 @@ function ccx.results_vote(org_id bigint, user_id text, cluster text, module text
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- One namespace of a cluster with its recommendations: what their content says, and the objects. Those without content are counted only. Null: there are none about it, or no such cluster.
+function ccx.results_workload(org_id bigint, cluster text, namespace_id text, with_internal boolean DEFAULT false)
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- The namespaces of an organization that there are recommendations about, counted, in the order of clusters.
+function ccx.results_workloads(org_id bigint, with_internal boolean DEFAULT false)
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
 -- The beginning of the oldest day (UTC) that a table keeps: what retention says, but never less than decisions look back.
 function ccx.retention_horizon(parent text, at timestamp with time zone DEFAULT now())
   returns timestamp with time zone
@@ -4825,6 +5289,12 @@ function ccx.shown_report(report text, with_internal boolean)
   returns json
   language sql immutable parallel safe;
 
+-- The namespaces of an organization, or one of them, as the public API shows them: cluster, namespace, metadata; without clusters whose subscription is over.
+function ccx.shown_workloads(org_id bigint, with_internal boolean, only_cluster text DEFAULT NULL::text, only_namespace text DEFAULT NULL::text)
+  returns TABLE(cluster text, namespace_id text, shown jsonb)
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
 -- How many open issues match this silence.
 function ccx.silence_holds(id bigint, at timestamp with time zone DEFAULT now())
   returns integer
@@ -4865,6 +5335,12 @@ function ccx.store_reports(batch jsonb, from_offset bigint, at timestamp with ti
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Stores the workloads of a batch (what has a reason, or comes before from_offset, is passed over); says how many were newer than what was known, had other content, or changed nothing. Raises 22P02 when one is not JSON.
+function ccx.store_workloads(batch jsonb, from_offset bigint, at timestamp with time zone)
+  returns TABLE(stored integer, replaced integer, unchanged integer)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Objects in the store of this database whose keys begin with prefix and come after another, in their order.
 function ccx.stored_objects(prefix text, after text, most integer)
   returns TABLE(key text, stored_at timestamp with time zone)
@@ -4892,6 +5368,12 @@ function ccx.supersede_notified(issue_ids bigint[], targets integer[])
   set enable_seqscan=off
   set search_path=public, ccx, pg_temp;
 
+-- How many seconds one process would take for a survey of this kind over so many clusters, by what surveys of the kind took before; null: there was none.
+function ccx.survey_estimate(kind text, arguments jsonb, clusters bigint)
+  returns double precision
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
 -- Asks again for issues whose cooldown, spacing, damping, silence or wait after a failed rendering ended since the last sweep (clusters that reported within a day), wakes tasks that have work waiting, and makes partitions ahead.
 function ccx.sweep(at timestamp with time zone DEFAULT now())
   returns TABLE(cooldowns_ended integer, woken text[])
@@ -4913,6 +5395,12 @@ function ccx.take_disabled_rules(toggles jsonb, disables jsonb, OUT added intege
 -- Takes up to batch_size of the clusters that wait longest, or (two arrays, position by position) these, out of decision_due and keeps their locks, so that nobody else decides for them until the transaction ends; null: none wait.
 function ccx.take_due(batch_size integer, at timestamp with time zone, only_orgs bigint[], only_clusters text[], OUT org_ids bigint[], OUT clusters text[], OUT by_report boolean[])
   returns record
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Asks the surveys of survey_schedule that are due where the fleet is large, gives up what nobody finishes, deletes what is old, and wakes the workers for what is left.
+function ccx.tend_surveys(at timestamp with time zone DEFAULT clock_timestamp())
+  returns void
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
@@ -5122,3 +5610,29 @@ function ccx.wake_up(task text, job_key text, job_key_mode text DEFAULT 'preserv
 function ccx.within_reevaluation_window(updated_at timestamp with time zone, at timestamp with time zone)
   returns boolean
   language sql stable parallel safe;
+
+-- The namespaces that recommendations are about, as workload_namespace counts them.
+function ccx.workload_namespaces(recommendations jsonb)
+  returns TABLE(namespace_id text, name text, recommendations integer, objects integer, hits jsonb)
+  language sql immutable parallel safe;
+
+-- The objects that recommendations are about, one row for each time that one is named; without those that belong to no namespace.
+function ccx.workload_objects(recommendations jsonb)
+  returns TABLE(nth bigint, component text, error_key text, details jsonb, place bigint, namespace_id text, namespace text, kind text, uid text, name text)
+  language sql immutable parallel safe;
+
+-- What is recommended about one namespace of a cluster of this organization, with its objects; nth is the order of the message.
+function ccx.workload_recommendations(org_id bigint, cluster text, namespace_id text)
+  returns TABLE(nth bigint, component text, error_key text, details jsonb, objects jsonb)
+  language sql stable parallel safe;
+
+-- The namespaces of an organization, or one of them, about which there is something to show, with the number of their recommendations, the highest total risk (0: no content says one), and objects by total risk.
+function ccx.workload_risks(org_id bigint, with_internal boolean, only_cluster text DEFAULT NULL::text, only_namespace text DEFAULT NULL::text)
+  returns TABLE(cluster text, namespace_id text, recommendations bigint, highest smallint, by_risk jsonb)
+  language sql stable parallel safe;
+
+-- Whether every transaction of this database that began before this time has ended.
+function ccx.writers_are_done(at timestamp with time zone)
+  returns boolean
+  language sql volatile
+  set search_path=public, ccx, pg_temp;

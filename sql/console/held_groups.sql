@@ -1,6 +1,7 @@
 -- Of a large fleet as the newest survey counted it, of one organization and of a small fleet as it is now.
 create or replace function ccx.held_groups(grouped_by text, target text, org_id bigint)
-returns table (name text, decision text, decisions bigint, clusters bigint, organizations bigint, at timestamptz)
+returns table (
+  name text, decision text, decisions bigint, clusters bigint, organizations bigint, at timestamptz)
 language sql volatile
 set search_path = public, ccx, pg_temp
 as $$
@@ -22,5 +23,5 @@ as $$
 $$;
 
 comment on function ccx.held_groups(text, text, bigint) is
-  'Decisions counted by reason, rule or organization, what would be notified first, with the moment that they '
-  'are of.';
+  'Decisions counted by reason, rule or organization, what would be notified first, with the moment that '
+  'they are of.';

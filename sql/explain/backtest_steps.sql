@@ -216,6 +216,6 @@ $$;
 
 comment on function ccx.backtest_steps(
   integer, timestamptz, timestamptz, jsonb, bigint, bigint, bigint) is
-  'Each time an issue would have been notified through this target, by the policies of then, with change (as for '
-  'set_policy) in the target-wide policy or that of only_org; of organizations from first_org to last_org alone '
-  '(null: no bound).';
+  'Each time an issue would have been notified through this target, by the policies of then, with change (as '
+  'for set_policy) in the target-wide policy or that of only_org; of organizations from first_org to '
+  'last_org alone (null: no bound).';

@@ -1,4 +1,5 @@
--- Asked before a backtest begins, so that what makes no sense is refused even where nothing could be replayed.
+-- Asked before a backtest begins, so that what makes no sense is refused even where nothing could be
+-- replayed.
 create or replace function ccx.check_backtest(
   target text, from_time timestamptz, to_time timestamptz, policy jsonb, org_id bigint
 ) returns void
@@ -19,7 +20,8 @@ begin
   perform changed_policy(p, check_backtest.policy)
   from policy p
   where check_backtest.policy is not null and p.target_id = wanted_target and p.rule_name is null
-    and (p.org_id is null or p.org_id = check_backtest.org_id) and p.validity && tstzrange(from_time, to_time);
+    and (p.org_id is null or p.org_id = check_backtest.org_id)
+    and p.validity && tstzrange(from_time, to_time);
   if check_backtest.org_id is not null then
     perform notice_unknown_names(check_backtest.org_id, null, null, null, null);
   end if;

@@ -26,7 +26,8 @@ begin
       'to', least((wanted ->> 'to')::timestamptz, date_trunc('minute', clock_timestamp())),
       'policy', wanted -> 'policy',
       'org_id', wanted -> 'org_id'));
-    perform check_backtest(wanted ->> 'target', (wanted ->> 'from')::timestamptz, (wanted ->> 'to')::timestamptz,
+    perform check_backtest(
+      wanted ->> 'target', (wanted ->> 'from')::timestamptz, (wanted ->> 'to')::timestamptz,
       wanted -> 'policy', (wanted ->> 'org_id')::bigint);
   elsif wanted <> '{}' then
     raise exception 'a survey of the kind % takes no arguments', ask_survey.kind using errcode = 'NTE03';
@@ -50,7 +51,8 @@ begin
   select count(*) into fleet from latest_report l where l.left_at is null;
   insert into survey_part (survey_id, part, first_org, last_org, clusters)
   select asked, row_number() over (order by c.first_org),
-    case when lag(c.first_org) over (order by c.first_org) is null then -9223372036854775808 else c.first_org end,
+    case when lag(c.first_org) over (order by c.first_org) is null then -9223372036854775808
+      else c.first_org end,
     coalesce(lead(c.first_org) over (order by c.first_org) - 1, 9223372036854775807),
     c.clusters
   from (
@@ -72,5 +74,5 @@ end $$;
 
 comment on function ask_survey(text, jsonb, interval, integer, boolean) is
   'Asks about the whole fleet, for workers to answer in parts: decisions, noise, or backtest (arguments '
-  'target, from, to, policy, org_id). Returns its number in surveys, or that of the same question, if it is at '
-  'most so old.';
+  'target, from, to, policy, org_id). Returns its number in surveys, or that of the same question, if it is '
+  'at most so old.';

@@ -1,5 +1,5 @@
--- Few clusters of many: looked up by index, in the order in which decide() names its tables. `execute` plans with
--- the clusters at hand, as in decide_due().
+-- Few clusters of many: looked up by index, in the order in which decide() names its tables. `execute` plans
+-- with the clusters at hand, as in decide_due().
 create or replace function ccx.count_decisions(s survey, p survey_part) returns void
 language plpgsql volatile
 set search_path = public, ccx, pg_temp

@@ -5,7 +5,8 @@ create or replace function ccx.decision_groups(
   first_org bigint default null, last_org bigint default null, clusters text[] default null
 )
 returns table (
-  grouped_by text, name text, target text, decision text, decisions bigint, clusters bigint, organizations bigint)
+  grouped_by text, name text, target text, decision text,
+  decisions bigint, clusters bigint, organizations bigint)
 language sql stable parallel safe
 begin atomic
   with answer as materialized (

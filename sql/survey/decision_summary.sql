@@ -6,12 +6,13 @@ join surveyed_decision d on d.survey_id = newest.id
 left join event_targets t on t.id = d.target_id;
 
 comment on view decision_summary is
-  'What would have been notified, and what was held, counted by reason, rule and organization at the moment of '
-  'the newest survey; decisions of now are in explain_notification.';
+  'What would have been notified, and what was held, counted by reason, rule and organization at the moment '
+  'of the newest survey; decisions of now are in explain_notification.';
 comment on column decision_summary.at is 'the moment';
 comment on column decision_summary.grouped_by is 'reason, rule or organization';
 comment on column decision_summary.name is
-  'the reason (new: nothing held it), rule or organization; an issue that several reasons hold counts with each';
+  'the reason (new: nothing held it), rule or organization; an issue that several reasons hold counts with '
+  'each';
 comment on column decision_summary.target is 'the target; null: all of them together';
 comment on column decision_summary.decision is 'notify or hold';
 comment on column decision_summary.decisions is 'how many decisions';

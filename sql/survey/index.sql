@@ -1,14 +1,15 @@
 -- Questions about the whole fleet. What an issue's decision is depends on the time, so no count of decisions
 -- stays right by itself; but decide(…, at) gives the same answer for one moment for ever. A survey is such a
 -- question about one moment: ask_survey() notes it (table survey) and cuts the organizations into parts of a
--- few thousand clusters (survey_part); run_survey_part() answers the next part in a transaction of its own and
--- keeps its counts (count_decisions(), count_noise(), count_backtest()). Parts have no cluster and no organization
--- in common, so their counts add up to the answer that one query would give. Any number of processes take
--- parts at once; a crash loses the part that was under way, which is taken again. The view surveys shows how
--- far each is and how long it will take, cancel_survey() ends one, and whoever asks the same within an hour is
--- given the answer that is there. tend_surveys() asks what survey_schedule says, gives up what nobody finishes
--- and deletes what is old. decision_summary, noise_summary and surveyed_days() are the answers;
--- fleet_is_surveyed() says when the fleet is so large that pages read them instead of asking anew.
+-- few thousand clusters (survey_part); run_survey_part() answers the next part in a transaction of its own
+-- and keeps its counts (count_decisions(), count_noise(), count_backtest()). Parts have no cluster and no
+-- organization in common, so their counts add up to the answer that one query would give. Any number of
+-- processes take parts at once; a crash loses the part that was under way, which is taken again. The view
+-- surveys shows how far each is and how long it will take, cancel_survey() ends one, and whoever asks the
+-- same within an hour is given the answer that is there. tend_surveys() asks what survey_schedule says,
+-- gives up what nobody finishes and deletes what is old. decision_summary, noise_summary and surveyed_days()
+-- are the answers; fleet_is_surveyed() says when the fleet is so large that pages read them instead of
+-- asking anew.
 
 --!include survey/tables.sql
 --!include survey/fleet_is_surveyed.sql

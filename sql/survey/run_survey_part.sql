@@ -1,7 +1,7 @@
--- The counts are written last, in the same order by everybody: what several parts add to the same row waits for
--- an instant only, and never in a circle. What a part was answered with is there if, and only if, its ended_at
--- is. At most a minute is waited for writers that began before the survey: what they store late is missing
--- then, in the parts that were answered before.
+-- The counts are written last, in the same order by everybody: what several parts add to the same row waits
+-- for an instant only, and never in a circle. What a part was answered with is there if, and only if, its
+-- ended_at is. At most a minute is waited for writers that began before the survey: what they store late is
+-- missing then, in the parts that were answered before.
 create or replace function run_survey_part(survey_id bigint default null) returns bigint
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
@@ -53,5 +53,5 @@ begin
 end $$;
 
 comment on function run_survey_part(bigint) is
-  'Answers the next part of this survey (null: of any); returns its survey, null: no part waits. Workers call '
-  'it; whoever is in a hurry may, too, as often and in as many connections as there are processors.';
+  'Answers the next part of this survey (null: of any); returns its survey, null: no part waits. Workers '
+  'call it; whoever is in a hurry may, too, as often and in as many connections as there are processors.';

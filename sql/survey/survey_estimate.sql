@@ -9,7 +9,8 @@ as $$
       interval '1 day')) * sum(n.seconds) / nullif(sum(n.cluster_seconds), 0)
   from (
     select p.seconds, p.clusters * extract(epoch from coalesce(
-      (s.arguments ->> 'to')::timestamptz - (s.arguments ->> 'from')::timestamptz, interval '1 day')) as cluster_seconds
+      (s.arguments ->> 'to')::timestamptz - (s.arguments ->> 'from')::timestamptz,
+      interval '1 day')) as cluster_seconds
     from survey s
     join survey_part p on p.survey_id = s.id
     where s.kind = survey_estimate.kind and p.ended_at is not null

@@ -24,7 +24,8 @@ begin
     order by s.at desc
     limit 1) last on true
   where c.every is not null and fleet_is_surveyed()
-    and tend_surveys.at >= coalesce(last.at + greatest(c.every, last.seconds * interval '10 seconds'), '-infinity');
+    and tend_surveys.at >=
+      coalesce(last.at + greatest(c.every, last.seconds * interval '10 seconds'), '-infinity');
   if exists (
     select from survey s
     join survey_part p on p.survey_id = s.id

@@ -108,7 +108,7 @@ async function one(pool: Pool, id: string): Promise<surveys.Survey> {
   return found;
 }
 
-/** Takes parts of it beside the workers, until it is done; says on stderr how far it is, and how long it takes. */
+/** Takes parts of it beside the workers until it is done; a bar on stderr says how far it is. */
 async function answered(pool: Pool, id: string): Promise<void> {
   const before = await one(pool, id);
   const isShown = process.stderr.isTTY && before.state !== "done";

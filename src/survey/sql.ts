@@ -11,7 +11,7 @@ export const tendSurveys = (db: Db): Promise<void> => call(db, "select ccx.tend_
 export const runSurveyPart = async (db: Db, survey?: string): Promise<boolean> =>
   (await rowOf(db, optionalId, "select run_survey_part($1) as id", [survey ?? null])).id !== null;
 
-/** Asks a question about the whole fleet; returns its number, or that of the same one if it is young enough. */
+/** Asks about the whole fleet; returns the number of the survey, or of the same one if that is young. */
 export const askSurvey = async (db: Db, kind: string, args: AnyRow, atMostOld: string): Promise<string> =>
   (await rowOf(db, id, "select ask_survey($1, $2::jsonb, $3) as id", [kind, JSON.stringify(args), atMostOld]))
     .id;

@@ -2,8 +2,8 @@ import type { Pool } from "pg";
 import * as sql from "./sql.ts";
 
 /**
- * Answers parts of surveys until none waits, as many at a time as `atOnce`; other processes take others. Rejects
- * with what `pg` throws; parts that were under way are taken again by whoever is next.
+ * Answers parts of surveys until none waits, as many at a time as `atOnce`; other processes take others.
+ * Rejects with what `pg` throws; parts that were under way are taken again by whoever is next.
  */
 export async function takeParts(
   pool: Pool,

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { aCluster, addReport, aReport, openIssues, rows, value } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
@@ -6,6 +7,8 @@ import { testDatabase } from "../support/database.ts";
 const database = testDatabase();
 
 const org = 7;
+/** With letters, whose case may differ. */
+const aCluster = () => randomUUID().replace(/^.{8}/, "abcdef12");
 const report = (...hits: string[]) =>
   JSON.stringify({
     ...(JSON.parse(aReport(...hits)) as object),
@@ -24,7 +27,17 @@ const columns = {
 /** Inserts a row as another program does, whose connection has its own time zone. */
 async function insert(table: keyof typeof columns, ...values: unknown[]): Promise<void> {
   const places = values.map((_, at) => `$${at + 1}`).join(", ");
-  await database.pool.query(`insert into aggregator.${table} (${columns[table]}) values (${places})`, values);
+  const client = await database.pool.connect();
+  try {
+    await client.query("begin; set local timezone = 'America/St_Johns'");
+    await client.query(`insert into aggregator.${table} (${columns[table]}) values (${places})`, values);
+    await client.query("commit");
+  } catch (error) {
+    await client.query("rollback");
+    throw error;
+  } finally {
+    client.release();
+  }
 }
 
 const insertReport = (cluster: string, at: string | null, text: string, more: { org?: number } = {}) =>
@@ -121,7 +134,13 @@ test("what no message could be is refused with a sentence, and nothing is stored
   await refused("NTV02", /last_checked_at/, () => insertReport(cluster, "infinity", good));
   for (const bad of ["", "nonsense", "[]", "null"])
     await refused("NTV03", /has to be a JSON object/, () => insertReport(cluster, at, bad));
-  for (const bad of ["{}", '{"reports":{}}', '{"reports":[1]}', '{"reports":[{"component":"a"}]}'])
+  for (const bad of [
+    "{}",
+    '{"reports":{}}',
+    '{"reports":[1]}',
+    '{"reports":[{"component":"a"}]}',
+    '{"reports":[{"component":"a","key":1}]}',
+  ])
     await refused("NTV03", /array of hits/, () => insertReport(cluster, at, bad));
   await refused("NTV03", /array of hits/, () =>
     insertReport(cluster, at, `{"reports":[{"component":"${"a".repeat(256)}","key":"K"}]}`),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
-import { aCluster, addReport, aReport, openIssues, rows, value } from "../support/builders.ts";
+import { addReport, aReport, openIssues, rows, value } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
 
 const database = testDatabase();

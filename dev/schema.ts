@@ -35,7 +35,7 @@ export async function schemaPicture(db: Pool | PoolClient): Promise<string> {
   return parts.join("");
 }
 
-const schemas = "n.nspname in ('public', 'ccx')";
+const schemas = "n.nspname in ('public', 'ccx', 'aggregator')";
 const notOfExtension = (catalog: string, oid: string) =>
   `not exists (select from pg_depend e where e.classid = '${catalog}'::regclass and e.objid = ${oid} and e.deptype = 'e')`;
 /** comment lines above what they are about */
@@ -68,7 +68,7 @@ const typesSql = `
   from pg_class c
   join pg_namespace n on n.oid = c.relnamespace
   where ${schemas} and c.relkind = 'c' and ${notOfExtension("pg_class", "c.oid")}
-  order by n.nspname = 'ccx', c.relname collate "C"`;
+  order by n.nspname <> 'public', n.nspname, c.relname collate "C"`;
 
 // PostgreSQL 18 has a constraint for each column that is not null
 const tablesSql = `
@@ -99,7 +99,7 @@ const tablesSql = `
   join pg_namespace n on n.oid = c.relnamespace
   where ${schemas} and c.relkind in ('r', 'p') and ${notOfExtension("pg_class", "c.oid")}
     and not (c.relispartition and c.relname ~ '_[0-9]{8}$')
-  order by n.nspname = 'ccx', c.relname collate "C"`;
+  order by n.nspname <> 'public', n.nspname, c.relname collate "C"`;
 
 const viewsSql = `
   select ${comment("obj_description(c.oid, 'pg_class')")}
@@ -108,7 +108,7 @@ const viewsSql = `
   from pg_class c
   join pg_namespace n on n.oid = c.relnamespace
   where ${schemas} and c.relkind in ('v', 'm') and ${notOfExtension("pg_class", "c.oid")}
-  order by n.nspname = 'ccx', c.relname collate "C"`;
+  order by n.nspname <> 'public', n.nspname, c.relname collate "C"`;
 
 const functionsSql = `
   select ${comment("obj_description(p.oid, 'pg_proc')")}
@@ -124,7 +124,7 @@ const functionsSql = `
   join pg_namespace n on n.oid = p.pronamespace
   join pg_language l on l.oid = p.prolang
   where ${schemas} and ${notOfExtension("pg_proc", "p.oid")}
-  order by n.nspname = 'ccx', p.proname collate "C", pg_get_function_identity_arguments(p.oid) collate "C"`;
+  order by n.nspname <> 'public', n.nspname, p.proname collate "C", pg_get_function_identity_arguments(p.oid) collate "C"`;
 
 /**
  * `npm run schema`: migrates an empty database on a server of its own, and writes docs/reference/schema.sql.

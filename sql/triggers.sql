@@ -158,6 +158,15 @@ create or replace trigger _100_status after update on analysis
     or old.state is distinct from new.state and new.state in ('published', 'dead')))
   execute function tg_analysis__status();
 
+create or replace trigger _100_stored instead of insert on aggregator.report
+  for each row execute function tg_report__stored();
+create or replace trigger _100_stored instead of insert on aggregator.report_info
+  for each row execute function tg_report_info__stored();
+create or replace trigger _100_stored instead of insert on aggregator.recommendation
+  for each row execute function tg_recommendation__stored();
+create or replace trigger _100_stored instead of insert on aggregator.cluster_rule_user_feedback
+  for each row execute function tg_user_feedback__stored();
+
 -- Last, since everybody writes these two, and nobody can from here to the end of the load.
 
 create or replace trigger _010_spelling before insert on new_reports

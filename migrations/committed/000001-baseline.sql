@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:9c7d458656cd7c6bf67e62a43c015b8098bd8d82
+--! Hash: sha1:be0679aab3c961aa279cd442a9d0217323e631a4
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -10,6 +10,8 @@ create schema ccx;
 comment on schema ccx is 'internals of ccx-notifications; what people use is in public';
 -- the functions run with the rights of whoever calls them
 grant usage on schema ccx to public;
+create schema aggregator;
+comment on schema aggregator is 'what the results aggregator''s tables are to programs that know them: views';
 create schema if not exists extensions;
 comment on schema extensions is 'extensions that ccx-notifications needs';
 create extension if not exists btree_gist schema extensions;

@@ -2,7 +2,7 @@
 
 comment on table latest_report is
   'the newest readable report of each cluster; an older one that arrives late does not change it; written by '
-  'issues, retain: retain() keeps its text when it drops its day';
+  'issues, results, retain: retain() keeps its text when it drops its day, results notes a version';
 comment on column latest_report.org_id is 'organization that owns the cluster';
 comment on column latest_report.cluster is 'the cluster';
 comment on column latest_report.updated_at is 'time of its newest report';

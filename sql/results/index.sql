@@ -15,6 +15,8 @@
 -- Workloads are namespaces with recommendations about their objects: org_workloads() has those of an
 -- organization, shown_workloads() what the public API shows of them, by the total risks that workload_risks()
 -- looks up; workload_recommendations() takes one namespace out of the message of its cluster.
+-- The views of the schema aggregator are its tables; what is inserted there, tg_report__stored() and its
+-- like take by the rules for messages and votes, or refuse with a sentence.
 -- results_token() knows who has a bearer token; add_api_token() and revoke_api_token() are for operators.
 
 --!include results/tables.sql
@@ -88,3 +90,13 @@
 --!include results/revoke_api_token.sql
 --!include results/api_tokens.sql
 --!include results/may_become_results.sql
+--!include results/report.sql
+--!include results/recommendation.sql
+--!include results/report_info.sql
+--!include results/cluster_rule_user_feedback.sql
+--!include results/migration_info.sql
+--!include results/refuse_foreign_row.sql
+--!include results/tg_report__stored.sql
+--!include results/tg_report_info__stored.sql
+--!include results/tg_recommendation__stored.sql
+--!include results/tg_user_feedback__stored.sql

@@ -7,7 +7,7 @@ with relation as (
     format('%I.%I', n.nspname, c.relname) as object
   from pg_class c
   join pg_namespace n on n.oid = c.relnamespace
-  where n.nspname in ('public', 'ccx', 'graphile_worker', 'graphile_migrate')
+  where n.nspname in ('public', 'ccx', 'aggregator', 'graphile_worker', 'graphile_migrate')
     and not c.relispartition
     and not exists (
       select from pg_depend d
@@ -29,12 +29,17 @@ select 'table', r.object, d.name, 'SELECT', null
 from relation r
 join pg_rewrite w on w.ev_class = r.oid
 join ccx.database_role d on d.name <> 'ccx_owner'
-where r.kind = 'v' and r.schema in ('public', 'ccx')
+where r.kind = 'v' and r.schema in ('public', 'ccx', 'aggregator')
   and case
     when r.name in ('status', 'doctor') or r.name like 'metrics\_%'
       then d.name in (select s.role from service s) or d.name = 'ccx_results' and r.name = 'metrics_content'
     else true
   end
+union all
+-- what the aggregator's writer inserts, whoever it is
+select 'table', r.object, 'ccx_ingest', 'INSERT', null
+from relation r
+where r.kind = 'v' and r.schema = 'aggregator' and r.name <> 'migration_info'
 union all
 -- what graphile-worker and graphile-migrate need of their own tables
 select 'table', r.object, s.role, p.privilege, null
@@ -89,7 +94,7 @@ select 'schema', n.nspname, d.name, p.privilege, null
 from ccx.database_role d
 cross join pg_namespace n
 cross join (values ('USAGE'), ('CREATE')) as p (privilege)
-where n.nspname in ('public', 'ccx', 'extensions', 'graphile_worker', 'graphile_migrate')
+where n.nspname in ('public', 'ccx', 'aggregator', 'extensions', 'graphile_worker', 'graphile_migrate')
   and case
     when d.name = 'ccx_owner' then true
     when p.privilege = 'CREATE' then false

@@ -73,7 +73,7 @@ function objectOf(text: string, file: string): CodeObject {
 /** A page of `create trigger` statements, each of which ends at the end of a line. */
 function triggersOf(text: string, file: string): CodeObject[] {
   const statements = text.matchAll(
-    /^create (?:or replace |constraint )?trigger (\w+)\s[^;]*?\son (?:public\.)?(\w+)[^;]*;$/gm,
+    /^create (?:or replace |constraint )?trigger (\w+)\s[^;]*?\son (?:public\.)?(\w+(?:\.\w+)?)[^;]*;$/gm,
   );
   return [...statements].map(([sql, name, table]) =>
     object("trigger", `trigger ${name} on ${table}`, file, sql),

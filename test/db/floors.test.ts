@@ -35,7 +35,9 @@ async function files(): Promise<File[]> {
       .replaceAll(/--[^\n]*/g, "")
       .replaceAll(/^comment on [^;]*?'(?:[^']|'')*';/gms, "")
       .replaceAll(/'(?:[^'\n]|'')*'/g, "''");
-    return { file, room: path.dirname(file), name: path.basename(file, ".sql"), kind, code };
+    // a table of the aggregator may be called as anything in a query is
+    const schema = /^create or replace view aggregator\./m.test(text) ? "aggregator\\." : "";
+    return { file, room: path.dirname(file), name: schema + path.basename(file, ".sql"), kind, code };
   });
   return (await Promise.all(read)).filter(({ kind }) => kind !== "");
 }

@@ -885,7 +885,7 @@ create table kept_archive (
 );
 CREATE INDEX kept_archive_kept_idx ON public.kept_archive USING btree (kept_at);
 
--- the newest readable report of each cluster; an older one that arrives late does not change it; written by issues, retain: retain() keeps its text when it drops its day
+-- the newest readable report of each cluster; an older one that arrives late does not change it; written by issues, results, retain: retain() keeps its text when it drops its day, results notes a version
 create table latest_report (
   -- organization that owns the cluster
   org_id bigint not null,
@@ -3183,6 +3183,80 @@ view upload_status with (security_invoker=true) (
   duplicate_of bigint
 );
 
+-- What users think of an issue, in the form of the aggregator's table; an insert is a vote, and a second one of the same user takes the place of the first.
+view aggregator.cluster_rule_user_feedback with (security_invoker=true) (
+  -- the cluster
+  cluster_id text,
+  -- the rule as reports spell it (x.report)
+  rule_id text,
+  -- which of the rule's problems
+  error_key text,
+  -- the user, as the identity names him
+  user_id text,
+  -- organization of the user, as text
+  org_id text,
+  -- what the user says
+  message text,
+  -- 1 like, -1 dislike, 0 neither
+  user_vote smallint,
+  -- when the first vote or text came, in UTC
+  added_at timestamp without time zone,
+  -- when the last one came, in UTC
+  updated_at timestamp without time zone
+);
+
+-- The version of the aggregator's schema that these views stand for; its programs refuse any other.
+view aggregator.migration_info with (security_invoker=true) (
+  -- always 32
+  version integer
+);
+
+-- The open issues in the form of the aggregator's table. They come from reports: an insert has to name one of them, and changes nothing.
+view aggregator.recommendation with (security_invoker=true) (
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster, in lower case
+  cluster_id text,
+  -- the rule's full module, without .report
+  rule_fqdn text,
+  -- which of the rule's problems
+  error_key text,
+  -- both: module|KEY
+  rule_id text,
+  -- when the newest report was received, in UTC
+  created_at timestamp without time zone,
+  -- since when the issue is there without a break, in UTC
+  impacted_since timestamp without time zone
+);
+
+-- The newest report of each cluster in the form of the aggregator's table; an insert counts as a message does.
+view aggregator.report with (security_invoker=true) (
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster, in lower case
+  cluster text,
+  -- what is stored of the report, as JSON; empty: its day is gone
+  report text,
+  -- when it was received, in UTC
+  reported_at timestamp without time zone,
+  -- the time of the report, in UTC
+  last_checked_at timestamp without time zone,
+  -- always 0, as in the aggregator's table
+  kafka_offset bigint,
+  -- when the cluster gathered it, in UTC
+  gathered_at timestamp without time zone
+);
+
+-- The OpenShift version of each cluster in the form of the aggregator's table; an insert goes to the newest report.
+view aggregator.report_info with (security_invoker=true) (
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster, in lower case
+  cluster_id text,
+  -- its OpenShift version, as the newest report has it
+  version_info text
+);
+
 -- The tables whose rows belong to an organization or a cluster, in the order in which forget() empties them.
 view ccx.cluster_table with (security_invoker=true) (
   -- the order
@@ -4824,6 +4898,12 @@ function ccx.redrive_summary(notification_ids bigint[])
   language sql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Looks at the owner of a row that somebody writes to one of the aggregator's tables: returns the cluster in lower case, or raises NTV01.
+function ccx.refuse_foreign_row(table_name text, org_id bigint, cluster text)
+  returns text
+  language plpgsql immutable
+  set search_path=public, ccx, pg_temp;
+
 -- How many messages a retry would try, by reason, most first.
 function ccx.rejected_to_retry(reason text DEFAULT NULL::text, topic text DEFAULT NULL::text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, ids bigint[] DEFAULT NULL::bigint[], positions text[] DEFAULT NULL::text[])
   returns TABLE(reason text, messages integer)
@@ -5494,6 +5574,24 @@ function ccx.tg_policy__withdrawn()
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Trigger of aggregator.recommendation: lets a row pass that is so already. Raises NTV01 (owner), NTV04 (no report) or NTV06 (no such hit).
+function ccx.tg_recommendation__stored()
+  returns trigger
+  language plpgsql volatile security definer
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of aggregator.report: stores an inserted row by the rules for messages. Raises NTV01 (owner), NTV02 (time) or NTV03 (report).
+function ccx.tg_report__stored()
+  returns trigger
+  language plpgsql volatile security definer
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of aggregator.report_info: notes the version of a cluster at its newest report. Raises NTV01 (owner), NTV04 (no report) or NTV05 (text).
+function ccx.tg_report_info__stored()
+  returns trigger
+  language plpgsql volatile security definer
+  set search_path=public, ccx, pg_temp;
+
 -- Trigger of reported: what another program sent (state 1) is in its cooldown for us, too.
 function ccx.tg_reported__elsewhere()
   returns trigger
@@ -5520,6 +5618,12 @@ function ccx.tg_rule_content__filter_results()
 
 -- Trigger of rule_disable: keeps its history in acknowledgement; what is no longer disabled is asked again.
 function ccx.tg_rule_disable__acknowledgement()
+  returns trigger
+  language plpgsql volatile security definer
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of aggregator.cluster_rule_user_feedback: takes a row as a vote. Raises NTV01 (owner), NTV04 (no report) or NTV05 (vote or text).
+function ccx.tg_user_feedback__stored()
   returns trigger
   language plpgsql volatile security definer
   set search_path=public, ccx, pg_temp;

@@ -4,6 +4,7 @@
 --!include stored/index.sql
 --!include guard/index.sql
 --!include roles/index.sql
+--!include cell/index.sql
 --!include queue/index.sql
 --!include ledger/index.sql
 --!include content/index.sql
@@ -17,6 +18,7 @@
 --!include analyze/index.sql
 --!include ingest/index.sql
 --!include ops/index.sql
+--!include fleet/index.sql
 --!include explain/index.sql
 --!include results/index.sql
 --!include adopt/index.sql

@@ -9,6 +9,8 @@
 --
 -- expected_offset is where the caller's last batch of this partition ended, null on its first. decide_within
 -- says that more of the partition is known to follow, and how long decisions wait for it; null: nothing is.
+-- portion_end is the offset after the last message of the portion, where the caller left out what belongs to
+-- other cells.
 create or replace function ccx.ingest(
   topic text,
   partition integer,
@@ -16,9 +18,10 @@ create or replace function ccx.ingest(
   high_watermark bigint default null,
   at timestamptz default now(),
   expected_offset bigint default null,
-  decide_within interval default null
+  decide_within interval default null,
+  portion_end bigint default null
 ) returns table (stored integer, replaced integer, unchanged integer, rejected integer, skipped integer,
-  next_offset bigint)
+  next_offset bigint, elsewhere integer)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$
@@ -26,6 +29,7 @@ as $$
 declare
   first_offset bigint;
   was_behind boolean;
+  owned int4multirange;
   position_name constant text := concat_ws('/', ingest.topic, ingest.partition);
 begin
   insert into consumer_offset (topic, partition, next_offset)
@@ -52,6 +56,22 @@ begin
       ingest.topic, ingest.partition, first_offset, ingest.expected_offset
       using errcode = 'NTI02',
         hint = format('read the partition again from offset %s', first_offset);
+  end if;
+
+  -- What belongs to other cells is left out; what names no cluster belongs to the cell of its partition's bucket.
+  -- The only cell there is pays for this one row.
+  elsewhere := 0;
+  select c.buckets into strict owned from cell c;
+  if owned <> '{[0,256)}' then
+    select coalesce(jsonb_agg(m.element) filter (where m.is_ours), '[]'), count(*) filter (where not m.is_ours),
+      greatest(ingest.portion_end, max(m.kafka_offset) + 1)
+    into batch, elsewhere, portion_end
+    from (
+      select e.element, (e.element ->> 'kafka_offset')::bigint as kafka_offset,
+        (e.element ->> 'kafka_offset')::bigint < first_offset
+          or owned @> coalesce(bucket_of(e.element ->> 'cluster'), ingest.partition % 256) as is_ours
+      from jsonb_array_elements(batch) as e (element)
+    ) m;
   end if;
 
   -- for the trigger of new_reports, which marks the clusters
@@ -85,7 +105,7 @@ begin
     order by m.kafka_offset
   ), moved as (
     update consumer_offset o
-    set next_offset = greatest(o.next_offset, (select max(m.kafka_offset) + 1 from message m)),
+    set next_offset = greatest(o.next_offset, ingest.portion_end, (select max(m.kafka_offset) + 1 from message m)),
       updated_at = ingest.at,
       stored_at = case when stored + replaced > 0 then ingest.at else o.stored_at end,
       high_watermark = coalesce(ingest.high_watermark, o.high_watermark),
@@ -110,11 +130,11 @@ begin
   perform set_config('ccx.decide_at', '', true);
   perform announce('ingested', jsonb_build_object(
     'topic', ingest.topic, 'partition', ingest.partition, 'stored', stored, 'replaced', replaced,
-    'unchanged', unchanged, 'rejected', rejected, 'skipped', skipped));
+    'unchanged', unchanged, 'rejected', rejected, 'skipped', skipped, 'elsewhere', elsewhere));
   return next;
 end $$;
 
-comment on function ccx.ingest(text, integer, jsonb, bigint, timestamptz, bigint, interval) is
-  'Stores one batch of one Kafka partition and moves its offset; what was consumed before is skipped. '
-  'Raises NTI01: topic created anew; NTI02: the database is behind expected_offset. decide_within: '
-  'decisions wait so long for the rest.';
+comment on function ccx.ingest(text, integer, jsonb, bigint, timestamptz, bigint, interval, bigint) is
+  'Stores one batch of one Kafka partition and moves its offset, at least to portion_end; what was consumed '
+  'before is skipped, what another cell owns is elsewhere. Raises NTI01: topic created anew; NTI02: the '
+  'database is behind expected_offset.';

@@ -11,6 +11,7 @@ as $$
 #variable_conflict use_column
 declare
   waiting bigint[];
+  mine jsonb;
 begin
   -- of two at once, the second one waits here and finds stored what the first one has stored
   with locked as (
@@ -22,13 +23,18 @@ begin
   )
   select coalesce(array_agg(locked.id), '{}') into waiting from locked;
 
+  -- what named no cluster came here by its partition; what names one of another cell now is not ours to store
+  select coalesce(jsonb_agg(m.element || case
+    when m.element ->> 'reason' is not null or owns(m.element ->> 'cluster') is not false then '{}'
+    else jsonb_build_object('reason', r.reason, 'detail', format(
+      'conforms, but belongs to another cell (bucket %s)', bucket_of(m.element ->> 'cluster'))) end), '[]')
+  into mine
+  from jsonb_array_elements(batch) as m (element)
+  join rejected_message r on r.id = (m.element ->> 'id')::bigint
+  where r.id = any (waiting);
+
   select s.stored, s.replaced, s.unchanged into stored, replaced, unchanged
-  from (
-    select coalesce(jsonb_agg(m.element), '[]') as batch
-    from jsonb_array_elements(batch) as m (element)
-    where (m.element ->> 'id')::bigint = any (waiting)
-  ) mine
-  cross join lateral store_reports(mine.batch, 0, retry_rejected.at) s;
+  from store_reports(mine, 0, retry_rejected.at) s;
 
   with tried as (
     update rejected_message r
@@ -48,7 +54,7 @@ begin
           when r.retry_due_at is not null and (m.retry_at is null or r.attempts >= 8)
             then coalesce(r.dead_letter_due_at, retry_rejected.at)
           else r.dead_letter_due_at end
-    from jsonb_to_recordset(batch) as m (
+    from jsonb_to_recordset(mine) as m (
       id bigint, org_id bigint, cluster text, reason text, detail text, retry_at timestamptz)
     where r.id = m.id and r.id = any (waiting)
     returning m.reason

@@ -3,7 +3,7 @@ import type { Entry } from "./portions.ts";
 import { rejectReasons } from "./reject_reasons.ts";
 import type { Ingested } from "./sql.ts";
 
-const outcomes = ["stored", "replaced", "unchanged", "rejected", "skipped"] as const;
+const outcomes = ["stored", "replaced", "unchanged", "rejected", "skipped", "elsewhere"] as const;
 
 const messages = counter({
   name: "ingest_messages_total",

@@ -28,6 +28,8 @@ export type Entry = {
   message: Arrived;
   json: string;
   reason?: RejectReason;
+  /** Which cluster it is about, where that could be read. */
+  cluster?: string | undefined;
   requestId?: string | undefined;
   reportBytes?: number;
   /** The database rejected it, though our checks did not. */
@@ -76,8 +78,8 @@ function entryOf(message: Arrived, now: Date): Entry & { size: number } {
   if (parsed.kind === "rejected") {
     const json = rejection(message, parsed.reason, parsed.text, parsed);
     const attributes = { "messaging.system": "kafka", "messaging.kafka.offset": message.offset };
-    const { reason, requestId } = parsed;
-    return { message, json, ...traceOf(message, attributes), size: json.length, reason, requestId };
+    const { reason, requestId, cluster } = parsed;
+    return { message, json, ...traceOf(message, attributes), size: json.length, reason, cluster, requestId };
   }
   const trace = traceOf(message, {
     "messaging.system": "kafka",
@@ -94,7 +96,7 @@ function entryOf(message: Arrived, now: Date): Entry & { size: number } {
     `,"report":${JSON.stringify(parsed.report)}` +
     `${trace.traceparent === undefined ? "" : `,"traceparent":"${trace.traceparent}"`}}`;
   return {
-    ...{ message, json, requestId, ...trace },
+    ...{ message, json, cluster: parsed.cluster, requestId, ...trace },
     reportBytes: parsed.report.length,
     size: json.length + parsed.growth,
   };

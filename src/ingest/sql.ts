@@ -8,9 +8,10 @@ const ingested = z.object({
   unchanged: z.number(),
   rejected: z.number(),
   skipped: z.number(),
+  elsewhere: z.number(),
 });
 
-/** How many messages of a batch were new, replaced, known already, refused, and already consumed before. */
+/** How many messages of a batch were new, replaced, known already, refused, already consumed before, and for other cells. */
 export type Ingested = z.infer<typeof ingested>;
 
 const clock = z.object({ clock: z.string() });
@@ -26,6 +27,8 @@ export type Position = {
   expectedOffset?: string | null | undefined;
   /** How long decisions may wait for the rest of the partition (an interval); null: nothing is known to follow. */
   decideWithin?: string | null | undefined;
+  /** The offset after the portion, whose last messages may be left out as they are for other cells. */
+  portionEnd?: string | undefined;
 };
 
 /** SQLSTATE that `ingest` raises for a topic that was created anew. */
@@ -44,12 +47,13 @@ export const ingest = (db: Db, position: Position, batch: string): Promise<Inges
     ingested,
     {
       name: "ingest",
-      text: `select stored, replaced, unchanged, rejected, skipped
-             from ccx.ingest($1, $2, $3::jsonb, $4, expected_offset => $5, decide_within => $6::interval)`,
+      text: `select stored, replaced, unchanged, rejected, skipped, elsewhere
+             from ccx.ingest($1, $2, $3::jsonb, $4, expected_offset => $5, decide_within => $6::interval,
+               portion_end => $7)`,
     },
     [
       ...[position.topic, position.partition, batch, position.highWatermark],
-      ...[position.expectedOffset, position.decideWithin],
+      ...[position.expectedOffset, position.decideWithin, position.portionEnd],
     ],
   );
 

@@ -1,3 +1,4 @@
+import { groupOf, ownership } from "../cell/cell.ts";
 import { limited } from "../db/limits.ts";
 import { ResultsConsumer } from "../ingest/consumer.ts";
 import { PayloadTracker } from "../ingest/tracker.ts";
@@ -21,7 +22,8 @@ export async function startConsuming(
     pool: limited(pool, limitsOf(config, "ingest")),
     log,
     topic: config.resultsTopic,
-    group: config.consumerGroup,
+    group: groupOf(config.consumerGroup, config.cell ?? ""),
+    owns: await ownership(pool),
     batchSize: config.batchSize,
     catchUpMs: config.catchUpSeconds * 1_000,
     tracker,

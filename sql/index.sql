@@ -4,6 +4,7 @@
 --!include stored/index.sql
 --!include guard/index.sql
 --!include roles/index.sql
+--!include cell/index.sql
 --!include queue/index.sql
 --!include ledger/index.sql
 --!include content/index.sql
@@ -18,6 +19,7 @@
 --!include analyze/index.sql
 --!include ingest/index.sql
 --!include ops/index.sql
+--!include fleet/index.sql
 --!include explain/index.sql
 --!include survey/index.sql
 --!include results/index.sql

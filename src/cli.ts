@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { addAckCommands } from "./cli/ack.ts";
 import { addAdoptCommands } from "./cli/adopt.ts";
 import { addAnalyzeCommands } from "./cli/analyze.ts";
+import { addCellCommands } from "./cli/cell.ts";
 import { addCircuitCommands } from "./cli/circuit.ts";
 import { addContentCommands } from "./cli/content.ts";
 import { createContext, withoutWaiting } from "./cli/context.ts";
@@ -142,6 +143,7 @@ export async function main(argv: string[]): Promise<void> {
   addPolicyCommands(program, context);
   addDeliveryCommands(program, context);
   addCircuitCommands(program, context);
+  addCellCommands(program, context);
   addRejectedCommands(program, context);
   addRetentionCommands(program, context);
   addForgetCommand(program, context);

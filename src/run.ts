@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { requireCell } from "./cell/cell.ts";
 import { type Config, requireKeys } from "./config/config.ts";
 import { createPool, endPool } from "./db/pool.ts";
 import { requireSameRelease } from "./db/release.ts";
@@ -54,6 +55,7 @@ export async function run(
   await waitForDatabase(pool, log, signal);
   await requireServer(pool, { writes: true });
   await requireSameRelease(pool);
+  await requireCell(pool, config.cell ?? "");
 
   registerCodecs();
   passOnUnreadable();

@@ -24,6 +24,8 @@ const slow = [
   "test/analyze/refused.test.ts", // services for each class of bad input
   "test/analyze/killed.test.ts", // services that are killed at each step
   "test/bench", // pages and transactions, counted on fleets of thousands of clusters
+  "test/cell/adopt_cell.test.ts", // databases that are copied, and services that start
+  "test/cell/cells_property.test.ts", // one feed into eight databases
   "test/chaos/chaos.test.ts", // every kind of fault once, on servers of its own
   "test/decide/decide_plan.test.ts", // plans for 8,000 clusters
   "test/dev/npm.test.ts", // stacks that start and end

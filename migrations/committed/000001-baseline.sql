@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:be0679aab3c961aa279cd442a9d0217323e631a4
+--! Hash: sha1:56b404cf1c8e86846a4816e4d2159997ec969942
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -874,6 +874,14 @@ create table retention (
   changed_at timestamptz not null default now()
 );
 
+-- no cell is larger than the whole
+create table cell (
+  only_row boolean primary key default true check (only_row),
+  name text not null check (name ~ '^([a-z0-9][a-z0-9_-]{0,30})?$'),
+  buckets int4multirange not null check (buckets <@ '{[0,256)}' and not isempty(buckets)),
+  adopted_at timestamptz
+);
+
 create table worker (
   pool_id text primary key,
   host text not null,
@@ -1304,6 +1312,7 @@ insert into policy (
     'default policy; switch it on where Service Log is configured');
 insert into circuit (target_id) select id from event_targets;
 insert into sweep_mark (cooldowns_until) values ('-infinity');
+insert into cell (name, buckets) values ('', '{[0,256)}');
 insert into archive_limits (keep) values ('2 days');
 insert into ccx.archive_identity (prefix, secret)
   values (left(replace(gen_random_uuid()::text, '-', ''), 12),

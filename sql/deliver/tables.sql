@@ -110,7 +110,7 @@ comment on column render_failure.held_period is
 
 comment on table doubtful_text is
   'values that texts lacked when they were rendered, by place of the template; doubtful_texts shows those in '
-  'force; written by deliver, retain (which forgets an example)';
+  'force; written by deliver, fleet, retain (which forget an example)';
 comment on column doubtful_text.content_id is 'version of the content';
 comment on column doubtful_text.target_id is 'the target';
 comment on column doubtful_text.text_name is 'which of its texts';

@@ -8,7 +8,8 @@ create or replace function ccx.end_portion(
   high_watermark bigint,
   at timestamptz,
   has_stored boolean,
-  is_behind boolean default false
+  is_behind boolean default false,
+  portion_end bigint default null
 ) returns table (rejected integer, skipped integer, next_offset bigint)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
@@ -40,7 +41,8 @@ begin
     order by m.kafka_offset
   ), moved as (
     update consumer_offset o
-    set next_offset = greatest(o.next_offset, (select max(m.kafka_offset) + 1 from message m)),
+    set next_offset = greatest(o.next_offset, end_portion.portion_end,
+      (select max(m.kafka_offset) + 1 from message m)),
       updated_at = end_portion.at,
       stored_at = case when end_portion.has_stored then end_portion.at else o.stored_at end,
       high_watermark = coalesce(end_portion.high_watermark, o.high_watermark),
@@ -64,6 +66,6 @@ begin
 end $$;
 
 comment on function
-  ccx.end_portion(text, integer, text, jsonb, bigint, bigint, timestamptz, boolean, boolean) is
+  ccx.end_portion(text, integer, text, jsonb, bigint, bigint, timestamptz, boolean, boolean, bigint) is
   'Keeps what of a portion does not conform and moves the offset of its partition; says how many messages '
   'were rejected, and how many had been consumed before.';

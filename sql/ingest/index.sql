@@ -12,6 +12,7 @@
 --!include ingest/tables.sql
 --!include ingest/store_reports.sql
 --!include ingest/begin_portion.sql
+--!include ingest/own_share.sql
 --!include ingest/end_portion.sql
 --!include ingest/ingest.sql
 --!include ingest/ingest_workloads.sql

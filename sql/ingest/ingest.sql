@@ -9,6 +9,8 @@
 --
 -- expected_offset is where the caller's last batch of this partition ended, null on its first. decide_within
 -- says that more of the partition is known to follow, and how long decisions wait for it; null: nothing is.
+-- portion_end is the offset after the last message of the portion, where the caller left out what belongs to
+-- other cells.
 create or replace function ccx.ingest(
   topic text,
   partition integer,
@@ -16,9 +18,10 @@ create or replace function ccx.ingest(
   high_watermark bigint default null,
   at timestamptz default now(),
   expected_offset bigint default null,
-  decide_within interval default null
+  decide_within interval default null,
+  portion_end bigint default null
 ) returns table (stored integer, replaced integer, unchanged integer, rejected integer, skipped integer,
-  next_offset bigint)
+  next_offset bigint, elsewhere integer)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$
@@ -31,6 +34,9 @@ begin
   select b.first_offset, b.was_behind into first_offset, was_behind
   from begin_portion(ingest.topic, ingest.partition, ingest.high_watermark, ingest.expected_offset) b;
 
+  select s.own, s.elsewhere, s.end_offset into batch, elsewhere, portion_end
+  from own_share(batch, ingest.partition, first_offset, portion_end) s;
+
   -- for the trigger of new_reports, which marks the clusters
   perform set_config('ccx.backlog_of',
     case when ingest.decide_within is null then '' else position_name end, true);
@@ -41,7 +47,7 @@ begin
 
   select e.rejected, e.skipped, e.next_offset into rejected, skipped, next_offset
   from end_portion(ingest.topic, ingest.partition, 'results', batch, first_offset, ingest.high_watermark,
-    ingest.at, stored + replaced > 0, ingest.decide_within is not null) e;
+    ingest.at, stored + replaced > 0, ingest.decide_within is not null, portion_end) e;
 
   if was_behind and ingest.decide_within is null then
     perform wake_decide();
@@ -50,11 +56,11 @@ begin
   perform set_config('ccx.decide_at', '', true);
   perform announce('ingested', jsonb_build_object(
     'topic', ingest.topic, 'partition', ingest.partition, 'stored', stored, 'replaced', replaced,
-    'unchanged', unchanged, 'rejected', rejected, 'skipped', skipped));
+    'unchanged', unchanged, 'rejected', rejected, 'skipped', skipped, 'elsewhere', elsewhere));
   return next;
 end $$;
 
-comment on function ccx.ingest(text, integer, jsonb, bigint, timestamptz, bigint, interval) is
-  'Stores one batch of one Kafka partition and moves its offset; what was consumed before is skipped. '
-  'Raises NTI01: topic created anew; NTI02: the database is behind expected_offset. decide_within: '
-  'decisions wait so long for the rest.';
+comment on function ccx.ingest(text, integer, jsonb, bigint, timestamptz, bigint, interval, bigint) is
+  'Stores one batch of one Kafka partition and moves its offset, at least to portion_end; what was consumed '
+  'before is skipped, what another cell owns is elsewhere. Raises NTI01: topic created anew; NTI02: the '
+  'database is behind expected_offset.';

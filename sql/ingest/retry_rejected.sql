@@ -12,6 +12,7 @@ as $$
 declare
   waiting bigint[];
   of_workloads bigint[];
+  mine jsonb;
 begin
   -- of two at once, the second one waits here and finds stored what the first one has stored
   with locked as (
@@ -26,17 +27,26 @@ begin
   into waiting, of_workloads
   from locked;
 
-  with mine as (
+  -- what named no cluster came here by its partition; what names one of another cell now is not ours to store
+  select coalesce(jsonb_agg(m.element || case
+    when m.element ->> 'reason' is not null or owns(m.element ->> 'cluster') is not false then '{}'
+    else jsonb_build_object('reason', r.reason, 'detail', format(
+      'conforms, but belongs to another cell (bucket %s)', bucket_of(m.element ->> 'cluster'))) end), '[]')
+  into mine
+  from jsonb_array_elements(batch) as m (element)
+  join rejected_message r on r.id = (m.element ->> 'id')::bigint
+  where r.id = any (waiting);
+
+  with sorted as (
     select m.element, (m.element ->> 'id')::bigint = any (of_workloads) as of_workloads
-    from jsonb_array_elements(batch) as m (element)
-    where (m.element ->> 'id')::bigint = any (waiting)
+    from jsonb_array_elements(mine) as m (element)
   ), done as (
     select s.*
-    from (select jsonb_agg(m.element) as batch from mine m where not m.of_workloads) b
+    from (select jsonb_agg(m.element) as batch from sorted m where not m.of_workloads) b
     cross join lateral store_reports(coalesce(b.batch, '[]'), 0, retry_rejected.at) s
     union all
     select s.*
-    from (select jsonb_agg(m.element) as batch from mine m where m.of_workloads) b
+    from (select jsonb_agg(m.element) as batch from sorted m where m.of_workloads) b
     cross join lateral store_workloads(coalesce(b.batch, '[]'), 0, retry_rejected.at) s
   )
   select sum(d.stored), sum(d.replaced), sum(d.unchanged) into stored, replaced, unchanged from done d;
@@ -59,7 +69,7 @@ begin
           when r.retry_due_at is not null and (m.retry_at is null or r.attempts >= 8)
             then coalesce(r.dead_letter_due_at, retry_rejected.at)
           else r.dead_letter_due_at end
-    from jsonb_to_recordset(batch) as m (
+    from jsonb_to_recordset(mine) as m (
       id bigint, org_id bigint, cluster text, reason text, detail text, retry_at timestamptz)
     where r.id = m.id and r.id = any (waiting)
     returning m.reason

@@ -3,6 +3,7 @@ import {
   brokers,
   bucket,
   bytesByName,
+  cellName,
   count,
   flag,
   hosts,
@@ -132,6 +133,12 @@ export const keys = {
     schema: text,
     default: "ccx_notifications",
     description: "The consumer group that reads it.",
+  },
+  cell: {
+    key: "CCX_CELL",
+    schema: cellName,
+    description:
+      "Which cell the database is, where there are several; the consumer group ends in it. Unset: the only one.",
   },
   workloadsTopic: {
     key: "CCX_WORKLOADS_TOPIC",

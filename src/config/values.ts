@@ -12,6 +12,11 @@ const unlessFails = (expected: string) => ({ error: expected });
 /** Any text without line breaks or other control characters. */
 export const text = z.string().regex(/^\P{Cc}+$/u, unlessFails("one line of text"));
 
+/** The name of a cell (SQL table cell); empty: there is only one. */
+export const cellName = z
+  .string()
+  .regex(/^([a-z0-9][a-z0-9_-]{0,30})?$/, unlessFails("at most 31 small letters, digits, - and _"));
+
 /** true or false; 1 and 0 are read as such too. */
 export const flag = z
   .enum(["true", "false", "1", "0"], unlessFails("true or false"))

@@ -2,6 +2,7 @@ import { setImmediate as otherWork, setTimeout as sleep } from "node:timers/prom
 import type { Consumer, EachBatchPayload, Kafka } from "kafkajs";
 import type { DatabaseError, Pool } from "pg";
 import type { Logger } from "pino";
+import type { Owns } from "../cell/cell.ts";
 import { codeOf, isWorkToBlame } from "../db/errors.ts";
 import { backoffMs } from "../db/wait.ts";
 import { whileAway } from "../db/while_away.ts";
@@ -38,6 +39,8 @@ export type ResultsConsumerOptions = {
   stream?: Stream;
   /** How many partitions are read and stored at the same time, each with a connection; two unless given. */
   atATime?: number;
+  /** Which messages are for this cell; undefined: all. SQL ingest() keeps no others either. */
+  owns?: Owns | undefined;
   /** Most messages in one call of ingest(). */
   batchSize: number;
   /**
@@ -189,7 +192,7 @@ export class ResultsConsumer {
     for (const entries of portionsOf(messages, this.#options.batchSize, this.#clock.now, this.#stream)) {
       const last = entries.at(-1)?.message.offset;
       if (last === undefined || !(await this.#isFree(payload))) return;
-      this.#options.tracker?.received(entries);
+      this.#options.tracker?.received(this.#ours(entries, partition));
       while (!this.#storing.hasRoom) await this.#alive(payload, this.#storing.changed);
       if (!this.#owns(payload)) return;
       this.#storing.begin(
@@ -216,6 +219,12 @@ export class ResultsConsumer {
     return this.#alive(payload, Promise.race([before.ended, before.stuck.then(() => false)]));
   }
 
+  /** Those that are for this cell. */
+  #ours(entries: Entry[], partition: number): Entry[] {
+    const { owns } = this.#options;
+    return owns ? entries.filter(({ cluster }) => owns(cluster, partition)) : entries;
+  }
+
   #owns(payload: EachBatchPayload): boolean {
     return payload.isRunning() && !payload.isStale() && !this.#stopping.signal.aborted;
   }
@@ -236,10 +245,11 @@ export class ResultsConsumer {
    * stop before that, or it has to be read again from an earlier offset. What Kafka does not hear it hears with
    * the next portion, and hands over again until then.
    */
-  async #store(payload: EachBatchPayload, entries: Entry[], portion: Portion): Promise<boolean> {
+  async #store(payload: EachBatchPayload, all: Entry[], portion: Portion): Promise<boolean> {
     const { log } = this.#options;
     const { topic, partition } = payload.batch;
-    const [first, last] = [entries[0]?.message.offset, entries.at(-1)?.message.offset];
+    const [first, last] = [all[0]?.message.offset, all.at(-1)?.message.offset];
+    const entries = this.#ours(all, partition);
     const end = BigInt(last ?? 0) + 1n;
     const position = { topic, partition, first, last };
     // once: what is found out meanwhile does not make this portion the next one
@@ -251,10 +261,11 @@ export class ResultsConsumer {
         const counts = await this.#ingest(
           payload,
           entries,
-          expectedOffset,
+          { expectedOffset, end },
           () => failures + 1 >= mostFailures,
         );
-        return { ...counts, ms: Math.round(performance.now() - start) };
+        const elsewhere = counts.elsewhere + all.length - entries.length;
+        return { ...counts, elsewhere, ms: Math.round(performance.now() - start) };
       } catch (error) {
         if (isWorkToBlame(error)) {
           failures++;
@@ -269,7 +280,7 @@ export class ResultsConsumer {
     this.#positions.stored(partition, end);
     countIngested(this.#stream.name, entries, counts, counts.ms);
     this.#options.tracker?.ended(entries);
-    endSpans(entries);
+    endSpans(all);
     log.info({ ...position, ...counts }, "ingested");
     if (this.#isLeaving) return true; // kafkajs would connect again
     await payload
@@ -282,16 +293,17 @@ export class ResultsConsumer {
   async #ingest(
     payload: EachBatchPayload,
     entries: Entry[],
-    expectedOffset: string | null,
+    { expectedOffset, end }: { expectedOffset: string | null; end: bigint },
     isOver: () => boolean,
   ): Promise<sql.Ingested> {
     const { kafka, pool, catchUpMs = 600_000 } = this.#options;
     const { topic, partition, highWatermark, messages } = payload.batch;
-    const isLast = entries.at(-1)?.message.offset === messages.at(-1)?.offset;
+    const isLast = end > BigInt(messages.at(-1)?.offset ?? 0);
     const hasMore = !isLast || BigInt(payload.batch.offsetLag()) > 0n;
     const position = {
       ...{ topic, partition, highWatermark, expectedOffset },
       decideWithin: hasMore && catchUpMs > 0 ? `${catchUpMs} milliseconds` : null,
+      portionEnd: this.#options.owns && `${end}`,
     };
     const patience = { isOver, now: this.#clock.now };
     try {

@@ -33,8 +33,10 @@ export async function ingestBatch(
 ): Promise<sql.Ingested> {
   let { expectedOffset } = position;
   const store = async (batch: string, part: Entry[]) => {
-    const stored = await stream.store(pool, { ...position, expectedOffset }, batch);
     const last = part.at(-1)?.message.offset;
+    // of the last part only: the others are followed by what is not stored yet
+    const portionEnd = last === entries.at(-1)?.message.offset ? position.portionEnd : undefined;
+    const stored = await stream.store(pool, { ...position, expectedOffset, portionEnd }, batch);
     if (last !== undefined) expectedOffset = `${BigInt(last) + 1n}`;
     return stored;
   };

@@ -4,7 +4,7 @@ import { rejectReasons } from "./reject_reasons.ts";
 import type { Ingested } from "./sql.ts";
 import type { StreamName } from "./streams.ts";
 
-const outcomes = ["stored", "replaced", "unchanged", "rejected", "skipped"] as const;
+const outcomes = ["stored", "replaced", "unchanged", "rejected", "skipped", "elsewhere"] as const;
 const streamNames: readonly StreamName[] = ["results", "workloads"];
 
 const messages = counter({

@@ -36,6 +36,8 @@ export type Entry = {
   message: Arrived;
   json: string;
   reason?: RejectReason;
+  /** Which cluster it is about, where that could be read. */
+  cluster?: string | undefined;
   requestId?: string | undefined;
   /** Whose it is, where our checks take it. */
   owner?: Owner;
@@ -91,8 +93,8 @@ function entryOf(message: Arrived, now: Date, stream: Stream): Entry & { size: n
   if (parsed.kind === "rejected") {
     const json = rejection(message, parsed.reason, parsed.text, parsed);
     const attributes = { "messaging.system": "kafka", "messaging.kafka.offset": message.offset };
-    const { reason, requestId } = parsed;
-    return { message, json, ...traceOf(message, attributes), size: json.length, reason, requestId };
+    const { reason, requestId, cluster } = parsed;
+    return { message, json, ...traceOf(message, attributes), size: json.length, reason, cluster, requestId };
   }
   const trace = traceOf(message, {
     "messaging.system": "kafka",
@@ -109,7 +111,7 @@ function entryOf(message: Arrived, now: Date, stream: Stream): Entry & { size: n
     `,"report":${JSON.stringify(parsed.report)}` +
     `${trace.traceparent === undefined ? "" : `,"traceparent":"${trace.traceparent}"`}}`;
   return {
-    ...{ message, json, requestId, ...trace },
+    ...{ message, json, cluster: parsed.cluster, requestId, ...trace },
     owner: { orgId: parsed.orgId, cluster: parsed.cluster, requestId },
     reportBytes: parsed.report.length,
     size: json.length + parsed.growth,

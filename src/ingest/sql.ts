@@ -8,11 +8,12 @@ const ingested = z.object({
   unchanged: z.number(),
   rejected: z.number(),
   skipped: z.number(),
+  elsewhere: z.number(),
 });
 
 /**
  * How many messages of a batch were new, replaced, known already (of workloads: also older than what is
- * known), refused, and already consumed before.
+ * known), refused, already consumed before, and for other cells.
  */
 export type Ingested = z.infer<typeof ingested>;
 
@@ -29,6 +30,8 @@ export type Position = {
   expectedOffset?: string | null | undefined;
   /** How long decisions may wait for the rest of the partition (an interval); null: nothing is known to follow. */
   decideWithin?: string | null | undefined;
+  /** The offset after the portion, whose last messages may be left out as they are for other cells. */
+  portionEnd?: string | undefined;
 };
 
 /** SQLSTATE that `ingest` raises for a topic that was created anew. */
@@ -47,12 +50,13 @@ export const ingest = (db: Db, position: Position, batch: string): Promise<Inges
     ingested,
     {
       name: "ingest",
-      text: `select stored, replaced, unchanged, rejected, skipped
-             from ccx.ingest($1, $2, $3::jsonb, $4, expected_offset => $5, decide_within => $6::interval)`,
+      text: `select stored, replaced, unchanged, rejected, skipped, elsewhere
+             from ccx.ingest($1, $2, $3::jsonb, $4, expected_offset => $5, decide_within => $6::interval,
+               portion_end => $7)`,
     },
     [
       ...[position.topic, position.partition, batch, position.highWatermark],
-      ...[position.expectedOffset, position.decideWithin],
+      ...[position.expectedOffset, position.decideWithin, position.portionEnd],
     ],
   );
 
@@ -63,10 +67,13 @@ export const ingestWorkloads = (db: Db, position: Position, batch: string): Prom
     ingested,
     {
       name: "ingest_workloads",
-      text: `select stored, replaced, unchanged, rejected, skipped
-             from ccx.ingest_workloads($1, $2, $3::jsonb, $4, expected_offset => $5)`,
+      text: `select stored, replaced, unchanged, rejected, skipped, elsewhere
+             from ccx.ingest_workloads($1, $2, $3::jsonb, $4, expected_offset => $5, portion_end => $6)`,
     },
-    [position.topic, position.partition, batch, position.highWatermark, position.expectedOffset],
+    [
+      ...[position.topic, position.partition, batch, position.highWatermark],
+      ...[position.expectedOffset, position.portionEnd],
+    ],
   );
 
 /** What time it is for the database: ISO 8601. */

@@ -1,3 +1,4 @@
+import { groupOf, ownership } from "../cell/cell.ts";
 import { limited } from "../db/limits.ts";
 import { ResultsConsumer, type ResultsConsumerOptions } from "../ingest/consumer.ts";
 import { streams } from "../ingest/streams.ts";
@@ -18,8 +19,11 @@ export async function startConsuming(
 ): Promise<{ failed: Promise<never> }> {
   const tracker = createTracker(config, kafka, log);
   stack.defer(async () => tracker?.close());
+  const owns = await ownership(pool);
+  const of = (group: string) => groupOf(group, config.cell ?? "");
   const shared = {
     ...{ kafka, log, pool: limited(pool, limitsOf(config, "ingest")), batchSize: config.batchSize },
+    owns,
     catchUpMs: config.catchUpSeconds * 1_000,
   };
   const consumers: ResultsConsumer[] = [];
@@ -33,13 +37,13 @@ export async function startConsuming(
   const failures: Promise<never>[] = [];
   if (config.workloadsTopic !== undefined) {
     const workloads = create({
-      ...{ stream: streams.workloads, topic: config.workloadsTopic, group: config.workloadsGroup },
+      ...{ stream: streams.workloads, topic: config.workloadsTopic, group: of(config.workloadsGroup) },
       // they can wait, and leave the connections to what decisions wait for
       atATime: 1,
     });
     failures.push(workloads.failed, startMeanwhile(workloads, signal));
   }
-  const results = create({ topic: config.resultsTopic, group: config.consumerGroup, tracker });
+  const results = create({ topic: config.resultsTopic, group: of(config.consumerGroup), tracker });
   failures.push(results.failed);
   // kafkajs does not hear the signal while it connects
   await Promise.race([results.start(signal), aborted(signal), ...failures]);

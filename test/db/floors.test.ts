@@ -10,13 +10,13 @@ const sql = path.join(import.meta.dirname, "../../sql");
 
 /** The rooms of sql/, from the ground up: a room calls only rooms on lower floors. */
 const floors = [
-  ["stored", "guard", "roles"],
+  ["stored", "guard", "roles", "cell"],
   ["queue", "ledger"],
   ["content", "issues", "workloads"],
   ["policy", "silence"],
   ["deliver"],
   ["retain", "upload"],
-  ["analyze", "decide", "ingest", "ops"],
+  ["analyze", "decide", "ingest", "ops", "fleet"],
   ["explain", "results", "compat"],
   ["adopt", "metrics", "survey"],
   ["console"],

@@ -17,7 +17,7 @@ import { refused } from "../support/sessions.ts";
 
 const database = testDatabase();
 const at = "2026-03-01T12:00:00Z";
-const nothing = { stored: 0, replaced: 0, unchanged: 0, rejected: 0, skipped: 0 };
+const nothing = { stored: 0, replaced: 0, unchanged: 0, rejected: 0, skipped: 0, elsewhere: 0 };
 
 test("a batch is stored, its offset moves, and the issues follow", () =>
   rolledBack(database.pool, async (db) => {

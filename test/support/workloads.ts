@@ -72,7 +72,7 @@ export async function consumeWorkloads(
       headers: {},
     }),
   );
-  const total: Ingested = { stored: 0, replaced: 0, unchanged: 0, rejected: 0, skipped: 0 };
+  const total: Ingested = { stored: 0, replaced: 0, unchanged: 0, rejected: 0, skipped: 0, elsewhere: 0 };
   const now = () => new Date("2100-01-01");
   for (const entries of portionsOf(arrived, messages.length, now, streams.workloads)) {
     const position = { topic: "workloads", partition, highWatermark: String(from + messages.length) };

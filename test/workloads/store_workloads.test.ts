@@ -19,7 +19,7 @@ import {
 } from "../support/workloads.ts";
 
 const database = testDatabase();
-const none = { stored: 0, replaced: 0, unchanged: 0, rejected: 0, skipped: 0 };
+const none = { stored: 0, replaced: 0, unchanged: 0, rejected: 0, skipped: 0, elsewhere: 0 };
 
 beforeEach(async () => {
   await database.pool.query(

@@ -163,7 +163,8 @@ test("ccx cell shows and adopts, and refuses lists that are none", async () => {
 });
 
 test("with another CCX_CELL than the database's a service ends before it reads or sends", async () => {
-  await using copy = await openDatabase();
+  await using owned = new AsyncDisposableStack();
+  const copy = owned.use(await openDatabase());
   await adoptCell(copy.pool, "one", "{[0,128)}", false);
   const env = { DATABASE_URL: copy.url, KAFKA_BROKERS: process.env.TEST_KAFKA_BROKERS };
   for (const [command, cell] of [
@@ -171,6 +172,7 @@ test("with another CCX_CELL than the database's a service ends before it reads o
     ["work", "two"],
   ] as const) {
     const service = new Service(command, { ...env, CCX_CELL: cell });
+    owned.defer(async () => void (await service.kill()));
     assert.equal((await service.ends()).code, 1);
     assert.match(service.stderr, /CCX_CELL is ".*", but the database of DATABASE_URL is the cell "one"/);
     assert.equal(await value(copy.pool, "select count(*) from worker"), "0");

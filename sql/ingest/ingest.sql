@@ -34,8 +34,11 @@ begin
   select b.first_offset, b.was_behind into first_offset, was_behind
   from begin_portion(ingest.topic, ingest.partition, ingest.high_watermark, ingest.expected_offset) b;
 
-  select s.own, s.elsewhere, s.end_offset into batch, elsewhere, portion_end
-  from own_share(batch, ingest.partition, first_offset, portion_end) s;
+  elsewhere := 0;
+  if (select c.buckets <> '{[0,256)}' from cell c) then
+    select s.own, s.elsewhere, s.end_offset into batch, elsewhere, portion_end
+    from own_share(batch, ingest.partition, first_offset, portion_end) s;
+  end if;
 
   -- for the trigger of new_reports, which marks the clusters
   perform set_config('ccx.backlog_of',

@@ -19,8 +19,11 @@ begin
   select b.first_offset into first_offset
   from begin_portion(ingest_workloads.topic, ingest_workloads.partition, ingest_workloads.high_watermark,
     ingest_workloads.expected_offset) b;
-  select s.own, s.elsewhere, s.end_offset into batch, elsewhere, portion_end
-  from own_share(batch, ingest_workloads.partition, first_offset, portion_end) s;
+  elsewhere := 0;
+  if (select c.buckets <> '{[0,256)}' from cell c) then
+    select s.own, s.elsewhere, s.end_offset into batch, elsewhere, portion_end
+    from own_share(batch, ingest_workloads.partition, first_offset, portion_end) s;
+  end if;
   select s.stored, s.replaced, s.unchanged into stored, replaced, unchanged
   from store_workloads(batch, first_offset, ingest_workloads.at) s;
   select e.rejected, e.skipped, e.next_offset into rejected, skipped, next_offset

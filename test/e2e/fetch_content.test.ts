@@ -34,7 +34,7 @@ scenario(
       env: { CCX_CONTENT_URL: content.url, CCX_CONTENT_TIMEOUT_MS: "500" },
     });
     await service.says("running");
-    assert.deepEqual(await crontab(scene), ["fetch_content", "retain", "sweep", "tidy_archives"]);
+    assert.deepEqual(await crontab(scene), ["fetch_content", "retain", "survey", "sweep", "tidy_archives"]);
 
     const cluster = aCluster();
     await scene.topics.produce([
@@ -92,7 +92,7 @@ scenario(
 scenario("a worker without an address leaves fetching to others", {}, async (scene) => {
   const service = scene.start("work");
   await service.says("running");
-  assert.deepEqual(await crontab(scene), ["retain", "sweep", "tidy_archives"]);
+  assert.deepEqual(await crontab(scene), ["retain", "survey", "sweep", "tidy_archives"]);
   await wake(scene);
   await scene.rows("select graphile_worker.add_job('sweep', job_key := 'other')");
   await until("a later job is done", async () => {

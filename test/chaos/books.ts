@@ -1,3 +1,4 @@
+import type { EachMessagePayload } from "kafkajs";
 import { expectedOf, reportKey } from "./expected.ts";
 import type { Feed } from "./feed.ts";
 import { idHeader } from "./feed.ts";
@@ -5,6 +6,8 @@ import type { Fleet } from "./fleet.ts";
 import { readTopic } from "./quiet.ts";
 import type { Exit } from "./role.ts";
 import type { Stage } from "./stage.ts";
+import { type Analysis, compareUploads, resultIn, storedOtherwise } from "./upload_books.ts";
+import type { Uploads } from "./uploads.ts";
 import { receivedBy } from "./wire.ts";
 
 export type Books = {
@@ -12,6 +15,12 @@ export type Books = {
   stored: number;
   rejected: number;
   lost: number;
+  /** answered with 202 */
+  uploads: number;
+  uploads_lost: number;
+  results_differ: number;
+  /** results that were published again with the same content */
+  results_again: number;
   notified: number;
   notified_twice: number;
   resent_same_id: number;
@@ -30,12 +39,16 @@ const ledger = `select n.target_id || ' ' || i.cluster || ' ' || r.rule_name || 
   where n.live and not n.resolved
   group by n.issue_id, n.target_id, i.cluster, r.rule_name, r.error_key`;
 
+/** Notes what was found of something of which there should be nothing. */
+type Check = (what: string, found: readonly unknown[]) => void;
+
 /**
- * Compares what was put on the topic, what the database holds and what the receivers got, when all is quiet.
+ * Compares what was uploaded and put on the topic, what the database holds and what the receivers got, when
+ * all is quiet.
  */
-export async function balance(stage: Stage, fleet: Fleet, feed: Feed): Promise<Books> {
+export async function balance(stage: Stage, fleet: Fleet, feed: Feed, uploads: Uploads): Promise<Books> {
   const wrong: string[] = [];
-  const check = (what: string, found: readonly unknown[]) => {
+  const check: Check = (what, found) => {
     if (found.length > 0)
       wrong.push(`${what}: ${found.length}, such as ${JSON.stringify(found.slice(0, 3))}`);
   };
@@ -47,9 +60,12 @@ export async function balance(stage: Stage, fleet: Fleet, feed: Feed): Promise<B
     [...feed.acknowledged].filter((id) => !onTopic.has(id)),
   );
 
+  const uploaded = await balanceUploads(stage, uploads, topic, check);
+
   // what came in
   const reports = await stage.query(
-    `select org_id, cluster, extract(epoch from updated_at) * 1000 as ms, report::jsonb ->> 'chaos' as id from new_reports`,
+    `select org_id, cluster, extract(epoch from updated_at) * 1000 as ms, coalesce(report::jsonb ->> 'chaos', request_id) as id
+     from new_reports`,
   );
   const stored = new Map(
     reports.map(({ org_id, cluster, ms, id }) => [
@@ -164,10 +180,70 @@ export async function balance(stage: Stage, fleet: Fleet, feed: Feed): Promise<B
     stored: stored.size,
     rejected: refused.length,
     lost: missing.length + unrejected.length + unnotified,
+    ...uploaded,
     notified: [...toldTimes.values()].reduce((sum, count) => sum + count, 0),
     notified_twice: toldTwice,
     resent_same_id: received.length - distinct.size,
     wrong,
+  };
+}
+
+/** The first half of the way: from the answer of the ingress to the topic of results, and what is stored of it. */
+async function balanceUploads(stage: Stage, uploads: Uploads, topic: EachMessagePayload[], check: Check) {
+  const results = topic.flatMap((payload) => resultIn(payload) ?? []);
+  const accepted = [...uploads.made.values()].filter(({ id }) => uploads.accepted.has(id));
+  check("uploads that were not answered as they should be", uploads.unexpected);
+
+  const archives = await stage.query(
+    "select request_id as id, encode(sha256, 'hex') as sha256, store from archive",
+  );
+  const kept = new Map(archives.map(({ id, sha256 }) => [String(id), String(sha256)]));
+  check(
+    "accepted uploads without their archive",
+    accepted.filter(({ id, sha256 }) => kept.get(id) !== sha256).map(({ id }) => id),
+  );
+  check(
+    "archives that nobody uploaded",
+    [...kept.keys()].filter((id) => !uploads.made.has(id)),
+  );
+  check(
+    "announcements that were not sent",
+    await stage.query("select request_id, failure, error from upload_message where sent_at is null"),
+  );
+  const announced = new Map<string, string>();
+  const otherwise: string[] = [];
+  for (const { message } of await readTopic(stage, stage.topics.announcements)) {
+    const text = String(message.value);
+    const { request_id } = JSON.parse(text) as { request_id: string };
+    if ((announced.get(request_id) ?? text) !== text) otherwise.push(request_id);
+    announced.set(request_id, text);
+  }
+  check("announced again with another content", otherwise);
+
+  const analyses = await stage.query(
+    `select a.request_id as id, a.state, a.failure,
+       array(select f.component from rule_failure f where f.analysis_id = a.id
+         union all
+         select s.rule from chaos.suspended s
+         where a.analyzed_at >= s.since and a.started_at <= coalesce(s.until, 'infinity')) as "failedRules"
+     from analysis a`,
+  );
+  const compared = compareUploads(accepted, results, analyses as Analysis[]);
+  for (const [what, found] of Object.entries(compared.otherwise)) check(what, found);
+  check("accepted uploads of which nothing came", compared.lost);
+  check("results that were published with different contents", compared.differ);
+  const stored = await stage.query(
+    "select request_id as id, report from new_reports where request_id is not null",
+  );
+  check(
+    "results that are stored with another content",
+    storedOtherwise(results, new Map(stored.map(({ id, report }) => [String(id), String(report)]))),
+  );
+  return {
+    uploads: accepted.length,
+    uploads_lost: compared.lost.length,
+    results_differ: compared.differ.length,
+    results_again: compared.again,
   };
 }
 

@@ -5,9 +5,10 @@ import { drive } from "./driver.ts";
 import { Feed } from "./feed.ts";
 import { Fleet } from "./fleet.ts";
 import { type Kind, planOf } from "./plan.ts";
-import { quiet } from "./quiet.ts";
+import { quiet, uploadsQuiet } from "./quiet.ts";
 import { Recovery } from "./recovery.ts";
-import { openStage, partitions } from "./stage.ts";
+import { openStage, partitions, type StoreName } from "./stage.ts";
+import { Uploads } from "./uploads.ts";
 
 export type ChaosOptions = {
   seed: number;
@@ -16,6 +17,10 @@ export type ChaosOptions = {
   meanGapMs: number;
   messagesPerSecond: number;
   leastMessages: number;
+  uploadsPerSecond: number;
+  leastUploads: number;
+  /** where archives are kept */
+  store: StoreName;
   /** Dead consumers leave their group at once, and nothing waits for back-offs and leases in the end. */
   hurry: boolean;
   say: (line: string) => void;
@@ -29,6 +34,10 @@ export type ChaosFigures = {
   stored: number;
   rejected: number;
   lost: number;
+  uploads: number;
+  uploads_lost: number;
+  results_differ: number;
+  results_again: number;
   notified: number;
   notified_twice: number;
   resent_same_id: number;
@@ -49,30 +58,35 @@ export async function chaos(
   options: ChaosOptions,
 ): Promise<{ figures: ChaosFigures; wrong: string[]; notes: string[] }> {
   const { seed, lengthMs, meanGapMs, messagesPerSecond, leastMessages, hurry } = options;
+  const { uploadsPerSecond, leastUploads, store } = options;
   const began = performance.now();
   const say = (line: string) =>
     options.say(`${((performance.now() - began) / 1_000).toFixed(1).padStart(7)} s  ${line}`);
-  await using stage = await openStage(say);
+  await using stage = await openStage(store, say);
   for (const role of stage.roles) await role.service.says("running");
   say("running");
   const fleet = new Fleet(seeded(seed), partitions);
   await using feed = new Feed(stage.brokers, stage.topics.results, fleet, messagesPerSecond, leastMessages);
+  await using uploads = new Uploads(stage.ingressUrl, seeded(seed + 1), uploadsPerSecond, leastUploads);
   await using recovery = new Recovery(stage, feed);
   const plan = planOf(seed, lengthMs, meanGapMs);
   const faults = await drive({ ...stage, feed }, { plan, recovery, hurry, say });
   say("nothing goes wrong any more");
   await feed.stop();
+  await uploads.stop();
   await until("all services run", () =>
     stage.roles.every(({ service }) => service.said("running").length > 0),
   );
+  const redriven = await uploadsQuiet(stage, uploads, { hurry, say });
   await quiet(stage, { hurry, say });
   await recovery.stop();
-  const { wrong, ...books } = await balance(stage, fleet, feed);
+  const { wrong, ...books } = await balance(stage, fleet, feed, uploads);
   await Promise.all(stage.roles.map((role) => role.stop()));
   const { storedMs, decidedMs } = recovery.longestUntil;
   const seconds = (ms: number) => `${Math.round(ms / 100) / 10} s`;
   const notes = [
     `the longest recovery was after ${recovery.longestOf}; until all was stored it took ${seconds(storedMs)} at most, until all was decided ${seconds(decidedMs)}`,
+    `${uploads.repeated} uploads were repeated by their clients; ${redriven} analyses had to be redriven`,
     ...summaryOfExits(stage.exits),
   ];
   const { messages, ...rest } = books;
@@ -91,6 +105,9 @@ export const short = {
   meanGapMs: 500,
   messagesPerSecond: 25,
   leastMessages: 400,
+  uploadsPerSecond: 4,
+  leastUploads: 60,
+  store: "database",
   hurry: true,
 } as const;
 
@@ -101,5 +118,8 @@ export const long = (minutes: number) =>
     meanGapMs: 3_000,
     messagesPerSecond: 30,
     leastMessages: 0,
+    uploadsPerSecond: 3,
+    leastUploads: 0,
+    store: "database",
     hurry: false,
   }) as const;

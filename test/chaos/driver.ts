@@ -31,6 +31,8 @@ export async function drive(scene: Scene, options: DriverOptions): Promise<Parti
       if (fault.kind !== "move_clock") recovery.healed(fault.kind);
       if (hurry && fault.kind === "kill_consumer")
         await evict(scene, [`consumer-${1 + (fault.which % scene.consumers.length)}`]);
+      if (hurry && fault.kind === "kill_analyzer")
+        await evict(scene, [`analyzer-${1 + (fault.which % scene.analyzers.length)}`]);
     });
     done.catch(() => undefined); // thrown below
     for (const thing of things) busy.set(thing, done);
@@ -39,12 +41,18 @@ export async function drive(scene: Scene, options: DriverOptions): Promise<Parti
   return counts;
 }
 
+/** There are two of each. */
+const ofTwo: ReadonlySet<string> = new Set(["consumer", "worker", "server", "analyzer", "database line"]);
+
+const both = (thing: string): string[] => [`${thing} 0`, `${thing} 1`];
+
 /** What a fault keeps for itself. */
 function thingsOf({ kind, which }: Fault): string[] {
   const { on } = kinds[kind];
-  if (on === "consumers") return ["consumer 0", "consumer 1"];
+  if (on === "consumers") return both("consumer");
   // the database's own line to us is not behind a proxy; its faults go with those of the lines
   if (on === "clock") return ["postgres"];
-  if (on === "standby") return ["postgres", "worker 0", "worker 1"];
-  return on === "consumer" || on === "worker" || on === "database line" ? [`${on} ${which % 2}`] : [on];
+  if (on === "analyzers") return both("analyzer");
+  if (on === "standby") return ["postgres", ...both("worker"), ...both("server"), ...both("analyzer")];
+  return ofTwo.has(on) ? [`${on} ${which % 2}`] : [on];
 }

@@ -7,7 +7,8 @@ import type { Feed } from "./feed.ts";
 import { orgs } from "./fleet.ts";
 import type { Fault, Kind } from "./plan.ts";
 import type { Mood } from "./receiver_front.ts";
-import { group, partitions, type Query, type Stage } from "./stage.ts";
+import { loadRules, type RuleMood, setRuleMood } from "./rules.ts";
+import { analyzeGroup, group, partitions, type Query, type Stage } from "./stage.ts";
 
 const run = promisify(execFile);
 
@@ -25,6 +26,15 @@ const mood =
     front.setMood(mood);
     await sleep(ms);
     front.setMood("well");
+  };
+
+const ruleMood =
+  (mood: RuleMood): Deed =>
+  async ({ query }, { ms }) => {
+    await setRuleMood(query, mood);
+    await sleep(ms);
+    await setRuleMood(query, "well");
+    await loadRules(query); // it may have been suspended
   };
 
 const refuse = async (line: { refuse(): Promise<void>; heal(): Promise<void> }, ms: number) => {
@@ -109,15 +119,17 @@ const deeds: Record<Kind, Deed> = {
     void (await query("select chaos.move_clock(4, $1)", [which % 4])),
   stop_consumer: ({ consumers }, fault) => one(consumers, fault).restart(),
   stop_worker: ({ workers }, fault) => one(workers, fault).restart(),
-  fail_over: async ({ workers, postgres, session }, { ms }) => {
-    // what was sent in the transactions that are lost would be sent again: nobody can know of it
-    await Promise.all(workers.map((worker) => worker.stop()));
+  fail_over: async ({ servers, analyzers, workers, postgres, session }, { ms }) => {
+    // what was sent, published or accepted in the transactions that are lost would be sent again, published
+    // with another content, or be gone: nobody can know of it
+    const stopped = [...servers, ...analyzers, ...workers];
+    await Promise.all(stopped.map((one) => one.stop()));
     const standby = await copyOf(session);
     await sleep(ms);
     await postgres.kill("SIGKILL");
     await standby.takesOver();
     await postgres.startAgain();
-    for (const worker of workers) worker.start();
+    for (const one of stopped) one.start();
   },
   dump_at_midnight: async ({ query, session }, { ms }) => {
     await query("select chaos.forget_a_day()");
@@ -131,7 +143,9 @@ const deeds: Record<Kind, Deed> = {
       await holder("begin");
       await holder(
         `select from consumer_offset where partition = ${which % partitions} for update;
-         select from decision_due order by cluster limit 1 for update`,
+         select from decision_due order by cluster limit 1 for update;
+         select from analysis where ended_at is null order by id limit 1 for update;
+         select from upload_message where due_at is not null order by message_id limit 1 for update`,
       );
       await sleep(ms);
     });
@@ -145,10 +159,37 @@ const deeds: Record<Kind, Deed> = {
   },
   bomb: ({ feed }, { which }) => feed.sendBomb(which % partitions),
   add_partition: ({ feed }) => feed.addPartition(),
+  kill_server: ({ servers }, fault) => one(servers, fault).kill(),
+  freeze_server: ({ servers }, fault) => freeze(one(servers, fault).service, fault.ms),
+  stop_server: ({ servers }, fault) => one(servers, fault).restart(),
+  kill_analyzer: ({ analyzers }, fault) => one(analyzers, fault).kill(),
+  freeze_analyzer: ({ analyzers }, fault) => freeze(one(analyzers, fault).service, fault.ms),
+  stop_analyzer: ({ analyzers }, fault) => one(analyzers, fault).restart(),
+  restart_analyzers: async ({ analyzers }) =>
+    void (await Promise.all(analyzers.map((analyzer) => analyzer.restart()))),
+  cut_ingress: async ({ lines }) => lines.ingress.cut(),
+  refuse_ingress: ({ lines }, { ms }) => refuse(lines.ingress, ms),
+  cut_archives: async ({ lines }) => lines.archives.cut(),
+  refuse_archives: ({ lines }, { ms }) => refuse(lines.archives, ms),
+  store_refuses: async ({ query, archives }, { ms }) => {
+    if (archives === undefined) return during(query, "store_refuses", ms);
+    // as a file system that is not mounted: neither what is in it nor what should go into it
+    await rename(archives, `${archives}.away`);
+    await writeFile(archives, "");
+    await sleep(ms);
+    await rm(archives);
+    await rename(`${archives}.away`, archives);
+  },
+  rule_hangs: ruleMood("hangs"),
+  rule_raises: ruleMood("raises"),
 };
 
 /** While there is a row in chaos.<table>, its triggers refuse. */
-async function during(query: Query, table: "times_out" | "poison", ms: number): Promise<void> {
+async function during(
+  query: Query,
+  table: "times_out" | "poison" | "store_refuses",
+  ms: number,
+): Promise<void> {
   await query(`insert into chaos.${table} default values`);
   await sleep(ms);
   await query(`delete from chaos.${table}`);
@@ -207,16 +248,17 @@ export function commit(scene: Scene, fault: Fault): Promise<void> {
 }
 
 /**
- * Takes the members of these consumers out of the group at once, as the broker does when a session of 10 s
+ * Takes the members of these processes out of their group at once, as the broker does when a session of 10 s
  * has ended. Those that live join again. Best effort: the broker may be away.
  */
 export async function evict({ client, brokers }: Stage, names: readonly string[]): Promise<void> {
   const admin = client.admin();
   try {
     await admin.connect();
-    const { groups } = await admin.describeGroups([group]);
-    for (const { clientId, memberId } of groups[0]?.members ?? [])
-      if (names.includes(clientId)) await leaveGroup(brokers, group, memberId);
+    const { groups } = await admin.describeGroups([group, analyzeGroup]);
+    for (const { groupId, members } of groups)
+      for (const { clientId, memberId } of members)
+        if (names.includes(clientId)) await leaveGroup(brokers, groupId, memberId);
   } catch {
     // then it takes its 10 s
   } finally {

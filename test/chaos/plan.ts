@@ -44,6 +44,20 @@ export const kinds = {
   truncate: { on: "acknowledgements", ms: 3_000 },
   bomb: { on: "topic", ms: 0 },
   add_partition: { on: "topic", ms: 0 },
+  kill_server: { on: "server", ms: 0 },
+  freeze_server: { on: "server", ms: 6_000 },
+  stop_server: { on: "server", ms: 0 },
+  kill_analyzer: { on: "analyzer", ms: 0 },
+  freeze_analyzer: { on: "analyzer", ms: 6_000 },
+  stop_analyzer: { on: "analyzer", ms: 0 },
+  restart_analyzers: { on: "analyzers", ms: 0 },
+  cut_ingress: { on: "ingress", ms: 0 },
+  refuse_ingress: { on: "ingress", ms: 4_000 },
+  cut_archives: { on: "archives", ms: 0 },
+  refuse_archives: { on: "archives", ms: 5_000 },
+  store_refuses: { on: "store", ms: 5_000 },
+  rule_hangs: { on: "rule", ms: 6_000 },
+  rule_raises: { on: "rule", ms: 6_000 },
 } as const;
 
 export type Kind = keyof typeof kinds;
@@ -61,7 +75,7 @@ export type Fault = {
   atMs: number;
   /** how long it lasts */
   ms: number;
-  /** which of several (consumers, workers, lines to the database, shares of the ledger) */
+  /** which of several (processes of one kind, lines to the database, shares of the ledger) */
   which: number;
 };
 
@@ -74,11 +88,12 @@ const long: Partial<Record<Kind, { ms: number; leastRunMs: number }>> = {
 /**
  * Now and then a process stands still until it is taken for dead, and comes back as a zombie: a consumer's
  * session ends after 10 s; a worker's jobs are freed after 90 s of silence, and others send its messages
- * after a lease of two minutes.
+ * after a lease of two minutes; others take an analyzer's archives and results after a lease of three.
  */
 const zombies: Partial<Record<Kind, { ms: number; leastRunMs: number }>> = {
   freeze_consumer: { ms: 36_000, leastRunMs: 108_000 },
   freeze_worker: { ms: 140_000, leastRunMs: 300_000 },
+  freeze_analyzer: { ms: 200_000, leastRunMs: 420_000 },
 };
 
 /**

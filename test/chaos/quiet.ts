@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import type kafkajs from "kafkajs";
 import { until } from "../support/until.ts";
 import { evict } from "./faults.ts";
+import { loadRules } from "./rules.ts";
 import { group, type Stage } from "./stage.ts";
+import type { Uploads } from "./uploads.ts";
 
 /** What is still to be done; empty when nothing is. */
 const left = `select json_strip_nulls(json_build_object(
@@ -13,6 +15,68 @@ const left = `select json_strip_nulls(json_build_object(
   'cooldowns over', nullif((select count(*) from notified_issue n, sweep_mark m
     where n.live and not n.resolved and upper(n.cooldown_period) between m.cooldowns_until and now() + interval '10 seconds'), 0)
 ))::text as left`;
+
+/** Good archives that were given up: by the third process that died with them, for one. */
+const givenUp = "select id, failure, request_id from analysis where state = 'dead' and request_id = any ($1)";
+
+/**
+ * Waits until every upload is announced and analyzed, and its result is on the topic. What waits for its time
+ * (the leases of the killed, back-offs) gets three minutes; then its time comes, and what was given up is
+ * redriven.
+ * @returns how many had to be redriven
+ */
+export async function uploadsQuiet(
+  stage: Stage,
+  uploads: Uploads,
+  { hurry, say }: { hurry: boolean; say: (line: string) => void },
+): Promise<number> {
+  await loadRules(stage.query);
+  const good = [...uploads.made.values()].flatMap(({ id, expect }) => ("hits" in expect ? [id] : []));
+  const names = stage.analyzers.map(({ name }) => name);
+  const left = async () => {
+    const rows = await stage.query(
+      `select waits_to_be, count(*)::integer from chaos.upload_under_way
+       where waits_to_be <> 'stored' group by 1
+       union all
+       select 'given up', count(*)::integer from (${givenUp}) g having count(*) > 0`,
+      [good],
+    );
+    return JSON.stringify(Object.fromEntries(rows.map(({ waits_to_be, count }) => [waits_to_be, count])));
+  };
+  let evicted = performance.now();
+  const isDone = (ms: number) =>
+    until(
+      "nothing is left",
+      async () => {
+        if (hurry && performance.now() - evicted > 3_000) {
+          await evict(stage, names);
+          evicted = performance.now();
+        }
+        return (await left()) === "{}";
+      },
+      ms,
+    ).catch(() => false);
+  let redriven = 0;
+  if (!(await isDone(hurry ? 0 : 180_000))) {
+    for (let round = 1; (await left()) !== "{}"; round++) {
+      say(`the time of uploads that still wait comes: ${await left()}`);
+      assert.ok(round <= 6, `it does not end: ${await left()}`);
+      const stopped = [...stage.analyzers, ...stage.workers];
+      await Promise.all(stopped.map((role) => role.stop()));
+      const dead = await stage.query(givenUp, [good]);
+      for (const { failure, request_id } of dead) say(`redriven: ${request_id}, ${failure}`);
+      redriven += dead.length;
+      await stage.query("select from redrive_analyses($1)", [dead.map(({ id }) => id)]);
+      await stage.query("update analysis set next_attempt_at = now() where next_attempt_at is not null");
+      await stage.query("update upload_message set due_at = now() where due_at is not null");
+      await stage.query("select ccx.wake_announcements()");
+      for (const role of stopped) role.start();
+      await isDone(20_000);
+    }
+  }
+  say("every upload is analyzed and published");
+  return redriven;
+}
 
 /** The end of every partition of a topic. */
 export async function endsOf(stage: Stage, topic: string): Promise<Map<number, number>> {
@@ -32,7 +96,7 @@ export async function quiet(
   { hurry, say }: { hurry: boolean; say: (line: string) => void },
 ): Promise<void> {
   const ends = await endsOf(stage, stage.topics.results);
-  const stored = "select partition, next_offset::integer as next from consumer_offset order by partition";
+  const stored = "select partition, next_offset::integer as next from consumer_offset where topic = $1";
   let evicted = performance.now();
   await until(
     "everything is stored",
@@ -44,7 +108,9 @@ export async function quiet(
         );
         evicted = performance.now();
       }
-      const offsets = new Map((await stage.query(stored)).map(({ partition, next }) => [partition, next]));
+      const offsets = new Map(
+        (await stage.query(stored, [stage.topics.results])).map(({ partition, next }) => [partition, next]),
+      );
       return [...ends].every(([partition, end]) => end === 0 || offsets.get(partition) === end);
     },
     180_000,

@@ -13,7 +13,13 @@ type Waiting = {
 };
 
 /** Times in milliseconds since 1970; Infinity where nothing waits. */
-type State = { now: number; offsets: Record<string, number>; undecidedSince: number; unsentSince: number };
+type State = {
+  now: number;
+  offsets: Record<string, number>;
+  unstoredUploadSince: number;
+  undecidedSince: number;
+  unsentSince: number;
+};
 
 /**
  * Watches how long it takes after each fault until everything that had come in when it ended is stored,
@@ -64,23 +70,27 @@ export class Recovery {
   async #state(): Promise<State> {
     const [row] = await this.#stage.query(
       `select extract(epoch from clock_timestamp()) * 1000 as now,
-         (select coalesce(json_object_agg(partition, next_offset), '{}') from consumer_offset) as offsets,
+         (select coalesce(json_object_agg(partition, next_offset), '{}') from consumer_offset
+          where topic = $1) as offsets,
+         (select extract(epoch from min(received_at)) * 1000 from chaos.upload_under_way) as upload,
          (select extract(epoch from min(due_at)) * 1000 from decision_due) as undecided,
          (select extract(epoch from min(decided_at)) * 1000 from notification where state = 'pending') as unsent`,
+      [this.#stage.topics.results],
     );
     const time = (value: unknown) => (value === null || value === undefined ? Infinity : Number(value));
     return {
       now: time(row?.now),
       offsets: row?.offsets as Record<string, number>,
+      unstoredUploadSince: time(row?.upload),
       undecidedSince: time(row?.undecided),
       unsentSince: time(row?.unsent),
     };
   }
 
   #isOver(waiting: Waiting, state: State): boolean {
-    const stored = [...waiting.ends].every(
-      ([partition, end]) => Number(state.offsets[partition] ?? 0) >= end,
-    );
+    const stored =
+      state.unstoredUploadSince > waiting.since &&
+      [...waiting.ends].every(([partition, end]) => Number(state.offsets[partition] ?? 0) >= end);
     const tookMs = state.now - waiting.since;
     const { longestUntil } = this;
     if (stored && waiting.storedAt === undefined) {

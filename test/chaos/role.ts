@@ -4,13 +4,16 @@ import { Service } from "../support/service.ts";
 /** An exit that nobody asked for, or a stop that took too long, and the last that the process said. */
 export type Exit = { role: string; how: string; said: string };
 
+/** What a process is started as. */
+export type Command = "consume" | "work" | "serve" | "analyze";
+
 /** How long a process that is to stop may take, as orchestrators have it. */
 const graceMs = 30_000;
 
 /** A service process that is started again whenever it has ended, as an orchestrator does. */
 export class Role {
   readonly name: string;
-  readonly #command: "consume" | "work";
+  readonly #command: Command;
   readonly #env: Record<string, string>;
   readonly #exits: Exit[];
   #service: Service;
@@ -20,7 +23,7 @@ export class Role {
   /** How long it took to end after SIGTERM, at most. */
   longestStopMs = 0;
 
-  constructor(name: string, command: "consume" | "work", env: Record<string, string>, exits: Exit[]) {
+  constructor(name: string, command: Command, env: Record<string, string>, exits: Exit[]) {
     this.name = name;
     this.#command = command;
     this.#env = env;

@@ -2,20 +2,26 @@ import { parseArgs } from "node:util";
 import { chaos, defaultSeed, long, short } from "./chaos.ts";
 
 /**
- * `npm run chaos -- [--minutes N] [--seed N] [--json]`; without --minutes, the short form of `npm test`.
+ * `npm run chaos -- [--minutes N] [--seed N] [--store folder] [--json]`; without --minutes, the short form of `npm test`.
  * Prints figures and ends with code 1 when the books do not balance.
  */
 const { values } = parseArgs({
   options: {
     minutes: { type: "string" },
+    store: { type: "string", default: "database" },
     seed: { type: "string", default: process.env.SEED ?? String(defaultSeed) },
     json: { type: "boolean", default: false },
   },
 });
 const seed = Number(values.seed);
 const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
-if (!Number.isSafeInteger(seed) || (minutes !== undefined && !(minutes > 0))) {
-  console.error("npm run chaos -- [--minutes N] [--seed N] [--json]");
+const { store } = values;
+if (
+  !Number.isSafeInteger(seed) ||
+  (minutes !== undefined && !(minutes > 0)) ||
+  (store !== "database" && store !== "folder")
+) {
+  console.error("npm run chaos -- [--minutes N] [--seed N] [--store database|folder] [--json]");
   process.exit(1);
 }
 const say = (line: string) => {
@@ -23,7 +29,12 @@ const say = (line: string) => {
 };
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(1));
 try {
-  const { figures, wrong, notes } = await chaos({ ...(minutes ? long(minutes) : short), seed, say });
+  const { figures, wrong, notes } = await chaos({
+    ...(minutes ? long(minutes) : short),
+    seed,
+    store,
+    say,
+  });
   if (values.json) console.log(JSON.stringify(figures));
   else {
     const { faults, ...rest } = figures;
@@ -33,7 +44,8 @@ try {
     for (const note of notes) console.log(note);
   }
   for (const line of wrong) console.error(`the books do not balance: ${line}`);
-  if (wrong.length > 0 || figures.lost > 0 || figures.notified_twice > 0) process.exitCode = 1;
+  const { lost, notified_twice, uploads_lost, results_differ } = figures;
+  if (wrong.length > 0 || lost + notified_twice + uploads_lost + results_differ > 0) process.exitCode = 1;
 } catch (error) {
   console.error(error);
   process.exitCode = 1;

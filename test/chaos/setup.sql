@@ -26,6 +26,51 @@ begin
   end loop;
 end $$;
 
+-- The store of archives takes nothing while there is a row in it.
+create table chaos.store_refuses (since timestamptz default now());
+create function chaos.refuse_archive() returns trigger language plpgsql as $$
+begin
+  if exists (select from chaos.store_refuses) then
+    raise exception 'could not write to the store' using errcode = '58030';
+  end if;
+  return null;
+end $$;
+create trigger store_refuses before insert on archive_chunk
+  for each statement execute function chaos.refuse_archive();
+
+-- How the rule behaves that does not always behave well; test/chaos/rules.ts reads it.
+create table chaos.rule_mood (mood text not null);
+insert into chaos.rule_mood values ('well');
+
+-- When rules were suspended, and until when.
+create table chaos.suspended (rule text not null, since timestamptz not null default clock_timestamp(), until timestamptz);
+create function chaos.note_suspension() returns trigger language plpgsql as $$
+begin
+  if old.suspended_at is null and new.suspended_at is not null then
+    insert into chaos.suspended (rule) values (new.name);
+  elsif old.suspended_at is not null and new.suspended_at is null then
+    update chaos.suspended set until = clock_timestamp() where rule = new.name and until is null;
+  end if;
+  return null;
+end $$;
+create trigger note_suspension after update on sql_rule for each row execute function chaos.note_suspension();
+
+-- Uploads that were accepted and whose analysis has not failed, until their result is stored: at which step they are.
+create view chaos.upload_under_way as
+select * from (
+  select a.request_id, a.received_at, case
+    when m.due_at is not null then 'announced'
+    when j.id is null then 'taken'
+    when j.state = 'waiting' then 'analyzed'
+    when j.state = 'analyzed' then 'published'
+    when j.state = 'published' and j.result_offset >= coalesce((
+      select o.next_offset from consumer_offset o
+      where o.topic = j.result_topic and o.partition = j.result_partition), 0) then 'stored' end as waits_to_be
+  from archive a
+  left join upload_message m on m.archive_id = a.archive_id and m.kind = 'announcement'
+  left join analysis j on j.org_id = a.org_id and j.request_id = a.request_id) u
+where u.waits_to_be is not null;
+
 -- Statements that insert more than a few rows take too long while there is a row in it.
 create table chaos.times_out (since timestamptz default now());
 create function chaos.take_too_long() returns trigger language plpgsql as $$
@@ -36,6 +81,8 @@ begin
   return null;
 end $$;
 create trigger times_out after insert on new_reports referencing new table as inserted
+  for each statement execute function chaos.take_too_long();
+create trigger times_out after insert on analysis referencing new table as inserted
   for each statement execute function chaos.take_too_long();
 create trigger times_out after insert on notified_issue referencing new table as inserted
   for each statement execute function chaos.take_too_long();

@@ -22,6 +22,9 @@ export function issueOf(hit: Hit): string {
   return `${module.split(".").at(-1)}|${key}`;
 }
 
+/** The module of the rule of a hit. */
+export const moduleOf = (hit: Hit): string => rules[hit][0];
+
 export const aCluster = (): string => randomUUID();
 
 let lastMs = Date.now() - 3_600_000;

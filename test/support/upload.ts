@@ -74,12 +74,17 @@ export type Sent = {
   headers?: Record<string, string>;
   /** an iterable goes out in chunks, without a length */
   body?: Buffer | AsyncIterable<Buffer> | undefined;
+  /** ends it without an answer */
+  signal?: AbortSignal;
 };
 
 /** One request on a connection of its own, sent as it is. */
-export function send(url: string, { method = "POST", headers = {}, body }: Sent = {}): Promise<Answered> {
+export function send(
+  url: string,
+  { method = "POST", headers = {}, body, signal }: Sent = {},
+): Promise<Answered> {
   return new Promise((resolve, reject) => {
-    const sent = request(url, { method, headers, agent: false }, (answer) => {
+    const sent = request(url, { method, headers, agent: false, ...(signal && { signal }) }, (answer) => {
       const pieces: Buffer[] = [];
       answer
         .on("data", (piece) => pieces.push(piece))

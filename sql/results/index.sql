@@ -70,6 +70,7 @@
 --!include results/aggregator_ack.sql
 --!include results/aggregator_acks.sql
 --!include results/aggregator_rating.sql
+--!include results/aggregator_vote.sql
 --!include results/aggregator_rule_clusters.sql
 --!include results/aggregator_recommendations.sql
 --!include results/aggregator_clusters.sql

@@ -12,6 +12,12 @@ const unlessFails = (expected: string) => ({ error: expected });
 /** Any text without line breaks or other control characters. */
 export const text = z.string().regex(/^\P{Cc}+$/u, unlessFails("one line of text"));
 
+/** Where paths begin, without a slash at the end. */
+export const pathPrefix = z
+  .string()
+  .transform((value) => value.replace(/\/+$/, ""))
+  .refine((value) => /^(\/[\w.-]+)+$/.test(value), unlessFails("a path such as /api/v1"));
+
 /** true or false; 1 and 0 are read as such too. */
 export const flag = z
   .enum(["true", "false", "1", "0"], unlessFails("true or false"))

@@ -82,6 +82,7 @@
 --!include results/aggregator_namespace.sql
 --!include results/aggregator_workloads.sql
 --!include results/aggregator_workload.sql
+--!include results/aggregator_vote.sql
 --!include results/aggregator_rule_clusters.sql
 --!include results/aggregator_recommendations.sql
 --!include results/aggregator_clusters.sql

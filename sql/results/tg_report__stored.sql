@@ -38,7 +38,10 @@ begin
   perform store_reports(jsonb_build_array(jsonb_build_object(
     'kafka_offset', 0, 'org_id', new.org_id, 'account_number', 0, 'cluster', cluster, 'updated_at', checked_at,
     -- as text: numbers stay as they were written
-    'report', format('{"reports":%s}', new.report::json -> 'reports'),
+    'report', (
+      select format('{%s}', string_agg(to_json(m.key) || ':' || m.value, ',' order by m.nth))
+      from json_each(new.report::json) with ordinality as m (key, value, nth)
+      where m.key <> all ('{system,fingerprints,skips,info,pass,analysis_metadata}')),
     'gathered_at', new.gathered_at at time zone 'UTC', 'cluster_version', version)), 0, now());
   return new;
 end $$;

@@ -101,12 +101,13 @@ export function clowderValues(
   }
   const { database } = config;
   if (database) {
-    values.set("storage.pg_host", database.hostname);
-    values.set("storage.pg_port", String(database.port));
-    values.set("storage.pg_db_name", database.name);
-    values.set("storage.pg_username", database.username);
-    values.set("storage.pg_password", database.password);
-    if (database.sslMode) values.set("storage.pg_params", `sslmode=${database.sslMode}`);
+    const storage = program === "aggregator" ? "ocp_recommendations_storage" : "storage";
+    values.set(`${storage}.pg_host`, database.hostname);
+    values.set(`${storage}.pg_port`, String(database.port));
+    values.set(`${storage}.pg_db_name`, database.name);
+    values.set(`${storage}.pg_username`, database.username);
+    values.set(`${storage}.pg_password`, database.password);
+    if (database.sslMode) values.set(`${storage}.pg_params`, `sslmode=${database.sslMode}`);
   }
   if (program === "writer" && config.metricsPort) values.set("metrics.address", `:${config.metricsPort}`);
   return {

@@ -18,6 +18,11 @@ const titles: Record<string, string> = {
   cleaner: "Cleaner configuration",
   processing: "Processing configuration",
   tracker: "Tracker configuration",
+  server: "Server configuration",
+  storage_backend: "Storage backend configuration",
+  ocp_recommendations_storage: "OCP Recommendations Storage configuration",
+  dvo_recommendations_storage: "DVO Recommendations Storage configuration",
+  redis: "Redis configuration",
 };
 
 /** Logs the configuration in force, section by section; secrets only as whether there is one. */

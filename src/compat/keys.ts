@@ -186,9 +186,56 @@ export const writerKeys: readonly IncumbentKey[] = [
   ]),
 ];
 
-export type Program = "service" | "writer";
+const allowList = "an organization that is not wanted is kept away where its results are published";
 
-/** What each of the two is: its name, its keys, and how its variables in the environment begin. */
+/** Every key of insights-results-aggregator. */
+export const aggregatorKeys: readonly IncumbentKey[] = [
+  ...keysOf("broker", [
+    ["addresses", "text", "", ours("KAFKA_BROKERS")],
+    ...broker,
+    ["topic", "text", "", ours("CCX_RESULTS_TOPIC")],
+    ["group", "text", "", ours("CCX_CONSUMER_GROUP")],
+    ["payload_tracker_topic", "text", "", ours("CCX_TRACKER_TOPIC")],
+    ["service_name", "text", "insights-results-db-writer", ours("CCX_TRACKER_SERVICE")],
+    ["dead_letter_queue_topic", "text", "", ours("CCX_DEAD_LETTER_TOPIC")],
+    ["enabled", "flag", "false", command("true: consumes results as well; false: only answers")],
+    ["org_allowlist_enabled", "flag", "false", command(`true is refused: ${allowList}`)],
+    ["timeout", "duration", "", none("ours has time limits of its own")],
+  ]),
+  ...keysOf("server", [
+    ["address", "text", ":8080", ours("CCX_HTTP_PORT")],
+    ["api_prefix", "text", "/api/v1/", ours("CCX_AGGREGATOR_PREFIX")],
+    ["api_spec_file", "text", "", none("the document is made of what is served")],
+    ["debug", "flag", "false", ours("CCX_AGGREGATOR_DEBUG")],
+    ["auth", "flag", "true", ours("CCX_AGGREGATOR_AUTH")],
+    ["auth_type", "text", "xrh", none("x-rh-identity is read, and bearer tokens are, always")],
+    ["maximum_feedback_message_length", "number", "255", none("255 bytes, as their table has it")],
+    ["org_overview_limit_hours", "number", "", none("clusters count as long as their newest report is kept")],
+  ]),
+  ...keysOf("processing", [["org_allowlist_file", "text", "", none(allowList)]]),
+  ...keysOf("storage_backend", [
+    ["use", "text", "ocp_recommendations", command("anything but ocp_recommendations is refused")],
+  ]),
+  ...keysOf("ocp_recommendations_storage", [
+    ...storage(ours("DATABASE_URL"), ""),
+    ["type", "text", "sql", none("results are in PostgreSQL, requests for single uploads, too")],
+  ]),
+  ...keysOf("dvo_recommendations_storage", storage(none("one database has everything"), "")),
+  ...keysOf("redis", [
+    ["database", "number", "0", none("requests for single uploads are answered from PostgreSQL")],
+    ["endpoint", "text", "", none("requests for single uploads are answered from PostgreSQL")],
+    ["password", "text", "", none("requests for single uploads are answered from PostgreSQL"), "secret"],
+    ["timeout_seconds", "number", "30", none("requests for single uploads are answered from PostgreSQL")],
+  ]),
+  ...keysOf("logging", logging),
+  ...keysOf("cloudwatch", cloudwatch),
+  ...keysOf("sentry", sentry),
+  ...keysOf("metrics", [["namespace", "text", "", command("the first part of metrics' names")]]),
+];
+
+export type Program = "service" | "writer" | "aggregator";
+
+/** What each of them is: its name, its keys, and how its variables in the environment begin. */
 export const programs = {
   service: {
     name: "ccx-notification-service",
@@ -196,6 +243,11 @@ export const programs = {
     keys: serviceKeys,
   },
   writer: { name: "ccx-notification-writer", prefix: "CCX_NOTIFICATION_WRITER", keys: writerKeys },
+  aggregator: {
+    name: "insights-results-aggregator",
+    prefix: "INSIGHTS_RESULTS_AGGREGATOR",
+    keys: aggregatorKeys,
+  },
 } as const satisfies Record<Program, { name: string; prefix: string; keys: readonly IncumbentKey[] }>;
 
 /** A key's name in the environment: `storage.pg_host` → `CCX_NOTIFICATION_WRITER__STORAGE__PG_HOST`. */

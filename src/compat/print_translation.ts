@@ -4,9 +4,11 @@ import { type IncumbentKey, type Program, programs, variableOf } from "./keys.ts
 import { type Given, readIncumbent, readIncumbentFile } from "./sources.ts";
 import { policyOf, type Target, targetsOf, textOf, translate } from "./translate.ts";
 
-/** Which of the two programs a file is for: by its sections. */
+/** Which of the programs a file is for: by its sections. */
 function programOf(file: string): Program {
   const sections = new Set([...readIncumbentFile(file).keys()].map((name) => name.split(".")[0]));
+  if (["server", "storage_backend", "ocp_recommendations_storage"].some((name) => sections.has(name)))
+    return "aggregator";
   if (
     ["kafka_broker", "service_log", "dependencies", "processing", "cleaner"].some((name) =>
       sections.has(name),
@@ -15,7 +17,7 @@ function programOf(file: string): Program {
     return "service";
   if (["broker", "tracker"].some((name) => sections.has(name))) return "writer";
   throw new ConfigurationError(
-    `${file} has no section of ccx-notification-service (kafka_broker, service_log, dependencies) or ccx-notification-writer (broker, tracker).`,
+    `${file} has no section of ccx-notification-service (kafka_broker, service_log, dependencies) or ccx-notification-writer (broker, tracker) or insights-results-aggregator (server, storage_backend).`,
   );
 }
 

@@ -60,6 +60,8 @@ export function readIncumbentFile(file: string): ReadonlyMap<string, string> {
   return values;
 }
 
+const isTopic = (name: string): boolean => /[._]topic$/.test(name);
+
 const shown = ({ secret }: IncumbentKey, text: string): string =>
   secret ? "" : `, but is ${JSON.stringify(text.slice(0, 200))}`;
 
@@ -75,13 +77,13 @@ function valueFrom(
   const variable = env[variableOf(program, key.name)];
   const named = variable || inFile.get(key.name);
   // a topic has another name where Clowder made it
-  const mapped = key.name.endsWith(".topic") && named ? clowder?.topics.get(named) : undefined;
+  const mapped = isTopic(key.name) && named ? clowder?.topics.get(named) : undefined;
   if (mapped !== undefined) return { text: mapped, origin: "Clowder" };
   if (variable) return { text: variable, origin: "environment" };
   const text = inFile.get(key.name);
   if (text !== undefined) return { text, origin: "file" };
   const fallback = key.default ?? "";
-  const mappedFallback = key.name.endsWith(".topic") ? clowder?.topics.get(fallback) : undefined;
+  const mappedFallback = isTopic(key.name) ? clowder?.topics.get(fallback) : undefined;
   return mappedFallback !== undefined
     ? { text: mappedFallback, origin: "Clowder" }
     : { text: fallback, origin: "default" };

@@ -35,17 +35,20 @@ export function translate(program: Program, given: Given): Translation {
     const origins = names.map((name) => originOf(given, name));
     ours.set(key, { value, origin: origins.find((origin) => origin !== "default") ?? "default" });
   };
-  if (textOf(given, "storage.db_driver") !== "postgres" && textOf(given, "storage.db_driver") !== "")
+  const section = program === "aggregator" ? "ocp_recommendations_storage" : "storage";
+  const driver = textOf(given, `${section}.db_driver`);
+  if (driver !== "postgres" && driver !== "")
     throw new ConfigurationError(
-      `storage.db_driver has to be postgres, but is ${JSON.stringify(textOf(given, "storage.db_driver"))}.`,
+      `${section}.db_driver has to be postgres, but is ${JSON.stringify(driver)}.`,
     );
   const storage = ["pg_host", "pg_db_name", "pg_username", "pg_password", "pg_port", "pg_params"];
-  put("DATABASE_URL", databaseUrl(given, "storage"), ...storage.map((name) => `storage.${name}`));
+  put("DATABASE_URL", databaseUrl(given, section), ...storage.map((name) => `${section}.${name}`));
   const broker = program === "service" ? "kafka_broker" : "broker";
   putKafka(given, broker, put);
   put("CCX_LOG_LEVEL", logLevel(textOf(given, "logging.log_level")), "logging.log_level");
   if (program === "service") putService(given, put);
-  else putWriter(given, put);
+  else if (program === "writer") putWriter(given, put);
+  else putAggregator(given, put);
   return ours;
 }
 
@@ -105,19 +108,48 @@ function putService(given: Given, put: Put): void {
 function putWriter(given: Given, put: Put): void {
   put("CCX_RESULTS_TOPIC", textOf(given, "broker.topic"), "broker.topic");
   put("CCX_CONSUMER_GROUP", textOf(given, "broker.group"), "broker.group");
-  const address = textOf(given, "metrics.address");
-  if (address !== "") {
-    const [, host = "", port = ""] = /^(.*):(\d+)$/.exec(address) ?? [];
-    if (port === "")
-      throw new ConfigurationError(
-        `metrics.address has to be host:port or :port, but is ${JSON.stringify(address)}.`,
-      );
-    put("CCX_HTTP_PORT", port, "metrics.address");
-    put("CCX_HTTP_HOST", host.replace(/^\[(.*)\]$/, "$1") || "0.0.0.0", "metrics.address");
-  }
+  putAddress(given, "metrics.address", put);
   put("CCX_TRACKER_TOPIC", textOf(given, "tracker.topic"), "tracker.topic");
   if (textOf(given, "tracker.topic") !== "")
     put("CCX_TRACKER_SERVICE", textOf(given, "tracker.service_name"), "tracker.service_name");
+}
+
+function putAggregator(given: Given, put: Put): void {
+  const backend = textOf(given, "storage_backend.use");
+  if (backend !== "ocp_recommendations")
+    throw new ConfigurationError(
+      `storage_backend.use has to be ocp_recommendations, but is ${JSON.stringify(backend)}.`,
+    );
+  if (flagOf(given, "broker.org_allowlist_enabled"))
+    throw new ConfigurationError(
+      "broker.org_allowlist_enabled has to be false: there is no list of organizations whose results are taken.",
+    );
+  put("CCX_RESULTS_API", "aggregator");
+  put("CCX_RESULTS_TOPIC", textOf(given, "broker.topic"), "broker.topic");
+  put("CCX_CONSUMER_GROUP", textOf(given, "broker.group"), "broker.group");
+  put(
+    "CCX_DEAD_LETTER_TOPIC",
+    textOf(given, "broker.dead_letter_queue_topic"),
+    "broker.dead_letter_queue_topic",
+  );
+  const tracker = textOf(given, "broker.payload_tracker_topic");
+  put("CCX_TRACKER_TOPIC", tracker, "broker.payload_tracker_topic");
+  if (tracker !== "") put("CCX_TRACKER_SERVICE", textOf(given, "broker.service_name"), "broker.service_name");
+  putAddress(given, "server.address", put);
+  put("CCX_AGGREGATOR_PREFIX", textOf(given, "server.api_prefix"), "server.api_prefix");
+  put("CCX_AGGREGATOR_DEBUG", String(flagOf(given, "server.debug")), "server.debug");
+  put("CCX_AGGREGATOR_AUTH", String(flagOf(given, "server.auth")), "server.auth");
+}
+
+/** Go listens everywhere where no host is named. */
+function putAddress(given: Given, name: string, put: Put): void {
+  const address = textOf(given, name);
+  if (address === "") return;
+  const [, host = "", port = ""] = /^(.*):(\d+)$/.exec(address) ?? [];
+  if (port === "")
+    throw new ConfigurationError(`${name} has to be host:port or :port, but is ${JSON.stringify(address)}.`);
+  put("CCX_HTTP_PORT", port, name);
+  put("CCX_HTTP_HOST", host.replace(/^\[(.*)\]$/, "$1") || "0.0.0.0", name);
 }
 
 /** `http://` before what has no scheme, as theirs does it. */
@@ -162,7 +194,10 @@ const sslModes = ["disable", "require", "verify-ca", "verify-full"];
  * Where a database is, its parts percent-encoded. `sslmode` means what it means to their driver: without one,
  * TLS is required, and the server's certificate is checked only where that is asked for.
  */
-export function databaseUrl(given: Given, section: "storage" | "aggregator_storage"): string {
+export function databaseUrl(
+  given: Given,
+  section: "storage" | "aggregator_storage" | "ocp_recommendations_storage",
+): string {
   const part = (name: string) => textOf(given, `${section}.pg_${name}`);
   if (part("host") === "" && part("db_name") === "") return "";
   const parameters = new URLSearchParams(part("params"));
@@ -181,7 +216,7 @@ export function databaseUrl(given: Given, section: "storage" | "aggregator_stora
     const value = parameters.get(name);
     if (value) known.set(name, value);
   }
-  const caFile = section === "storage" ? given.clowder?.databaseCaFile : undefined;
+  const caFile = section !== "aggregator_storage" ? given.clowder?.databaseCaFile : undefined;
   if (caFile !== undefined) known.set("sslrootcert", caFile);
   known.set("sslmode", caFile !== undefined && mode !== "disable" ? "verify-full" : mode);
   if (mode !== "disable") known.set("uselibpqcompat", "true");
@@ -234,7 +269,9 @@ function cooldownOf(text: string): string {
  */
 export function ourConfig(program: Program, given: Given, env: Variables): Config {
   const translated = translate(program, given);
-  const own = Object.entries(env).filter(([name]) => !name.startsWith("CCX_NOTIFICATION_"));
+  const own = Object.entries(env).filter(
+    ([name]) => !/^(CCX_NOTIFICATION_|INSIGHTS_RESULTS_AGGREGATOR_)/.test(name),
+  );
   const at = (isDefault: boolean) =>
     [...translated]
       .filter(([, { origin }]) => (origin === "default") === isDefault)

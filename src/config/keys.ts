@@ -11,6 +11,7 @@ import {
   names,
   networks,
   organizations,
+  pathPrefix,
   postgresUrl,
   pythonNames,
   secureUrl,
@@ -552,6 +553,26 @@ export const keys = {
     default: "public",
     description:
       "What the results API serves: the `public` paths, or those of the `aggregator` for a smart proxy in front of it.",
+  },
+  aggregatorPrefix: {
+    key: "CCX_AGGREGATOR_PREFIX",
+    schema: pathPrefix,
+    default: "/api/v1",
+    description: "Where the aggregator's paths begin.",
+  },
+  aggregatorAuth: {
+    key: "CCX_AGGREGATOR_AUTH",
+    schema: flag,
+    default: "true",
+    description:
+      "Whether a request for the aggregator's paths needs an identity. `false`: one of a trusted peer that has none is for the organization in its path.",
+  },
+  aggregatorDebug: {
+    key: "CCX_AGGREGATOR_DEBUG",
+    schema: flag,
+    default: "false",
+    description:
+      "Whether the aggregator's paths for debugging are served, too: `organizations` and `get_vote`.",
   },
   resultsTrustedPeers: {
     key: "CCX_RESULTS_TRUSTED_PEERS",

@@ -17,6 +17,12 @@ export const cellName = z
   .string()
   .regex(/^([a-z0-9][a-z0-9_-]{0,30})?$/, unlessFails("at most 31 small letters, digits, - and _"));
 
+/** Where paths begin, without a slash at the end. */
+export const pathPrefix = z
+  .string()
+  .transform((value) => value.replace(/\/+$/, ""))
+  .refine((value) => /^(\/[\w.-]+)+$/.test(value), unlessFails("a path such as /api/v1"));
+
 /** true or false; 1 and 0 are read as such too. */
 export const flag = z
   .enum(["true", "false", "1", "0"], unlessFails("true or false"))

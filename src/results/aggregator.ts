@@ -354,3 +354,29 @@ export const aggregator: readonly Operation[] = [
     },
   ),
 ];
+
+/**
+ * What the aggregator serves in debug mode, as far as it only asks. What deletes there is `ccx forget` here:
+ * nobody deletes customers' data with a request.
+ */
+export const aggregatorDebug: readonly Operation[] = [
+  operation("organizations", "GET", "/organizations", {
+    summary: "The organizations that whoever asks may see: his own",
+    answers: enveloped({ organizations: z.array(z.int()) }),
+    answer: ({ who }) => ({ status: 200, body: { organizations: [Number(who.orgId)], status: "ok" } }),
+  }),
+  operation(
+    "get_vote",
+    "GET",
+    "/clusters/{cluster}/rules/{rule_id}/error_key/{error_key}/users/{user_id}/get_vote",
+    {
+      summary: "What a user thinks of an issue: 1 like, -1 dislike, 0 neither",
+      answers: enveloped({ vote: z.int() }),
+      answer: ({ db, who, params }) =>
+        sql.aggregatorVote(
+          ...([db, who.orgId, params.user_id, params.cluster, params.rule_id, params.error_key] as const),
+        ),
+      missing: ({ params }) => notFound(`${params.cluster}/${params.rule_id}/${params.user_id}`),
+    },
+  ),
+];

@@ -9,7 +9,7 @@ import { messageOf } from "../errors.ts";
 import type { HttpRoom } from "../http/server.ts";
 import type { Logger } from "../log.ts";
 import { sendBody } from "./answer.ts";
-import { type Asker, askerOf, type Networks } from "./identity.ts";
+import { type Asker, askerOf, isNameless, type Networks } from "./identity.ts";
 import { readBody, readParams, readQuery } from "./input.ts";
 import { countAnswer } from "./metrics.ts";
 import { type Operation, Refused, type Reply } from "./operation.ts";
@@ -37,6 +37,11 @@ export type Api = {
   documents: Readonly<Record<string, { type: string; body: string }>>;
   /** What nobody without an identity gets: 403, or 401 as the aggregator says it. */
   unknownCaller: 401 | 403;
+  /**
+   * A request of a trusted peer that names nobody is for the organization and the user in its path, as with an
+   * aggregator without `auth`.
+   */
+  believesPath?: boolean;
 };
 
 /** A list of 10,000 clusters is 400 KB. */
@@ -85,7 +90,7 @@ export function serveApi(options: ResultsOptions, api: Api): HttpRoom {
         sendError(request, reply, error, { ...options, api, requestId: ids.get(request) }),
       );
       server.setNotFoundHandler((request, reply) => unknownPath(request, reply, api));
-      for (const operation of api.operations) addRoute(server, operation, options);
+      for (const operation of api.operations) addRoute(server, operation, { ...options, api });
       for (const [path, { type, body }] of Object.entries(api.documents))
         server.get(path, { config: { operation: "document" } }, (request, reply) =>
           sendBody(request, reply, { status: 200, body, type }),
@@ -94,10 +99,12 @@ export function serveApi(options: ResultsOptions, api: Api): HttpRoom {
   };
 }
 
+type ApiOptions = ResultsOptions & { api: Api };
+
 const nameOf = (request: FastifyRequest): string =>
   String((request.routeOptions.config as { operation?: string }).operation ?? "unknown");
 
-function addRoute(server: FastifyInstance, operation: Operation, options: ResultsOptions): void {
+function addRoute(server: FastifyInstance, operation: Operation, options: ApiOptions): void {
   server.route({
     method: operation.method,
     url: operation.path.replaceAll(/\{(\w+)\}/g, ":$1"),
@@ -120,11 +127,9 @@ const hasBody = ({ headers }: FastifyRequest): boolean =>
 async function answerTo(
   request: FastifyRequest,
   operation: Operation,
-  options: ResultsOptions,
+  options: ApiOptions,
 ): Promise<{ answer: Reply | Body; params: Record<string, unknown>; ageSeconds?: number | undefined }> {
-  const asker = operation.isOpen
-    ? nobody
-    : await askerOf(peerOf(request), options.trustedPeers, options.pool);
+  const asker = operation.isOpen ? nobody : await callerOf(request, operation, options);
   const params = readParams(operation, request.params as Record<string, string>);
   const query = readQuery(operation, request.query);
   const body = readBody(operation, (await unparsed(request)) ?? (request.body as Buffer | undefined));
@@ -171,6 +176,17 @@ async function unparsed(request: FastifyRequest): Promise<Buffer | undefined> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+/** Whose request this is; throws Refused. */
+async function callerOf(request: FastifyRequest, operation: Operation, options: ApiOptions): Promise<Asker> {
+  const peer = peerOf(request);
+  if (options.api.believesPath && isNameless(peer, options.trustedPeers)) {
+    const { organization, user_id } = readParams(operation, request.params as Record<string, string>);
+    if (organization !== undefined)
+      return { orgId: String(organization), userId: user_id === undefined ? "0" : String(user_id) };
+  }
+  return askerOf(peer, options.trustedPeers, options.pool);
 }
 
 const nobody: Asker = { orgId: "0", userId: "0" };

@@ -43,6 +43,13 @@ export async function askerOf(
   return fromIdentity(identity);
 }
 
+/** Whether a trusted gateway asks, and names nobody. */
+export const isNameless = (
+  { headers, peer }: { headers: IncomingHttpHeaders; peer: string | undefined },
+  trusted: Networks,
+): boolean =>
+  headers.authorization === undefined && headers["x-rh-identity"] === undefined && isTrusted(peer, trusted);
+
 /** What is stored of a token. */
 export const hashOf = (token: string): Buffer => createHash("sha256").update(token).digest();
 

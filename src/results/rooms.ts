@@ -1,6 +1,6 @@
 import type { HttpRoom } from "../http/server.ts";
 import { release } from "../version.ts";
-import { aggregator } from "./aggregator.ts";
+import { aggregator, aggregatorDebug } from "./aggregator.ts";
 import { type Api, type ResultsOptions, serveApi } from "./api.ts";
 import examples from "./examples.json" with { type: "json" };
 import { type Examples, openApi } from "./openapi.ts";
@@ -35,8 +35,18 @@ export const publicApis: readonly Api[] = ["/api", "/api/insights-results-aggreg
   apiOf("Results API, version 2", `${base}/v2`, v2, examples.v2),
 ]);
 
+/** How the aggregator's paths are served: below which prefix, with those for debugging, to whom. */
+export type AggregatorOptions = { prefix: string; debug: boolean; requiresIdentity: boolean };
+
 /** The aggregator's own paths, in place of version 1 of the public API. */
-export const aggregatorApis: readonly Api[] = [apiOf("Aggregator", "/api/v1", aggregator, {}, 401)];
+export const aggregatorApisFor = (options: AggregatorOptions): readonly Api[] => {
+  const operations = options.debug ? [...aggregator, ...aggregatorDebug] : aggregator;
+  const api = apiOf("Aggregator", options.prefix, operations, {}, 401);
+  return [{ ...api, believesPath: !options.requiresIdentity }];
+};
+
+/** The same as they are without configuration. */
+export const aggregatorApis = aggregatorApisFor({ prefix: "/api/v1", debug: false, requiresIdentity: true });
 
 /** The rooms of the HTTP server that serve the results API. */
 export const resultsRooms = (options: ResultsOptions, apis = publicApis): HttpRoom[] =>

@@ -392,6 +392,19 @@ export const aggregatorAcks = (
 export const aggregatorRating = (db: Db, orgId: string, module: string, key: string): Promise<Body> =>
   rowOf(db, answer, prepared("select ccx.aggregator_rating($1, $2, $3) as body"), [orgId, module, key]);
 
+/** What a user thinks of an issue. */
+export const aggregatorVote = (
+  db: Db,
+  orgId: string,
+  userId: string,
+  cluster: string,
+  module: string,
+  key: string,
+): Promise<Body> =>
+  rowOf(db, answer, prepared("select ccx.aggregator_vote($1, $2, $3, $4, $5) as body"), [
+    ...[orgId, userId, cluster, module, key],
+  ]);
+
 /** The clusters that a rule hits. */
 export const aggregatorRuleClusters = (
   db: Db,

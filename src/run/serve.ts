@@ -9,7 +9,7 @@ import type { HttpRoom } from "../http/server.ts";
 import { retryRejected } from "../ingest/retry.ts";
 import { openStore } from "../objects/open_store.ts";
 import { networksOf } from "../results/identity.ts";
-import { aggregatorApis, publicApis, resultsRooms } from "../results/rooms.ts";
+import { aggregatorApisFor, publicApis, resultsRooms } from "../results/rooms.ts";
 import { ingress } from "../upload/ingress.ts";
 import { release } from "../version.ts";
 import { limitsOf } from "./limits.ts";
@@ -56,7 +56,15 @@ function resultsOf({ config, log }: Serving): readonly HttpRoom[] {
     trustedPeers: networksOf(config.resultsTrustedPeers),
     internalOrganizations: new Set(config.resultsInternalOrganizations),
   };
-  const rooms = resultsRooms(options, config.resultsApi === "aggregator" ? aggregatorApis : publicApis);
+  const apis =
+    config.resultsApi === "aggregator"
+      ? aggregatorApisFor({
+          prefix: config.aggregatorPrefix,
+          debug: config.aggregatorDebug,
+          requiresIdentity: config.aggregatorAuth,
+        })
+      : publicApis;
+  const rooms = resultsRooms(options, apis);
   const [first, ...others] = rooms;
   if (first === undefined) return rooms;
   const ending: HttpRoom = {

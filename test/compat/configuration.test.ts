@@ -5,7 +5,14 @@ import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { parseEnv } from "node:util";
 import { parseSettings } from "../../src/cli/settings.ts";
-import { type Program, programs, serviceKeys, variableOf, writerKeys } from "../../src/compat/keys.ts";
+import {
+  aggregatorKeys,
+  type Program,
+  programs,
+  serviceKeys,
+  variableOf,
+  writerKeys,
+} from "../../src/compat/keys.ts";
 import { allKeys } from "../../src/compat/print_translation.ts";
 import { readIncumbent } from "../../src/compat/sources.ts";
 import {
@@ -49,6 +56,14 @@ const sampleOf = (program: Program, name: string): string => {
     "storage.db_driver": "postgres",
     "aggregator_storage.db_driver": "postgres",
     "storage.pg_params": "sslmode=disable",
+    "ocp_recommendations_storage.pg_params": "sslmode=disable",
+    "ocp_recommendations_storage.db_driver": "postgres",
+    "storage_backend.use": "ocp_recommendations",
+    "broker.org_allowlist_enabled": "false",
+    "server.address": ":8081",
+    "server.api_prefix": "/other/",
+    "server.auth": "false",
+    "broker.dead_letter_queue_topic": "some-dead-letters",
     "kafka_broker.security_protocol": "PLAINTEXT",
     "broker.security_protocol": "PLAINTEXT",
     "kafka_broker.addresses": "b:1",
@@ -67,19 +82,23 @@ const sampleOf = (program: Program, name: string): string => {
 };
 
 describe("every key of theirs", () => {
-  for (const program of ["service", "writer"] as const) {
+  for (const program of ["service", "writer", "aggregator"] as const) {
     const { name: command, keys } = programs[program];
 
     test(`of ${command} is read from the environment, and shown unless it is a secret`, async () => {
       const values = Object.fromEntries(keys.map(({ name }) => [name, sampleOf(program, name)]));
-      const { code, stdout, stderr } = await runProgram(command, ["--show-configuration"], {
-        ...set(program, values),
-        ...set(program, {
-          "logging.debug": "false",
-          "logging.use_stderr": "false",
-          "logging.log_level": "info",
-        }),
-      });
+      const { code, stdout, stderr } = await runProgram(
+        command,
+        [program === "aggregator" ? "print-config" : "--show-configuration"],
+        {
+          ...set(program, values),
+          ...set(program, {
+            "logging.debug": "false",
+            "logging.use_stderr": "false",
+            "logging.log_level": "info",
+          }),
+        },
+      );
       assert.equal(code, 0, stderr);
       const shown = stdout
         .split("\n")
@@ -112,10 +131,12 @@ describe("every key of theirs", () => {
       "kafka_broker.cert_path": { "kafka_broker.security_protocol": "SSL" },
       "broker.cert_path": { "broker.security_protocol": "SSL" },
       "tracker.service_name": { "tracker.topic": "t" },
+      "broker.service_name": { "broker.payload_tracker_topic": "t" },
     };
     for (const [program, keys] of [
       ["service", serviceKeys],
       ["writer", writerKeys],
+      ["aggregator", aggregatorKeys],
     ] as const)
       for (const { name, becomes } of keys) {
         if (!("ours" in becomes)) continue;
@@ -123,6 +144,8 @@ describe("every key of theirs", () => {
         const login = /sasl_/.test(name) ? { [`${section}.security_protocol`]: "SASL_PLAINTEXT" } : {};
         const needed = {
           ...(section === "service_log" && { "service_log.enabled": "true" }),
+          ...(section === "ocp_recommendations_storage" &&
+            name !== "ocp_recommendations_storage.pg_host" && { "ocp_recommendations_storage.pg_host": "h" }),
           ...(section === "storage" && name !== "storage.pg_host" && { "storage.pg_host": "h" }),
           ...login,
           ...alone[name],
@@ -134,6 +157,7 @@ describe("every key of theirs", () => {
               "logging.log_level": "error",
               [`${section}.security_protocol`]: "SSL",
               "storage.pg_params": "sslmode=verify-full",
+              "ocp_recommendations_storage.pg_params": "sslmode=verify-full",
             }[name] ?? sampleOf(program, name),
         };
         const without = translated(program, needed)[becomes.ours];
@@ -571,7 +595,7 @@ event_filter = "totalRisk > 1 && impact > 2"
 
 test("the guide has a row for every key, with what it becomes", async () => {
   const guide = await readFile(path.join(import.meta.dirname, "../../docs/guides/migrating.md"), "utf8");
-  for (const program of ["service", "writer"] as const) {
+  for (const program of ["service", "writer", "aggregator"] as const) {
     const { name: command } = programs[program];
     const part = guide.split(`\n### ${command}\n`)[1]?.split("\n### ")[0] ?? "";
     const rows = part.split("\n").filter((line) => line.startsWith("| `"));

@@ -7,7 +7,11 @@ import { ccx, cleanEnvironment } from "./service.ts";
 export type Finished = { code: number | null; stdout: string; stderr: string };
 
 /** A command of ours: `ccx`, or one with the incumbent's name. */
-export type Program = "ccx" | "ccx-notification-service" | "ccx-notification-writer";
+export type Program =
+  | "ccx"
+  | "ccx-notification-service"
+  | "ccx-notification-writer"
+  | "insights-results-aggregator";
 
 /** What the host of commands is asked; `end` is what it writes after the output. */
 export type Asked = { program: Program; args: string[]; env: NodeJS.ProcessEnv; end: string };

@@ -6,6 +6,7 @@ const entries: Record<Program, () => Promise<{ main(argv: string[]): Promise<voi
   ccx: () => import("../../src/cli.ts"),
   "ccx-notification-service": () => import("../../src/compat/service/main.ts"),
   "ccx-notification-writer": () => import("../../src/compat/writer/main.ts"),
+  "insights-results-aggregator": () => import("../../src/compat/aggregator/main.ts"),
 };
 
 /**

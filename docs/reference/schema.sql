@@ -464,7 +464,7 @@ CREATE INDEX archive_kept_idx ON public.archive USING btree (store, stored_at) W
 CREATE INDEX archive_received_idx ON public.archive USING btree (received_at);
 CREATE INDEX archive_stored_idx ON public.archive USING btree (stored_at);
 
--- contents of archives, in pieces, where the store is this database
+-- contents of archives, in pieces, where the store is this database; written by fleet, upload: a new cell has none
 create table archive_chunk (
   -- which object: archive.object_key
   object_key text collate "C" not null,
@@ -509,6 +509,22 @@ create table archive_limits (
   constraint archive_limits_keep_check CHECK (keep >= '01:00:00'::interval AND keep <= '100 years'::interval),
   constraint archive_limits_max_bytes_check CHECK (max_bytes > 0),
   constraint archive_limits_only_row_check CHECK (only_row)
+);
+
+-- which share of the clusters this database has; adopt_cell() changes it, and forgets the others' rows
+create table cell (
+  -- keeps this table at one row
+  only_row boolean not null default true,
+  -- its name, which CCX_CELL has to repeat and the consumer group ends in; empty: the only database there is
+  name text not null,
+  -- the buckets of its clusters (bucket_of()), of 0 to 255
+  buckets int4multirange not null,
+  -- when it became this cell; null: it never had another share
+  adopted_at timestamp with time zone,
+  constraint cell_pkey PRIMARY KEY (only_row),
+  constraint cell_buckets_check CHECK (buckets <@ '{[0,256)}'::int4multirange AND NOT isempty(buckets)),
+  constraint cell_name_check CHECK (name ~ '^([a-z0-9][a-z0-9_-]{0,30})?$'::text),
+  constraint cell_only_row_check CHECK (only_row)
 );
 
 -- whether a target is sent to: closed, or open since its receiver is down or asked for time; the view delivery_circuit explains it; written by decide, deliver: of a probe that is withdrawn nothing is left
@@ -777,7 +793,7 @@ create table disabled_elsewhere (
   constraint disabled_elsewhere_pkey PRIMARY KEY (is_toggle, owner, rule_id, error_key)
 );
 
--- values that texts lacked when they were rendered, by place of the template; doubtful_texts shows those in force; written by deliver, retain (which forgets an example)
+-- values that texts lacked when they were rendered, by place of the template; doubtful_texts shows those in force; written by deliver, fleet, retain (which forget an example)
 create table doubtful_text (
   -- version of the content
   content_id bigint not null,
@@ -2375,7 +2391,7 @@ view doubtful_texts with (security_invoker=true) (
 
 -- Where what is kept up to date (issues as reports arrive, the ledger as they are notified) differs from what is recomputed from the stored reports and notifications; empty unless something is wrong.
 view drift with (security_invoker=true) (
-  -- newest report, missing issue, surplus issue, history, or notification
+  -- newest report, missing issue, surplus issue, history, notification, or elsewhere
   what text,
   -- organization that owns the cluster
   org_id bigint,
@@ -3503,6 +3519,12 @@ function add_silence(ends_at timestamp with time zone, reason text, org_id bigin
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Makes this database the cell of these buckets and forgets the clusters of all others, at once or not at all; returns how many rows of which table went. Uploads stay with_uploads only. Raises NTZ01 to NTZ03.
+function adopt_cell(name text, buckets int4multirange, with_uploads boolean DEFAULT false)
+  returns TABLE(table_name text, row_count bigint)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Asks about the whole fleet, for workers to answer in parts: decisions, noise, or backtest (arguments target, from, to, policy, org_id). Returns its number in surveys, or that of the same question, if it is at most so old.
 function ask_survey(kind text, arguments jsonb DEFAULT '{}'::jsonb, at_most_old interval DEFAULT '01:00:00'::interval, part_clusters integer DEFAULT NULL::integer, scheduled boolean DEFAULT false)
   returns bigint
@@ -3520,6 +3542,11 @@ function backtest_rule(rule text, since timestamp with time zone DEFAULT NULL::t
   returns TABLE(archive_id bigint, org_id bigint, cluster text, announced_at timestamp with time zone, error_key text, details jsonb, reason text, detail text, ms double precision)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
+
+-- The bucket of a cluster, 0 to 255: the first byte of the MD5 of its name in lower case. Null for null.
+function bucket_of(cluster text)
+  returns integer
+  language sql immutable strict parallel safe;
 
 -- Ends a survey: parts that are under way end, others do not begin. Returns whether it was not over yet.
 function cancel_survey(id bigint)
@@ -3625,6 +3652,11 @@ function open_archive(archive_id bigint)
   returns integer
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
+
+-- Whether a cluster belongs to this database (its cell); always true where there is one cell. Null for null.
+function owns(cluster text)
+  returns boolean
+  language sql stable parallel safe;
 
 -- How many rows of which table forget() would delete; tables without any are left out. Raises NTR05 without an organization and a cluster.
 function preview_forget(org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text)
@@ -3900,6 +3932,12 @@ function ccx.aggregator_rule(org_id bigint, user_id text, cluster text, componen
 
 -- The clusters of an organization (of these of them) that a rule hits. Null: it hits none.
 function ccx.aggregator_rule_clusters(org_id bigint, module text, error_key text, clusters text[] DEFAULT NULL::text[])
+  returns text
+  language plpgsql stable
+  set search_path=public, ccx, pg_temp;
+
+-- What a user thinks of an issue: 1 like, -1 dislike, 0 neither. Null: he has not said.
+function ccx.aggregator_vote(org_id bigint, user_id text, cluster text, module text, error_key text)
   returns text
   language plpgsql stable
   set search_path=public, ccx, pg_temp;
@@ -4266,7 +4304,7 @@ function ccx.end_pass(target text, OUT failed integer)
   set search_path=public, ccx, pg_temp;
 
 -- Keeps what of a portion does not conform and moves the offset of its partition; says how many messages were rejected, and how many had been consumed before.
-function ccx.end_portion(topic text, partition integer, stream text, batch jsonb, first_offset bigint, high_watermark bigint, at timestamp with time zone, has_stored boolean, is_behind boolean DEFAULT false)
+function ccx.end_portion(topic text, partition integer, stream text, batch jsonb, first_offset bigint, high_watermark bigint, at timestamp with time zone, has_stored boolean, is_behind boolean DEFAULT false, portion_end bigint DEFAULT NULL::bigint)
   returns TABLE(rejected integer, skipped integer, next_offset bigint)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
@@ -4447,15 +4485,15 @@ function ccx.in_force(period tstzrange, at timestamp with time zone)
   returns boolean
   language sql immutable parallel safe;
 
--- Stores one batch of one Kafka partition and moves its offset; what was consumed before is skipped. Raises NTI01: topic created anew; NTI02: the database is behind expected_offset. decide_within: decisions wait so long for the rest.
-function ccx.ingest(topic text, partition integer, batch jsonb, high_watermark bigint DEFAULT NULL::bigint, at timestamp with time zone DEFAULT now(), expected_offset bigint DEFAULT NULL::bigint, decide_within interval DEFAULT NULL::interval)
-  returns TABLE(stored integer, replaced integer, unchanged integer, rejected integer, skipped integer, next_offset bigint)
+-- Stores one batch of one Kafka partition and moves its offset, at least to portion_end; what was consumed before is skipped, what another cell owns is elsewhere. Raises NTI01: topic created anew; NTI02: the database is behind expected_offset.
+function ccx.ingest(topic text, partition integer, batch jsonb, high_watermark bigint DEFAULT NULL::bigint, at timestamp with time zone DEFAULT now(), expected_offset bigint DEFAULT NULL::bigint, decide_within interval DEFAULT NULL::interval, portion_end bigint DEFAULT NULL::bigint)
+  returns TABLE(stored integer, replaced integer, unchanged integer, rejected integer, skipped integer, next_offset bigint, elsewhere integer)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
 -- Stores one batch of one partition of a topic of workloads and moves its offset; what was consumed before is skipped. Raises NTI01: topic created anew; NTI02: the database is behind expected_offset.
-function ccx.ingest_workloads(topic text, partition integer, batch jsonb, high_watermark bigint DEFAULT NULL::bigint, at timestamp with time zone DEFAULT now(), expected_offset bigint DEFAULT NULL::bigint)
-  returns TABLE(stored integer, replaced integer, unchanged integer, rejected integer, skipped integer, next_offset bigint)
+function ccx.ingest_workloads(topic text, partition integer, batch jsonb, high_watermark bigint DEFAULT NULL::bigint, at timestamp with time zone DEFAULT now(), expected_offset bigint DEFAULT NULL::bigint, portion_end bigint DEFAULT NULL::bigint)
+  returns TABLE(stored integer, replaced integer, unchanged integer, rejected integer, skipped integer, next_offset bigint, elsewhere integer)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
@@ -4741,6 +4779,12 @@ function ccx.org_workloads(org_id bigint)
 -- Where the archive of an analysis is; no row: another ingress has it, or its content is gone.
 function ccx.own_archive(analysis_id bigint)
   returns TABLE(store text, object_key text)
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- What of a portion is for this cell, or was consumed before, how many messages are for others, and the offset after all of them.
+function ccx.own_share(batch jsonb, partition integer, first_offset bigint, portion_end bigint)
+  returns TABLE(own jsonb, elsewhere integer, end_offset bigint)
   language sql stable
   set search_path=public, ccx, pg_temp;
 

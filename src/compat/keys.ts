@@ -227,7 +227,7 @@ export const aggregatorKeys: readonly IncumbentKey[] = [
     ["password", "text", "", none("requests for single uploads are answered from PostgreSQL"), "secret"],
     ["timeout_seconds", "number", "30", none("requests for single uploads are answered from PostgreSQL")],
   ]),
-  ...keysOf("logging", logging),
+  ...keysOf("logging", logging("")),
   ...keysOf("cloudwatch", cloudwatch),
   ...keysOf("sentry", sentry),
   ...keysOf("metrics", [["namespace", "text", "", command("the first part of metrics' names")]]),

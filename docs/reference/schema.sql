@@ -3140,9 +3140,9 @@ view surveys with (security_invoker=true) (
   -- how many of them are answered
   parts_done integer,
   -- how many clusters there were when it was asked
-  clusters bigint,
+  clusters integer,
   -- how many of them are in parts that are answered
-  clusters_done bigint,
+  clusters_done integer,
   -- how long the parts took so far, added up
   seconds double precision,
   -- how long the others will take one process; several share it; null: it ended, or nothing is known yet

@@ -16,8 +16,8 @@ select s.id, s.kind, s.arguments, s.at, s.asked_by, s.is_scheduled,
 from survey s
 cross join lateral (
   select count(*)::integer as parts, count(p.ended_at)::integer as parts_done,
-    coalesce(sum(p.clusters), 0)::bigint as clusters,
-    coalesce(sum(p.clusters) filter (where p.ended_at is not null), 0)::bigint as clusters_done,
+    coalesce(sum(p.clusters), 0)::integer as clusters,
+    coalesce(sum(p.clusters) filter (where p.ended_at is not null), 0)::integer as clusters_done,
     coalesce(sum(p.seconds), 0) as seconds, max(p.ended_at) as ended_at
   from survey_part p
   where p.survey_id = s.id

@@ -133,7 +133,7 @@ export class ResultsConsumer {
         if (wrong || signal.aborted) throw wrong ?? error;
         const context = { topic, error: messageOf(error) };
         if (isTopicMissing(error)) log.warn(context, `topic ${topic} does not exist: create it`);
-        else log.warn(context, `${topic} cannot be consumed yet, trying again`);
+        else log.warn(context, `${this.#stream.name} cannot be consumed yet, trying again`);
         await sleep(backoffMs(attempt), undefined, { signal });
       }
     }

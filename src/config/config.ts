@@ -130,6 +130,9 @@ function contradictions(config: Config): string[] {
     if (config.deadLetterTopic === config[name])
       problems.push(`CCX_DEAD_LETTER_TOPIC has to be another topic than ${keys[name].key}.`);
   }
+  together("httpCertFile", config.httpCertFile !== undefined, ["httpKeyFile"]);
+  together("httpKeyFile", config.httpKeyFile !== undefined, ["httpCertFile"]);
+  together("httpClientCaFile", config.httpClientCaFile !== undefined, ["httpCertFile"]);
   together("kafkaCertFile", config.kafkaCertFile !== undefined, ["kafkaKeyFile"]);
   together("kafkaKeyFile", config.kafkaKeyFile !== undefined, ["kafkaCertFile"]);
   for (const name of ["kafkaCaFile", "kafkaCertFile", "kafkaKeyFile"] as const) {

@@ -542,7 +542,7 @@ export const keys = {
     key: "CCX_HTTP_CLIENT_CA_FILE",
     schema: text,
     description:
-      "File with the authority (PEM) of the gateways: the results API believes the `x-rh-identity` of whoever shows a certificate of it, from any address. Needs a certificate of the server.",
+      "File with the gateways' authority (PEM): the results API believes the `x-rh-identity` of whoever shows a certificate of it. Needs the server's.",
   },
   resultsApi: {
     key: "CCX_RESULTS_API",

@@ -135,6 +135,9 @@ function contradictions(config: Config): string[] {
   apart("workloadsTopic", ["resultsTopic", "notificationsTopic", "announcementsTopic"]);
   if (config.workloadsTopic !== undefined && config.workloadsGroup === config.consumerGroup)
     problems.push("CCX_WORKLOADS_GROUP has to be another group than CCX_CONSUMER_GROUP.");
+  together("httpCertFile", config.httpCertFile !== undefined, ["httpKeyFile"]);
+  together("httpKeyFile", config.httpKeyFile !== undefined, ["httpCertFile"]);
+  together("httpClientCaFile", config.httpClientCaFile !== undefined, ["httpCertFile"]);
   together("kafkaCertFile", config.kafkaCertFile !== undefined, ["kafkaKeyFile"]);
   together("kafkaKeyFile", config.kafkaKeyFile !== undefined, ["kafkaCertFile"]);
   for (const name of ["kafkaCaFile", "kafkaCertFile", "kafkaKeyFile"] as const) {

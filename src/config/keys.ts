@@ -547,6 +547,22 @@ export const keys = {
     default: "127.0.0.1",
     description: "Address that it listens on: `0.0.0.0` or `::` for everybody, as in a container.",
   },
+  httpCertFile: {
+    key: "CCX_HTTP_CERT_FILE",
+    schema: text,
+    description: "File with the server's certificate (PEM). With it, that port speaks TLS only. Needs a key.",
+  },
+  httpKeyFile: {
+    key: "CCX_HTTP_KEY_FILE",
+    schema: text,
+    description: "File with the private key of that certificate (PEM, without a passphrase).",
+  },
+  httpClientCaFile: {
+    key: "CCX_HTTP_CLIENT_CA_FILE",
+    schema: text,
+    description:
+      "File with the gateways' authority (PEM): the results API believes the `x-rh-identity` of whoever shows a certificate of it. Needs the server's.",
+  },
   resultsApi: {
     key: "CCX_RESULTS_API",
     schema: word(["public", "aggregator"]),

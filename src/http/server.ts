@@ -1,4 +1,5 @@
-import fastify, { type FastifyPluginAsync, type FastifyReply } from "fastify";
+import { createSecureContext, type TlsOptions } from "node:tls";
+import fastify, { type FastifyPluginAsync, type FastifyReply, type FastifyServerOptions } from "fastify";
 import { ConfigurationError, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 
@@ -25,11 +26,23 @@ export type Server = {
 
 const json = "application/json; charset=utf-8";
 
+/** TLS of the server, as texts in PEM. */
+export type ServerTls = {
+  cert: string;
+  key: string;
+  /**
+   * The authority of the gateways: a client may show a certificate of it, and is known by that. One without is
+   * served as well: a room decides what it believes.
+   */
+  clientCa?: string | undefined;
+};
+
 type ServerOptions = {
   host: string;
   port: number;
   routes: Routes;
   rooms?: readonly HttpRoom[] | undefined;
+  tls?: ServerTls | undefined;
   /** Once it is aborted, each answer asks its client to take another connection for the next request. */
   signal?: AbortSignal;
 };
@@ -49,13 +62,15 @@ export const jsonAnswer = (status: number, body: unknown): Answer => ({
 
 /**
  * The HTTP server of this process: answers GET and HEAD for these paths, and what its rooms answer. `port` 0
- * takes any that is free. Throws ConfigurationError when it cannot listen there.
+ * takes any that is free; with `tls` it speaks nothing but TLS. Throws ConfigurationError when it cannot listen
+ * there, or with that certificate.
  */
 export async function startServer(
-  { host, port, routes, rooms = [], signal }: ServerOptions,
+  { host, port, routes, rooms = [], tls, signal }: ServerOptions,
   log: Logger,
 ): Promise<Server> {
   const server = fastify({
+    ...(tls && { https: secured(tls) }),
     logger: false,
     forceCloseConnections: "idle",
     requestTimeout: rooms.length > 0 ? requestWithinMs.rooms : requestWithinMs.bare,
@@ -68,7 +83,7 @@ export async function startServer(
         .code(400)
         .header("content-type", json)
         .send(JSON.stringify({ status: messageOf(error) })),
-  });
+  } as FastifyServerOptions);
   server.addHook("onSend", async (_request, reply) => {
     if (signal?.aborted) reply.header("connection", "close");
   });
@@ -116,4 +131,18 @@ export async function startServer(
       }
     },
   };
+}
+
+/** Who shows no certificate, or one of somebody else, is served as a stranger. */
+function secured({ cert, key, clientCa }: ServerTls): TlsOptions {
+  const own = { cert, key, minVersion: "TLSv1.2" as const, ...(clientCa !== undefined && { ca: clientCa }) };
+  try {
+    createSecureContext(own);
+  } catch (error) {
+    throw new ConfigurationError(
+      `CCX_HTTP_CERT_FILE, CCX_HTTP_KEY_FILE and CCX_HTTP_CLIENT_CA_FILE cannot be used: ${messageOf(error)}.`,
+      { cause: error },
+    );
+  }
+  return { ...own, requestCert: clientCa !== undefined, rejectUnauthorized: false };
 }

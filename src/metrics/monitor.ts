@@ -1,9 +1,11 @@
+import { readFile } from "node:fs/promises";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import type { Pool } from "pg";
 import type { Config } from "../config/config.ts";
 import { createPool } from "../db/pool.ts";
 import { requireSameRelease } from "../db/release.ts";
-import { type Answer, type HttpRoom, jsonAnswer, startServer } from "../http/server.ts";
+import { ConfigurationError, messageOf } from "../errors.ts";
+import { type Answer, type HttpRoom, jsonAnswer, type ServerTls, startServer } from "../http/server.ts";
 import { BrokerProbe } from "../kafka/broker_probe.ts";
 import type { Logger } from "../log.ts";
 import { release } from "../version.ts";
@@ -69,6 +71,7 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
       started() {},
       async close() {},
     };
+  const tls = await tlsOf(config);
   watchNode();
   watchProcess(options);
   const pool = createPool({
@@ -130,6 +133,7 @@ export async function startMonitor(options: MonitorOptions): Promise<Monitor> {
     {
       host: config.httpHost,
       port: config.httpPort,
+      tls,
       rooms: options.rooms,
       signal,
       routes: {
@@ -214,4 +218,25 @@ function remembered(ms: number, ask: () => Promise<void>): () => Promise<void> {
     await ask();
     until = performance.now() + ms;
   };
+}
+
+/** The files that TLS is made of; undefined where none are configured. Rejects with ConfigurationError. */
+async function tlsOf({
+  httpCertFile,
+  httpKeyFile,
+  httpClientCaFile,
+}: Config): Promise<ServerTls | undefined> {
+  if (httpCertFile === undefined || httpKeyFile === undefined) return undefined;
+  const read = (key: string, file: string) =>
+    readFile(file, "utf8").catch((error) => {
+      throw new ConfigurationError(`${key} names a file that cannot be read: ${messageOf(error)}.`, {
+        cause: error,
+      });
+    });
+  const [cert, key, clientCa] = await Promise.all([
+    read("CCX_HTTP_CERT_FILE", httpCertFile),
+    read("CCX_HTTP_KEY_FILE", httpKeyFile),
+    httpClientCaFile === undefined ? undefined : read("CCX_HTTP_CLIENT_CA_FILE", httpClientCaFile),
+  ]);
+  return { cert, key, clientCa };
 }

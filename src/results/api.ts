@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { TLSSocket } from "node:tls";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Pool } from "pg";
 import { asOrganization } from "../db/as_organization.ts";
@@ -194,6 +195,8 @@ const nobody: Asker = { orgId: "0", userId: "0" };
 const peerOf = (request: FastifyRequest) => ({
   headers: request.headers,
   peer: request.raw.socket.remoteAddress,
+  // true only where a certificate was asked for and checked
+  isCertified: (request.raw.socket as Partial<TLSSocket>).authorized === true,
 });
 
 /** What an error is for the one who asked: never a stack trace, never what the database said. */

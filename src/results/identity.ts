@@ -21,12 +21,21 @@ export type Asker = { orgId: string; userId: string };
 const largestOrg = 4_294_967_295n;
 const longestUser = 255;
 
+/** Who sends a request. */
+export type Peer = {
+  headers: IncomingHttpHeaders;
+  /** Its address. */
+  peer: string | undefined;
+  /** Whether it has shown a certificate that the configured authority vouches for. */
+  isCertified: boolean;
+};
+
 /**
  * Whose request this is: a bearer token counts wherever it comes from, an `x-rh-identity` only from a gateway
- * that is trusted by its address. Throws Refused (403) for anything else.
+ * that is trusted by its address or its certificate. Throws Refused (403) for anything else.
  */
 export async function askerOf(
-  { headers, peer }: { headers: IncomingHttpHeaders; peer: string | undefined },
+  { headers, peer, isCertified }: Peer,
   trusted: Networks,
   db: Db,
 ): Promise<Asker> {
@@ -38,17 +47,16 @@ export async function askerOf(
   }
   const identity = headers["x-rh-identity"];
   if (typeof identity !== "string" || identity === "") throw new Refused(403, "Missing auth token");
-  if (!isTrusted(peer, trusted))
+  if (!isCertified && !isTrusted(peer, trusted))
     throw new Refused(403, "The identity comes from an address that is not trusted");
   return fromIdentity(identity);
 }
 
 /** Whether a trusted gateway asks, and names nobody. */
-export const isNameless = (
-  { headers, peer }: { headers: IncomingHttpHeaders; peer: string | undefined },
-  trusted: Networks,
-): boolean =>
-  headers.authorization === undefined && headers["x-rh-identity"] === undefined && isTrusted(peer, trusted);
+export const isNameless = ({ headers, peer, isCertified }: Peer, trusted: Networks): boolean =>
+  headers.authorization === undefined &&
+  headers["x-rh-identity"] === undefined &&
+  (isCertified || isTrusted(peer, trusted));
 
 /** What is stored of a token. */
 export const hashOf = (token: string): Buffer => createHash("sha256").update(token).digest();

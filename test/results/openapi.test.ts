@@ -23,6 +23,8 @@ import { aRecommendation, aWorkloadsMessage, consumeWorkloads } from "../support
 const database = testDatabase();
 /** `npm run fuzz` takes 100,000; SEED repeats a run. */
 const inputs = Number(process.env.FUZZ_INPUTS ?? 1_500);
+/** The database answers four at a time; the others are on their way. */
+const inFlight = 8;
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 
 let given: Promise<void> | undefined;
@@ -230,7 +232,7 @@ test(`${inputs} requests, most of them hostile, are answered as the documents sa
     );
     const path = pathWith(api, operation, wellFormed) + query;
     // a client resolves `..` before it asks, and asks for another path
-    if (!path.startsWith(new URL(path, "http://client").pathname)) return;
+    if (path.split("?")[0] !== new URL(path, "http://client").pathname) return;
     const answer = await ask(operation.method, path, {
       org: pick(random, ["11", "11", "11", "14", null, "0", "x"]),
       ...(body !== undefined && { body }),
@@ -248,8 +250,12 @@ test(`${inputs} requests, most of them hostile, are answered as the documents sa
       return assert.equal(typeof answer.json.status, "string", why);
     contracts.get(api)?.check(operation.id, answer, why);
   };
-  for (let left = inputs; left > 0; left -= 4)
-    await Promise.all(Array.from({ length: Math.min(4, left) }, one));
+  // what a request is made of is drawn when it starts, so a seed gives the same requests in the same order
+  let left = inputs;
+  const keepAsking = async () => {
+    while (left-- > 0) await one();
+  };
+  await Promise.all(Array.from({ length: inFlight }, keepAsking));
   assert.ok(Number(await value(database.pool, "select count(*) from issue where closed_at is null")) >= 8);
   const orgs = await rows(
     database.pool,

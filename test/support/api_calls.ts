@@ -47,30 +47,42 @@ export const pathWith = (api: Api, operation: Operation, values: Readonly<Record
     operation.path,
   );
 
+type Checks = Map<string, { schema: object | undefined; valid?: ValidateFunction }>;
+
+/** What each API's document says of an operation and a status; compiled once, when an answer is checked by it. */
+const checksOf = new WeakMap<Api, Checks>();
+
+function readChecks(document: { paths: Record<string, never> }): Checks {
+  const checks: Checks = new Map();
+  for (const methods of Object.values(document.paths))
+    for (const { operationId, responses } of Object.values(methods) as {
+      operationId: string;
+      responses: Record<string, { content?: { "application/json": { schema: object } } }>;
+    }[])
+      for (const [status, { content }] of Object.entries(responses))
+        checks.set(`${operationId} ${status}`, { schema: content?.["application/json"].schema });
+  return checks;
+}
+
 /** Checks answers by the OpenAPI document of an API. */
 export class Contract {
   readonly document;
   readonly #ajv = new Ajv2020({ strict: false, validateFormats: false });
-  readonly #checks = new Map<string, ValidateFunction | undefined>();
+  readonly #checks: Checks;
 
   constructor(api: Api) {
     this.document = JSON.parse(api.documents["/openapi.json"]?.body ?? "{}");
-    for (const methods of Object.values(this.document.paths) as Record<string, never>[])
-      for (const { operationId, responses } of Object.values(methods) as {
-        operationId: string;
-        responses: Record<string, { content?: { "application/json": { schema: object } } }>;
-      }[])
-        for (const [status, { content }] of Object.entries(responses)) {
-          const schema = content?.["application/json"].schema;
-          this.#checks.set(`${operationId} ${status}`, schema && this.#ajv.compile(schema));
-        }
+    this.#checks = checksOf.get(api) ?? readChecks(this.document);
+    checksOf.set(api, this.#checks);
   }
 
   /** Fails unless the document says that this operation may answer so. */
   check(operation: string, { status, text, json }: Answered, why = ""): void {
     const name = `${operation} ${status}`;
-    assert.ok(this.#checks.has(name), `${why}${name} is not in the document: ${text.slice(0, 500)}`);
-    const valid = this.#checks.get(name);
+    const check = this.#checks.get(name);
+    assert.ok(check, `${why}${name} is not in the document: ${text.slice(0, 500)}`);
+    if (check.schema) check.valid ??= this.#ajv.compile(check.schema);
+    const { valid } = check;
     if (text === "") assert.ok(valid === undefined || status === 404, `${why}${name} has no body`);
     else assert.ok(valid?.(json), `${why}${name}: ${JSON.stringify(valid?.errors)} ${text.slice(0, 500)}`);
   }

@@ -5,7 +5,7 @@ import type { Pool } from "pg";
 import { readAnswer } from "../../src/content/source/answer.ts";
 import { storeContent } from "../../src/content/source/load.ts";
 import { createPool } from "../../src/db/pool.ts";
-import { startServer } from "../../src/http/server.ts";
+import { type ServerTls, startServer } from "../../src/http/server.ts";
 import { ingestBatch } from "../../src/ingest/ingest_batch.ts";
 import { portionsOf } from "../../src/ingest/portions.ts";
 import { createLogger } from "../../src/log.ts";
@@ -103,9 +103,10 @@ export function testApi(
     apis?: readonly Api[];
     organization?: string;
     given?: (pool: Pool) => Promise<void>;
+    tls?: () => ServerTls;
   } = {},
 ): TestApi {
-  const { apis = publicApis, organization = "11", given, ...own } = options;
+  const { apis = publicApis, organization = "11", given, tls, ...own } = options;
   let opening: Promise<{ url: string; close(): Promise<void> }> | undefined;
   const open = async () => {
     await given?.(database.pool);
@@ -120,12 +121,12 @@ export function testApi(
       },
       apis,
     );
-    const server = await startServer({ host: "127.0.0.1", port: 0, routes: {}, rooms }, log);
+    const server = await startServer({ host: "127.0.0.1", port: 0, routes: {}, rooms, tls: tls?.() }, log);
     const close = async () => {
       await server.close();
       await Promise.all([pool.end(), canceller.end()]);
     };
-    return { url: `http://127.0.0.1:${server.port}`, close };
+    return { url: `http${tls ? "s" : ""}://127.0.0.1:${server.port}`, close };
   };
   const url = async () => {
     opening ??= open();

@@ -135,13 +135,13 @@ test("an object that was dropped by hand comes back", async () => {
   await using database = await openDatabase();
   const before = await catalog(database.pool);
   await database.pool.query(
-    "drop view noise; drop trigger _100_history on policy; drop function ccx.announce",
+    "drop view missing_content; drop trigger _100_history on policy; drop function ccx.announce",
   );
   const { loaded } = await loadAll(database.pool, code);
   assert.deepEqual(loaded.toSorted(), [
     "function ccx.announce",
     "trigger _100_history on policy",
-    "view public.noise",
+    "view public.missing_content",
   ]);
   assert.deepEqual(await catalog(database.pool), before);
 });

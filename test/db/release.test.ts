@@ -53,7 +53,7 @@ for (const [what, empty, sql, sentence] of [
     "insert into ccx.code_object values ('function public.of_tomorrow', 'public.of_tomorrow()', 'f', 'h', 999)",
     other,
   ],
-  ["in which a view was dropped by hand", false, "drop view noise", other],
+  ["in which a view was dropped by hand", false, "drop view missing_content", other],
   [
     "whose functions were never loaded",
     false,

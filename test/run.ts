@@ -33,6 +33,7 @@ const slow = [
   "test/explain/backtest_property.test.ts", // random histories, replayed
   "test/explain/explain_property.test.ts",
   "test/adopt/operations.test.ts", // databases that are made and dropped, again and again
+  "test/compat/aggregator.test.ts", // services of the third command, as processes
   "test/compat/service_large.test.ts", // one pass over 20,000 clusters
   "test/compat/service.test.ts", // passes of a whole service, and commands as processes
   "test/compat/writer.test.ts",
@@ -40,6 +41,7 @@ const slow = [
   "test/db/graphile_migrate.test.ts", // every command of graphile-migrate, as a process
   "test/e2e/backpressure.test.ts", // services under load, or several of them
   "test/e2e/broker_away.test.ts",
+  "test/e2e/workloads.test.ts",
   "test/e2e/circuit.test.ts",
   "test/e2e/decisions.test.ts",
   "test/e2e/demo.test.ts",

@@ -204,7 +204,7 @@ async function readAll(db: PoolClient): Promise<Map<string, string[]>> {
 test("the owner sees both organizations in every table that has rows of organizations", async () => {
   for (const { name } of await rows(
     database.pool,
-    "select name from ccx.organization_policy where name not in ('organization_reader', 'decision_due', 'occurrence', 'notified_issue', 'acknowledged_rule')",
+    "select name from ccx.organization_policy where condition <> '{-1}' and name not in ('organization_reader', 'decision_due', 'occurrence', 'notified_issue', 'acknowledged_rule')",
   )) {
     const all = (await rows(database.pool, `select to_jsonb(r)::text as row from ${name} r`)).map(({ row }) =>
       String(row),
@@ -216,6 +216,21 @@ test("the owner sees both organizations in every table that has rows of organiza
       all.some((row) => !isTheirs(row)) || name === "render_failure",
       `nothing of organization 1 in ${name}`,
     );
+  }
+});
+
+test("what was counted of the whole fleet is for whoever sees every organization", async () => {
+  await database.pool.query(`select ask_survey(kind, arguments) from (values ('decisions', '{}'::jsonb), ('noise', '{}'),
+    ('backtest', '{"target": "service log", "from": "2026-03-01", "to": "2026-03-02"}')) s (kind, arguments)`);
+  while ((await value(database.pool, "select run_survey_part()")) !== null);
+  const tables = await rows(
+    database.pool,
+    "select name from ccx.organization_policy where condition = '{-1}' order by name",
+  );
+  assert.ok(tables.length > 4);
+  for (const { name } of tables) {
+    assert.notEqual(await value(database.pool, `select count(*) from ${name}`), "0", String(name));
+    assert.equal(await value(reader, `select count(*) from ${name}`), "0", String(name));
   }
 });
 

@@ -11,7 +11,7 @@ import { createKafka } from "./kafka/client.ts";
 import { registerCodecs } from "./kafka/codecs.ts";
 import { passOnUnreadable } from "./kafka/fetched.ts";
 import { startMonitor } from "./metrics/monitor.ts";
-import { aborted } from "./run/aborted.ts";
+import { aborted, unlessAborted } from "./run/aborted.ts";
 import type { Parts, Role } from "./run/parts.ts";
 import { isTracingWanted } from "./trace/trace.ts";
 
@@ -41,6 +41,8 @@ export async function run(
     const tracing = startTracingBy(process.env, log);
     stack.defer(() => tracing.stop());
   }
+  // whoever is asked to stop while it starts takes nothing in any more, and waits for nobody
+  signal.throwIfAborted();
   const pool = createPool({
     databaseUrl: config.databaseUrl,
     size: config.databasePoolSize,
@@ -52,10 +54,12 @@ export async function run(
   const rooms = roles.includes("serve") ? (await import("./run/serve.ts")).servedRooms(own) : [];
   const monitor = await startMonitor({ ...own, rooms, secondsWithoutProgress });
   stack.defer(() => monitor.close());
-  await waitForDatabase(pool, log, signal);
-  await requireServer(pool, { writes: true });
-  await requireSameRelease(pool);
-  await requireCell(pool, config.cell ?? "");
+  await unlessAborted(signal, async () => {
+    await waitForDatabase(pool, log, signal);
+    await requireServer(pool, { writes: true });
+    await requireSameRelease(pool);
+    await requireCell(pool, config.cell ?? "");
+  });
 
   registerCodecs();
   passOnUnreadable();
@@ -63,6 +67,7 @@ export async function run(
   const failures: Promise<never>[] = [];
   const start = async (role: Role, load: () => Promise<Start>) => {
     if (!roles.includes(role)) return;
+    signal.throwIfAborted();
     const startPart = await load();
     const { failed } = await Promise.race([startPart(parts, stack), ...failures]);
     failures.push(failed);

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, opendir, rename, rm, stat } from "node:fs/promises";
+import { access, mkdir, open, opendir, rename, rm, stat, unlink } from "node:fs/promises";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import type { Pool } from "pg";
@@ -46,12 +46,22 @@ export class FolderStore implements ObjectStore {
   }
 
   async get(key: string): Promise<Readable> {
-    const handle = await open(this.#file(key), "r").catch((error) => {
-      throw isMissing(error) ? new ObjectMissing(key, { cause: error }) : error;
+    const handle = await open(this.#file(key), "r").catch(async (error) => {
+      if (!isMissing(error)) throw error;
+      await this.#isThere(key);
+      throw new ObjectMissing(key, { cause: error });
     });
     if ((await handle.stat()).isFile()) return handle.createReadStream();
     await handle.close();
     throw new ObjectMissing(key);
+  }
+
+  /** Tells an object that is gone from a file system that is not mounted. Every object is below such a folder. */
+  async #isThere(key: string): Promise<void> {
+    const folder = path.join(this.#root, key.split("/")[0] ?? "");
+    await access(folder).catch((cause) => {
+      throw new Error(`the folder of the store is not there: ${folder}`, { cause });
+    });
   }
 
   async url(key: string, seconds: number, signedAt: Date): Promise<string> {
@@ -61,7 +71,10 @@ export class FolderStore implements ObjectStore {
   }
 
   async delete(key: string): Promise<void> {
-    await rm(this.#file(key), { force: true });
+    await unlink(this.#file(key)).catch(async (error) => {
+      if (!isMissing(error)) throw error;
+      await this.#isThere(key);
+    });
   }
 
   async *list(prefix: string): AsyncGenerator<StoredObject> {

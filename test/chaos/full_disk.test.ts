@@ -20,6 +20,7 @@ test("while the disk is full, the chaos run's database takes no row in any table
       "issue",
     ],
     ...["occurrence", "decision_due", "decision_request", "notification", "notified_issue", "reported"],
+    ...["archive", "archive_chunk", "upload_message", "analysis", "rule_failure", "kept_archive"],
     ...["render_failure", "circuit", "sweep_mark", "worker", "graphile_worker._private_jobs"],
   ];
   for (const table of written) {

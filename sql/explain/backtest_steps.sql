@@ -5,6 +5,7 @@
 -- A cluster's moments are those at which it really was decided on (reported, notification); where a wait
 -- ends, the sweep asks two minutes later at the latest, if the cluster reported within a day; where an issue
 -- appeared and nothing was decided within an hour (no target was switched on), the moment it appeared.
+-- What waits for a later time is carried from step to step and neither looked up nor asked until then.
 -- Deliveries are taken to succeed. Issues that went are not replayed as resolved.
 create or replace function ccx.backtest_steps(
   target integer, from_time timestamptz, to_time timestamptz, change jsonb default null,
@@ -61,8 +62,9 @@ as $$
         from_time) else notified.notified_at end as notified_at,
       case when spaced.is_needed
         then last_message_at(i.org_id, i.cluster, backtest_steps.target, from_time) end as message_at,
-      from_time as may_be_notified_at, false as is_notified, null::bigint as policy_id,
-        null::integer as max_events
+      from_time as may_be_notified_at, null::timestamptz as next_at, null::boolean as appears,
+      null::timestamptz as real_at, null::timestamptz as asked_at,
+      false as is_notified, null::bigint as policy_id, null::integer as max_events
     from issue i
     cross join (select bool_or((v.policy).spacing > interval '0') as is_needed from verdicts v) spaced
     left join notified_issue notified
@@ -77,32 +79,17 @@ as $$
     select s.issue_id, s.org_id, s.cluster, s.moment,
       case when s.is_notified then s.moment else s.notified_at end,
       case when bool_or(s.is_notified) over of_cluster then s.moment else s.message_at end,
-      s.may_be_notified_at,
-      s.is_notified,
-      s.policy_id,
-      s.max_events
+      s.may_be_notified_at, s.next_at, s.appears, s.real_at, s.asked_at,
+      s.is_notified, s.policy_id, s.max_events
     from (
-      select r.issue_id, r.org_id, r.cluster, r.notified_at, r.message_at, r.moment,
-        (v.policy).id as policy_id, (v.policy).max_events,
-        answer.is_notified,
-        case
-          when o.issue_id is null then r.may_be_notified_at
-          when answer.is_notified then least(v.ends_at, add_in_utc(r.moment, (v.policy).cooldown))
-          when answer.is_free then r.moment
-          when not h.qualifies then v.ends_at
-          else least(v.ends_at, greatest(
-            h.next_eligible_at,
-            (select upper(x.in_force) from silence x where x.id = held.silence_id),
-            (select coalesce(upper(x.period), 'infinity') from acknowledgement x
-              where x.id = coalesce(held.acked_by, held.disabled_by))))
-        end as may_be_notified_at
-      from (
+      with step as materialized (
         select m.*,
           bool_or(m.real_at = m.moment or m.appears and m.asked_at = m.moment)
             over (partition by m.org_id, m.cluster) as is_decided
         from (
-          select r.*, next.appears, real.at as real_at, asked.at as asked_at,
-            min(asked.at) over (partition by r.org_id, r.cluster) as moment
+          select r.issue_id, r.org_id, r.cluster, r.at, r.notified_at, r.message_at, r.may_be_notified_at,
+            known.next_at, known.appears, known.real_at, known.asked_at,
+            min(known.asked_at) over (partition by r.org_id, r.cluster) as moment
           from run r
           left join lateral (
             -- when it is asked next, and what for: it appears; a wait ends; or (else) whenever a decision is
@@ -110,7 +97,8 @@ as $$
             select greatest(o.known_from, r.may_be_notified_at, r.at + interval '1 microsecond') as at,
               o.known_from > r.at and o.known_from >= r.may_be_notified_at as appears
             from occurrence o
-            where o.issue_id = r.issue_id
+            where r.next_at is null
+              and o.issue_id = r.issue_id
               and o.known_from < to_time
               and r.may_be_notified_at < to_time
               and coalesce(o.known_until > greatest(r.may_be_notified_at, r.at + interval '1 microsecond'),
@@ -119,18 +107,28 @@ as $$
             limit 1
           ) next on true
           left join lateral (
-            select least(
-              (select done.notified_at
-               from reported done
-               where done.org_id = r.org_id and done.cluster = r.cluster and done.notified_at >= next.at
-               order by done.notified_at
-               limit 1),
+            select case when next.at is not null then least(
+              -- nearly always within a day, which is a partition or two
+              coalesce(
+                (select done.notified_at
+                 from reported done
+                 where done.org_id = r.org_id and done.cluster = r.cluster and done.notified_at >= next.at
+                   and done.notified_at < next.at + interval '1 day'
+                 order by done.notified_at
+                 limit 1),
+                (select done.notified_at
+                 from reported done
+                 where done.org_id = r.org_id and done.cluster = r.cluster
+                   and done.notified_at >= next.at + interval '1 day'
+                   and done.notified_at <= to_time + interval '1 hour'
+                 order by done.notified_at
+                 limit 1)),
               (select sent.decided_at
                from notification sent
                where sent.org_id = r.org_id and sent.cluster = r.cluster and sent.decided_at >= next.at
                  and sent.replay_of is null
                order by sent.decided_at
-               limit 1)) as at
+               limit 1)) end as at
             offset 0
           ) real on true
           left join lateral (
@@ -153,9 +151,38 @@ as $$
             end as at
             offset 0
           ) asked on true
+          cross join lateral (
+            select coalesce(r.next_at, next.at) as next_at, coalesce(r.appears, next.appears) as appears,
+              coalesce(r.real_at, real.at) as real_at, coalesce(r.asked_at, asked.at) as asked_at
+          ) known
         ) m
         where m.moment < to_time
-      ) r
+      )
+      -- what waits for a later time is not asked
+      select r.issue_id, r.org_id, r.cluster, r.notified_at, r.message_at, r.moment,
+        null::bigint as policy_id, null::integer as max_events, false as is_notified, r.may_be_notified_at,
+        r.next_at, r.appears, r.real_at, r.asked_at
+      from step r
+      where r.next_at > r.moment
+      union all
+      select r.issue_id, r.org_id, r.cluster, r.notified_at, r.message_at, r.moment,
+        (v.policy).id, (v.policy).max_events, answer.is_notified,
+        case
+          when o.issue_id is null then r.may_be_notified_at
+          when answer.is_notified then least(v.ends_at, add_in_utc(r.moment, (v.policy).cooldown))
+          when not h.qualifies then v.ends_at
+          -- asked with every decision: what holds it does not say until when
+          when answer.is_free or h.reasons && '{stale_report,storm}' then r.moment
+          else least(v.ends_at, greatest(
+            h.next_eligible_at,
+            case when held.silence_id is not null
+              then (select upper(x.in_force) from silence x where x.id = held.silence_id) end,
+            case when coalesce(held.acked_by, held.disabled_by) is not null
+              then (select coalesce(upper(x.period), 'infinity') from acknowledgement x
+                where x.id = coalesce(held.acked_by, held.disabled_by)) end))
+        end as may_be_notified_at,
+        null, null, null, null
+      from step r
       join verdicts v on v.issue_id = r.issue_id and v.starts_at <= r.moment and v.ends_at > r.moment
       left join occurrence o
         on o.issue_id = r.issue_id and o.known_from <= r.moment and coalesce(o.known_until > r.moment, true)
@@ -168,7 +195,7 @@ as $$
       left join acknowledged_rule cluster_acked on cluster_acked.rule_name = v.rule_name
         and cluster_acked.cluster = r.cluster
       cross join silence_scopes(tstzrange(from_time, to_time)) silenced
-      cross join (select exists (select from storm) as are_known) storms
+      cross join (select exists (select from storm) as are_known offset 0) storms
       cross join lateral (
         select
           case when r.cluster = any (silenced.clusters) or r.org_id = any (silenced.organizations)
@@ -206,6 +233,7 @@ as $$
         from (select o.issue_id is not null and cardinality(h.reasons) = 0 as is_free offset 0) f
         offset 0
       ) answer
+      where r.next_at <= r.moment
     ) s
     window of_cluster as (partition by s.org_id, s.cluster)
   )

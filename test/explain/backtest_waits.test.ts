@@ -52,6 +52,17 @@ test(
 );
 
 test(
+  "what the age of a report held is notified when the cluster reports again",
+  scene(async (db) => {
+    const cluster = aCluster();
+    await setScopedPolicy(db, {}, { max_report_age: "6 hours" }, hour(-1));
+    await addSilence(db, { rule: "disk", ends_at: hour(20) }, hour(-1));
+    await arrivals(db, [0, cluster, ["disk"]], [30, cluster, ["disk"]], [31, cluster, ["disk"]]);
+    assert.deepEqual(await tells(db), ["30 disk"]);
+  }),
+);
+
+test(
   "what one silence after another held is notified when the last ends",
   scene(async (db) => {
     const cluster = aCluster();

@@ -1,5 +1,5 @@
 -- The schema as the catalog of a migrated database has it, without the bodies of functions and views.
--- Printed by `npm run schema`; what to change is in migrations/ and sql/ (../docs/guides/changing-the-database.md).
+-- Printed by `npm run reference`; what to change is in migrations/ and sql/ (../docs/guides/changing-the-database.md).
 -- Partitions with a date in their name, which come and go, and the way in which reports are compressed are left out.
 
 -- Types -----------------------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ create type explanation as (
   error_key text,
   -- notify or hold
   decision text,
-  -- every reason to hold it: target_disabled, policy_disabled, no_content, inactive, below_threshold, filtered, missing_tag, render_failed, cluster_not_allowed, cluster_blocked, silenced, acked, disabled, cooldown, spacing, flapping, stale_report, storm
+  -- every reason to hold it; the view hold_reason says what each means
   reasons text[],
   -- 1 low to 4 critical; null without content
   total_risk smallint,
@@ -2473,7 +2473,7 @@ view explain_notification with (security_invoker=true) (
   error_key text,
   -- notify or hold
   decision text,
-  -- every reason to hold it: target_disabled, policy_disabled, no_content, inactive, below_threshold, filtered, missing_tag, render_failed, cluster_not_allowed, cluster_blocked, silenced, acked, disabled, cooldown, spacing, flapping, stale_report, storm
+  -- every reason to hold it; the view hold_reason says what each means
   reasons text[],
   -- 1 low to 4 critical; null without content
   total_risk smallint,
@@ -2521,6 +2521,16 @@ view failing_rules with (security_invoker=true) (
   last_analysis_id bigint,
   -- since when it does not run any more, since it took too long too often; null: it runs
   suspended_at timestamp with time zone
+);
+
+-- What each reason means that a decision has for holding an issue.
+view hold_reason with (security_invoker=true) (
+  -- the reason, as in explain_notification.reasons
+  reason text,
+  -- what it means
+  meaning text,
+  -- it depends on settings and rule content alone; an issue without one of these qualifies
+  by_policy boolean
 );
 
 -- Whether ccx adopt, or its way back, was begun and has not ended. Until it ends nothing is decided.

@@ -1,0 +1,94 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import type { Pool, PoolClient } from "pg";
+import { report } from "../src/cli.ts";
+import { migrate } from "../src/db/migrate.ts";
+import { createPool } from "../src/db/pool.ts";
+import { createLogger } from "../src/log.ts";
+import { rolesPage } from "./roles.ts";
+import { schemaPicture } from "./schema.ts";
+import { startStack } from "./stack/stack.ts";
+
+/** as the formatter has it */
+const longestLine = 110;
+const root = path.join(import.meta.dirname, "..");
+
+type Reason = { reason: string; meaning: string; by_policy: boolean };
+
+const reasonsSql = "select reason, meaning, by_policy from hold_reason";
+
+/** What each hold reason means, for the processes that have to know before they ask a database. */
+async function holdReasons(db: Pool | PoolClient): Promise<string> {
+  const { rows } = await db.query<Reason>(reasonsSql);
+  const lines = rows.map(({ reason, meaning }) => {
+    const line = `  ${reason}: ${JSON.stringify(meaning)},`;
+    return line.length > longestLine ? line.replace(": ", ":\n    ") : line;
+  });
+  return [
+    "/** Why SQL decide() holds an issue, in words: the view hold_reason, printed by `npm run reference`. */",
+    "export const holdReasons = {",
+    ...lines,
+    "} as const;",
+    "",
+  ].join("\n");
+}
+
+/** A page that people write, with the table between `<!-- from … -->` and `<!-- end -->` as it has to be. */
+async function withTable(file: string, columns: string[], cells: string[][]): Promise<string> {
+  const table = [columns, columns.map(() => "---"), ...cells].map((row) => `| ${row.join(" | ")} |`);
+  const page = await readPrinted(file);
+  const marks = /(<!-- from .+? -->\n\n).*?(<!-- end -->)/s;
+  if (!marks.test(page)) throw new Error(`${file} lacks <!-- from … --> and <!-- end -->.`);
+  return page.replace(marks, (_, from, end) => `${from}${table.join("\n")}\n\n${end}`);
+}
+
+/** The words of a comment in the database, as a page of docs/reference/ writes them: names, links. */
+const marked = (text: string): string =>
+  text
+    .replaceAll(/\b[a-z]+(?:[_.][a-z]+)*_[a-z]+(?:\.[a-z]+)?\b/g, "`$&`")
+    .replaceAll(/docs\/guides\/(\w+)\.md/g, "[$1](../guides/$1.md)");
+
+const reasons = "docs/reference/reasons.md";
+
+/** Every file that follows from a migrated database, by its path from the root, as it has to be. */
+export const printed: Record<string, (db: Pool | PoolClient) => Promise<string>> = {
+  "docs/reference/schema.sql": schemaPicture,
+  "docs/reference/roles.md": rolesPage,
+  "src/text/hold_reasons.ts": holdReasons,
+  [reasons]: async (db) => {
+    const { rows } = await db.query<Reason>(reasonsSql);
+    const cells = rows.map((row) => [`\`${row.reason}\``, marked(row.meaning), row.by_policy ? "yes" : "no"]);
+    return withTable(reasons, ["reason", "meaning", "by policy"], cells);
+  },
+};
+
+/** What the file says now. */
+export const readPrinted = (file: string): Promise<string> => readFile(path.join(root, file), "utf8");
+
+/** `npm run reference`: migrates an empty database on a server of its own, and writes what follows from it. */
+async function main(): Promise<void> {
+  const log = createLogger("warn");
+  const stack = await startStack({ kafkaBrokers: "none" });
+  try {
+    await migrate(stack.databaseUrl, log);
+    const pool = createPool({ databaseUrl: stack.databaseUrl, size: 1, name: "ccx reference", log });
+    try {
+      for (const [file, print] of Object.entries(printed)) {
+        const text = await print(pool);
+        await mkdir(path.dirname(path.join(root, file)), { recursive: true });
+        if (text === (await readPrinted(file).catch(() => undefined))) continue;
+        await writeFile(path.join(root, file), text);
+        console.log(`${file} is printed anew.`);
+      }
+    } finally {
+      await pool.end();
+    }
+  } finally {
+    await stack.stop();
+  }
+}
+
+if (process.argv[1] === import.meta.filename)
+  await main().catch((error) => {
+    process.exitCode = report(error);
+  });

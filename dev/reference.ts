@@ -42,12 +42,27 @@ async function withTable(file: string, columns: string[], cells: string[][]): Pr
   return page.replace(marks, (_, from, end) => `${from}${table.join("\n")}\n\n${end}`);
 }
 
-/** The words of a comment in the database, as a page of docs/reference/ writes them: names, links. */
-const marked = (text: string): string =>
+/** The words of a comment in the database, as this page of docs/reference/ writes them: names and links. */
+const marked = (text: string, page: string): string =>
   text
-    .replaceAll(/\b[a-z]+(?:[_.][a-z]+)*_[a-z]+(?:\.[a-z]+)?\b/g, "`$&`")
-    .replaceAll(/docs\/guides\/(\w+)\.md/g, "[$1](../guides/$1.md)");
+    .replaceAll(/\b[a-z]+(?:_[a-z]+)+(?:\.[a-z]+)?\b/g, "`$&`")
+    .replaceAll(/docs\/(?:reference\/)?([\w/-]+\.md)(?:#([\w-]+))?/g, (_, file: string, heading?: string) => {
+      const to = file.includes("/") ? `../${file}` : file;
+      const link = `${`docs/reference/${file}` === page ? "" : to}${heading === undefined ? "" : `#${heading}`}`;
+      return `[${heading ?? file.replaceAll(/^.*\/|\.md$/g, "")}](${link})`;
+    });
 
+type Setting = { name: string; meaning: string | null };
+
+/** What set_policy() takes by name, as SQL changed_policy() has it. */
+const settingsSql = `
+  select a.attname as name, col_description(a.attrelid, a.attnum) as meaning
+  from pg_attribute a
+  where a.attrelid = 'policy'::regclass and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+    and a.attname <> all ('{id,target_id,org_id,rule_name,notify_resolved_since,validity,changed_by,reason,ended_by,end_reason}')
+  order by a.attnum`;
+
+const settings = "docs/reference/policy-settings.md";
 const reasons = "docs/reference/reasons.md";
 
 /** Every file that follows from a migrated database, by its path from the root, as it has to be. */
@@ -57,8 +72,17 @@ export const printed: Record<string, (db: Pool | PoolClient) => Promise<string>>
   "src/text/hold_reasons.ts": holdReasons,
   [reasons]: async (db) => {
     const { rows } = await db.query<Reason>(reasonsSql);
-    const cells = rows.map((row) => [`\`${row.reason}\``, marked(row.meaning), row.by_policy ? "yes" : "no"]);
+    const cells = rows.map((row) => [
+      `\`${row.reason}\``,
+      marked(row.meaning, reasons),
+      row.by_policy ? "yes" : "no",
+    ]);
     return withTable(reasons, ["reason", "meaning", "by policy"], cells);
+  },
+  [settings]: async (db) => {
+    const { rows } = await db.query<Setting>(settingsSql);
+    const cells = rows.map(({ name, meaning }) => [`\`${name}\``, marked(meaning ?? "", settings)]);
+    return withTable(settings, ["setting", "meaning"], cells);
   },
 };
 

@@ -1,17 +1,8 @@
-import { mkdir, writeFile } from "node:fs/promises";
-import path from "node:path";
 import type { Pool, PoolClient } from "pg";
-import { report } from "../src/cli.ts";
-import { migrate } from "../src/db/migrate.ts";
-import { createPool } from "../src/db/pool.ts";
-import { createLogger } from "../src/log.ts";
-import { startStack } from "./stack/stack.ts";
-
-export const rolesFile = path.join(import.meta.dirname, "../docs/reference/roles.md");
 
 const head = `# Reference: database roles
 
-Printed by \`npm run roles\` from \`sql/roles/\`; a test logs in as each role and tries everything that is not
+Printed by \`npm run reference\` from \`sql/roles/\`; a test logs in as each role and tries everything that is not
 here. \`ccx migrate --with-roles\` makes the roles, \`ccx roles script\` prints the statements that are missing
 for whoever runs them by hand. [Running it with roles](../guides/operations.md#roles) says how to log in.
 
@@ -109,22 +100,3 @@ export async function rolesPage(db: Pool | PoolClient): Promise<string> {
     "",
   ].join("\n");
 }
-
-/** `npm run roles`: migrates an empty database on a server of its own, and writes docs/reference/roles.md. */
-async function main(): Promise<void> {
-  const stack = await startStack({ kafkaBrokers: "none" });
-  try {
-    await migrate(stack.databaseUrl, createLogger("warn"));
-    const log = createLogger("warn");
-    const pool = createPool({ databaseUrl: stack.databaseUrl, size: 1, name: "ccx roles", log });
-    await mkdir(path.dirname(rolesFile), { recursive: true });
-    await writeFile(rolesFile, await rolesPage(pool).finally(() => pool.end()));
-  } finally {
-    await stack.stop();
-  }
-}
-
-if (process.argv[1] === import.meta.filename)
-  await main().catch((error) => {
-    process.exitCode = report(error);
-  });

@@ -1,16 +1,7 @@
-import { mkdir, writeFile } from "node:fs/promises";
-import path from "node:path";
 import type { Pool, PoolClient } from "pg";
-import { report } from "../src/cli.ts";
-import { migrate } from "../src/db/migrate.ts";
-import { createPool } from "../src/db/pool.ts";
-import { createLogger } from "../src/log.ts";
-import { startStack } from "./stack/stack.ts";
-
-export const schemaFile = path.join(import.meta.dirname, "../docs/reference/schema.sql");
 
 const head = `-- The schema as the catalog of a migrated database has it, without the bodies of functions and views.
--- Printed by \`npm run schema\`; what to change is in migrations/ and sql/ (../docs/guides/changing-the-database.md).
+-- Printed by \`npm run reference\`; what to change is in migrations/ and sql/ (../docs/guides/changing-the-database.md).
 -- Partitions with a date in their name, which come and go, and the way in which reports are compressed are left out.
 `;
 
@@ -125,24 +116,3 @@ const functionsSql = `
   join pg_language l on l.oid = p.prolang
   where ${schemas} and ${notOfExtension("pg_proc", "p.oid")}
   order by n.nspname <> 'public', n.nspname, p.proname collate "C", pg_get_function_identity_arguments(p.oid) collate "C"`;
-
-/**
- * `npm run schema`: migrates an empty database on a server of its own, and writes docs/reference/schema.sql.
- */
-async function main(): Promise<void> {
-  const log = createLogger("warn");
-  const stack = await startStack({ kafkaBrokers: "none" });
-  try {
-    await migrate(stack.databaseUrl, log);
-    const pool = createPool({ databaseUrl: stack.databaseUrl, size: 1, name: "ccx schema", log });
-    await mkdir(path.dirname(schemaFile), { recursive: true });
-    await writeFile(schemaFile, await schemaPicture(pool).finally(() => pool.end()));
-  } finally {
-    await stack.stop();
-  }
-}
-
-if (process.argv[1] === import.meta.filename)
-  await main().catch((error) => {
-    process.exitCode = report(error);
-  });

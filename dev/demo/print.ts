@@ -1,28 +1,8 @@
 import type { Config } from "../../src/config/config.ts";
-import type { holdReasons } from "../../src/decide/metrics.ts";
+import { holdReasons } from "../../src/text/hold_reasons.ts";
 import type { Books, Result } from "./books.ts";
 
-const meanings: Record<(typeof holdReasons)[number], string> = {
-  target_disabled: "the target is switched off",
-  policy_disabled: "the policy of the organization or the rule switches it off",
-  no_content: "nothing is known about the rule",
-  inactive: "the rule is switched off in the content",
-  below_threshold: "total risk is below the target's threshold",
-  filtered: "the policy's filter does not let the rule through",
-  missing_tag: "the rule lacks a tag that the target requires",
-  render_failed: "its texts could not be rendered, for a day",
-  cluster_not_allowed: "the policy names other clusters",
-  cluster_blocked: "the policy blocks the cluster",
-  silenced: "somebody silenced it for some time",
-  acked: "the organization acknowledged the rule",
-  disabled: "the rule is switched off for this cluster",
-  cooldown: "notified already, its cooldown has not ended",
-  spacing: "the cluster got a message a short while ago",
-  flapping: "it comes and goes",
-  stale_report: "the newest report of the cluster is too old",
-  storm: "too many clusters at once, a person has to look",
-};
-const meaningOf = (reason: string): string => (meanings as Record<string, string>)[reason] ?? "";
+const meaningOf = (reason: string): string => (holdReasons as Record<string, string>)[reason] ?? "";
 
 /** Prints what came of the demo, for people. */
 export async function printResult(

@@ -1,5 +1,5 @@
 -- The schema as the catalog of a migrated database has it, without the bodies of functions and views.
--- Printed by `npm run schema`; what to change is in migrations/ and sql/ (../docs/guides/changing-the-database.md).
+-- Printed by `npm run reference`; what to change is in migrations/ and sql/ (../docs/guides/changing-the-database.md).
 -- Partitions with a date in their name, which come and go, and the way in which reports are compressed are left out.
 
 -- Types -----------------------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ create type explanation as (
   error_key text,
   -- notify or hold
   decision text,
-  -- every reason to hold it: target_disabled, policy_disabled, no_content, inactive, below_threshold, filtered, missing_tag, render_failed, cluster_not_allowed, cluster_blocked, silenced, acked, disabled, cooldown, spacing, flapping, stale_report, storm
+  -- every reason to hold it; the view hold_reason says what each means
   reasons text[],
   -- 1 low to 4 critical; null without content
   total_risk smallint,
@@ -1160,15 +1160,15 @@ create table policy (
   rule_name text,
   -- false: nothing goes to this target
   enabled boolean not null default true,
-  -- least total risk that is notified
+  -- least total risk that is notified, 0 to 4
   total_risk_threshold smallint not null default 0,
-  -- least likelihood that is notified
+  -- least likelihood that is notified, 0 to 4
   likelihood_threshold smallint not null default 0,
-  -- least impact that is notified
+  -- least impact that is notified, 0 to 4
   impact_threshold smallint not null default 0,
-  -- least severity that is notified; severity is always 0 today
+  -- least severity that is notified; the severity of every rule is 0 today
   severity_threshold smallint not null default 0,
-  -- expression that has to be greater than 0 for an issue to be notified, in place of comparing with the thresholds, which are its variables (docs/reference/policy-settings.md)
+  -- expression in place of the thresholds, which are its variables: issues are notified where it is greater than 0 (docs/reference/policy-settings.md#filters)
   filter text,
   -- the filter as compile_filter() reads it
   compiled_filter text[] generated always as (ccx.compile_filter(filter)) stored,
@@ -1184,25 +1184,25 @@ create table policy (
   spacing interval not null default '00:00:00'::interval,
   -- most issues in one message; the rest goes into further messages
   max_events integer not null default 100,
-  -- a message that waited longer, and is certainly not out, is decided again before it is sent; the one of the target counts
+  -- a message that waited longer, and is certainly not out, is decided again before it is sent; that of the target counts
   decide_again_after interval not null default '00:05:00'::interval,
   -- so many occurrences within flapping_window make an issue flapping
   flapping_occurrences smallint not null default 4,
-  -- see flapping_occurrences
+  -- the time in which flapping_occurrences are counted
   flapping_window interval not null default '1 day'::interval,
   -- notify: flapping issues are notified like others; damp: they are held while they flap
   flapping_action text not null default 'notify'::text,
-  -- while the newest report of a cluster is older, nothing of it is notified; null: however old it is
+  -- while the newest report of a cluster is older, nothing of it is notified; 24 hours unless set; null: however old it is
   max_report_age interval default '24:00:00'::interval,
-  -- the brake: this share of the clusters that reported within a day, or storm_minimum if that is more, may be notified of one rule within an hour, and twice as many of all rules; null: no brake; the one of the target counts
+  -- the brake: this share of the clusters may be notified of one rule within an hour, twice as many of all rules; null: no brake (docs/guides/storms.md)
   storm_share numeric default 0.05,
-  -- so many clusters may be notified of one rule within an hour, however few report; the one of the target counts
+  -- so many clusters may be notified of one rule within an hour, however few report; that of the target counts
   storm_minimum integer not null default 1000,
   -- the brake holds nothing before, for the first days of an installation; null: it always works
   storm_from timestamp with time zone,
   -- send: a text that lacks a value goes out; hold: its issue is held as render_failed (view doubtful_texts)
   doubtful_texts text not null default 'send'::text,
-  -- true: an issue that was notified and went is notified as resolved
+  -- true: an issue that was notified and went is notified as resolved, from the change on
   notify_resolved boolean not null default false,
   -- since when notify_resolved is set; what went before is not notified
   notify_resolved_since timestamp with time zone,
@@ -2473,7 +2473,7 @@ view explain_notification with (security_invoker=true) (
   error_key text,
   -- notify or hold
   decision text,
-  -- every reason to hold it: target_disabled, policy_disabled, no_content, inactive, below_threshold, filtered, missing_tag, render_failed, cluster_not_allowed, cluster_blocked, silenced, acked, disabled, cooldown, spacing, flapping, stale_report, storm
+  -- every reason to hold it; the view hold_reason says what each means
   reasons text[],
   -- 1 low to 4 critical; null without content
   total_risk smallint,
@@ -2521,6 +2521,16 @@ view failing_rules with (security_invoker=true) (
   last_analysis_id bigint,
   -- since when it does not run any more, since it took too long too often; null: it runs
   suspended_at timestamp with time zone
+);
+
+-- What each reason means that a decision has for holding an issue.
+view hold_reason with (security_invoker=true) (
+  -- the reason, as in explain_notification.reasons
+  reason text,
+  -- what it means
+  meaning text,
+  -- it depends on settings and rule content alone; an issue without one of these qualifies
+  by_policy boolean
 );
 
 -- Whether ccx adopt, or its way back, was begun and has not ended. Until it ends nothing is decided.

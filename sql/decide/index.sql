@@ -1,5 +1,6 @@
 -- Notify or hold. verdict() says what policy and content alone say about each issue; hold_reasons() adds
--- what depends on the moment: cooldown, silences, acknowledgements, spacing, flapping. decide() joins both
+-- what depends on the moment: cooldown, silences, acknowledgements, spacing, flapping; the view hold_reason
+-- has every reason in words. decide() joins both
 -- with the open issues and is the only place that answers; it takes the clock as an argument and reads
 -- only. decide_due() is the step that commits its answer: it turns requests into waiting clusters
 -- (expand_decision_request()), takes the clusters that wait longest, and writes ledger and outbox
@@ -14,6 +15,7 @@
 --!include decide/issue_verdict.sql
 --!include decide/verdict.sql
 --!include decide/hold_reasons.sql
+--!include decide/hold_reason.sql
 --!include decide/decision.sql
 --!include decide/resolution_is_due.sql
 --!include decide/import_reported.sql

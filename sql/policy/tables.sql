@@ -15,13 +15,14 @@ comment on column policy.rule_name is
   'the rule it is for; null: all of them. The narrowest policy wins: organization and rule, organization, '
   'rule, target';
 comment on column policy.enabled is 'false: nothing goes to this target';
-comment on column policy.total_risk_threshold is 'least total risk that is notified';
-comment on column policy.likelihood_threshold is 'least likelihood that is notified';
-comment on column policy.impact_threshold is 'least impact that is notified';
-comment on column policy.severity_threshold is 'least severity that is notified; severity is always 0 today';
+comment on column policy.total_risk_threshold is 'least total risk that is notified, 0 to 4';
+comment on column policy.likelihood_threshold is 'least likelihood that is notified, 0 to 4';
+comment on column policy.impact_threshold is 'least impact that is notified, 0 to 4';
+comment on column policy.severity_threshold is
+  'least severity that is notified; the severity of every rule is 0 today';
 comment on column policy.filter is
-  'expression that has to be greater than 0 for an issue to be notified, in place of comparing with the '
-  'thresholds, which are its variables (docs/reference/policy-settings.md)';
+  'expression in place of the thresholds, which are its variables: issues are notified where it is '
+  'greater than 0 (docs/reference/policy-settings.md#filters)';
 comment on column policy.compiled_filter is 'the filter as compile_filter() reads it';
 comment on column policy.required_tags is 'tags that a rule must all have to be notified';
 comment on column policy.allowed_clusters is 'the only clusters that are notified of; null: all of them';
@@ -32,26 +33,26 @@ comment on column policy.spacing is 'least time between two messages about one c
 comment on column policy.max_events is 'most issues in one message; the rest goes into further messages';
 comment on column policy.flapping_occurrences is
   'so many occurrences within flapping_window make an issue flapping';
-comment on column policy.flapping_window is 'see flapping_occurrences';
+comment on column policy.flapping_window is 'the time in which flapping_occurrences are counted';
 comment on column policy.flapping_action is
   'notify: flapping issues are notified like others; damp: they are held while they flap';
 comment on column policy.max_report_age is
-  'while the newest report of a cluster is older, nothing of it is notified; null: however old it is';
+  'while the newest report of a cluster is older, nothing of it is notified; 24 hours unless set; null: '
+  'however old it is';
 comment on column policy.storm_share is
-  'the brake: this share of the clusters that reported within a day, or storm_minimum if that is more, '
-  'may be notified of one rule within an hour, and twice as many of all rules; null: no brake; the one of'
-  ' the target counts';
+  'the brake: this share of the clusters may be notified of one rule within an hour, twice as many of all '
+  'rules; null: no brake (docs/guides/storms.md)';
 comment on column policy.storm_minimum is
-  'so many clusters may be notified of one rule within an hour, however few report; the one of the target'
-  ' counts';
+  'so many clusters may be notified of one rule within an hour, however few report; that of the target '
+  'counts';
 comment on column policy.storm_from is
   'the brake holds nothing before, for the first days of an installation; null: it always works';
 comment on column policy.doubtful_texts is
   'send: a text that lacks a value goes out; hold: its issue is held as render_failed (view doubtful_texts)';
 comment on column policy.notify_resolved is
-  'true: an issue that was notified and went is notified as resolved';
+  'true: an issue that was notified and went is notified as resolved, from the change on';
 comment on column policy.decide_again_after is
-  'a message that waited longer, and is certainly not out, is decided again before it is sent; the one of '
+  'a message that waited longer, and is certainly not out, is decided again before it is sent; that of '
   'the target counts';
 comment on column policy.notify_resolved_since is
   'since when notify_resolved is set; what went before is not notified';

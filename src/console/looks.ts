@@ -1,35 +1,8 @@
 import type { AnyRow } from "../db/rows.ts";
+import { holdReasons } from "../text/hold_reasons.ts";
 import { brokenName, bytes, shown } from "./format.ts";
 import { type Html, html } from "./html.ts";
 import type { Column, Look } from "./table.ts";
-
-const holdReasons = [
-  ...["target_disabled", "policy_disabled", "no_content", "inactive", "below_threshold", "filtered"],
-  ...["missing_tag", "render_failed", "cluster_not_allowed", "cluster_blocked", "silenced", "acked"],
-  ...["disabled", "cooldown", "spacing", "flapping", "stale_report", "storm"],
-];
-
-/** What a machine calls each reason, as a person says it. */
-const reasonsInWords: Record<string, string> = {
-  target_disabled: "the target is switched off",
-  policy_disabled: "the policy switches it off",
-  no_content: "nothing is known about the rule",
-  inactive: "the rule is not active",
-  below_threshold: "total risk is below the threshold",
-  filtered: "the filter of the policy holds it",
-  missing_tag: "the rule lacks a tag that is required",
-  render_failed: "its texts cannot be made",
-  cluster_not_allowed: "the policy does not allow the cluster",
-  cluster_blocked: "the policy blocks the cluster",
-  silenced: "a silence holds it",
-  acked: "the customer has acknowledged it",
-  disabled: "the customer has disabled the rule",
-  cooldown: "it was notified lately",
-  spacing: "the cluster was notified lately",
-  flapping: "it comes and goes",
-  stale_report: "the cluster has not reported for long",
-  storm: "too many clusters at once: the brake holds it",
-};
 
 export const encoded = encodeURIComponent;
 
@@ -55,7 +28,7 @@ export const verdict = (row: AnyRow): Html =>
 
 /** A reason that holds an issue, in words and as the database calls it. */
 export const reasonShown = (reason: string): Html =>
-  html`${reasonsInWords[reason] ?? ""} <small>(${reason})</small>`;
+  html`${(holdReasons as Record<string, string>)[reason] ?? ""} <small>(${reason})</small>`;
 
 export const why = (row: AnyRow): Html => {
   const reasons = (row.reasons ?? []) as string[];
@@ -104,7 +77,7 @@ export const looks = {
     empty: "Open issues would stand here, with what would be notified now and why the rest is held.",
     choices: {
       decision: ["notify", "hold"],
-      reasons: holdReasons,
+      reasons: Object.keys(holdReasons),
       target: targets,
       issue_state: ["new", "regressed", "flapping", "resolved"],
     },

@@ -1,27 +1,6 @@
 import { atZero, counter, histogram, workSeconds } from "../metrics/registry.ts";
+import { holdReasons } from "../text/hold_reasons.ts";
 import type { Decided } from "./sql.ts";
-
-/** Why SQL decide() holds an issue; test/metrics compares them with the SQL. */
-export const holdReasons = [
-  "target_disabled",
-  "policy_disabled",
-  "no_content",
-  "inactive",
-  "below_threshold",
-  "filtered",
-  "missing_tag",
-  "render_failed",
-  "cluster_not_allowed",
-  "cluster_blocked",
-  "silenced",
-  "acked",
-  "disabled",
-  "cooldown",
-  "spacing",
-  "flapping",
-  "stale_report",
-  "storm",
-] as const;
 
 const targets = ["notifications backend", "service log"];
 
@@ -52,7 +31,7 @@ for (const target of targets) {
   ]);
   atZero(
     holds,
-    holdReasons.map((reason) => ({ target, reason })),
+    Object.keys(holdReasons).map((reason) => ({ target, reason })),
   );
 }
 

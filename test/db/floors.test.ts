@@ -65,6 +65,14 @@ test("every room has a floor and a story", async () => {
   }
 });
 
+test("docs/architecture.md shows the rooms on their floors", async () => {
+  const page = await readFile(path.join(sql, "../docs/architecture.md"), "utf8");
+  const shown = [...page.matchAll(/^\| (\d) \| ([^|]+) \|/gm)].map(([, floor, rooms = ""]) => [
+    ...[Number(floor), [...rooms.matchAll(/`(\w+)`/g)].map(([, room]) => room).sort()],
+  ]);
+  assert.deepEqual(shown, floors.map((rooms, floor) => [floor, rooms.toSorted()]).reverse());
+});
+
 test("a room of sql/ calls only rooms on lower floors", async () => {
   const all = await files();
   const upward = all.flatMap((caller) =>

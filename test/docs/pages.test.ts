@@ -102,31 +102,3 @@ test("docs/reference/objects.md mentions every object in the schema public, and 
     "docs/reference/objects.md lists internals",
   );
 });
-
-test("docs/reference lists every policy setting and every hold reason", async () => {
-  const settings = await rows(
-    database.pool,
-    "select key as name from policy p, jsonb_object_keys(to_jsonb(p)) key where p.target_id = 1 order by key",
-  );
-  const origin = ["id", "target_id", "org_id", "rule_name", "compiled_filter", "notify_resolved_since"];
-  origin.push("validity", "changed_by", "reason", "ended_by", "end_reason");
-  const page = await read("docs/reference/policy-settings.md");
-  const names = settings.map(({ name }) => String(name)).filter((name) => !origin.includes(name));
-  assert.deepEqual(
-    names.filter((name) => !page.includes(`\`${name}\``)),
-    [],
-  );
-  const reasons = (
-    await Promise.all(
-      ["sql/policy/policy_reasons.sql", "sql/decide/hold_reasons.sql"].map(async (file) =>
-        [...(await read(file)).matchAll(/then '(\w+)' end/g)].map(([, reason = ""]) => reason),
-      ),
-    )
-  ).flat();
-  const listed = await read("docs/reference/reasons.md");
-  assert.ok(reasons.length > 10);
-  assert.deepEqual(
-    reasons.filter((reason) => !listed.includes(`\`${reason}\``)),
-    [],
-  );
-});

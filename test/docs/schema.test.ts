@@ -1,22 +1,9 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { test } from "node:test";
-import { schemaFile, schemaPicture } from "../../dev/schema.ts";
+import { schemaPicture } from "../../dev/schema.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 
 const database = testDatabase();
-
-test("docs/reference/schema.sql is the schema of a migrated database", async () => {
-  const page = await readFile(schemaFile, "utf8");
-  const picture = await rolledBack(database.pool, async (db) => {
-    await db.query("set local search_path = public"); // as `npm run schema` has it
-    return schemaPicture(db);
-  });
-  assert.ok(
-    page === picture,
-    `it is not any more: run \`npm run schema\`\n${firstDifference(page, picture)}`,
-  );
-});
 
 test("a change of any kind is seen in it", async () => {
   for (const change of [
@@ -42,9 +29,3 @@ test("a change of any kind is seen in it", async () => {
     assert.ok(changed !== (await schemaPicture(database.pool)), change);
   }
 });
-
-function firstDifference(page: string, picture: string): string {
-  const [ours, theirs] = [page.split("\n"), picture.split("\n")];
-  const at = theirs.findIndex((line, nth) => line !== ours[nth]);
-  return `line ${at + 1}\n  page:     ${ours[at]}\n  database: ${theirs[at]}`;
-}

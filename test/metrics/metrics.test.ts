@@ -3,7 +3,6 @@ import { spawnSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
-import { holdReasons } from "../../src/decide/metrics.ts";
 import { examine, requireProgress } from "../../src/metrics/health.ts";
 import { openDatabase, testDatabase } from "../support/database.ts";
 import { freePort } from "../support/free_port.ts";
@@ -264,18 +263,6 @@ test("a view that cannot be read is named, and keeps no other away", async () =>
     await client.query(`drop role ${role}`);
     client.release();
   }
-});
-
-test("every hold reason of the SQL has a counter, and no other has one", async () => {
-  const texts = await Promise.all(
-    ["sql/policy/policy_reasons.sql", "sql/decide/hold_reasons.sql"].map((file) =>
-      readFile(path.join(root, file), "utf8"),
-    ),
-  );
-  const reasons = texts.flatMap((text) =>
-    [...text.matchAll(/then '(\w+)' end/g)].map(([, reason]) => reason),
-  );
-  assert.deepEqual([...holdReasons].toSorted(), [...new Set(reasons)].toSorted());
 });
 
 test("a check that hangs has failed, and the others are still heard", async () => {

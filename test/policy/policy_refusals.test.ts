@@ -53,7 +53,7 @@ const settings: [change: Row, why: [code: string, sentence: RegExp]][] = [
     { colour: 1 },
     [
       "NTP09",
-      /a policy has no setting "colour"; the settings are: enabled, .*filter.*, notify_resolved, receiver_knows_resolved/,
+      /a policy has no setting "colour"; the settings are: enabled, .*filter.*, notify_resolved, receiver_knows_resolved.*/,
     ],
   ],
   [{ flapping_occurrences: 1 }, ["NTP06", /flapping_occurrences is a number from 2 to 1000/]],

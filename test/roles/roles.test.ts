@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import type { Pool, PoolClient } from "pg";
-import { rolesFile, rolesPage } from "../../dev/roles.ts";
 import { type Row, rows, value } from "../support/builders.ts";
 import { runCcx } from "../support/command.ts";
 import { openDatabase, rolledBack } from "../support/database.ts";
@@ -48,14 +46,6 @@ async function answer(db: PoolClient, sql: string): Promise<string | undefined> 
 const isDenied = (said: string | undefined, name: string) =>
   said !== undefined &&
   new RegExp(`^permission denied for \\w+( \\w+)? ${name.replace(/^.*\./, "")}$`).test(said);
-
-test("docs/reference/roles.md is what sql/roles/ says", async () => {
-  const page = await rolledBack(database.pool, async (db) => {
-    await db.query("set local search_path = public");
-    return rolesPage(db);
-  });
-  assert.equal(await readFile(rolesFile, "utf8"), page, "run `npm run roles`");
-});
 
 test("every table has an entry in the matrix, and one with organizations a condition", async () => {
   const tables = `select c.oid::regclass::text as name from pg_class c

@@ -1,0 +1,21 @@
+/** Why SQL decide() holds an issue, in words: the view hold_reason, printed by `npm run reference`. */
+export const holdReasons = {
+  target_disabled: "the target is switched off for everybody",
+  policy_disabled: "the policy of the organization or the rule switches it off",
+  no_content: "nothing is known about the rule",
+  inactive: "the content says that the rule is not active",
+  below_threshold: "total risk, likelihood, impact or severity is below the policy's threshold",
+  filtered: "the policy's filter is 0 or less, or cannot be evaluated (filter_result.error)",
+  missing_tag: "the rule lacks one of the tags that the policy requires",
+  cluster_not_allowed: "the cluster is not among the policy's allowed_clusters",
+  cluster_blocked: "the cluster is among the policy's blocked_clusters",
+  render_failed: "its texts could not be rendered, or did not fit into a message, in 24 hours (render_error)",
+  silenced: "a silence is in force (silence_id)",
+  acked: "the organization acknowledged the rule (acknowledgement_id)",
+  disabled: "the rule is switched off for this cluster (acknowledgement_id)",
+  cooldown: "it was notified through this target, and the cooldown has not passed since",
+  spacing: "the cluster was notified lately, and the spacing has not passed since",
+  flapping: "it comes and goes, and the policy damps that",
+  stale_report: "the newest report of the cluster is older than max_report_age; the next one asks again",
+  storm: "too many clusters at once: the brake holds it until a person has looked",
+} as const;

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:56b404cf1c8e86846a4816e4d2159997ec969942
+--! Hash: sha1:83ce075e3d697b1f6af3c0384b252f76bc11821a
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -795,7 +795,7 @@ create table notified_issue (
   primary key (notification_id, issue_id),
   constraint notified_issue_cooldown_check check (cooldown_period @> notified_at),
   constraint notified_once_per_cooldown exclude using gist (
-    target_id with =, issue_id with =, cooldown_period with &&) where (live and not resolved)
+    issue_id with =, target_id with =, cooldown_period with &&) where (live and not resolved)
 );
 create index notified_issue_cooldown_end_idx on notified_issue (upper(cooldown_period))
   where live and not resolved;

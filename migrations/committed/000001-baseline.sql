@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:83ce075e3d697b1f6af3c0384b252f76bc11821a
+--! Hash: sha1:57e0745e98d52abcd11f99073f36a2882f172b68
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -779,12 +779,12 @@ create index notification_replay_idx on notification (replay_of) where replay_of
 
 create table notified_issue (
   notification_id bigint not null references notification on delete cascade,
-  issue_id bigint not null references issue on delete restrict,
+  issue_id bigint not null,
   target_id integer not null,
   notified_at timestamptz not null,
   cooldown_period tstzrange not null,
   occurrence integer not null,
-  content_id bigint not null references rule_content on delete restrict,
+  content_id bigint not null,
   policy_id bigint not null,
   resolved boolean not null default false,
   superseded_at timestamptz not null default 'infinity',

@@ -8,6 +8,21 @@ create constraint trigger _900_send after insert on wake_up
   deferrable initially deferred
   for each row execute function tg_wake_up__send();
 
+create or replace trigger _050_refers after insert on notified_issue
+  referencing new table as changed
+  for each statement execute function tg_notified_issue__refers();
+create or replace trigger _060_refers after update of issue_id, content_id on notified_issue
+  for each row execute function tg_notified_issue__refers();
+create or replace trigger _050_referred after delete on issue
+  referencing old table as gone
+  for each statement execute function tg_notified_issue__referred();
+create or replace trigger _060_referred after truncate on issue
+  for each statement execute function tg_notified_issue__referred();
+create or replace trigger _050_referred after delete on rule_content
+  referencing old table as gone
+  for each statement execute function tg_notified_issue__referred();
+create or replace trigger _060_referred after truncate on rule_content
+  for each statement execute function tg_notified_issue__referred();
 create or replace trigger _100_superseded after insert on notified_issue
   referencing new table as changed
   for each statement execute function tg_notified_issue__superseded();

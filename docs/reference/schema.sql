@@ -115,7 +115,9 @@ create type ccx.issue_to_notify as (
   -- total risk of the rule
   total_risk smallint,
   -- it is notified as gone
-  resolved boolean
+  resolved boolean,
+  -- its rule, as reports spell it
+  component text
 );
 
 -- what policy and content alone say about an issue, with the policy that says so
@@ -878,6 +880,8 @@ create table issue (
   constraint issue_occurrence_check CHECK (occurrence >= 1)
 ) with (fillfactor=90);
 CREATE INDEX issue_org_idx ON public.issue USING btree (org_id, rule_id);
+CREATE TRIGGER _050_referred AFTER DELETE ON issue REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__referred();
+CREATE TRIGGER _060_referred AFTER TRUNCATE ON issue FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__referred();
 
 -- archives whose documents are kept for a while, to try rules with
 create table kept_archive (
@@ -1101,11 +1105,9 @@ create table notified_issue (
   -- why it was withdrawn: hold reasons, or gone, back, not_notified; null: it was not
   left_out_reasons text[],
   constraint notified_issue_pkey PRIMARY KEY (notification_id, issue_id),
-  constraint notified_issue_content_id_fkey FOREIGN KEY (content_id) REFERENCES rule_content(id) ON DELETE RESTRICT,
-  constraint notified_issue_issue_id_fkey FOREIGN KEY (issue_id) REFERENCES issue(id) ON DELETE RESTRICT,
   constraint notified_issue_notification_id_fkey FOREIGN KEY (notification_id) REFERENCES notification(id) ON DELETE CASCADE,
   constraint notified_issue_cooldown_check CHECK (cooldown_period @> notified_at),
-  constraint notified_once_per_cooldown EXCLUDE USING gist (target_id WITH =, issue_id WITH =, cooldown_period WITH &&) WHERE (live AND NOT resolved)
+  constraint notified_once_per_cooldown EXCLUDE USING gist (issue_id WITH =, target_id WITH =, cooldown_period WITH &&) WHERE (live AND NOT resolved)
 );
 CREATE INDEX notified_issue_cooldown_end_idx ON public.notified_issue USING btree (upper(cooldown_period)) WHERE (live AND (NOT resolved));
 CREATE INDEX notified_issue_notified_idx ON public.notified_issue USING btree (issue_id, target_id, superseded_at);
@@ -1113,6 +1115,8 @@ CREATE UNIQUE INDEX resolved_once_per_occurrence ON public.notified_issue USING 
 CREATE TRIGGER _010_guard BEFORE DELETE ON notified_issue FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('without its ledger an issue is notified again, retain() deletes what is past');
 CREATE TRIGGER _011_guard BEFORE TRUNCATE ON notified_issue FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_guard('without its ledger an issue is notified again, retain() deletes what is past');
 CREATE TRIGGER _012_guard BEFORE UPDATE OF notification_id, issue_id, target_id, notified_at, occurrence, content_id, policy_id, resolved ON notified_issue FOR EACH ROW WHEN (old.notification_id IS DISTINCT FROM new.notification_id OR old.issue_id IS DISTINCT FROM new.issue_id OR old.target_id IS DISTINCT FROM new.target_id OR old.notified_at IS DISTINCT FROM new.notified_at OR old.occurrence IS DISTINCT FROM new.occurrence OR old.content_id IS DISTINCT FROM new.content_id OR old.policy_id IS DISTINCT FROM new.policy_id OR old.resolved IS DISTINCT FROM new.resolved) EXECUTE FUNCTION ccx.tg_guard('what was notified stays');
+CREATE TRIGGER _050_refers AFTER INSERT ON notified_issue REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__refers();
+CREATE TRIGGER _060_refers AFTER UPDATE OF issue_id, content_id ON notified_issue FOR EACH ROW EXECUTE FUNCTION ccx.tg_notified_issue__refers();
 CREATE TRIGGER _100_superseded AFTER INSERT ON notified_issue REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__superseded();
 CREATE TRIGGER _110_superseded AFTER DELETE ON notified_issue REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__superseded();
 CREATE TRIGGER _120_superseded AFTER UPDATE OF notified_at ON notified_issue FOR EACH ROW EXECUTE FUNCTION ccx.tg_notified_issue__superseded();
@@ -1513,6 +1517,8 @@ CREATE TRIGGER _010_guard BEFORE DELETE ON rule_content FOR EACH ROW EXECUTE FUN
 CREATE TRIGGER _011_guard BEFORE TRUNCATE ON rule_content FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_guard('a version stays as it was, load_content() makes a new one');
 CREATE TRIGGER _012_guard BEFORE UPDATE ON rule_content FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('a version stays as it was, load_content() makes a new one', 'validity', 'total_risk');
 CREATE TRIGGER _013_guard BEFORE UPDATE OF validity ON rule_content FOR EACH ROW WHEN (lower(old.validity) IS DISTINCT FROM lower(new.validity) OR NOT upper_inf(old.validity)) EXECUTE FUNCTION ccx.tg_guard('a version that has ended stays as it was');
+CREATE TRIGGER _050_referred AFTER DELETE ON rule_content REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__referred();
+CREATE TRIGGER _060_referred AFTER TRUNCATE ON rule_content FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__referred();
 CREATE TRIGGER _200_filter_results AFTER INSERT ON rule_content REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_rule_content__filter_results();
 CREATE TRIGGER _900_announce AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON rule_content FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_rule_content__announce();
 
@@ -5602,6 +5608,19 @@ function ccx.tg_new_reports__kept()
 function ccx.tg_new_reports__spelling()
   returns trigger
   language plpgsql volatile security definer
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of issue and rule_content: what the ledger names is not deleted.
+function ccx.tg_notified_issue__referred()
+  returns trigger
+  language plpgsql volatile security definer
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of notified_issue: every issue and version of content that it names exists, and stays while it does (tg_notified_issue__referred()).
+function ccx.tg_notified_issue__refers()
+  returns trigger
+  language plpgsql volatile security definer
+  set enable_seqscan=off
   set search_path=public, ccx, pg_temp;
 
 -- Trigger of notified_issue: keeps superseded_at, the time at which an issue was notified through the same target again.

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:56b404cf1c8e86846a4816e4d2159997ec969942
+--! Hash: sha1:57e0745e98d52abcd11f99073f36a2882f172b68
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -779,12 +779,12 @@ create index notification_replay_idx on notification (replay_of) where replay_of
 
 create table notified_issue (
   notification_id bigint not null references notification on delete cascade,
-  issue_id bigint not null references issue on delete restrict,
+  issue_id bigint not null,
   target_id integer not null,
   notified_at timestamptz not null,
   cooldown_period tstzrange not null,
   occurrence integer not null,
-  content_id bigint not null references rule_content on delete restrict,
+  content_id bigint not null,
   policy_id bigint not null,
   resolved boolean not null default false,
   superseded_at timestamptz not null default 'infinity',
@@ -795,7 +795,7 @@ create table notified_issue (
   primary key (notification_id, issue_id),
   constraint notified_issue_cooldown_check check (cooldown_period @> notified_at),
   constraint notified_once_per_cooldown exclude using gist (
-    target_id with =, issue_id with =, cooldown_period with &&) where (live and not resolved)
+    issue_id with =, target_id with =, cooldown_period with &&) where (live and not resolved)
 );
 create index notified_issue_cooldown_end_idx on notified_issue (upper(cooldown_period))
   where live and not resolved;

@@ -69,7 +69,7 @@ begin
     select
       coalesce(array_agg((a.target_id, a.org_id, a.cluster, a.issue_id, a.occurrence, a.content_id,
         a.policy_id, a.last_seen, a.total_risk,
-        a.issue_state = 'resolved')::issue_to_notify) filter (where a.is_notified), '{}'),
+        a.issue_state = 'resolved', a.component)::issue_to_notify) filter (where a.is_notified), '{}'),
       array_agg((a.issue_id, a.target_id, a.policy_id, a.last_notified_at)::last_notification)
         filter (where a.is_notified and a.last_notified_at is not null),
       (

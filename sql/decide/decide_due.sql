@@ -68,7 +68,7 @@ begin
       select d.target_id, d.org_id, d.cluster, d.issue_id, d.occurrence, d.content_id, d.policy_id,
         d.last_seen, d.total_risk,
         d.issue_state = 'resolved' as resolved, d.decision = 'notify' as is_notified, d.qualifies,
-        'target_disabled' = any (d.reasons) as is_off, d.last_notified_at, due.by_report, d.reasons
+        'target_disabled' = any (d.reasons) as is_off, d.last_notified_at, due.by_report, d.reasons, d.component
       from decide(null, $1, $3) d
       join unnest($2, $3, $4) as due (org_id, cluster, by_report) on due.org_id = d.org_id
         and due.cluster = d.cluster
@@ -99,7 +99,7 @@ begin
     select
       coalesce(array_agg((a.target_id, a.org_id, a.cluster, a.issue_id, a.occurrence, a.content_id,
         a.policy_id, a.last_seen,
-        a.total_risk, a.resolved)::issue_to_notify) filter (where a.is_notified), '{}'),
+        a.total_risk, a.resolved, a.component)::issue_to_notify) filter (where a.is_notified), '{}'),
       count(*) filter (where not a.is_notified),
       -- The ledger's periods follow a cooldown that changed since (decide() counts by the policy in force,
       -- the constraint by the period in the row). Looked up only for what was notified before the last

@@ -9,7 +9,8 @@ create type ccx.issue_to_notify as (
   policy_id bigint,
   last_seen timestamptz,
   total_risk smallint,
-  resolved boolean
+  resolved boolean,
+  component text
 );
 
 comment on type ccx.issue_to_notify is 'what decide_due() needs of an issue that is to be notified';
@@ -23,3 +24,4 @@ comment on column ccx.issue_to_notify.policy_id is 'policy version that decided'
 comment on column ccx.issue_to_notify.last_seen is 'time of the newest report that has it';
 comment on column ccx.issue_to_notify.total_risk is 'total risk of the rule';
 comment on column ccx.issue_to_notify.resolved is 'it is notified as gone';
+comment on column ccx.issue_to_notify.component is 'its rule, as reports spell it';

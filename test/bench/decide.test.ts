@@ -5,6 +5,7 @@ import { changeClusters, someClusters } from "../../bench/support/changed_cluste
 import { rows, value } from "../support/builders.ts";
 import { rolledBack } from "../support/database.ts";
 import { fleetDatabase } from "../support/fleets.ts";
+import { workOf } from "../support/work.ts";
 
 const small = fleetDatabase(300);
 const large = fleetDatabase(3_000);
@@ -105,4 +106,41 @@ test("what it costs to decide for some clusters does not depend on how many othe
   doesNotGrow(async (db, clusters) => {
     await changeClusters(db, clusters, true);
     return work(db, `select * from decide_due(${clusters.length})`);
+  }));
+
+test("what it costs to notify of an issue is no more than it was", (t) =>
+  rolledBack(large.pool, async (db) => {
+    const clusters = await someClusters(db, 600, "notified");
+    await changeClusters(db, clusters, true);
+    // decided after the reports came in
+    const at = String(await value(db, "select clock_timestamp()::text"));
+    await db.query(
+      `create temp table chosen on commit drop as
+       select d.cluster = any ($3) as is_first, count(*)::integer as issues,
+         array_agg((d.target_id, d.org_id, d.cluster, d.issue_id, d.occurrence, d.content_id, d.policy_id,
+           d.last_seen, d.total_risk, d.issue_state = 'resolved', d.component)::issue_to_notify) as entries
+       from decide(null, $1, $2) d
+       where d.decision = 'notify'
+       group by 1`,
+      [at, clusters, clusters.slice(0, 300)],
+    );
+    const notify = (isFirst: boolean) =>
+      workOf(
+        db,
+        `select q.*, count_notified(c.entries, '${at}')
+         from chosen c cross join lateral queue_notifications(c.entries, '${at}') q
+         where c.is_first = ${isFirst}`,
+      );
+    await notify(true); // fills the caches
+    const { pages, written, scanned } = await notify(false);
+    assert.deepEqual(
+      Object.keys(scanned).filter((table) => fleetTables.includes(table)),
+      [],
+    );
+    const issues = Number(await value(db, "select issues from chosen where not is_first"));
+    assert.ok(issues >= 300, `${issues} issues`);
+    const each = { pages: pages / issues, written: written / issues };
+    t.diagnostic(`${each.pages} pages, ${each.written} records of the log`);
+    assert.ok(each.written < 16, `${each.written} records of the log`);
+    assert.ok(each.pages < 70, `${each.pages} pages`);
   }));

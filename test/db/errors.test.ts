@@ -23,11 +23,14 @@ async function raised(): Promise<{ file: string; code: string | undefined }[]> {
   return found.flat();
 }
 
-test("every refusal has a SQLSTATE of its own class, or is a value of the wrong form", async () => {
+test("every refusal has a SQLSTATE of its own class, or is what a type or a constraint would refuse", async () => {
   const others = (await raised()).filter(({ code }) => !/^NT[A-Z][0-9]{2}$/.test(code ?? ""));
   assert.deepEqual(others, [
     { file: "sql/ingest/store_reports.sql", code: "invalid_text_representation" },
     { file: "sql/issues/tg_new_reports__issues.sql", code: "check_violation" },
+    // in place of foreign keys
+    { file: "sql/ledger/tg_notified_issue__referred.sql", code: "foreign_key_violation" },
+    { file: "sql/ledger/tg_notified_issue__refers.sql", code: "foreign_key_violation" },
   ]);
 });
 

@@ -6,6 +6,8 @@ import { until } from "./until.ts";
 export type Work = {
   /** buffers touched */
   pages: number;
+  /** records of the write-ahead log: one for each row, index entry and row lock, more or less */
+  written: number;
   /** rows that it returned */
   rows: number;
   /** rows that scans from end to end read, per table; those that read none are left out */
@@ -18,7 +20,7 @@ export type Work = {
  */
 export async function workOf(db: PoolClient, statement: string, values: unknown[] = []): Promise<Work> {
   const before = await scans(db);
-  const sql = `explain (analyze, buffers, timing off, format json) ${statement}`;
+  const sql = `explain (analyze, buffers, wal, timing off, format json) ${statement}`;
   const [{ Plan: plan }] = (await value(db, sql, values)) as [{ Plan: Record<string, number> }];
   const after = await scans(db);
   const scanned: Record<string, number> = {};
@@ -28,6 +30,7 @@ export async function workOf(db: PoolClient, statement: string, values: unknown[
   }
   return {
     pages: (plan["Shared Hit Blocks"] ?? 0) + (plan["Shared Read Blocks"] ?? 0),
+    written: plan["WAL Records"] ?? 0,
     rows: plan["Actual Rows"] ?? 0,
     scanned,
   };

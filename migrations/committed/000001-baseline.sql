@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:56b404cf1c8e86846a4816e4d2159997ec969942
+--! Hash: sha1:e7b9ec9463c4b531e9446d5fd42fecaeaa6346e2
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -398,6 +398,8 @@ create table latest_report (
   request_id text,
   gathered_at timestamptz,
   cluster_version text,
+  hits_hash bigint,
+  has_same_hits boolean not null default false,
   report text,
   primary key (cluster, org_id),
   constraint latest_report_check check ((left_at is null) = (moved_to is null))

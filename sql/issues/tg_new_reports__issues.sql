@@ -10,13 +10,16 @@ set search_path = public, ccx, pg_temp
 as $$
 declare
   all_are_json boolean := true;
-  hits seen_hit[];
-  to_settle text[];
+  names bigint;
+  reports arrived_report[];
+  marked record;
   seen_at timestamptz;
+  hits seen_hit[];
 begin
   if not exists (select from arrived) then
     return null;
   end if;
+  names := names_hash();
   -- No later report would count until then. Other programs are not refused it: it is stored, noted, and no
   -- report. ingest() rejects the message, and stores the others of its batch.
   if exists (
@@ -38,20 +41,18 @@ begin
     -- All of them are JSON, as a rule: read once (`offset 0`: the planner would write the cast out wherever
     -- it is used). Only where one is not is each looked at first.
     begin
-      select array_agg((a.nth, a.org_id, a.cluster, a.updated_at, least(a.received_at, now()),
-        a.account_number, h.component, h.error_key, a.request_id, a.gathered_at, a.cluster_version)::seen_hit)
-      into hits
-      from (
-        select row_number() over ()::integer as nth, a.*
-        from arrived a
-        where a.updated_at <= now() + interval '5 minutes'
-      ) a
+      select array_agg((a.org_id, a.cluster, a.updated_at, least(a.received_at, now()), a.account_number,
+        a.request_id, a.gathered_at, a.cluster_version,
+        case when readable.report is not null then h.hash # names end)::arrived_report)
+      into reports
+      from arrived a
       cross join lateral (
-        select case when all_are_json
-          then a.report::jsonb else readable_report(a.report) end as report offset 0
+        select case
+          when a.updated_at > now() + interval '5 minutes' then null
+          when all_are_json then a.report::jsonb
+          else readable_report(a.report) end as report offset 0
       ) readable
-      left join lateral report_hits(readable.report) h on true
-      where readable.report is not null;
+      cross join lateral hits_hash(readable.report) h;
       exit;
     exception when data_exception or program_limit_exceeded then
       if not all_are_json then
@@ -65,21 +66,29 @@ begin
     where not pg_input_is_valid(a.report, 'jsonb');
   end loop;
 
-  hits := renamed_hits(hits);
-  select a.fresh_hits, a.to_settle into hits, to_settle
-  from advance_latest_reports(hits, tg_op = 'UPDATE') a;
-  if hits is null then
+  select * into marked from advance_latest_reports(reports, tg_op = 'UPDATE');
+  if marked.clusters is null then
     return null;
   end if;
-  perform add_rules(hits);
   -- ingest() says whether more of the partition follows; nobody else does
-  perform mark_due(array_agg(h.org_id), array_agg(h.cluster), true,
+  perform mark_due(marked.org_ids, marked.clusters, true,
     coalesce(nullif(current_setting('ccx.decide_at', true), '')::timestamptz, now()),
-    nullif(current_setting('ccx.backlog_of', true), ''))
-  from unnest(hits) h;
+    nullif(current_setting('ccx.backlog_of', true), ''));
   seen_at := clock_timestamp();
-  if to_settle is not null then
-    hits := settle_owners(hits, to_settle);
+
+  -- under the lock of decision_due, which a rename waits for: their names are those of now
+  select array_agg((marked.ordinals[a.place], a.org_id, a.cluster, a.updated_at, marked.received_ats[a.place],
+    a.account_number, h.component, h.error_key)::seen_hit)
+  into hits
+  from (select row_number() over () as place, a.* from arrived a) a
+  cross join lateral (select a.report::jsonb as report where marked.ordinals[a.place] > 0 offset 0) readable
+  left join lateral report_hits(readable.report) h on true;
+  hits := renamed_hits(hits);
+  if hits is not null then
+    perform add_rules(hits);
+  end if;
+  if marked.to_settle is not null then
+    hits := settle_owners(hits, marked.to_settle);
   end if;
   hits := keep_changed(hits);
   if hits is not null then

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:e7b9ec9463c4b531e9446d5fd42fecaeaa6346e2
+--! Hash: sha1:1386e0b943ba8e149fda390cbd5add4c468a7517
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -295,6 +295,7 @@ create table new_reports (
   gathered_at timestamptz,
   cluster_version text,
   traceparent text,
+  hits_hash bigint,
   primary key (org_id, cluster, updated_at)
 ) partition by range (updated_at);
 

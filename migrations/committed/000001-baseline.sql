@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:57e0745e98d52abcd11f99073f36a2882f172b68
+--! Hash: sha1:eee87c6dce118b1d617c1b7c118e2446f4ab8ae0
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -295,6 +295,7 @@ create table new_reports (
   gathered_at timestamptz,
   cluster_version text,
   traceparent text,
+  hits_hash bigint,
   primary key (org_id, cluster, updated_at)
 ) partition by range (updated_at);
 
@@ -398,6 +399,8 @@ create table latest_report (
   request_id text,
   gathered_at timestamptz,
   cluster_version text,
+  hits_hash bigint,
+  has_same_hits boolean not null default false,
   report text,
   primary key (cluster, org_id),
   constraint latest_report_check check ((left_at is null) = (moved_to is null))

@@ -63,7 +63,7 @@ begin
   on conflict do nothing;
 
   select array_agg((1, r.org_id, r.cluster, r.updated_at, r.notified_at, r.account_number, h.component,
-    h.error_key, null, null, null)::seen_hit)
+    h.error_key)::seen_hit)
   into past_hits
   from unnest(rows_to_import) r
   cross join lateral report_hits(r.report::jsonb) h;

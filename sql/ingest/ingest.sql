@@ -2,8 +2,9 @@
 -- offset move together or not at all.
 --
 -- An element of the batch is {kafka_offset, org_id, account_number, cluster, updated_at, request_id,
--- gathered_at, cluster_version, report}, where report is a text with what is stored of the message's Report
--- as it was written (JavaScript would round large numbers), or, for what was rejected, {kafka_offset, reason,
+-- gathered_at, cluster_version, hits_hash, report}, where report is a text with what is stored of the message's Report
+-- as it was written (JavaScript would round large numbers) and hits_hash, which may be left out, is what
+-- hits_hash() computes of it, or, for what was rejected, {kafka_offset, reason,
 -- detail, key, value, headers} (key, value and header values in base64) with org_id and cluster where they
 -- could be read, and retry_at where time may mend it.
 --
@@ -66,4 +67,4 @@ end $$;
 comment on function ccx.ingest(text, integer, jsonb, bigint, timestamptz, bigint, interval, bigint) is
   'Stores one batch of one Kafka partition and moves its offset, at least to portion_end; what was consumed '
   'before is skipped, what another cell owns is elsewhere. Raises NTI01: topic created anew; NTI02: the '
-  'database is behind expected_offset.';
+  'database is behind expected_offset; NTI05: hits_hash is wrong.';

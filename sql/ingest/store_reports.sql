@@ -33,11 +33,11 @@ begin
   with accepted as materialized (
     select m.org_id, m.cluster collate "C" as cluster, m.updated_at, m.account_number, m.kafka_offset,
       coalesce(m.id, m.kafka_offset) as nth, -- rejected messages of several partitions: in the order of their arrival
-      m.report, m.request_id, m.gathered_at, m.cluster_version, m.traceparent
+      m.report, m.request_id, m.gathered_at, m.cluster_version, m.traceparent, m.hits_hash
     from jsonb_to_recordset(batch) as m (
       id bigint, kafka_offset bigint, reason text,
       org_id bigint, account_number bigint, cluster text, updated_at timestamptz, report text,
-      request_id text, gathered_at timestamptz, cluster_version text, traceparent text)
+      request_id text, gathered_at timestamptz, cluster_version text, traceparent text, hits_hash bigint)
     where m.reason is null and m.kafka_offset >= store_reports.from_offset
   ), versioned as materialized (
     -- one key several times: the same upload run again, the last one counts
@@ -50,9 +50,9 @@ begin
     window same_key as (partition by a.org_id, a.cluster, a.updated_at order by a.nth)
   ), written as (
     insert into new_reports as r (org_id, account_number, cluster, report, updated_at, kafka_offset,
-      received_at, request_id, gathered_at, cluster_version, traceparent)
+      received_at, request_id, gathered_at, cluster_version, traceparent, hits_hash)
     select v.org_id, v.account_number, v.cluster, v.report, v.updated_at, v.kafka_offset, store_reports.at,
-      v.request_id, v.gathered_at, v.cluster_version, v.traceparent
+      v.request_id, v.gathered_at, v.cluster_version, v.traceparent, v.hits_hash
     from versioned v
     where v.is_last
     order by v.org_id, v.cluster, v.updated_at
@@ -64,7 +64,8 @@ begin
         request_id = excluded.request_id,
         gathered_at = excluded.gathered_at,
         cluster_version = excluded.cluster_version,
-        traceparent = excluded.traceparent
+        traceparent = excluded.traceparent,
+        hits_hash = excluded.hits_hash
     where r.report is distinct from excluded.report
   )
   select
@@ -91,4 +92,4 @@ end $$;
 
 comment on function ccx.store_reports(jsonb, bigint, timestamptz) is
   'Stores the reports of a batch (what has a reason, or comes before from_offset, is passed over); says how '
-  'many were new, had other content before, or were there already. Raises 22P02 when one is not JSON.';
+  'many were new, had other content before, or were there already. Raises 22P02 (no JSON), NTI05 (wrong hash).';

@@ -23,6 +23,9 @@ comment on column new_reports.cluster_version is
 comment on column new_reports.traceparent is
   'the trace that its message came in (W3C Trace Context); null: none is known';
 
+comment on column new_reports.hits_hash is
+  'the hash of its hits (hits_hash()) as the consumer computed it; null: another program wrote it';
+
 comment on table new_reports_default is
   'reports of days that have no partition: older than what ensure_partition() makes room for';
 

@@ -17,6 +17,9 @@
 --!include issues/within_reevaluation_window.sql
 --!include issues/readable_report.sql
 --!include issues/report_hits.sql
+--!include issues/hits_hash.sql
+--!include issues/names_hash.sql
+--!include issues/arrived_report.sql
 --!include issues/hit_details.sql
 --!include issues/details_by_hit.sql
 --!include issues/details_before_rename.sql

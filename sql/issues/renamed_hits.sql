@@ -10,8 +10,7 @@ begin
   end if;
   return (
     select array_agg(distinct (h.nth, h.org_id, h.cluster, h.updated_at, h.received_at, h.account_number,
-      coalesce(n.new_component, h.component), h.error_key, h.request_id, h.gathered_at,
-      h.cluster_version)::seen_hit)
+      coalesce(n.new_component, h.component), h.error_key)::seen_hit)
     from unnest(hits) h
     left join renamed_rule n on n.component = h.component and n.ended_at is null);
 end $$;

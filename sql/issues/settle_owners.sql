@@ -30,7 +30,7 @@ begin
     1 + (
       select count(distinct h.nth) from unnest(hits) h
       where h.org_id = k.org_id and h.cluster = k.cluster),
-    k.org_id, k.cluster, k.owned_at, now(), k.account_number, null, null, null, null, null)::seen_hit)
+    k.org_id, k.cluster, k.owned_at, now(), k.account_number, null, null)::seen_hit)
   into leavers
   from known k
   where k.owner <> k.org_id;

@@ -17,7 +17,7 @@ import { inSpan, SpanKind } from "../trace/trace.ts";
 import { DatabaseClock } from "./clock.ts";
 import { ingestBatch } from "./ingest_batch.ts";
 import { countIngested, isProgress } from "./metrics.ts";
-import { type Entry, endSpans, portionsOf } from "./portions.ts";
+import { type Entry, endSpans, leaveOutHashes, portionsOf } from "./portions.ts";
 import * as sql from "./sql.ts";
 import { defaultAtATime, type Portion, Storing } from "./storing.ts";
 import { type Stream, streams } from "./streams.ts";
@@ -70,6 +70,8 @@ export class ResultsConsumer {
   readonly #failed = Promise.withResolvers<never>();
   #starting: Promise<void> | undefined;
   #isLeaving = false;
+  /** Whether the hashes of hits go to the database; no longer, once it found one to be wrong. */
+  #hashesHold = true;
   readonly #stopping = new AbortController();
   readonly #positions: Positions;
   readonly #clock: DatabaseClock;
@@ -258,11 +260,9 @@ export class ResultsConsumer {
     const counts = await this.#persist(payload, position, async () => {
       const start = performance.now();
       try {
-        const counts = await this.#ingest(
-          payload,
-          entries,
-          { expectedOffset, end },
-          () => failures + 1 >= mostFailures,
+        const isOver = () => failures + 1 >= mostFailures;
+        const counts = await this.#withHashes(position, entries, () =>
+          this.#ingest(payload, entries, { expectedOffset, end }, isOver),
         );
         const elsewhere = counts.elsewhere + all.length - entries.length;
         return { ...counts, elsewhere, ms: Math.round(performance.now() - start) };
@@ -287,6 +287,21 @@ export class ResultsConsumer {
       .commitOffsetsIfNecessary({ topics: [{ topic, partitions: [{ partition, offset: `${end}` }] }] })
       .catch((error) => log.debug({ ...position, error: messageOf(error) }, "Kafka has not heard of it yet"));
     return true;
+  }
+
+  /** Calls `store` once more, without the hashes of the entries, where the database finds one to be wrong. */
+  async #withHashes<T>(position: object, entries: Entry[], store: () => Promise<T>): Promise<T> {
+    if (!this.#hashesHold) leaveOutHashes(entries);
+    try {
+      return await store();
+    } catch (error) {
+      if (codeOf(error) !== sql.wrongHash) throw error;
+      this.#hashesHold = false;
+      const fault = "a hash of hits is wrong, a fault of this program: the database reads every report now";
+      this.#options.log.error({ ...position, error: messageOf(error) }, fault);
+      leaveOutHashes(entries);
+      return await store();
+    }
   }
 
   /** One try to store a portion. Rejects with what `pg` throws, and ConfigurationError. */

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { gunzipSync } from "node:zlib";
 import { type Facts, factsOf, requestIdOf } from "./facts.ts";
+import { type Hit, hitsHash } from "./hits_hash.ts";
 import { type Body, metricsBody, reportBody } from "./member_scan.ts";
 import { checkBeforeTime, checkVersion, type FieldProblem, type Message, ownerOf } from "./message_fields.ts";
 import type { RejectReason } from "./reject_reasons.ts";
@@ -22,6 +23,8 @@ export type ParsedMessage =
        * the digit.
        */
       report: string;
+      /** The hash of its hits (`hitsHash()`); undefined for workloads. */
+      hitsHash?: string | undefined;
       /** What the results API shows beside the report; undefined where the message lacks it. */
       facts: Facts;
       /** How many characters more the message has once numbers such as 1e1000 are written out. */
@@ -143,6 +146,8 @@ function parse(value: Buffer | null, now: Date, limits: Limits, body: Body): Par
     cluster: ClusterName.toLowerCase(),
     updatedAt: time.text,
     report: `{${scan.body.map(([start, end]) => bytes.toString("utf8", start, end)).join(",")}}`,
+    hitsHash:
+      body === reportBody ? hitsHash((message as { Report: { reports: Hit[] } }).Report.reports) : undefined,
     facts: factsOf(message as Message),
     growth: scan.growth,
   };

@@ -40,9 +40,12 @@ export const topicRecreated = "NTI01";
 /** SQLSTATE that `ingest` raises when the database is behind the offset that is expected: it lost something. */
 export const databaseBehind = "NTI02";
 
+/** SQLSTATE that `ingest` raises when a hash that came with a report is not that of its hits. */
+export const wrongHash = "NTI05";
+
 /**
  * Stores a batch of one partition, a JSON array, and moves its offset, in one transaction. Rejects with
- * SQLSTATE `topicRecreated` or `databaseBehind`, and with what `troubleOf` tells apart.
+ * SQLSTATE `topicRecreated`, `databaseBehind` or `wrongHash`, and with what `troubleOf` tells apart.
  */
 export const ingest = (db: Db, position: Position, batch: string): Promise<Ingested> =>
   rowOf(

@@ -41,6 +41,7 @@ test("a batch is stored, its offset moves, and the issues follow", () =>
         ...facts,
         gathered_at: "2026-02-28T23:58:00Z",
         traceparent: null,
+        hits_hash: null,
       },
     ]);
     assert.deepEqual(

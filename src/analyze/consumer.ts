@@ -132,7 +132,7 @@ export class AnnouncementConsumer {
       const first = BigInt(payload.batch.firstOffset() ?? 0);
       const inPosition = await alive(whileAway(() => this.#positions.check(partition, first), patience));
       if (!inPosition) return;
-      for (let at = 0; at < messages.length && owns(); at += batchSize) {
+      for (let at = 0; at < messages.length; at += batchSize) {
         const portion = messages.slice(at, at + batchSize);
         const last = portion.at(-1)?.offset;
         // once: what is found out meanwhile does not make this portion the next one

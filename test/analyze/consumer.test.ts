@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import kafkajs, { type Consumer, type EachBatchPayload } from "kafkajs";
+import kafkajs, { type Consumer, type EachBatchPayload, type Kafka } from "kafkajs";
 import type { Pool } from "pg";
 import { AnnouncementConsumer } from "../../src/analyze/consumer.ts";
 import { ConfigurationError } from "../../src/errors.ts";
 import { registerCodecs } from "../../src/kafka/codecs.ts";
 import { passOnUnreadable } from "../../src/kafka/fetched.ts";
+import { registry } from "../../src/metrics/registry.ts";
 import { rows, value } from "../support/builders.ts";
 import { holdingCalls, watching } from "../support/consuming.ts";
 import { testDatabase } from "../support/database.ts";
 import { openTopics, type TestTopics } from "../support/kafka.ts";
+import { testKafka } from "../support/topic.ts";
 import { until } from "../support/until.ts";
 import { announcement } from "../support/uploads.ts";
 
@@ -28,10 +30,14 @@ type Given = {
   topic?: string;
   each?: (payload: EachBatchPayload) => EachBatchPayload;
   made?: (consumer: Consumer) => void;
+  admin?: Kafka["admin"];
 };
 
 /** A consumer of the topic; `woken` counts how often it said that there is something to analyze. */
-function consuming(topics: TestTopics, { pool = database.pool, topic, each = (it) => it, made }: Given = {}) {
+function consuming(
+  topics: TestTopics,
+  { pool = database.pool, topic, each = (it) => it, made, admin }: Given = {},
+) {
   const lines: Line[] = [];
   const log = Object.fromEntries(
     ["debug", "info", "warn", "error"].map((level) => [
@@ -41,7 +47,11 @@ function consuming(topics: TestTopics, { pool = database.pool, topic, each = (it
   );
   let woken = 0;
   const consumer = new AnnouncementConsumer({
-    ...{ kafka: watching(topics.brokers, each, made), pool, log: log as never },
+    ...{
+      kafka: { ...watching(topics.brokers, each, made), ...(admin && { admin }) } as Kafka,
+      pool,
+      log: log as never,
+    },
     ...{ topic: topic ?? topics.results, group: topics.group },
     onTaken: () => woken++,
   });
@@ -96,6 +106,7 @@ test("announcements are taken in portions, and who analyzes is woken only when t
     ),
     [450, 0, 1, 1],
   );
+  assert.match(await registry.metrics(), /^ccx_analyze_announcements_total\{outcome="taken"\} 450$/m);
 });
 
 const counts = ["taken", "known", "dead", "skipped"];
@@ -184,9 +195,23 @@ test("when connections were lost, what the database lost is taken again although
   assert.deepEqual(await offsets(), [0, 1, 2, 3, 4, 5]);
 });
 
+test("what the database lost while the consumer runs is taken again with the next announcement", {
+  timeout: 20_000,
+}, async () => {
+  await using topics = await openTopics();
+  await topics.produce(some(6), { headers: ours });
+  await using it = consuming(topics);
+  await it.consumer.start();
+  await until("all is taken", async () => (await topics.committed()) === 6);
+  await loseFrom(topics.results, 4);
+  await topics.produce(some(1), { headers: ours });
+  await consumed(topics.results, 7);
+  assert.deepEqual(await offsets(), [0, 1, 2, 3, 4, 5, 6]);
+});
+
 test("partitions that are assigned anew make a portion that waits no other one", async () => {
   await using topics = await openTopics();
-  await topics.produce(some(400), { headers: ours });
+  await topics.produce(some(600), { headers: ours });
   const heard: ((event: unknown) => void)[] = [];
   const { pool } = holdingCalls(database.pool, "take_announcements", async (call) => {
     if (call !== 2) return;
@@ -204,8 +229,38 @@ test("partitions that are assigned anew make a portion that waits no other one",
   };
   await using it = consuming(topics, { pool, made });
   await it.consumer.start();
-  await consumed(topics.results, 400);
-  assert.equal((await offsets()).length, 400);
+  await consumed(topics.results, 600);
+  assert.equal((await offsets()).length, 600);
+});
+
+test("where Kafka is ahead of the database nothing is taken before what comes first is read", async () => {
+  await using topics = await openTopics();
+  await topics.produce(some(4), { headers: ours });
+  const before = consuming(topics);
+  await before.consumer.start();
+  await until("Kafka knows", async () => (await topics.committed()) === 4);
+  await before.consumer.stop();
+  await loseFrom(topics.results, 2);
+  await topics.produce(some(1), { headers: ours });
+  await using it = consuming(topics, {
+    admin: () => ({ ...testKafka().admin(), connect: () => Promise.reject(new Error("nobody answers")) }),
+  });
+  await it.consumer.start();
+  await consumed(topics.results, 5);
+  assert.deepEqual(await offsets(), [0, 1, 2, 3, 4]);
+});
+
+test("where the database is behind when partitions are assigned, they are read again although nothing new comes in", async () => {
+  await using topics = await openTopics();
+  await topics.produce(some(4), { headers: ours });
+  const before = consuming(topics);
+  await before.consumer.start();
+  await until("Kafka knows", async () => (await topics.committed()) === 4);
+  await before.consumer.stop();
+  await loseFrom(topics.results, 2);
+  await using it = consuming(topics);
+  await it.consumer.start();
+  await consumed(topics.results, 4);
 });
 
 test("a batch that came before others went on is no topic that was created anew", async () => {
@@ -226,7 +281,9 @@ test("a batch that came before others went on is no topic that was created anew"
   assert.deepEqual(await offsets(), [3]);
 });
 
-test("a topic that was created anew ends the consumer, with what a person has to do", async () => {
+test("a topic that was created anew ends the consumer, with what a person has to do", {
+  timeout: 20_000,
+}, async () => {
   await using topics = await openTopics();
   await topics.produce(some(1), { headers: ours });
   await using it = consuming(topics);
@@ -267,6 +324,7 @@ test("a stop lets what is under way be stored, and tells Kafka nothing of what i
   await topics.produce(some(250), { headers: ours });
   const gate = Promise.withResolvers<void>();
   const { pool, calls } = holdingCalls(database.pool, "take_announcements", () => gate.promise);
+  const listeners = database.pool.listenerCount("error");
   await using it = consuming(topics, { pool });
   await it.consumer.start();
   await until("it is under way", () => calls() === 1);
@@ -274,4 +332,5 @@ test("a stop lets what is under way be stored, and tells Kafka nothing of what i
   gate.resolve();
   await stopped;
   assert.deepEqual([await next(topics.results), calls()], [200, 1]);
+  assert.equal(database.pool.listenerCount("error"), listeners);
 });

@@ -92,7 +92,7 @@ export async function rolesPage(db: Pool | PoolClient): Promise<string> {
     ),
     "\n## Functions\n",
     "Functions run with the rights of whoever calls them, and everybody may call them. These alone run with",
-    "those of the owner:\n",
+    "those of the owner, besides triggers, which nobody but the owner can attach to a table:\n",
     table(
       ["function", "roles"],
       functions.map(({ object, roles: by = "" }) => [code(object), by]),

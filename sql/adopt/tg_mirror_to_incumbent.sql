@@ -12,6 +12,8 @@ begin
   end if;
   return null;
 end $$;
+-- or whoever can make a table of his own could attach it there, and run it on rows of his own
+revoke execute on function ccx.tg_mirror_to_incumbent() from public;
 
 comment on function ccx.tg_mirror_to_incumbent() is
   'Trigger of new_reports and reported while an adoption is undone: what is written there is written to the '

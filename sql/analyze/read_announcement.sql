@@ -24,7 +24,6 @@ declare
   uuid_form constant text := '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$';
   m jsonb;
   identity jsonb;
-  encoded text;
   gathered timestamptz;
 begin
   if not pg_input_is_valid(read_announcement.value, 'jsonb') then
@@ -40,10 +39,8 @@ begin
   end if;
 
   request_id := case when jsonb_typeof(m -> 'request_id') = 'string' then m ->> 'request_id' end;
-  encoded := regexp_replace(
-    case when jsonb_typeof(m -> 'b64_identity') = 'string' then m ->> 'b64_identity' end, '\s', '', 'g');
   begin
-    identity := convert_from(decode(encoded, 'base64'), 'UTF8')::jsonb -> 'identity';
+    identity := convert_from(decode(m ->> 'b64_identity', 'base64'), 'UTF8')::jsonb -> 'identity';
   exception when others then
     identity := null;
   end;

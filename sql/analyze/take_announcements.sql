@@ -47,8 +47,7 @@ begin
     select m.kafka_offset, coalesce(decode(m.value, 'base64'), convert_to(m.text, 'UTF8')) as value,
       coalesce(
         m.service,
-        case when pg_input_is_valid(m.text, 'jsonb') and jsonb_typeof(m.text::jsonb) = 'object'
-          then m.text::jsonb ->> 'service' end) as service,
+        case when pg_input_is_valid(m.text, 'jsonb') then m.text::jsonb ->> 'service' end) as service,
       coalesce(m.reason, a.reason) as reason, coalesce(m.detail, a.detail) as detail,
       a.request_id, a.org_id, a.account_number, a.cluster, a.url, a.announced_at, a.last_checked,
       a.gathering_time

@@ -20,6 +20,8 @@ begin
   end;
   return null;
 end $$;
+-- or whoever can make a table of his own could attach it there, and run it on rows of his own
+revoke execute on function ccx.tg_reported__elsewhere() from public;
 
 comment on function ccx.tg_reported__elsewhere() is
   'Trigger of reported: what another program sent (state 1) is in its cooldown for us, too.';

@@ -22,6 +22,8 @@ begin
   end if;
   return null;
 end $$;
+-- or whoever can make a table of his own could attach it there, and run it on rows of his own
+revoke execute on function ccx.tg_new_reports__kept() from public;
 
 comment on function ccx.tg_new_reports__kept() is
   'Trigger of new_reports: refuses another key (NTI03), and to delete the newest report of a cluster while '

@@ -9,6 +9,8 @@ begin
   new.cluster := lower(new.cluster);
   return new;
 end $$;
+-- or whoever can make a table of his own could attach it there, and run it on rows of his own
+revoke execute on function ccx.tg_new_reports__spelling() from public;
 
 comment on function ccx.tg_new_reports__spelling() is
   'Trigger of new_reports: stores the name of a cluster in lower case.';

@@ -124,6 +124,8 @@ begin
   end if;
   return null;
 end $$;
+-- or whoever can make a table of his own could attach it there, and run it on rows of his own
+revoke execute on function ccx.tg_new_reports__issues() from public;
 
 comment on function ccx.tg_new_reports__issues() is
   'Trigger of new_reports: keeps latest_report, issue, occurrence and decision_due in step with the reports '

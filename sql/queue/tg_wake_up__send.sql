@@ -19,6 +19,8 @@ begin
   end loop;
   return null;
 end $$;
+-- or whoever can make a table of his own could attach it there, and run it on rows of his own
+revoke execute on function ccx.tg_wake_up__send() from public;
 
 comment on function ccx.tg_wake_up__send() is
   'Trigger of wake_up: turns the wishes of the transaction into jobs at commit, so that the rows of the jobs '

@@ -22,6 +22,8 @@ begin
   end if;
   return new;
 end $$;
+-- or whoever can make a table of his own could attach it there, and run it on rows of his own
+revoke execute on function ccx.tg_recommendation__stored() from public;
 
 comment on function ccx.tg_recommendation__stored() is
   'Trigger of aggregator.recommendation: lets a row pass that is so already. Raises NTV01 (owner), NTV04 (no '

@@ -45,6 +45,8 @@ begin
     'gathered_at', new.gathered_at at time zone 'UTC', 'cluster_version', version)), 0, now());
   return new;
 end $$;
+-- or whoever can make a table of his own could attach it there, and run it on rows of his own
+revoke execute on function ccx.tg_report__stored() from public;
 
 comment on function ccx.tg_report__stored() is
   'Trigger of aggregator.report: stores an inserted row by the rules for messages. Raises NTV01 (owner), NTV02 '

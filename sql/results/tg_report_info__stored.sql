@@ -18,6 +18,8 @@ begin
     and l.cluster_version is distinct from nullif(new.version_info, '');
   return new;
 end $$;
+-- or whoever can make a table of his own could attach it there, and run it on rows of his own
+revoke execute on function ccx.tg_report_info__stored() from public;
 
 comment on function ccx.tg_report_info__stored() is
   'Trigger of aggregator.report_info: notes the version of a cluster at its newest report. Raises NTV01 (owner), '

@@ -27,6 +27,8 @@ begin
     message = case when excluded.message = '' then f.message else excluded.message end;
   return new;
 end $$;
+-- or whoever can make a table of his own could attach it there, and run it on rows of his own
+revoke execute on function ccx.tg_user_feedback__stored() from public;
 
 comment on function ccx.tg_user_feedback__stored() is
   'Trigger of aggregator.cluster_rule_user_feedback: takes a row as a vote. Raises NTV01 (owner), NTV04 (no '

@@ -11,9 +11,15 @@ from (values
   ('acknowledged_rule', '', 'r', 'r', 'r', 'r', '', 'r'),
   ('acknowledgement', '', 'r', 'r', 'r', 'r', '', 'r'),
   ('advisor_ratings', '', '', '', 'r', 'r', '', 'raw'),
-  ('analysis', 'rawd', 'r', 'r', 'rw', 'r', 'r', ''),
+  -- what is measured, without URLs that open an archive, identities, and what rules found
+  ('analysis', 'rawd', 'r', 'r', 'rw', 'r',
+    'r(id, topic, partition, kafka_offset, request_id, org_id, cluster, announced_at, received_at, state, attempts, '
+      'next_attempt_at, started_at, downloaded_at, analyzed_at, ended_at, failure, redriven_at, archive_bytes, '
+      'entries, hits)', ''),
   ('api_token', '', '', '', 'raw(revoked_at)', '', '', ''),
-  ('archive', 'raw', 'r', 'rwd', 'r', 'r', 'r', 'r'),
+  ('archive', 'raw', 'r', 'rwd', 'r', 'r',
+    'r(archive_id, request_id, org_id, cluster, service, category, content_type, size, store, duplicate_of, '
+      'received_at, stored_at, removed_at, forgotten_at)', 'r'),
   ('archive_chunk', 'rad', '', 'rd', '', '', '', ''),
   ('archive_document', 'rad', '', '', 'r', '', '', ''),
   ('archive_limits', 'r', 'r', 'r', 'rw', 'r', 'r', ''),
@@ -63,7 +69,7 @@ from (values
   ('rule', '', 'r', 'r', 'r', 'r', 'r', 'r'),
   ('rule_content', '', 'raw', 'r', 'raw', 'r', 'r', 'r'),
   ('rule_disable', '', 'r', 'r', 'rad', 'r', '', 'rawd'),
-  ('rule_failure', 'rad', '', '', 'r', '', 'r', ''),
+  ('rule_failure', 'rad', '', '', 'r', '', 'r(analysis_id, component, reason, failed_at)', ''),
   ('rule_group', '', '', '', 'rawd', 'r', '', 'r'),
   ('severity', '', 'r', 'r', 'r', 'r', '', ''),
   ('side_by_side', 'r', 'r', 'r', 'rw', 'r', 'r', ''),

@@ -19,6 +19,8 @@ begin
   end if;
   return null;
 end $$;
+-- or whoever can make a table of his own could attach it there, and run it on rows of his own
+revoke execute on function ccx.tg_acknowledgement__emptied() from public;
 
 comment on function ccx.tg_acknowledgement__emptied() is
   'Trigger of rule_disable and cluster_rule_toggle: a truncate ends every acknowledgement that came from '

@@ -41,6 +41,8 @@ begin
   end if;
   return null;
 end $$;
+-- or whoever can make a table of his own could attach it there, and run it on rows of his own
+revoke execute on function ccx.tg_cluster_rule_toggle__acknowledgement() from public;
 
 comment on function ccx.tg_cluster_rule_toggle__acknowledgement() is
   'Trigger of cluster_rule_toggle: keeps its history in acknowledgement; what is switched on again is asked '

@@ -31,6 +31,8 @@ begin
   end if;
   return null;
 end $$;
+-- or whoever can make a table of his own could attach it there, and run it on rows of his own
+revoke execute on function ccx.tg_rule_disable__acknowledgement() from public;
 
 comment on function ccx.tg_rule_disable__acknowledgement() is
   'Trigger of rule_disable: keeps its history in acknowledgement; what is no longer disabled is asked again.';

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from "kafkajs";
 import type { DatabaseError, Pool } from "pg";
 import type { Logger } from "pino";
+import { type Comparison, compareAfterLoss } from "../db/compare_after_loss.ts";
 import { codeOf, isUnstorable } from "../db/errors.ts";
 import { backoffMs } from "../db/wait.ts";
 import { whileAway } from "../db/while_away.ts";
@@ -11,6 +12,7 @@ import { createGroupConsumer, heartbeatMs } from "../kafka/group_consumer.ts";
 import { isTopicMissing, kafkaConfigurationError } from "../kafka/kafka_errors.ts";
 import { keepAlive } from "../kafka/keep_alive.ts";
 import { Positions } from "../kafka/positions.ts";
+import { atEnd } from "../kafka/topic_end.ts";
 import { within } from "../kafka/within.ts";
 import { countTaken } from "./metrics.ts";
 import * as sql from "./sql.ts";
@@ -40,11 +42,12 @@ export class AnnouncementConsumer {
   readonly #failed = Promise.withResolvers<never>();
   readonly #stopping = new AbortController();
   readonly #positions: Positions;
+  readonly #comparison: Comparison;
   #working: Promise<void> = Promise.resolve();
 
   constructor(options: AnnouncementConsumerOptions) {
     this.#options = options;
-    const { topic, pool } = options;
+    const { topic, pool, log } = options;
     this.#consumer = createGroupConsumer({
       ...options,
       stopping: this.#stopping.signal,
@@ -56,6 +59,10 @@ export class AnnouncementConsumer {
       seek: (partition, offset) => {
         if (!this.#stopping.signal.aborted) this.#consumer.seek({ topic, partition, offset: `${offset}` });
       },
+    });
+    this.#comparison = compareAfterLoss(pool, () => this.#positions.compareAll(), {
+      ...{ log, context: { topic }, refused: "offsets cannot be compared" },
+      signal: this.#stopping.signal,
     });
     this.#consumer.on("consumer.group_join", ({ payload }) => {
       void this.#positions.joined(payload.memberAssignment[topic] ?? []);
@@ -102,6 +109,7 @@ export class AnnouncementConsumer {
   /** Leaves the group once the call that is under way has ended, as far as there is time. */
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.#comparison.end();
     await within(
       4_000,
       this.#working.catch(() => undefined),
@@ -124,10 +132,12 @@ export class AnnouncementConsumer {
       const first = BigInt(payload.batch.firstOffset() ?? 0);
       const inPosition = await alive(whileAway(() => this.#positions.check(partition, first), patience));
       if (!inPosition) return;
-      for (let at = 0; at < messages.length && owns(); at += batchSize) {
+      for (let at = 0; at < messages.length; at += batchSize) {
         const portion = messages.slice(at, at + batchSize);
         const last = portion.at(-1)?.offset;
-        const taken = await alive(whileAway(() => this.#take(payload, portion), patience));
+        // once: what is found out meanwhile does not make this portion the next one
+        const expectedOffset = this.#positions.expected(partition);
+        const taken = await alive(whileAway(() => this.#take(payload, portion, expectedOffset), patience));
         if (!taken || last === undefined) return;
         const end = BigInt(last) + 1n;
         this.#positions.stored(partition, end);
@@ -150,45 +160,55 @@ export class AnnouncementConsumer {
   }
 
   /** Undefined when the database is behind, and the partition is read again. */
-  async #take(payload: EachBatchPayload, portion: KafkaMessage[]): Promise<sql.Taken | undefined> {
+  async #take(
+    payload: EachBatchPayload,
+    portion: KafkaMessage[],
+    expectedOffset: string | null,
+  ): Promise<sql.Taken | undefined> {
     const { topic, partition, highWatermark } = payload.batch;
-    const { pool } = this.#options;
-    const position = { topic, partition, highWatermark, expectedOffset: this.#positions.expected(partition) };
-    const store = (parts: KafkaMessage[], isRefused = false) =>
-      sql.takeAnnouncements(pool, position, `[${parts.map((one) => entryOf(one, isRefused)).join(",")}]`);
+    const { kafka, pool } = this.#options;
     try {
-      return await store(portion);
+      return await atEnd({
+        ...{ kafka, topic, partition, highWatermark },
+        isRecreated: (error) => codeOf(error) === sql.topicRecreated,
+        work: (end) => take(pool, { topic, partition, highWatermark: end, expectedOffset }, portion),
+      });
     } catch (error) {
       if (codeOf(error) === sql.databaseBehind) {
         await this.#positions.readAgain(partition);
         return undefined;
       }
-      if (codeOf(error) === sql.topicRecreated)
-        throw new ConfigurationError(`${messageOf(error)}; ${(error as DatabaseError).hint}`, {
-          cause: error,
-        });
-      if (!isUnstorable(error)) throw error;
-      return await this.#oneByOne(portion, position, store);
+      if (codeOf(error) !== sql.topicRecreated) throw error;
+      const { hint } = error as DatabaseError;
+      throw new ConfigurationError(`${messageOf(error)}; ${hint}`, { cause: error });
     }
   }
+}
 
-  /** The database refuses a value of one of them: that one is put aside with its bytes. */
-  async #oneByOne(
-    portion: KafkaMessage[],
-    position: sql.Position,
-    store: (parts: KafkaMessage[], isRefused?: boolean) => Promise<sql.Taken>,
-  ): Promise<sql.Taken> {
-    const total = { taken: 0, known: 0, dead: 0, skipped: 0 };
-    for (const one of portion) {
-      const stored = await store([one]).catch((error) => {
-        if (!isUnstorable(error)) throw error;
-        return store([one], true);
-      });
-      position.expectedOffset = `${BigInt(one.offset) + 1n}`;
-      for (const name of Object.keys(total) as (keyof typeof total)[]) total[name] += stored[name];
-    }
-    return total;
+/** Stores a portion; one by one where the database refuses a value, so that it is put aside with its bytes. */
+async function take(pool: Pool, position: sql.Position, portion: KafkaMessage[]): Promise<sql.Taken> {
+  const store = (parts: KafkaMessage[], expectedOffset: string | null, isRefused = false) =>
+    sql.takeAnnouncements(
+      pool,
+      { ...position, expectedOffset },
+      `[${parts.map((one) => entryOf(one, isRefused)).join(",")}]`,
+    );
+  try {
+    return await store(portion, position.expectedOffset);
+  } catch (error) {
+    if (!isUnstorable(error)) throw error;
   }
+  const total = { taken: 0, known: 0, dead: 0, skipped: 0 };
+  let { expectedOffset } = position;
+  for (const one of portion) {
+    const stored = await store([one], expectedOffset).catch((error) => {
+      if (!isUnstorable(error)) throw error;
+      return store([one], expectedOffset, true);
+    });
+    expectedOffset = `${BigInt(one.offset) + 1n}`;
+    for (const name of Object.keys(total) as (keyof typeof total)[]) total[name] += stored[name];
+  }
+  return total;
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -3,6 +3,7 @@ import type { Consumer, EachBatchPayload, Kafka } from "kafkajs";
 import type { DatabaseError, Pool } from "pg";
 import type { Logger } from "pino";
 import type { Owns } from "../cell/cell.ts";
+import { type Comparison, compareAfterLoss } from "../db/compare_after_loss.ts";
 import { codeOf, isWorkToBlame } from "../db/errors.ts";
 import { backoffMs } from "../db/wait.ts";
 import { whileAway } from "../db/while_away.ts";
@@ -11,7 +12,7 @@ import { createGroupConsumer, heartbeatMs } from "../kafka/group_consumer.ts";
 import { isTopicMissing, kafkaConfigurationError } from "../kafka/kafka_errors.ts";
 import { keepAlive } from "../kafka/keep_alive.ts";
 import { Positions } from "../kafka/positions.ts";
-import { topicEnd } from "../kafka/topic_end.ts";
+import { atEnd } from "../kafka/topic_end.ts";
 import { within } from "../kafka/within.ts";
 import { inSpan, SpanKind } from "../trace/trace.ts";
 import { DatabaseClock } from "./clock.ts";
@@ -76,7 +77,7 @@ export class ResultsConsumer {
   readonly #positions: Positions;
   readonly #clock: DatabaseClock;
   readonly #storing: Storing;
-  #comparing: Promise<unknown> | undefined;
+  readonly #comparison: Comparison;
 
   constructor(options: ResultsConsumerOptions) {
     this.#options = options;
@@ -105,7 +106,10 @@ export class ResultsConsumer {
     this.#consumer.on("consumer.group_join", ({ payload }) => {
       void this.#positions.joined(payload.memberAssignment[topic] ?? []);
     });
-    pool.on("error", this.#connectionLost);
+    this.#comparison = compareAfterLoss(pool, () => this.#positions.compareAll(), {
+      ...{ log, context: { topic }, refused: "offsets cannot be compared" },
+      signal: this.#stopping.signal,
+    });
     this.#consumer.on("consumer.fetch", () => isProgress(stream.name));
     this.#failed.promise.catch(() => undefined);
   }
@@ -154,10 +158,10 @@ export class ResultsConsumer {
    * not leave is gone when its session ends.
    */
   async stop(): Promise<void> {
-    const { pool, log, stopWithinMs = 7_000 } = this.#options;
+    const { log, stopWithinMs = 7_000 } = this.#options;
     const began = performance.now();
     this.#stopping.abort();
-    pool.off("error", this.#connectionLost);
+    this.#comparison.end();
     const isStored = await within(stopWithinMs - leaveWithinMs, this.#storing.ended());
     this.#isLeaving = true;
     const hasLeft = await within(stopWithinMs - (performance.now() - began), this.#leave());
@@ -270,7 +274,7 @@ export class ResultsConsumer {
         if (isWorkToBlame(error)) {
           failures++;
           portion.isStuck();
-        } else void this.#compare();
+        } else this.#comparison.start();
         if (codeOf(error) !== sql.databaseBehind) throw error;
         await this.#positions.readAgain(partition);
         return "behind" as const;
@@ -316,40 +320,16 @@ export class ResultsConsumer {
     const isLast = end > BigInt(messages.at(-1)?.offset ?? 0);
     const hasMore = !isLast || BigInt(payload.batch.offsetLag()) > 0n;
     const position = {
-      ...{ topic, partition, highWatermark, expectedOffset },
+      ...{ topic, partition, expectedOffset },
       decideWithin: hasMore && catchUpMs > 0 ? `${catchUpMs} milliseconds` : null,
       portionEnd: this.#options.owns && `${end}`,
     };
     const patience = { isOver, now: this.#clock.now };
-    try {
-      return await ingestBatch(pool, position, entries, patience, this.#stream);
-    } catch (error) {
-      if (codeOf(error) !== sql.topicRecreated) throw error;
-      // what the broker said with the batch may be old by now, when another consumer has gone on since
-      const end = await topicEnd(kafka, topic, partition);
-      return await ingestBatch(
-        ...([pool, { ...position, highWatermark: end }, entries, patience, this.#stream] as const),
-      ).catch(asRecreated);
-    }
-  }
-
-  readonly #connectionLost = (): void => void this.#compare();
-
-  /** Compares all that we remember of the database with it, once it answers; never rejects. */
-  #compare(): Promise<unknown> {
-    const { log, topic } = this.#options;
-    this.#comparing ??= whileAway(() => this.#positions.compareAll(), {
-      log,
-      context: { topic },
-      refused: "offsets cannot be compared",
-      signal: this.#stopping.signal,
-      isWanted: () => !this.#stopping.signal.aborted,
-    })
-      .catch(() => undefined) // whoever stores next hears of it
-      .finally(() => {
-        this.#comparing = undefined;
-      });
-    return this.#comparing;
+    return await atEnd({
+      ...{ kafka, topic, partition, highWatermark },
+      isRecreated: (error) => codeOf(error) === sql.topicRecreated,
+      work: (end) => ingestBatch(pool, { ...position, highWatermark: end }, entries, patience, this.#stream),
+    }).catch(asRecreated);
   }
 
   /**

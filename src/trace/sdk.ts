@@ -60,14 +60,26 @@ export function startTracing(processors: SpanProcessor[], sampler?: Sampler): { 
 }
 
 /** The sampler that OTEL_TRACES_SAMPLER names; undefined: the default, which follows whoever began the trace. */
-function samplerOf({ OTEL_TRACES_SAMPLER: name = "", OTEL_TRACES_SAMPLER_ARG: ratio }: NodeJS.ProcessEnv) {
+function samplerOf(env: NodeJS.ProcessEnv, log: Logger): Sampler | undefined {
+  const { OTEL_TRACES_SAMPLER: name = "" } = env;
   const roots: Record<string, () => Sampler> = {
     always_on: () => new AlwaysOnSampler(),
     always_off: () => new AlwaysOffSampler(),
-    traceidratio: () => new TraceIdRatioBasedSampler(Number(ratio ?? 1)),
+    traceidratio: () => new TraceIdRatioBasedSampler(ratioOf(env, log)),
   };
   const root = roots[name.replace(/^parentbased_/, "")]?.();
+  if (!root && name !== "")
+    log.warn({ name }, "OTEL_TRACES_SAMPLER names no sampler, the default one is used");
   return root && name.startsWith("parentbased_") ? new ParentBasedSampler({ root }) : root;
+}
+
+/** The share of traces that is kept; all where no share is named: the SDK would keep none. */
+function ratioOf({ OTEL_TRACES_SAMPLER_ARG: text = "" }: NodeJS.ProcessEnv, log: Logger): number {
+  if (text.trim() === "") return 1;
+  const ratio = Number(text);
+  if (ratio >= 0 && ratio <= 1) return ratio;
+  log.warn({ text }, "OTEL_TRACES_SAMPLER_ARG is no number from 0 to 1, all traces are kept");
+  return 1;
 }
 
 /** Tracing as the variables OTEL_* say; the exporter reads its own (endpoint, headers, timeout). */
@@ -78,5 +90,5 @@ export function startTracingBy(env: NodeJS.ProcessEnv, log: Logger): { stop(): P
       ? new SimpleSpanProcessor({ exporter: new ConsoleSpanExporter() })
       : new BatchSpanProcessor({ exporter: new OTLPTraceExporter() });
   log.info({ exporter }, "traces are sent");
-  return startTracing([processor], samplerOf(env));
+  return startTracing([processor], samplerOf(env, log));
 }

@@ -3,6 +3,7 @@ import { beforeEach, test } from "node:test";
 import { announcementFailures } from "../../src/analyze/failures.ts";
 import { readRules, ruleOf } from "../../src/analyze/rule_files.ts";
 import { openDatabase, testDatabase } from "../support/database.ts";
+import { until } from "../support/until.ts";
 import { announcement, identityOf } from "../support/uploads.ts";
 
 const database = testDatabase();
@@ -101,6 +102,7 @@ test("an announcement that does not conform is dead at once, with its bytes and 
     [{ ...good, request_id: "" }, "no_request_id"],
     [{ ...good, request_id: 5 }, "no_request_id"],
     [{ ...good, request_id: "x".repeat(256) }, "no_request_id"],
+    [{ ...good, request_id: "", url: undefined }, "no_request_id"],
     [{ ...good, url: undefined }, "bad_url"],
     [{ ...good, url: ["https://x"] }, "bad_url"],
     [{ ...good, url: `https://x/${"y".repeat(4096)}` }, "bad_url"],
@@ -111,12 +113,14 @@ test("an announcement that does not conform is dead at once, with its bytes and 
     [{ ...good, b64_identity: identity({ identity: { internal: {} } }) }, "no_org_id"],
     [{ ...good, b64_identity: identity({ identity: { internal: { org_id: "-5" } } }) }, "no_org_id"],
     [{ ...good, b64_identity: identity({ identity: { internal: { org_id: "1e3" } } }) }, "no_org_id"],
+    [{ ...good, b64_identity: identity({ identity: { internal: { org_id: "12345678901" } } }) }, "no_org_id"],
     [{ ...good, timestamp: undefined }, "bad_timestamp"],
     [{ ...good, timestamp: "yesterday" }, "bad_timestamp"],
     [{ ...good, timestamp: "2026-02-30T00:00:00Z" }, "bad_timestamp"],
     [{ ...good, timestamp: "2026-02-03T00:00:60Z" }, "bad_timestamp"],
     [{ ...good, timestamp: "2026-02-03 00:00:00" }, "bad_timestamp"],
-    [{ ...good, timestamp: "1969-02-03T00:00:00Z" }, "bad_timestamp"],
+    [{ ...good, timestamp: "1969-12-31T23:59:59.999999999Z" }, "bad_timestamp"],
+    [{ ...good, timestamp: "2026-02-03T00:00:00.0123456789Z" }, "bad_timestamp"],
     [{ ...good, timestamp: "9999-02-03T00:00:00Z" }, "future_timestamp"],
   ] as [string | Record<string, unknown>, string][]) {
     const text = typeof value === "string" ? value : JSON.stringify(value);
@@ -532,11 +536,103 @@ test("an archive that nobody vouches for has to name its cluster again when it i
   assert.deepEqual(await rows("select state, cluster from analysis"), [{ state: "waiting", cluster: null }]);
 });
 
-test("how far Kafka is stays known when a batch does not say it", async () => {
-  await take([announcement({ url })]);
-  await row("select * from take_announcements($1, 0, '[]', 7)", [topic]);
-  await row("select * from take_announcements($1, 0, '[]', null)", [topic]);
-  assert.deepEqual(await rows("select high_watermark from consumer_offset"), [{ high_watermark: "7" }]);
+test("what is just within the limits is taken", async () => {
+  const lines = (text: string) => text.replaceAll(/.{60}/g, "$&\r\n ");
+  const good = [
+    { request_id: "x".repeat(255) },
+    { url: `https://x/${"y".repeat(4086)}` },
+    { b64_identity: lines(identityOf(9_999_999_999, cluster)) },
+    { timestamp: "1970-01-01t00:00:00z" },
+    { timestamp: "2026-01-02T00:00:00+00:00" },
+  ].map((more) => announcement({ url, at: new Date("2026-01-01T00:00:00Z"), more }));
+  const counts = await take(good, "2026-01-01T00:00:00Z");
+  assert.deepEqual([counts.taken, counts.dead], [5, 0]);
+  const tooLate = announcement({ url, more: { timestamp: "2026-01-02T00:00:00.001Z" } });
+  assert.equal((await take([tooLate], "2026-01-01T00:00:00Z")).dead, 1);
+  assert.equal((await row("select max(org_id) as org from analysis")).org, "9999999999");
+});
+
+test("who has no account in the identity has the one that the announcement names", async () => {
+  const b64_identity = Buffer.from('{"identity":{"internal":{"org_id":"7"}}}').toString("base64");
+  await take([announcement({ url, more: { account: "5", b64_identity } })]);
+  assert.equal((await row("select account_number from analysis")).account_number, "5");
+});
+
+test("a gathering time that is none is that of the announcement", async () => {
+  const at = new Date("2026-01-01T00:00:00Z");
+  for (const gathering_time of [
+    "yesterday",
+    "2026-02-30T00:00:00Z",
+    "2026-01-01 00:00:00+01:00",
+    ["x"],
+    null,
+  ])
+    await take([announcement({ url, at, more: { metadata: { custom_metadata: { gathering_time } } } })]);
+  assert.deepEqual(await rows("select distinct gathering_time from analysis"), [
+    { gathering_time: "2026-01-01T00:00:00.000478Z" },
+  ]);
+});
+
+test("how far Kafka is stays known when a batch does not say it, and so does when something was last taken", async () => {
+  const at = (day: number) => `2026-01-0${day}T00:00:00Z`;
+  const known = () =>
+    row(
+      `select next_offset, high_watermark, high_watermark_at, stored_at, updated_at from consumer_offset
+       where topic = $1`,
+      [topic],
+    );
+  const call = (batch: object[], end: number | null, day: number, expected: number | null = null) =>
+    rows("select from take_announcements($1, 0, $2, $3, $4, $5)", [
+      ...[topic, JSON.stringify(batch), end, at(day), expected],
+    ]);
+  const stored = { next_offset: "1", high_watermark: "1", stored_at: at(1) };
+  await call(
+    [{ kafka_offset: 0, service: "openshift", text: announcement({ url, at: new Date(at(1)) }) }],
+    1,
+    1,
+  );
+  assert.deepEqual(await known(), { ...stored, high_watermark_at: at(1), updated_at: at(1) });
+  // the end is where we are: all is consumed
+  await call([], 1, 2, 1);
+  assert.deepEqual(await known(), { ...stored, high_watermark_at: at(2), updated_at: at(2) });
+  await call([], null, 3);
+  assert.deepEqual(await known(), { ...stored, high_watermark_at: at(2), updated_at: at(3) });
+  assert.deepEqual(await rows("select next_attempt_at from analysis"), [{ next_attempt_at: at(1) }]);
+  await assert.rejects(rows("select from take_announcements($1, 0, '[]', at => null)", [topic]), {
+    code: "NTK02",
+  });
+});
+
+test("an upload that was announced long ago takes its turn with those of now", async () => {
+  await take([announcement({ url, at: new Date("2025-01-01T00:00:00Z") })], "2026-01-01T00:00:00Z");
+  assert.deepEqual(await rows("select next_attempt_at from analysis"), [
+    { next_attempt_at: "2026-01-01T00:00:00Z" },
+  ]);
+});
+
+test("a consumer that lost its partition and does not know it yet waits, and stores nothing twice", async () => {
+  await take(["no json"]);
+  const call = `select taken, known, dead, skipped from take_announcements('${topic}', 0,
+    '[{"kafka_offset": 1, "service": "openshift", "text": "no json"}]')`;
+  const [first, second] = await Promise.all([database.pool.connect(), database.pool.connect()]);
+  try {
+    await first.query("begin");
+    await first.query(call);
+    const {
+      rows: [me],
+    } = await second.query("select pg_backend_pid() as pid");
+    const late = second.query(call);
+    await until(
+      "it waits",
+      async () => (await rows("select from pg_locks where pid = $1 and not granted", [me.pid])).length > 0,
+    );
+    await first.query("commit");
+    assert.deepEqual((await late).rows, [{ taken: 0, known: 0, dead: 0, skipped: 1 }]);
+  } finally {
+    first.release();
+    second.release();
+  }
+  assert.equal((await rows("select from analysis")).length, 2);
 });
 
 test("an upload is kept once, and as many an hour as are wanted", async () => {

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import kafkajs, { type EachBatchPayload, type Kafka } from "kafkajs";
+import kafkajs, { type Kafka } from "kafkajs";
 import type { Pool } from "pg";
 import { ResultsConsumer, type ResultsConsumerOptions } from "../../src/ingest/consumer.ts";
 import { registerCodecs } from "../../src/kafka/codecs.ts";
 import { passOnUnreadable } from "../../src/kafka/fetched.ts";
 import { createLogger } from "../../src/log.ts";
 import { rows, value } from "../support/builders.ts";
+import { holdingCalls, watching } from "../support/consuming.ts";
 import { testDatabase } from "../support/database.ts";
 import { openTopics } from "../support/kafka.ts";
 import { aCluster, aReport } from "../support/reports.ts";
@@ -20,39 +21,8 @@ const perFetch = 12;
 const padding = "x".repeat(100_000);
 const messages = (count: number) => Array.from({ length: count }, () => aReport(aCluster(), [], { padding }));
 
-/**
- * Kafka as it is; `each` is notified of every batch that is handed over, and may change what the consumer
- * gets to see.
- */
-function watching(brokers: string, each: (payload: EachBatchPayload) => EachBatchPayload): Kafka {
-  const kafka = new kafkajs.Kafka({ brokers: brokers.split(","), logLevel: kafkajs.logLevel.NOTHING });
-  return {
-    admin: () => kafka.admin(),
-    consumer: (options) => {
-      const consumer = kafka.consumer(options);
-      const { run } = consumer;
-      consumer.run = (config) =>
-        run({ ...config, eachBatch: async (payload) => config?.eachBatch?.(each(payload)) });
-      return consumer;
-    },
-  } as Kafka;
-}
-
-/** The pool; calls of ingest() wait for `before`, which gets their number. */
-function holding(before: (call: number) => Promise<void>): { pool: Pool; calls: () => number } {
-  let calls = 0;
-  const pool = new Proxy(database.pool, {
-    get(target, name) {
-      const found = Reflect.get(target, name, target);
-      if (name !== "query") return typeof found === "function" ? found.bind(target) : found;
-      return async (query: { text?: string }, ...others: unknown[]) => {
-        if (query.text?.includes("ccx.ingest(")) await before(++calls);
-        return found.call(target, query, ...others);
-      };
-    },
-  });
-  return { pool, calls: () => calls };
-}
+const holding = (before: (call: number) => Promise<void>) =>
+  holdingCalls(database.pool, "ccx.ingest(", before);
 
 async function stored(topic: string): Promise<number> {
   const sql = "select coalesce(sum(next_offset), 0)::integer from consumer_offset where topic = $1";

@@ -287,6 +287,28 @@ test("views, sequences, schemas and functions of the owner are for those whom th
 
 const narrowed = new Set(["ccx_reader", "ccx_results", "ccx_console"]);
 
+test("nobody can attach a trigger that runs with the owner's rights to a table of his own", async () => {
+  const triggers = await rows(
+    database.pool,
+    `select p.oid::regprocedure::text as name from pg_proc p
+     join pg_namespace n on n.oid = p.pronamespace and n.nspname not in ('pg_catalog', 'information_schema')
+     where p.prosecdef and p.prorettype = 'trigger'::regtype`,
+  );
+  assert.ok(triggers.length > 10);
+  const { pool: nobody } = await logins.login();
+  const wrong: string[] = [];
+  for (const [role, pool] of [...users, ["nobody", nobody] as const])
+    await rolledBack(pool, async (db) => {
+      await db.query("create temp table mine (org_id text, cluster_id text, rule_id text, error_key text)");
+      for (const { name } of triggers) {
+        const attach = `create trigger mine after insert on mine for each row execute function ${name}`;
+        const said = await answer(db, attach);
+        if (!said?.startsWith("permission denied for ")) wrong.push(`${role}: ${attach}: ${said}`);
+      }
+    });
+  assert.deepEqual(wrong, []);
+});
+
 test("the ledger, the outbox and policies cannot be deleted from, nor what was decided rewritten", async () => {
   for (const [role, pool] of users)
     await rolledBack(pool, async (db) => {

@@ -343,6 +343,51 @@ test("no function shows a reader anything of another organization, whatever it i
   assert.ok(answered > 200, `${answered} rows`);
 });
 
+test("no catalog, export or function of its own shows a reader anything of another organization", async () => {
+  const forbidden = await foreign();
+  await database.pool.query("analyze");
+  const leaks: string[] = [];
+  const heard: string[] = [];
+  await rolledBack(reader, async (db) => {
+    db.on("notice", ({ message = "" }) => heard.push(message));
+    await db.query(`set local client_min_messages = notice;
+      create temp table organization_reader (reader name, org_id bigint);
+      insert into organization_reader values (current_user, null), (current_user, 2);
+      create function pg_temp.says(what text) returns boolean language plpgsql cost 0.0000001
+      as $$ begin raise notice '%', what; return true; end $$;
+      set local search_path = pg_temp, public, ccx`);
+    const read = async (sql: string) => {
+      await db.query("savepoint attempt");
+      const found = await rows(db, sql).catch(() => []);
+      await db.query("rollback to savepoint attempt");
+      const said = heard.splice(0).concat(found.map((row) => JSON.stringify(row)));
+      const shown = said.find((text) => forbidden.test(text));
+      if (shown) leaks.push(`${sql}: ${shown.slice(0, 300)}`);
+      return said.length;
+    };
+    let own = 0;
+    for (const { name } of await relations()) {
+      await read(`select table_to_xml('${name}', true, false, '')::text as x`);
+      own += await read(`select from ${name} r where pg_temp.says(r::text)`);
+    }
+    assert.ok(own > 50, "its own rows it sees in each way");
+    for (const view of [
+      ...["pg_stats", "pg_stats_ext", "pg_stats_ext_exprs", "pg_statistic", "pg_stat_activity"],
+      ...["pg_sequences", "pg_largeobject", "pg_prepared_statements", "pg_cursors", "pg_locks"],
+      ...["pg_stat_progress_copy", "pg_description", "pg_shdescription", "pg_db_role_setting"],
+    ])
+      await read(`select x::text from pg_catalog.${view} x`);
+    await read("select schema_to_xml('public', true, false, '')::text as x");
+    await read("select schema_to_xml('ccx', true, false, '')::text as x");
+    await read("select database_to_xml(true, false, '')::text as x");
+    await read(`select query_to_xml('select * from public.new_reports', true, false, '')::text as x`);
+    await read("select * from public.new_reports tablesample system (100)");
+    await read("select ctid, xmin, tableoid::regclass, * from public.issue");
+    db.removeAllListeners("notice");
+  });
+  assert.deepEqual(leaks, []);
+});
+
 test("a reader without an organization sees none, one with all of them sees all", async () => {
   const { name, pool } = await logins.login("ccx_reader");
   const seen = "select count(*)::integer from issue";

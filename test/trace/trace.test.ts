@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
 import { test } from "node:test";
 import {
   incoming,
@@ -11,6 +10,7 @@ import {
 } from "../../src/trace/trace.ts";
 import { aCluster, aReport } from "../support/reports.ts";
 import { scenario } from "../support/scene.ts";
+import { startCollector } from "../support/spans.ts";
 
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 const theirs = `00-${traceId}-00f067aa0ba902b7-01`;
@@ -46,41 +46,6 @@ test("a header that is no traceparent is none, and nothing is traced unless OTEL
   ] as const)
     assert.equal(isTracingWanted(env), wanted, JSON.stringify(env));
 });
-
-type Attribute = { key: string; value: { stringValue?: string; intValue?: string } };
-type Span = {
-  name: string;
-  traceId: string;
-  spanId: string;
-  parentSpanId?: string;
-  attributes: Attribute[];
-  status: { message?: string };
-};
-
-/** Stands for a collector: keeps in memory what is exported to it (OTLP over HTTP, JSON). */
-async function startCollector() {
-  const spans: Span[] = [];
-  const server = createServer(async (request, response) => {
-    let text = "";
-    for await (const chunk of request.setEncoding("utf8")) text += chunk;
-    const { resourceSpans } = JSON.parse(text) as {
-      resourceSpans: { scopeSpans: { spans: Span[] }[] }[];
-    };
-    spans.push(...resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans)));
-    response.writeHead(200, { "content-type": "application/json" }).end("{}");
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  assert.ok(typeof address === "object" && address);
-  return {
-    url: `http://127.0.0.1:${address.port}`,
-    spans: spans as readonly Span[],
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
 
 scenario(
   "one report is one trace, from the header that it came with to both receivers",

@@ -5621,6 +5621,12 @@ function ccx.tg_acknowledgement__rules()
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Trigger of the views of the schema aggregator: refuses update and delete with NTV07.
+function ccx.tg_aggregator__refuse_change()
+  returns trigger
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Trigger of analysis: says that an upload is being processed, is done, or has failed.
 function ccx.tg_analysis__status()
   returns trigger

@@ -181,6 +181,14 @@ create or replace trigger _100_stored instead of insert on aggregator.recommenda
   for each row execute function tg_recommendation__stored();
 create or replace trigger _100_stored instead of insert on aggregator.cluster_rule_user_feedback
   for each row execute function tg_user_feedback__stored();
+create or replace trigger _200_refuse_change instead of update or delete on aggregator.report
+  for each row execute function tg_aggregator__refuse_change();
+create or replace trigger _200_refuse_change instead of update or delete on aggregator.report_info
+  for each row execute function tg_aggregator__refuse_change();
+create or replace trigger _200_refuse_change instead of update or delete on aggregator.recommendation
+  for each row execute function tg_aggregator__refuse_change();
+create or replace trigger _200_refuse_change instead of update or delete on aggregator.cluster_rule_user_feedback
+  for each row execute function tg_aggregator__refuse_change();
 
 -- Last, since everybody writes these two, and nobody can from here to the end of the load.
 

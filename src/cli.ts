@@ -12,6 +12,7 @@ import { addDoctorCommand } from "./cli/doctor.ts";
 import { addExplainCommands } from "./cli/explain.ts";
 import { addForgetCommand } from "./cli/forget.ts";
 import { addPolicyCommands } from "./cli/policy.ts";
+import { addRegistryCommands } from "./cli/registry.ts";
 import { addRejectedCommands } from "./cli/rejected.ts";
 import { addRetentionCommands } from "./cli/retention.ts";
 import { addRolesCommands } from "./cli/roles.ts";
@@ -140,6 +141,7 @@ export async function main(argv: string[]): Promise<void> {
   addStuckCommands(program, context);
   addAckCommands(program, context);
   addTokenCommands(program, context);
+  addRegistryCommands(program, context);
   addPolicyCommands(program, context);
   addDeliveryCommands(program, context);
   addCircuitCommands(program, context);

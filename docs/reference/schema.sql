@@ -573,13 +573,17 @@ create table cluster_registry (
   status text not null default 'Active'::text,
   -- when this was last changed
   changed_at timestamp with time zone not null default now(),
+  -- where it comes from; null: by hand, and then no source changes it
+  source text collate "C",
   constraint cluster_registry_pkey PRIMARY KEY (cluster, org_id),
+  constraint cluster_registry_source_fkey FOREIGN KEY (source) REFERENCES registry_source(source) ON UPDATE CASCADE ON DELETE SET NULL,
   constraint cluster_registry_cluster_check CHECK (cluster = lower(cluster)),
   constraint cluster_registry_display_name_check CHECK (length(display_name) >= 1 AND length(display_name) <= 255),
   constraint cluster_registry_org_id_check CHECK (org_id > 0),
   constraint cluster_registry_status_check CHECK (length(status) >= 1 AND length(status) <= 64)
 );
 CREATE INDEX cluster_registry_org_idx ON public.cluster_registry USING btree (org_id);
+CREATE INDEX cluster_registry_source_idx ON public.cluster_registry USING btree (source) WHERE (source IS NOT NULL);
 
 -- rules that are switched off for one cluster, as the aggregator keeps them; written by compat, results, silence: what customers and operators ask for, or the aggregator's copied
 create table cluster_rule_toggle (
@@ -1274,6 +1278,40 @@ create table read_errors (
   constraint read_errors_error_text_check CHECK (length(error_text) <= 1000)
 );
 CREATE INDEX read_errors_report_idx ON public.read_errors USING btree (org_id, cluster, updated_at);
+
+-- what the registry of clusters is filled from, and how the last load went
+create table registry_source (
+  -- its name: file, http, or another that load_registry() was given
+  source text collate "C" not null,
+  -- a load that would change and remove more than this part of its clusters needs a person who agrees
+  max_share numeric not null default 0.2,
+  -- fewer than so many need nobody
+  min_clusters integer not null default 10,
+  -- SHA-256 of the URL that it was fetched from; null: by no URL
+  location_hash bytea,
+  -- what that named the version which was loaded; null: ask without it
+  etag text,
+  -- when that said it had changed; null: ask without it
+  last_modified text,
+  -- when it was last loaded; null: never
+  loaded_at timestamp with time zone,
+  -- by whom
+  loaded_by text,
+  -- how many lines were left out then
+  refused integer not null default 0,
+  -- what is wrong with the first 100 of them
+  problems text[] not null default '{}'::text[],
+  -- since when later loads fail; null: none did
+  failed_at timestamp with time zone,
+  -- why it failed
+  failure text,
+  constraint registry_source_pkey PRIMARY KEY (source),
+  constraint registry_source_check CHECK ((failed_at IS NULL) = (failure IS NULL)),
+  constraint registry_source_max_share_check CHECK (max_share >= 0::numeric AND max_share <= 1::numeric),
+  constraint registry_source_min_clusters_check CHECK (min_clusters >= 1),
+  constraint registry_source_refused_check CHECK (refused >= 0),
+  constraint registry_source_source_check CHECK (length(source) >= 1 AND length(source) <= 64)
+);
 
 -- messages that do not conform, with everything needed to look at them and to try them again
 create table rejected_message (
@@ -3015,6 +3053,26 @@ view refused_content with (security_invoker=true) (
   kept text[]
 );
 
+-- What the registry of clusters is filled from, and how the last load went.
+view registry_sources with (security_invoker=true) (
+  -- its name
+  source text,
+  -- how many clusters are from there
+  clusters integer,
+  -- when it was last loaded; null: never
+  loaded_at timestamp with time zone,
+  -- by whom
+  loaded_by text,
+  -- how many lines were left out then
+  refused integer,
+  -- what is wrong with the first 100 of them
+  problems text[],
+  -- since when it cannot be loaded; null: it can
+  failed_at timestamp with time zone,
+  -- why it cannot
+  failure text
+);
+
 -- What was rejected, by hour, topic and reason, each with an example (ccx rejected show).
 view rejected_summary with (security_invoker=true) (
   -- hour in which they arrived
@@ -3640,6 +3698,12 @@ function load_content(content jsonb, at timestamp with time zone DEFAULT now(), 
   returns TABLE(added integer, changed integer, removed integer, unchanged integer, refused_count integer, vanished text[], appeared text[])
   language plpgsql volatile
   set lock_timeout=10s
+  set search_path=public, ccx, pg_temp;
+
+-- Makes the clusters of a source what read_registry() read in this transaction. kept: by hand, or of another source; elsewhere: of other cells; refused: lines left out. accepted: a person agrees to whatever changes.
+function load_registry(source text, location_hash bytea DEFAULT NULL::bytea, etag text DEFAULT NULL::text, last_modified text DEFAULT NULL::text, accepted boolean DEFAULT false)
+  returns TABLE(added integer, changed integer, removed integer, unchanged integer, kept integer, elsewhere integer, refused integer, problems text[])
+  language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
 -- Replaces the SQL rules by those given: [{name, component, description, reads, tags, links, source}]. Raises NTY02 for none, NTY03 for one that is no query of (error_key text, details jsonb).
@@ -4730,6 +4794,12 @@ function ccx.note_payload_status(request_id text, service text, status text, sta
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Notes why a source of the registry could not be loaded, and since when; null: it could, and is as it was.
+function ccx.note_registry(source text, failure text)
+  returns void
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Records that the contents of these archives are gone from the store; returns how many are by that. An archive that is to be forgotten goes with its content.
 function ccx.note_removed(archive_ids bigint[], at timestamp with time zone DEFAULT now())
   returns integer
@@ -4909,6 +4979,12 @@ function ccx.read_announcement(value text, at timestamp with time zone, OUT reas
   language plpgsql stable
   set search_path=public, ccx, pg_temp;
 
+-- Takes lines of a source into the temporary table registry_line, for load_registry() in the same transaction; problems: what is wrong with a line already, or null.
+function ccx.read_registry(lines integer[], clusters text[], org_ids text[], display_names text[], managed text[], statuses text[], problems text[])
+  returns void
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- A stored report as JSON; null where it is not valid JSON, as other programs may write it.
 function ccx.readable_report(report text)
   returns jsonb
@@ -4963,6 +5039,11 @@ function ccx.refuse_foreign_row(table_name text, org_id bigint, cluster text)
   returns text
   language plpgsql immutable
   set search_path=public, ccx, pg_temp;
+
+-- What is wrong with a line for the registry of clusters; null: nothing.
+function ccx.registry_problem(cluster text, org_id text, display_name text, managed text, status text)
+  returns text
+  language sql immutable parallel safe;
 
 -- How many messages a retry would try, by reason, most first.
 function ccx.rejected_to_retry(reason text DEFAULT NULL::text, topic text DEFAULT NULL::text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, ids bigint[] DEFAULT NULL::bigint[], positions text[] DEFAULT NULL::text[])
@@ -5552,6 +5633,12 @@ function ccx.tg_acknowledgement__emptied()
 
 -- Trigger of acknowledgement: notes in acknowledged_rule whose issues decide() has to look it up for.
 function ccx.tg_acknowledgement__rules()
+  returns trigger
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of the views of the schema aggregator: refuses update and delete with NTV07.
+function ccx.tg_aggregator__refuse_change()
   returns trigger
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:eee87c6dce118b1d617c1b7c118e2446f4ab8ae0
+--! Hash: sha1:c14081c3a2f4035b0c6b0133eb9b05fd40ed3a28
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -918,9 +918,29 @@ create table cluster_registry (
   managed boolean not null default false,
   status text not null default 'Active' check (length(status) between 1 and 64),
   changed_at timestamptz not null default now(),
+  source text collate "C",
   primary key (cluster, org_id)
 );
 create index cluster_registry_org_idx on cluster_registry (org_id);
+
+create table registry_source (
+  source text collate "C" primary key check (length(source) between 1 and 64),
+  max_share numeric not null default 0.2 check (max_share between 0 and 1),
+  min_clusters integer not null default 10 check (min_clusters >= 1),
+  location_hash bytea,
+  etag text,
+  last_modified text,
+  loaded_at timestamptz,
+  loaded_by text,
+  refused integer not null default 0 check (refused >= 0),
+  problems text[] not null default '{}',
+  failed_at timestamptz,
+  failure text,
+  check ((failed_at is null) = (failure is null))
+);
+alter table cluster_registry
+  add foreign key (source) references registry_source on update cascade on delete set null;
+create index cluster_registry_source_idx on cluster_registry (source) where source is not null;
 
 create table rule_group (
   position smallint primary key,

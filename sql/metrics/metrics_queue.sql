@@ -13,7 +13,7 @@ select
 from (
   select e.task from event_targets e
   union all
-  values ('decide'), ('fetch_content'), ('forward_rejected'), ('retain'), ('sweep')
+  values ('decide'), ('fetch_content'), ('fetch_registry'), ('forward_rejected'), ('retain'), ('sweep')
 ) t
 left join graphile_worker.jobs j on j.task_identifier = t.task
 group by t.task;

@@ -16,7 +16,11 @@
 -- organization, shown_workloads() what the public API shows of them, by the total risks that workload_risks()
 -- looks up; workload_recommendations() takes one namespace out of the message of its cluster.
 -- The views of the schema aggregator are its tables; what is inserted there, tg_report__stored() and its
--- like take by the rules for messages and votes, or refuse with a sentence.
+-- like take by the rules for messages and votes, or refuse with a sentence; tg_aggregator__refuse_change() refuses
+-- whatever else a program tries there.
+-- The registry of clusters has names that nobody reports. It is filled by hand, or from sources: read_registry()
+-- takes lines into a temporary table, registry_problem() refuses single ones, and load_registry() makes the
+-- rows of that source equal to the rest.
 -- results_token() knows who has a bearer token; add_api_token() and revoke_api_token() are for operators.
 
 --!include results/tables.sql
@@ -86,6 +90,11 @@
 --!include results/aggregator_rule_clusters.sql
 --!include results/aggregator_recommendations.sql
 --!include results/aggregator_clusters.sql
+--!include results/registry_problem.sql
+--!include results/read_registry.sql
+--!include results/load_registry.sql
+--!include results/note_registry.sql
+--!include results/registry_sources.sql
 --!include results/results_token.sql
 --!include results/add_api_token.sql
 --!include results/revoke_api_token.sql
@@ -101,3 +110,4 @@
 --!include results/tg_report_info__stored.sql
 --!include results/tg_recommendation__stored.sql
 --!include results/tg_user_feedback__stored.sql
+--!include results/tg_aggregator__refuse_change.sql

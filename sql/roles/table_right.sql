@@ -26,7 +26,7 @@ from (values
   ('cell', 'r', 'r', 'r', 'r', 'r', 'r', 'r'),
   ('circuit', '', 'rw', 'raw', 'rw',
     'r(target_id, failures, opened_at, retry_at, probe_until, failed_probes, last_failure, last_failed_at)', 'r', ''),
-  ('cluster_registry', '', '', '', 'rawd', 'r', '', 'r'),
+  ('cluster_registry', '', 'rawd', '', 'rawd', 'r', '', 'r'),
   ('cluster_rule_toggle', '', 'r', 'r', 'raw', 'r', '', 'raw'),
   ('cluster_rule_user_feedback', '', '', '', 'r', 'r', '', 'raw'),
   ('cluster_user_rule_disable_feedback', '', '', '', 'r', 'r', '', 'raw'),
@@ -58,6 +58,7 @@ from (values
   ('organization_reader', '', '', '', '', 'r', '', ''),
   ('policy', '', 'r', 'r', 'raw(validity, ended_by, end_reason)', 'r', 'r', ''),
   ('read_errors', 'r', 'r', '', 'r', 'r', 'r', ''),
+  ('registry_source', '', 'raw', '', 'rawd', '', 'r', ''),
   ('rejected_message', 'ra', 'rw', '', 'rw', 'r',
     'r(id, topic, partition, kafka_offset, reason, received_at, org_id, retried_at, stored_at, retry_due_at, '
       'dead_letter_due_at, dead_lettered_at, dead_letter_error)', ''),

@@ -5,8 +5,7 @@ import type { ContentDiff } from "../content/source/diff.ts";
 import type { Stored } from "../content/source/load.ts";
 import type { Refused } from "../content/source/problems.ts";
 import { kept, undone } from "../db/undone.ts";
-import { messageOf } from "../errors.ts";
-import { agreed, confirmed } from "./confirm.ts";
+import { agreed, asking } from "./confirm.ts";
 import type { Context } from "./context.ts";
 import { printRows, table, visible } from "./output.ts";
 import * as sql from "./sql.ts";
@@ -27,8 +26,12 @@ export function addContentCommands(program: Command, context: Context): void {
     .option("--yes", "take it over however much it changes")
     .description("take over the rule content of a folder; what does not conform is left out and named")
     .action(async (directory: string, options: Options) => {
-      const { loadContent } = await import("../content/source/load.ts");
-      const load = (pool: Pool) => asking(options, (accepted) => loadContent(pool, directory, accepted));
+      const [{ loadContent }, { isTooMuch }] = await Promise.all([
+        import("../content/source/load.ts"),
+        import("../content/sql.ts"),
+      ]);
+      const load = (pool: Pool) =>
+        asking(options.yes, isTooMuch, (accepted) => loadContent(pool, directory, accepted));
       await print(await context.withDatabase(load), options);
     });
 
@@ -62,14 +65,17 @@ export function addContentCommands(program: Command, context: Context): void {
     .action(async (options: Options) => {
       const { config } = context.config();
       requireKeys(config, ["databaseUrl", "contentUrl"]);
-      const [{ contentSourceOf, fetchContent, nameOf }, { storeContent }] = await Promise.all([
+      const [{ contentSourceOf, fetchContent, nameOf }, { storeContent }, { isTooMuch }] = await Promise.all([
         import("../content/source/fetch.ts"),
         import("../content/source/load.ts"),
+        import("../content/sql.ts"),
       ]);
       const source = contentSourceOf(config);
       const stored = await context.withDatabase(async (pool) => {
         const read = await fetchContent(source);
-        return asking(options, (accepted) => storeContent(pool, read, nameOf(source), accepted));
+        return asking(options.yes, isTooMuch, (accepted) =>
+          storeContent(pool, read, nameOf(source), accepted),
+        );
       });
       await print(stored, options);
     });
@@ -93,17 +99,6 @@ export function addContentCommands(program: Command, context: Context): void {
       );
       printRows([renamed], { json, empty: "" });
     });
-}
-
-/** A load that would change too much is asked about on a terminal, and then done nevertheless. */
-async function asking({ yes }: Options, load: (accepted: boolean) => Promise<Stored>): Promise<Stored> {
-  const { isTooMuch } = await import("../content/sql.ts");
-  try {
-    return await load(yes === true);
-  } catch (error) {
-    if (isTooMuch(error) && (await confirmed(`${messageOf(error)}. Go on? [y/N] `))) return load(true);
-    throw error;
-  }
 }
 
 /** The first names; how many more there are. */

@@ -43,6 +43,35 @@ const taken = z.object({ revoked: z.number() });
 export const revokeToken = async (db: Db, { org, name }: { org: string; name: string }): Promise<number> =>
   (await rowOf(db, taken, "select revoke_api_token($1, $2) as revoked", [org, name])).revoked;
 
+// --- the registry of clusters
+
+export type RegistryFilter = {
+  org?: string | undefined;
+  cluster?: string | undefined;
+  source?: string | undefined;
+};
+
+/** Clusters as the registry has them, at most `limit`; `source` is null for what was written by hand. */
+export const registeredClusters = (db: Db, filter: RegistryFilter, limit: string): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    `select org_id, cluster, display_name, managed, status, source, changed_at from cluster_registry
+     where ($1::bigint is null or org_id = $1::bigint) and ($2::text is null or cluster = lower($2))
+       and ($3::text is null or source = $3)
+     order by org_id, cluster limit $4`,
+    [...given(filter.org, filter.cluster, filter.source), limit],
+  );
+
+/** What the registry is filled from, and how the last load went. */
+export const registrySources = (db: Db): Promise<AnyRow[]> =>
+  rowsOf(
+    db,
+    anyRow,
+    `select source, clusters, loaded_at, loaded_by, refused, problems, failed_at, failure
+     from registry_sources order by source`,
+  );
+
 // --- explain and new
 
 export type Question = {

@@ -358,6 +358,24 @@ export const keys = {
     default: "30000",
     description: "Longest wait for the whole answer of the content service, in milliseconds.",
   },
+  registryUrl: {
+    key: "CCX_REGISTRY_URL",
+    schema: secureUrl,
+    description:
+      "Where the registry of clusters is given out as CSV; a worker asks it every five minutes. Unset: only `ccx registry load`.",
+  },
+  registryToken: {
+    key: "CCX_REGISTRY_TOKEN",
+    schema: text,
+    secret: true,
+    description: "The bearer token for that. Unset: it is asked without one.",
+  },
+  registryTimeoutMs: {
+    key: "CCX_REGISTRY_TIMEOUT_MS",
+    schema: count(1, 600_000, "milliseconds"),
+    default: "60000",
+    description: "Longest wait for the whole registry of clusters, in milliseconds.",
+  },
   upload: {
     key: "CCX_UPLOAD",
     schema: flag,

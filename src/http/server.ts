@@ -1,5 +1,10 @@
 import { createSecureContext, type TlsOptions } from "node:tls";
-import fastify, { type FastifyPluginAsync, type FastifyReply, type FastifyServerOptions } from "fastify";
+import fastify, {
+  type FastifyInstance,
+  type FastifyPluginAsync,
+  type FastifyReply,
+  type FastifyServerOptions,
+} from "fastify";
 import { ConfigurationError, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 
@@ -65,10 +70,39 @@ export const jsonAnswer = (status: number, body: unknown): Answer => ({
  * takes any that is free; with `tls` it speaks nothing but TLS. Throws ConfigurationError when it cannot listen
  * there, or with that certificate.
  */
-export async function startServer(
-  { host, port, routes, rooms = [], tls, signal }: ServerOptions,
+export async function startServer({ host, port, ...options }: ServerOptions, log: Logger): Promise<Server> {
+  const server = await buildServer(options, log);
+  try {
+    await server.listen({ host, port });
+  } catch (error) {
+    await server.close();
+    throw new ConfigurationError(
+      `CCX_HTTP_PORT and CCX_HTTP_HOST name an address that cannot be listened on: ${messageOf(error)}.`,
+      { cause: error },
+    );
+  }
+  const address = server.server.address();
+  return {
+    port: typeof address === "object" && address ? address.port : port,
+    async close(graceMs = 0) {
+      // a connection that was busy at first would be kept for its next request
+      const idle = setInterval(() => server.server.closeIdleConnections(), idleMs);
+      const cut = setTimeout(() => server.server.closeAllConnections(), graceMs);
+      try {
+        await server.close();
+      } finally {
+        clearInterval(idle);
+        clearTimeout(cut);
+      }
+    },
+  };
+}
+
+/** The same without a port: it answers what is injected. Throws ConfigurationError for that certificate. */
+export async function buildServer(
+  { routes, rooms = [], tls, signal }: Omit<ServerOptions, "host" | "port">,
   log: Logger,
-): Promise<Server> {
+): Promise<FastifyInstance> {
   const server = fastify({
     ...(tls && { https: secured(tls) }),
     logger: false,
@@ -107,30 +141,7 @@ export async function startServer(
       .send(JSON.stringify({ error: messageOf(error) }));
   });
   for (const { prefix, plugin } of rooms) await server.register(plugin, { prefix });
-  try {
-    await server.listen({ host, port });
-  } catch (error) {
-    await server.close();
-    throw new ConfigurationError(
-      `CCX_HTTP_PORT and CCX_HTTP_HOST name an address that cannot be listened on: ${messageOf(error)}.`,
-      { cause: error },
-    );
-  }
-  const address = server.server.address();
-  return {
-    port: typeof address === "object" && address ? address.port : port,
-    async close(graceMs = 0) {
-      // a connection that was busy at first would be kept for its next request
-      const idle = setInterval(() => server.server.closeIdleConnections(), idleMs);
-      const cut = setTimeout(() => server.server.closeAllConnections(), graceMs);
-      try {
-        await server.close();
-      } finally {
-        clearInterval(idle);
-        clearTimeout(cut);
-      }
-    },
-  };
+  return server;
 }
 
 /** Who shows no certificate, or one of somebody else, is served as a stranger. */

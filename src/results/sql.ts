@@ -1,5 +1,7 @@
 import { z } from "zod";
-import { type Db, type Prepared, rowOf, rowsOf } from "../db/rows.ts";
+import { codeOf } from "../db/errors.ts";
+import { call, type Db, type Prepared, rowOf, rowsOf } from "../db/rows.ts";
+import type { RegistryLine } from "./registry/lines.ts";
 
 /** An answer as it goes out, JSON. Null: there is no such thing. */
 const answer = z.object({ body: z.string().nullable() });
@@ -452,3 +454,69 @@ const bearer = z.object({ org_id: z.string(), user_id: z.string() });
 /** For whom a bearer token with this SHA-256 speaks; nobody: no row. */
 export const token = (db: Db, hash: Buffer): Promise<z.infer<typeof bearer>[]> =>
   rowsOf(db, bearer, prepared("select org_id, user_id from ccx.results_token($1)"), [hash]);
+
+// --- the registry of clusters
+
+const registryLoaded = z.object({
+  added: z.number(),
+  changed: z.number(),
+  removed: z.number(),
+  unchanged: z.number(),
+  kept: z.number(),
+  elsewhere: z.number(),
+  refused: z.number(),
+  problems: z.array(z.string()),
+});
+
+/** What a load did; `kept`: clusters that are there by hand, or from another source; `problems`: at most 100. */
+export type RegistryLoaded = z.infer<typeof registryLoaded>;
+
+/** Whose clusters are loaded; with a URL, also which version of it. */
+export type RegistryFrom = {
+  source: string;
+  locationHash?: Buffer;
+} & Partial<RegistryVersion>;
+
+/** Takes lines in, for `loadRegistry` in the same transaction. */
+export const readRegistry = (db: Db, lines: readonly RegistryLine[]): Promise<void> => {
+  const all = (name: Exclude<keyof RegistryLine, "line">) => lines.map((line) => line[name] ?? null);
+  return call(db, "select ccx.read_registry($1::int[], $2, $3, $4, $5, $6, $7)", [
+    lines.map(({ line }) => line),
+    ...[all("cluster"), all("org_id"), all("display_name"), all("managed"), all("status"), all("problem")],
+  ]);
+};
+
+/** Makes the clusters of a source what was read; `accepted`: a person agrees to whatever that changes. */
+export const loadRegistry = (db: Db, from: RegistryFrom, accepted: boolean): Promise<RegistryLoaded> =>
+  rowOf(
+    db,
+    registryLoaded,
+    `select added, changed, removed, unchanged, kept, elsewhere, refused, problems
+     from load_registry($1, $2, $3, $4, $5)`,
+    [...[from.source, from.locationHash ?? null, from.etag ?? null, from.last_modified ?? null], accepted],
+  );
+
+/** True when load_registry refuses what would change too much at once. */
+export const isTooMuch = (error: unknown): boolean => codeOf(error) === "NTT03";
+
+/** Notes why a source could not be loaded; null: it could, or has not changed. */
+export const noteRegistry = (db: Db, source: string, failure: string | null): Promise<void> =>
+  call(db, "select ccx.note_registry($1, $2)", [source, failure]);
+
+const version = z.object({ etag: z.string().nullable(), last_modified: z.string().nullable() });
+export type RegistryVersion = z.infer<typeof version>;
+
+/** The version of a URL that is loaded; nulls where none is, or it has none. */
+export const registryVersion = async (
+  db: Db,
+  source: string,
+  locationHash: Buffer,
+): Promise<RegistryVersion> =>
+  (
+    await rowsOf(
+      db,
+      version,
+      "select etag, last_modified from registry_source where source = $1 and location_hash = $2",
+      [source, locationHash],
+    )
+  )[0] ?? { etag: null, last_modified: null };

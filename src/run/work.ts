@@ -6,6 +6,7 @@ import decide from "../../tasks/decide.ts";
 import deliverNotificationsBackend from "../../tasks/deliver_notifications_backend.ts";
 import deliverServiceLog from "../../tasks/deliver_service_log.ts";
 import fetchContent from "../../tasks/fetch_content.ts";
+import fetchRegistry from "../../tasks/fetch_registry.ts";
 import forwardRejected from "../../tasks/forward_rejected.ts";
 import retain from "../../tasks/retain.ts";
 import survey from "../../tasks/survey.ts";
@@ -23,6 +24,7 @@ import { bodyOptionsOf } from "../deliver/shown.ts";
 import type { DeadLetters } from "../ingest/dead_letters.ts";
 import { createProducer } from "../kafka/producer.ts";
 import { openStore } from "../objects/open_store.ts";
+import { registrySourceOf } from "../results/registry/source.ts";
 import type { Announcing } from "../upload/announce.ts";
 import type { Services } from "../worker/services.ts";
 import { startWorker } from "../worker/worker.ts";
@@ -65,6 +67,7 @@ export async function startWorking(
       notificationsBackend,
       serviceLog,
       contentSource,
+      registrySource: registrySourceOf(config),
       deadLetters,
       uploads,
     },
@@ -83,13 +86,14 @@ export async function startWorking(
  * Decisions and deliveries have pools of their own, for their limits.
  */
 function tasksWith(services: Services, toDecide: Pool, toDeliver: Pool): TaskList {
-  const { serviceLog, contentSource, deadLetters } = services;
+  const { serviceLog, contentSource, registrySource, deadLetters } = services;
   const delivering = { ...services, pool: toDeliver };
   return {
     decide: decide({ ...services, pool: toDecide }),
     deliver_notifications_backend: deliverNotificationsBackend(delivering),
     ...(serviceLog && { deliver_service_log: deliverServiceLog({ ...delivering, serviceLog }) }),
     ...(contentSource && { fetch_content: fetchContent({ ...services, contentSource }) }),
+    ...(registrySource && { fetch_registry: fetchRegistry({ ...services, registrySource }) }),
     ...(deadLetters && { forward_rejected: forwardRejected({ ...services, deadLetters }) }),
     retain: retain(services),
     survey: survey(services),

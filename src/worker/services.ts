@@ -4,6 +4,7 @@ import type { ContentTexts } from "../content/render/texts.ts";
 import type { ContentSource } from "../content/source/fetch.ts";
 import type { Target } from "../deliver/target.ts";
 import type { DeadLetters } from "../ingest/dead_letters.ts";
+import type { RegistrySource } from "../results/registry/source.ts";
 import type { Announcing } from "../upload/announce.ts";
 
 /** What the tasks work with. */
@@ -18,6 +19,8 @@ export type Services = {
   serviceLog?: Target | undefined;
   /** Absent where this process is not configured for it: content comes from folders, or another process. */
   contentSource?: ContentSource | undefined;
+  /** Absent where this process is not configured for it: the registry of clusters comes from files, by hand, … */
+  registrySource?: RegistrySource | undefined;
   /** Absent where this process is not configured for it: rejected messages are then only in the database. */
   deadLetters?: DeadLetters | undefined;
   /** The archive store, and how uploads are announced. */

@@ -32,6 +32,7 @@ const crontab = [
   cronItem("survey", everyMinute),
   cronItem("forward_rejected", everyMinute),
   cronItem("fetch_content", everyFiveMinutes),
+  cronItem("fetch_registry", everyFiveMinutes),
   cronItem("retain", everyHour),
   cronItem("tidy_archives", everyHour),
 ];

@@ -81,6 +81,7 @@ const asked: string[][] = [
   ),
   ["content", "rename", evil, "other_rule"],
   ["content", "rename", "disk", evil],
+  ...each(["registry", "list"], ["--org", "--cluster", "--source"]),
   ["policy", "withdraw", "1", "--reason", evil],
   ["retention", "set", evil, "8 days"],
 ];
@@ -97,6 +98,8 @@ const refused: string[][] = [
   ["delivery", "redrive", "--failure", evil],
   ["content", "load", evil],
   ["content", "diff", evil],
+  ["registry", "load", evil],
+  ["registry", "list", "--limit", evil],
   ["rejected", "show", evil],
   ["analyze", "try", "x", evil],
   ["analyze", "redrive", evil],

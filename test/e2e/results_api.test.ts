@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
-import { aCluster, aReport, issueOf } from "../support/reports.ts";
+import { aCluster, aReport, type Hit, issueOf } from "../support/reports.ts";
 import { identityOf } from "../support/results_api.ts";
 import { scenario } from "../support/scene.ts";
+import { noteStatements } from "../support/statements.ts";
 import { startTcpProxy } from "../support/tcp_proxy.ts";
 import { until } from "../support/until.ts";
 
@@ -77,3 +78,116 @@ scenario(
     await server.stop();
   },
 );
+
+scenario(
+  "a result is in the API by the first request after its offset is stored, in one snapshot",
+  {},
+  async (scene) => {
+    await using consuming = await noteStatements(scene.databaseUrl);
+    await using answering = await noteStatements(scene.databaseUrl);
+    const port = await freePort();
+    const consumer = scene.start("consume", { env: { DATABASE_URL: consuming.url, CCX_HTTP_PORT: "0" } });
+    const server = scene.start("serve", { env: { DATABASE_URL: answering.url, CCX_HTTP_PORT: port } });
+    await Promise.all([consumer.says("running"), server.says("running")]);
+    const clusters = [aCluster(), aCluster(), aCluster()];
+    const asked: number[] = [];
+    for (const [nth, cluster] of clusters.entries()) {
+      const hits = (["bug", "proxy", "volume"] as const).slice(0, nth + 1);
+      await scene.topics.produce([aReport(cluster, [...hits])]);
+      await scene.consumed(nth + 1);
+      const before = answering.texts.length + answering.values.length;
+      const response = await fetch(`http://127.0.0.1:${port}/api/v2/cluster/${cluster}/reports`, {
+        headers: { "x-rh-identity": identityOf(org) },
+      });
+      const { report } = (await response.json()) as { report: { meta: { count: number }; data: unknown[] } };
+      assert.deepEqual([report.meta.count, report.data.length], [nth + 1, nth + 1]);
+      asked.push(answering.texts.length + answering.values.length - before);
+    }
+    const stored = consuming.values.filter((bound) => clusters.some((cluster) => bound.includes(cluster)));
+    assert.equal(stored.length, clusters.length, "each message goes to the database once");
+    assert.equal(asked[2], asked[1], "an answer with more hits asks no more of the database");
+    const [, sent] = asked;
+    assert.ok(sent !== undefined && sent <= 4, `one answer took ${sent} statements`);
+    await Promise.all([consumer.stop(), server.stop()]);
+  },
+);
+
+scenario("an old message after a new one changes nothing anywhere", {}, async (scene) => {
+  const port = await freePort();
+  const service = scene.start("run", { env: { CCX_HTTP_PORT: port } });
+  await service.says("running");
+  const cluster = aCluster();
+  const hourAgo = Date.now() - 3_600_000;
+  const at = (minutes: number) => new Date(hourAgo + minutes * 60_000).toISOString();
+  const info = (version: string) => [
+    {
+      ...{ info_id: "version_info|CLUSTER_VERSION_INFO", component: "x.version_info.report", type: "info" },
+      ...{ key: "CLUSTER_VERSION_INFO", details: { version, type: "info" } },
+    },
+  ];
+  const sent = (hits: Hit[], minutes: number, version: string, changes = {}) => {
+    const { Report, ...rest } = JSON.parse(aReport(cluster, hits, { LastChecked: at(minutes), ...changes }));
+    return JSON.stringify({ ...rest, Report: { ...Report, info: info(version) } });
+  };
+  const paths = [
+    ...[`/v2/cluster/${cluster}/reports?get_disabled=true`, `/v1/clusters/${cluster}/report`, "/v2/clusters"],
+    ...[`/v1/clusters/${cluster}/report/info`, "/v2/rule?impacting=true", "/v1/org_overview"],
+    ...[`/v2/rule/${bug}%7C${key}/clusters_detail`, `/v1/organizations/${org}/clusters`],
+  ];
+  const seen = async () => ({
+    answers: await Promise.all(
+      paths.map(async (path) => {
+        const response = await fetch(`http://127.0.0.1:${port}/api${path}`, {
+          headers: { "x-rh-identity": identityOf(org) },
+        });
+        return [path, response.status, await response.text()];
+      }),
+    ),
+    stored: await Promise.all(
+      ["latest_report", "issue", "notified_issue", "notification", "reported", "explain_notification"].map(
+        async (name) => [name, await scene.rows(`select t::text from ${name} t order by 1`)],
+      ),
+    ),
+  });
+
+  await scene.topics.produce([sent(["bug", "proxy"], 30, "4.17.3")]);
+  await scene.consumed(1);
+  const [notified] = await scene.topics.received.take(1);
+  assert.deepEqual(notified?.issues.toSorted(), [issueOf("bug"), issueOf("proxy")].toSorted());
+  await scene.quiet();
+  const before = await seen();
+  assert.ok(
+    before.answers.every(([, status]) => status === 200),
+    JSON.stringify(before.answers),
+  );
+  assert.ok(JSON.stringify(before.answers).includes("4.17.3"));
+  assert.equal(await scene.value("select count(*)::integer from notified_issue"), 2);
+
+  await scene.topics.produce([sent(["volume"], 20, "4.16.0"), sent([], 10, "4.15.0")]);
+  await scene.consumed(3);
+  await scene.quiet();
+  assert.deepEqual(await seen(), before);
+
+  // what another organization had before is its past, of which nothing is open
+  await scene.topics.produce([sent(["volume"], 29, "4.18.0", { OrgID: 12 })]);
+  await scene.consumed(4);
+  await scene.quiet();
+  const after = await seen();
+  assert.deepEqual(after.answers, before.answers);
+  const ledger = ({ stored }: typeof before) =>
+    stored.filter(([name]) => name !== "issue" && name !== "latest_report");
+  assert.deepEqual(ledger(after), ledger(before));
+  const open = "select count(*)::integer from issue where org_id = 12 and closed_at is null";
+  assert.equal(await scene.value(open), 0);
+  const theirs = await fetch(`http://127.0.0.1:${port}/api/v2/cluster/${cluster}/reports`, {
+    headers: { "x-rh-identity": identityOf(12) },
+  });
+  assert.equal(theirs.status, 404);
+  assert.equal(await scene.value("select count(*)::integer from rejected_message"), 0);
+  assert.deepEqual(await scene.rows("select * from drift"), []);
+
+  await scene.topics.produce([sent(["volume"], 40, "4.18.0")]);
+  await until("what is newer counts", async () => JSON.stringify(await seen()).includes("4.18.0"));
+  await scene.topics.received.take(1);
+  await service.stop();
+});

@@ -88,7 +88,7 @@ function problem(env: Record<string, string>): string {
 }
 
 describe("a URL of the configuration", () => {
-  it("is one of seven keys", () => assert.equal(urlKeys.length, 7, urlKeys.join()));
+  it("is one of eight keys", () => assert.equal(urlKeys.length, 8, urlKeys.join()));
 
   it("never names a link-local or metadata address, by https or http, in any spelling", () => {
     for (const key of urlKeys)

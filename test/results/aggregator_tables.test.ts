@@ -225,6 +225,46 @@ test("a version, a recommendation that is there and a vote are taken", async () 
   assert.deepEqual(drift, []);
 });
 
+test("the db-writer's own statements are refused, each for the reason that the guide gives; a plain insert is an upsert", async () => {
+  const cluster = aCluster();
+  const at = "2026-01-05 10:00:00";
+  await insertReport(cluster, at, report("alpha|ONE"));
+  await insert("report_info", org, cluster, "4.17.3");
+  await insert("cluster_rule_user_feedback", cluster, "a.report", "K", "u", String(org), "", 1, at, at);
+  const stored = async () => ({
+    seen: await seen(cluster),
+    issues: await openIssues(database.pool, cluster),
+    reports: await rows(database.pool, "select * from new_reports where cluster = $1", [cluster]),
+    latest: await rows(database.pool, "select * from latest_report where cluster = $1", [cluster]),
+  });
+  const before = await stored();
+  const inserted = `insert into aggregator.report (${columns.report}) values
+    (${org}, '${cluster}', '{"reports":[]}', '2026-01-06', '2026-01-06', 0, null)`;
+  const info = `insert into aggregator.report_info (${columns.report_info}) values (${org}, '${cluster}', '4.18')`;
+  for (const [statement, code] of [
+    [`${inserted} on conflict (cluster) do update set report = excluded.report`, "42P10"],
+    [`${info} on conflict (cluster_id) do update set version_info = excluded.version_info`, "42P10"],
+    [`update aggregator.report set org_id = 8 where cluster = '${cluster}'`, "NTV07"],
+    [`update aggregator.report_info set org_id = 8 where cluster_id = '${cluster}'`, "NTV07"],
+    [`update aggregator.recommendation set org_id = 8 where cluster_id = '${cluster}'`, "NTV07"],
+    [`update aggregator.cluster_rule_user_feedback set org_id = '8'`, "NTV07"],
+    [`delete from aggregator.report where cluster = '${cluster}'`, "NTV07"],
+    [`delete from aggregator.report_info where cluster_id = '${cluster}'`, "NTV07"],
+    [`delete from aggregator.recommendation where cluster_id = '${cluster}'`, "NTV07"],
+    [`delete from aggregator.cluster_rule_user_feedback`, "NTV07"],
+    [`delete from aggregator.rule_hit`, "42P01"],
+    [`insert into aggregator.consumer_error values ('t')`, "42P01"],
+    [`truncate aggregator.report`, "42809"],
+  ] as const)
+    await assert.rejects(database.pool.query(statement), { code }, statement);
+  assert.deepEqual(await stored(), before);
+
+  await database.pool.query(inserted);
+  assert.deepEqual(await openIssues(database.pool, cluster), []);
+  await database.pool.query(inserted);
+  assert.equal((await seen(cluster)).length, 1);
+});
+
 test("the version of the schema is 32 there, the notification writer's stays what it is", async () => {
   assert.deepEqual(await rows(database.pool, "select version from aggregator.migration_info"), [
     { version: 32 },

@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
-import { request } from "node:http";
+import { type OutgoingHttpHeaders, request } from "node:http";
 import { after } from "node:test";
+import type { FastifyInstance } from "fastify";
 import type { Pool } from "pg";
 import { readAnswer } from "../../src/content/source/answer.ts";
 import { storeContent } from "../../src/content/source/load.ts";
 import { createPool } from "../../src/db/pool.ts";
-import { type ServerTls, startServer } from "../../src/http/server.ts";
+import { buildServer, type ServerTls, startServer } from "../../src/http/server.ts";
 import { ingestBatch } from "../../src/ingest/ingest_batch.ts";
 import { portionsOf } from "../../src/ingest/portions.ts";
 import { createLogger } from "../../src/log.ts";
@@ -92,6 +93,8 @@ export type Ask = (
 
 export type TestApi = {
   ask: Ask;
+  /** The same without a socket, which costs a third less: the server is handed the request. */
+  inject: Ask;
   /** Where it is. */
   url(): Promise<string>;
 };
@@ -107,7 +110,7 @@ export function testApi(
   } = {},
 ): TestApi {
   const { apis = publicApis, organization = "11", given, tls, ...own } = options;
-  let opening: Promise<{ url: string; close(): Promise<void> }> | undefined;
+  let opening: Promise<{ url: string; within: FastifyInstance; close(): Promise<void> }> | undefined;
   const open = async () => {
     await given?.(database.pool);
     const log = createLogger("warn");
@@ -122,25 +125,48 @@ export function testApi(
       apis,
     );
     const server = await startServer({ host: "127.0.0.1", port: 0, routes: {}, rooms, tls: tls?.() }, log);
+    const within = await buildServer({ routes: {}, rooms }, log);
     const close = async () => {
-      await server.close();
+      await Promise.all([server.close(), within.close()]);
       await Promise.all([pool.end(), canceller.end()]);
     };
-    return { url: `http${tls ? "s" : ""}://127.0.0.1:${server.port}`, close };
+    return { url: `http${tls ? "s" : ""}://127.0.0.1:${server.port}`, within, close };
   };
   const url = async () => {
     opening ??= open();
     return (await opening).url;
   };
   after(async () => (await opening)?.close());
-  const ask: Ask = async (method, path, { org = organization, user, body, headers = {} } = {}) => {
-    const text = typeof body === "string" || body === undefined ? body : JSON.stringify(body);
-    return exchange(method, `${await url()}${path}`, text, {
-      ...(org !== null && { "x-rh-identity": identityOf(org, user) }),
-      ...headers,
-    });
+  const sent = ({ org = organization, user, body, headers = {} }: Parameters<Ask>[2] = {}) => ({
+    text: typeof body === "string" || body === undefined ? body : JSON.stringify(body),
+    headers: { ...(org !== null && { "x-rh-identity": identityOf(org, user) }), ...headers },
+  });
+  const ask: Ask = async (method, path, options) => {
+    const { text, headers } = sent(options);
+    return exchange(method, `${await url()}${path}`, text, headers);
   };
-  return { ask, url };
+  const inject: Ask = async (method, path, options) => {
+    await url();
+    const { text, headers } = sent(options);
+    const { within } = (await opening) as { within: FastifyInstance };
+    const answer = await within.inject({
+      method: method as "GET",
+      url: path,
+      headers: { ...headers, ...lengthOf(text) },
+      ...(text !== undefined && { payload: text }),
+    });
+    return answered(answer.statusCode, answer.headers, answer.payload);
+  };
+  return { ask, inject, url };
+}
+
+const lengthOf = (body: string | undefined) =>
+  body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
+
+function answered(status: number, headers: OutgoingHttpHeaders, text: string): Answered {
+  const received = new Headers();
+  for (const [name, value] of Object.entries(headers)) received.set(name, String(value));
+  return { status, headers: received, text, json: parsed(text) };
 }
 
 /** One exchange, without following redirects; with a body also where `fetch` refuses to send one. */
@@ -151,15 +177,12 @@ async function exchange(
   headers: Record<string, string>,
 ): Promise<Answered> {
   const { promise, resolve, reject } = Promise.withResolvers<Answered>();
-  const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
-  const sent = request(url, { method, headers: { ...headers, ...length } });
+  const sent = request(url, { method, headers: { ...headers, ...lengthOf(body) } });
   sent.on("error", reject);
   sent.on("response", async (response) => {
     try {
       const text = Buffer.concat(await Array.fromAsync(response)).toString("utf8");
-      const received = new Headers();
-      for (const [name, value] of Object.entries(response.headers)) received.set(name, String(value));
-      resolve({ status: response.statusCode ?? 0, headers: received, text, json: parsed(text) });
+      resolve(answered(response.statusCode ?? 0, response.headers, text));
     } catch (error) {
       reject(error);
     }

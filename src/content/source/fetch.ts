@@ -1,5 +1,5 @@
 import type { Config } from "../../config/config.ts";
-import { createAgent, type HttpAnswer, NoAnswer, send } from "../../http/client.ts";
+import { getWhole, Refusal } from "../../http/get_whole.ts";
 import { readAnswer } from "./answer.ts";
 import { ContentError } from "./error.ts";
 import { maxTotalBytes } from "./files.ts";
@@ -45,49 +45,13 @@ export async function fetchContent(source: ContentSource, stop?: AbortSignal): P
   }
 }
 
-/** What is wrong with an answer; it completes the sentence that begins with the service's name. */
-class Refusal extends Error {}
-
-async function get(url: URL, timeoutMs: number, stop?: AbortSignal): Promise<Whole> {
-  const limits = { connectTimeoutMs: timeoutMs, timeoutMs, maxResponseBytes: maxTotalBytes };
-  const headers = {
-    accept: "application/octet-stream, application/json;q=0.5, */*;q=0.1",
-    "accept-encoding": "identity",
-  };
-  const agent = createAgent(limits);
-  try {
-    return whole(await send(agent, url, { method: "GET", headers }, limits, stop), timeoutMs);
-  } catch (error) {
-    if (!(error instanceof NoAnswer)) throw error;
-    const code = error.cause instanceof Error && "code" in error.cause ? ` (${error.cause.code})` : "";
-    throw new Refusal(
-      error.timedOut ? `does not answer within ${timeoutMs} ms` : `cannot be reached${code}`,
-      {
-        cause: error.cause,
-      },
-    );
-  } finally {
-    await agent.destroy();
-  }
+async function get(url: URL, timeoutMs: number, stop?: AbortSignal): Promise<{ body: Buffer; type: string }> {
+  const accept = "application/octet-stream, application/json;q=0.5, */*;q=0.1";
+  const { headers, body } = await getWhole(url, { accept }, { timeoutMs, maxBytes: maxTotalBytes }, stop);
+  return { body, type: (headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "" };
 }
 
-type Whole = { body: Buffer; type: string };
-
-/** The body, if it is there and what was asked for. */
-function whole({ status, headers, body }: HttpAnswer, timeoutMs: number): Whole {
-  if (status >= 300 && status < 400)
-    throw new Refusal(`answers with HTTP ${status}, a redirect, which is not followed`);
-  if (status !== 200) throw new Refusal(`answers with HTTP ${status}`);
-  if (body === "too long") throw new Refusal("answers with more than 50 MiB");
-  if (body === "broken off") throw new Refusal("breaks off in the middle of its answer");
-  if (body === "too late") throw new Refusal(`does not end its answer within ${timeoutMs} ms`);
-  const encoding = [headers["content-encoding"] ?? "identity"].join();
-  if (encoding !== "identity") throw new Refusal(`answers compressed (${encoding}), which was not asked for`);
-  const type = (headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
-  return { body, type };
-}
-
-function decoded({ body, type }: Whole): unknown {
+function decoded({ body, type }: { body: Buffer; type: string }): unknown {
   const start = body.toString("latin1", 0, 100).trimStart();
   if (type === "text/html" || /^<(!doctype|html)/i.test(start))
     throw new Refusal("answers with HTML, not with rule content");

@@ -1,35 +1,14 @@
 import type { AnyRow } from "../db/rows.ts";
-import { brokenName, bytes, shown } from "./format.ts";
+import { brokenName, bytes, nothing, shown } from "./format.ts";
 import { type Html, html } from "./html.ts";
 import type { Column, Look } from "./table.ts";
+import { reasonsInWords, valueInWords } from "./words.ts";
 
 const holdReasons = [
   ...["target_disabled", "policy_disabled", "no_content", "inactive", "below_threshold", "filtered"],
   ...["missing_tag", "render_failed", "cluster_not_allowed", "cluster_blocked", "silenced", "acked"],
   ...["disabled", "cooldown", "spacing", "flapping", "stale_report", "storm"],
 ];
-
-/** What a machine calls each reason, as a person says it. */
-const reasonsInWords: Record<string, string> = {
-  target_disabled: "the target is switched off",
-  policy_disabled: "the policy switches it off",
-  no_content: "nothing is known about the rule",
-  inactive: "the rule is not active",
-  below_threshold: "total risk is below the threshold",
-  filtered: "the filter of the policy holds it",
-  missing_tag: "the rule lacks a tag that is required",
-  render_failed: "its texts cannot be made",
-  cluster_not_allowed: "the policy does not allow the cluster",
-  cluster_blocked: "the policy blocks the cluster",
-  silenced: "a silence holds it",
-  acked: "the customer has acknowledged it",
-  disabled: "the customer has disabled the rule",
-  cooldown: "it was notified lately",
-  spacing: "the cluster was notified lately",
-  flapping: "it comes and goes",
-  stale_report: "the cluster has not reported for long",
-  storm: "too many clusters at once: the brake holds it",
-};
 
 export const encoded = encodeURIComponent;
 
@@ -59,12 +38,19 @@ export const reasonShown = (reason: string): Html =>
 
 export const why = (row: AnyRow): Html => {
   const reasons = (row.reasons ?? []) as string[];
-  if (reasons.length === 0) return html`–`;
+  if (reasons.length === 0) return row.decision === "notify" ? html`nothing holds it` : nothing;
   return html`${reasons.map(
     (reason, nth) => html`${nth > 0 && html`<br>`}${reasonShown(reason)}`,
   )}${Boolean(row.silence_id) && html`<br><a href="/console/silences?view=all&id=${String(row.silence_id)}">silence ${String(row.silence_id)}</a>`}${
     Boolean(row.render_error) && html`<br><small>${shown(row.render_error)}</small>`
   }`;
+};
+
+/** A decision with its reasons as one text of the database ("hold: cooldown, acked"), in words. */
+export const decided = (text: unknown): Html => {
+  if (typeof text !== "string") return nothing;
+  const [decision = "", reasons] = text.split(": ");
+  return html`${verdict({ decision })}${reasons?.split(", ").map((reason) => html`<br>${reasonShown(reason)}`)}`;
 };
 
 const org: Column = { name: "org_id", isNumber: true };
@@ -85,10 +71,18 @@ const failures = [
   "unsettled",
 ];
 
+/** A value that is missing because the row is about all of them. */
+const orAll = (column: Column): Column => ({
+  ...column,
+  cell: (row) =>
+    row[column.name] === null ? html`all` : column.cell ? column.cell(row) : shown(row[column.name]),
+});
+
 /** The tables of the console: what each shows, and in which order. */
 export const looks = {
   new: {
     list: "new",
+    says: "Each open issue, for each target: whether it would be notified now, and everything that holds it.",
     columns: [
       { name: "decision", cell: verdict },
       { name: "reasons", label: "Why", unsorted: true, cell: why },
@@ -111,6 +105,7 @@ export const looks = {
   },
   rules: {
     list: "rules",
+    says: "A sighting is a report that has the rule; held back is the share of sightings that were not notified. An occurrence lasts from the first report that has the rule to the first without it.",
     columns: [
       component,
       { name: "target" },
@@ -131,10 +126,11 @@ export const looks = {
   },
   policies: {
     list: "policies",
+    says: "Who is notified of what. The narrowest policy counts: of an organization and a rule, of an organization, of a rule, of all.",
     columns: [
       { name: "target" },
-      org,
-      { name: "rule_name", label: "Rule" },
+      orAll(org),
+      orAll({ name: "rule_name", label: "Rule" }),
       { name: "enabled" },
       { name: "total_risk_threshold", label: "Total risk from", isNumber: true },
       { name: "likelihood_threshold", label: "Likelihood from", isNumber: true },
@@ -158,10 +154,11 @@ export const looks = {
   },
   policy_history: {
     list: "policy_history",
+    says: "Every version of every policy, with who made it and why.",
     columns: [
       ...plain("since", "until", "target"),
-      org,
-      { name: "rule_name", label: "Rule" },
+      orAll(org),
+      orAll({ name: "rule_name", label: "Rule" }),
       ...plain("changed_by", "reason", "ended_by", "end_reason", "enabled"),
       { name: "total_risk_threshold", label: "Total risk from", isNumber: true },
       ...plain("cooldown"),
@@ -180,13 +177,15 @@ export const looks = {
   },
   silences: {
     list: "silences",
+    says: "What people hold, until when and why. A silence holds the issues that match everything it names.",
     columns: [
-      ...numbers("id"),
+      { name: "id", label: "Silence", isNumber: true },
       ...plain("state", "starts_at", "ends_at"),
-      org,
-      cluster,
-      ruleName,
-      ...plain("tag", "everything", "reason", "created_by", "created_at", "ended_by"),
+      orAll(org),
+      orAll(cluster),
+      orAll(ruleName),
+      orAll({ name: "tag" }),
+      ...plain("reason", "created_by", "created_at", "ended_by"),
     ],
     sort: "starts_at",
     descending: true,
@@ -195,6 +194,7 @@ export const looks = {
   },
   acknowledgements: {
     list: "acknowledgements",
+    says: "Rules that customers no longer want to hear of, for all of their clusters or for one.",
     columns: [org, cluster, ruleName, ...plain("since", "reason")],
     sort: "since",
     descending: true,
@@ -203,10 +203,20 @@ export const looks = {
   notified: {
     list: "notified",
     columns: [
-      ...plain("notified_at", "state", "target"),
+      { name: "notified_at" },
+      { name: "state", label: "Outcome", cell: (row) => html`${valueInWords(String(row.state))}` },
+      { name: "target" },
       org,
       cluster,
-      { name: "issues", unsorted: true },
+      {
+        name: "issues",
+        unsorted: true,
+        cell: (row) => {
+          const issues = (row.issues ?? []) as string[];
+          if (issues.length === 0) return nothing;
+          return html`${issues.map((issue, nth) => html`${nth > 0 && ", "}${brokenName(issue)}`)}`;
+        },
+      },
       ...plain("updated_at", "error_log"),
     ],
     sort: "notified_at",
@@ -216,6 +226,7 @@ export const looks = {
   },
   waiting: {
     list: "waiting",
+    says: "Messages that were decided and are not sent yet.",
     columns: [
       {
         name: "notification_id",
@@ -235,6 +246,7 @@ export const looks = {
   },
   dead: {
     list: "dead",
+    says: "Messages that were given up, with what the receiver said. To redrive one is to try it again under the same id.",
     columns: [
       {
         name: "notification_id",
@@ -260,6 +272,7 @@ export const looks = {
   },
   rejected: {
     list: "rejected",
+    says: "Messages of the topic that did not conform. Each is kept with its bytes and can be tried again.",
     columns: [
       {
         name: "id",
@@ -299,10 +312,11 @@ export const looks = {
   },
   storms: {
     list: "storms",
+    says: "When a rule hits too many clusters at once, a brake holds the rest until somebody releases or drops them.",
     columns: [
-      ...numbers("id"),
-      ...plain("target"),
-      { name: "rule_name", label: "Rule", cell: ruleLink },
+      { name: "id", label: "Storm", isNumber: true },
+      { name: "target" },
+      orAll({ name: "rule_name", label: "Rule", cell: ruleLink }),
       ...plain("state", "began_at"),
       ...numbers("cluster_limit", "notified", "waiting"),
       ...plain("ended_at", "ended_by", "reason"),
@@ -313,18 +327,20 @@ export const looks = {
   },
   stuck: {
     list: "stuck",
+    says: "Clusters whose decision failed. Each is tried again by itself.",
     columns: [org, cluster, ...plain("since"), ...numbers("attempts"), ...plain("next_try_at", "reason")],
     sort: "since",
     empty: "Clusters whose decision fails would stand here.",
   },
   partitions: {
     list: "partitions",
+    says: "Reports and outcomes are stored day by day; a day is dropped once it is past its time and nothing holds it.",
     columns: [
       { name: "parent", label: "Table" },
       ...plain("day", "name"),
-      ...numbers("rows"),
+      { name: "rows", label: "Rows, about", isNumber: true },
       size,
-      { name: "drop_at", label: "Goes on" },
+      { name: "drop_at", label: "Dropped from" },
       { name: "held_by", label: "Held by" },
       { name: "is_past", label: "Past its time" },
     ],
@@ -334,6 +350,7 @@ export const looks = {
   },
   retention: {
     list: "retention",
+    says: "How long each table keeps its rows.",
     columns: [
       { name: "parent", label: "Table" },
       { name: "keep", label: "Keeps its rows" },
@@ -344,6 +361,7 @@ export const looks = {
   },
   acts: {
     list: "acts",
+    says: "Who did what in this console, and when.",
     columns: [...plain("at", "person", "act"), { name: "details", unsorted: true }],
     sort: "at",
     descending: true,

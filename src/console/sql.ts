@@ -288,7 +288,7 @@ export const explainDiffByRule = (db: Db): Promise<AnyRow[]> =>
   rowsOf(
     db,
     anyRow,
-    "select * from explain_diff_by_rule order by decisions desc, component, error_key, target limit 200",
+    "select * from explain_diff_by_rule order by decisions desc, component, error_key, target",
   );
 
 /** What was sent, day by day, beside what would have been with a change. */

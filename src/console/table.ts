@@ -3,6 +3,7 @@ import { cutText } from "../text/cut.ts";
 import { shown, words } from "./format.ts";
 import { type Html, html } from "./html.ts";
 import type { List, ListQuestion } from "./sql.ts";
+import { valueInWords } from "./words.ts";
 
 export type Column = {
   name: string;
@@ -20,6 +21,8 @@ export type Look = {
   columns: Column[];
   sort: string;
   descending?: boolean;
+  /** what a row is, and what of it needs a word */
+  says?: string;
   /** what would stand here */
   empty: string;
   /** values of a filter that a person chooses among */
@@ -130,7 +133,8 @@ export function filterForm(
       ? html`<select id="${id}" name="${name}"${invalid}><option value="">any</option>${[
           ...new Set([...choices, ...(value ? [value] : [])]),
         ].map(
-          (one) => html`<option${one === value ? html` selected` : ""} value="${one}">${one}</option>`,
+          (one) =>
+            html`<option${one === value ? html` selected` : ""} value="${one}">${valueInWords(one)}</option>`,
         )}</select>`
       : html`<input id="${id}" name="${name}" value="${value}" autocomplete="off"${invalid}${
           name === "from" || name === "to" ? html` placeholder="2026-12-24T08:00Z"` : ""
@@ -166,10 +170,23 @@ ${names.map(field)}
 const labels: Record<string, string> = {
   org_id: "Organization",
   error_key: "Error key",
-  reasons: "Reason",
+  reasons: "Why held",
   from: "From",
   to: "Before",
   parent: "Table",
+  notified_at: "Decided",
+  decided_at: "Decided",
+  updated_at: "Report of",
+  error_log: "Error",
+  max_events: "Most issues in a message",
+  last_notified_at: "Last notified",
+  next_eligible_at: "May be notified from",
+  next_attempt_at: "Next attempt",
+  probe_at: "Next probe",
+  failures: "Failures in a row",
+  last_failed_at: "Last failed",
+  created_at: "Added",
+  created_by: "Added by",
 };
 
 const headOf = ({ name, label }: Column) => label ?? labels[name] ?? words(name);
@@ -222,7 +239,7 @@ export function table({ path, own, look, list, state, rows, lead }: TableParts):
     const turned = { ...state, sort: name, descending: isSorted ? !state.descending : false };
     return html`<th scope="col" class="${isNumber && "number"}"${
       isSorted ? html` aria-sort="${state.descending ? "descending" : "ascending"}"` : ""
-    }><a href="${address(path, own, turned)}">${text}${isSorted && (state.descending ? " ▼" : " ▲")}</a></th>`;
+    }><a href="${address(path, own, turned)}">${text}${isSorted && (state.descending ? "\u{A0}▼" : "\u{A0}▲")}</a></th>`;
   };
   const links = html`<nav class="after-table" aria-label="Pages and downloads">${
     state.after && html`<a href="${address(path, own, { ...state, after: null })}">First page</a> `

@@ -1,6 +1,6 @@
 import type { AnyRow, Db } from "../../db/rows.ts";
 import { type Ask, field, type Handler, NotThere, oneOf, Redirect } from "../ask.ts";
-import { shown, time } from "../format.ts";
+import { brokenName, nothing, shown, time } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { proof } from "../layout.ts";
 import { life } from "../life.ts";
@@ -19,7 +19,7 @@ export const clustersPage: Handler = async (ask) => {
   return {
     title: "Cluster",
     status,
-    body: html`<form class="filters" method="get" action="/console/clusters"><div class="wide"><label for="cluster-id">Cluster (UUID)</label><input id="cluster-id" name="id" required autocomplete="off"></div><div class="buttons"><button type="submit">Show its life</button></div></form>
+    body: html`<p class="says">Name a cluster to see its life, and why it was notified or not at any moment of it.</p><form class="filters" method="get" action="/console/clusters"><div class="wide"><label for="cluster-id">Cluster (UUID)</label><input id="cluster-id" name="id" required autocomplete="off"></div><div class="buttons"><button type="submit">Show its life</button></div></form>
 <h2>What became of each report, the newest first</h2>${body}`,
   };
 };
@@ -80,7 +80,7 @@ export const clusterPage: Handler = async (ask) => {
               ? html`its texts: ${messageLink(row.id)}`
               : row.kind === "report"
                 ? html`<a href="${path}/report?org=${String(row.org_id)}&at=${encoded(String(row.begins))}">raw report</a>`
-                : html`–`,
+                : nothing,
         },
       ],
       "Reports, issues, messages and silences would stand here.",
@@ -117,16 +117,15 @@ function answersOf(ask: Ask, rows: AnyRow[], at: string | undefined): Html {
         cell: (row) => html`<a href="${textOf(row, at)}">as it would be sent</a>`,
       },
       { name: "total_risk", isNumber: true },
-      { name: "issue_state", label: "State" },
-      { name: "last_notified_at", label: "Last notified" },
-      { name: "next_eligible_at", label: "May be notified from" },
+      { name: "issue_state" },
+      ...["last_notified_at", "next_eligible_at"].map((name) => ({ name })),
       {
         name: "policy_id",
         label: "Policy",
         cell: (row) =>
           row.policy_id
             ? html`<a href="/console/policies/${String(row.policy_id)}">version\u{A0}${String(row.policy_id)}</a>`
-            : html`–`,
+            : nothing,
       },
     ],
     `At that moment cluster ${ask.params.cluster} had no open issue: there was nothing to notify.`,
@@ -149,8 +148,8 @@ function acts(ask: Ask, cluster: string, newest: AnyRow, answers: AnyRow[]): Htm
   return html`<h2>Act</h2><p><a href="/console/silences?view=add&cluster=${encoded(cluster)}">Silence this cluster</a></p>${
     rules.length > 0 &&
     html`<form class="act" method="post" action="${path}">${proof(ask.csrf)}<input type="hidden" name="org" value="${String(newest.org_id)}">
-<div><label for="ack-rule">Rule</label><select id="ack-rule" name="rule">${rules.map((rule) => html`<option>${rule}</option>`)}</select></div>
-<div><label for="ack-what">What</label><select id="ack-what" name="do"><option value="acknowledge">acknowledge it for this cluster</option><option value="unacknowledge">take the acknowledgement back</option></select></div>
+<div class="wide"><label for="ack-rule">Rule</label><select id="ack-rule" name="rule">${rules.map((rule) => html`<option>${rule}</option>`)}</select></div>
+<div class="wide"><label for="ack-what">What</label><select id="ack-what" name="do"><option value="acknowledge">acknowledge it for this cluster</option><option value="unacknowledge">take the acknowledgement back</option></select></div>
 <div><button type="submit">Do it</button></div></form>`
   }`;
 }
@@ -203,7 +202,7 @@ export const draftPage =
         : html`<article><h2>${text.title || "No text"}</h2>${text.reason !== "" && html`<pre tabindex="0">${text.reason}</pre>`}</article>`;
     return {
       title: "Text of an issue",
-      body: html`<p>${draft.rule} on <a href="/console/clusters/${encoded(cluster)}${!isNow && html`?at=${encoded(at)}`}">${cluster}</a>, to ${target}, ${
+      body: html`<p>${brokenName(draft.rule)} on <a href="/console/clusters/${encoded(cluster)}${!isNow && html`?at=${encoded(at)}`}">${cluster}</a>, to ${target}, ${
         isNow ? "as it would be sent now" : html`as it would have been sent at ${time(at)}`
       }: ${verdict(draft)}</p>${draft.decision !== "notify" && html`<p>It is held, because ${why(draft)}</p>`}${
         !draft.report_is_kept &&

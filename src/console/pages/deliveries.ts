@@ -1,7 +1,7 @@
 import { asRefusal } from "../../db/errors.ts";
 import type { AnyRow, Db } from "../../db/rows.ts";
 import { type Ask, field, fields, type Handler, NotThere, oneOf, Redirect } from "../ask.ts";
-import { shown, time, words } from "../format.ts";
+import { brokenName, nothing, shown, time, words } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { proof, tabs } from "../layout.ts";
 import { listOn } from "../list_page.ts";
@@ -37,7 +37,7 @@ export const deliveriesPage: Handler = async (ask) => {
         cell: (row) =>
           row.redrivable === true
             ? html`<input type="checkbox" name="id" value="${String(row.notification_id)}" aria-label="Redrive message ${String(row.notification_id)}">`
-            : html`–`,
+            : nothing,
       },
       wrap: (table, rows) =>
         rows.some(({ redrivable }) => redrivable === true)
@@ -50,7 +50,7 @@ export const deliveriesPage: Handler = async (ask) => {
 
 async function circuits(ask: Ask): Promise<Html> {
   const rows = await ask.read(sql.circuits);
-  return html`<div id="circuits" data-live>${plainTable(
+  return html`<p class="says">A closed circuit lets messages through. It opens when a target that is down fails several times in a row: then its messages wait, and a few are tried from time to time, until one gets through.</p><div id="circuits" data-live>${plainTable(
     rows,
     [
       { name: "target" },
@@ -63,9 +63,10 @@ async function circuits(ask: Ask): Promise<Html> {
         ? [
             {
               name: "close",
+              label: "Close",
               cell: (row: AnyRow) =>
                 row.state === "closed"
-                  ? html`–`
+                  ? nothing
                   : html`<form method="post" action="/console/deliveries" class="inline">${proof(ask.csrf)}<input type="hidden" name="target" value="${String(row.target)}"><button class="small" name="do" value="close">Close it now</button></form>`,
             },
           ]
@@ -185,7 +186,7 @@ export const messagePage =
         html`<p>The report is not kept any more, so details of the texts are missing.</p>`
       }${message.issues.map(
         (issue) =>
-          html`<article><h2>${issue.title || "No text"}</h2><p>${issue.rule}, total risk ${issue.total_risk === null ? "unknown" : String(issue.total_risk)}</p>${
+          html`<article><h2>${issue.title || "No text"}</h2><p>${brokenName(issue.rule)}, total risk ${issue.total_risk === null ? "unknown" : String(issue.total_risk)}</p>${
             issue.error !== ""
               ? html`<p class="problem">${issue.error}</p>`
               : issue.reason !== "" && html`<pre tabindex="0">${issue.reason}</pre>`

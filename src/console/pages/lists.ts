@@ -47,15 +47,15 @@ export const newPage: Handler = async (ask) => {
   };
   return {
     title: "New: what would be sent now",
-    body: html`${head}<div id="groups" data-live>${counted(groups)}${plainTable(
+    body: html`${head}<p class="says">The open issues, counted for both targets together. What several reasons hold counts with each of them.</p><div id="groups" data-live>${counted(groups)}${plainTable(
       groups,
       [
         { name: "decision", cell: verdict },
         {
           name: "name",
-          label: words(view),
+          label: view === "reason" ? "Why" : words(view),
           cell: (row) =>
-            html`<a href="${to(row)}">${view === "reason" && row.name !== "new" ? reasonShown(String(row.name)) : shown(row.name)}</a>`,
+            html`<a href="${to(row)}">${view !== "reason" ? shown(row.name) : row.name === "new" ? "nothing holds it" : reasonShown(String(row.name))}</a>`,
         },
         ...["decisions", "clusters", "organizations"].map((name) => ({ name, isNumber: true })),
       ],
@@ -125,7 +125,8 @@ export const storagePage: Handler = async (ask) => {
       ],
       "What retention would drop would stand here: nothing is past its time.",
     );
-    return { title: "Storage", body: html`${head}${table}` };
+    const says = html`<p class="says">What retention would drop if it ran now.</p>`;
+    return { title: "Storage", body: html`${head}${says}${table}` };
   }
   if (view === "consumer") {
     const rows = await ask.read(sql.doctor);
@@ -134,7 +135,8 @@ export const storagePage: Handler = async (ask) => {
       ["severity", "topic", "finding", "meaning", "what_to_do"].map((name) => ({ name })),
       "What somebody should look at would stand here: all is well.",
     );
-    return { title: "Storage", body: html`${head}${table}` };
+    const says = html`<p class="says">What the database itself shows to be wrong, and what to do about it.</p>`;
+    return { title: "Storage", body: html`${head}${says}${table}` };
   }
   const { body, status } = await listOn(ask, view === "partitions" ? looks.partitions : looks.retention, {
     own: { view },

@@ -5,7 +5,7 @@ import { shown, time, words } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { proof, tabs } from "../layout.ts";
 import { listOn } from "../list_page.ts";
-import { looks, ruleLink, targetNames } from "../looks.ts";
+import { decided, looks, ruleLink, targetNames } from "../looks.ts";
 import { bars } from "../plot.ts";
 import * as sql from "../sql.ts";
 import { plainTable } from "../table.ts";
@@ -106,7 +106,7 @@ async function form(
 <div><label for="p-rule">Only rule</label><input id="p-rule" name="rule" value="${scope.rule ?? ""}"></div>
 ${Object.entries(settings).map(input)}
 <div class="wide"><button name="do" value="try">Try it</button></div>
-${tried && html`<div class="wide">${tried}</div><div class="wide"><label for="p-reason">Why (a colleague should understand it)</label><input id="p-reason" name="reason" value="${field(ask, "reason") ?? ""}" minlength="5"></div><div class="wide"><button name="do" value="apply">Apply it now</button></div>`}
+${tried && html`<div class="wide">${tried}</div><div class="wide"><label for="p-reason">Reason (a colleague should understand it)</label><input id="p-reason" name="reason" value="${field(ask, "reason") ?? ""}" minlength="5"></div><div class="wide"><button name="do" value="apply">Apply it now</button></div>`}
 </form>`;
 }
 
@@ -162,6 +162,8 @@ async function overtaken(
   });
 }
 
+const mostRows = 200;
+
 /** The difference now, and over the last week. All of it is rolled back. */
 async function attempt(
   ask: Ask,
@@ -186,18 +188,22 @@ async function attempt(
     : [];
   const of = (column: string) => days.map((day) => Number(day[column]));
   const sum = (column: string) => of(column).reduce((all, one) => all + one, 0);
-  const tried = html`<section id="tried"><h2>What it would change now</h2>${plainTable(
-    rows,
+  const counted = (side: "before" | "after") =>
+    rows.reduce((all, row) => all + (row[side] === "notify" ? Number(row.decisions) : 0), 0);
+  const tried = html`<section id="tried"><h2>What it would change now</h2>${
+    rows.length > 0 &&
+    html`<p>${String(rows.reduce((all, row) => all + Number(row.decisions), 0))} decisions would change: of these ${String(counted("after"))} would notify instead of ${String(counted("before"))}.</p>`
+  }${plainTable(
+    rows.slice(0, mostRows),
     [
       { name: "target" },
       { name: "component", label: "Rule", cell: ruleLink },
-      { name: "before" },
-      { name: "after" },
-      { name: "next_eligible", label: "May be notified" },
+      ...["before", "after"].map((name) => ({ name, cell: (row: AnyRow) => decided(row[name]) })),
+      { name: "next_eligible", label: "May be notified again" },
       ...["decisions", "clusters", "organizations"].map((name) => ({ name, isNumber: true })),
     ],
     "Nothing: every decision of now stays what it is.",
-  )}<h2>What it would have changed in the last week</h2>${
+  )}${rows.length > mostRows && html`<p>These are the first ${mostRows} of ${rows.length} kinds of change.</p>`}<h2>What it would have changed in the last week</h2>${
     isWhole
       ? html`<p>${String(sum("issues"))} issues in ${String(sum("messages"))} messages instead of ${String(sum("issues_before"))} in ${String(sum("messages_before"))}.</p>${bars(
           "Issues notified, by day",

@@ -1,6 +1,6 @@
 import { asRefusal } from "../../db/errors.ts";
 import { type Ask, field, type Handler, NotThere, oneOf, Redirect } from "../ask.ts";
-import { shown, time } from "../format.ts";
+import { nothing, shown, time } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { proof, tabs } from "../layout.ts";
 import { listOn } from "../list_page.ts";
@@ -25,7 +25,7 @@ export const silencesPage: Handler = async (ask) => {
           label: "End",
           cell: (row) =>
             row.state === "expired"
-              ? html`–`
+              ? nothing
               : html`<form method="post" action="/console/silences" class="inline">${proof(ask.csrf)}<input type="hidden" name="id" value="${String(row.id)}"><button class="secondary small" name="do" value="ask-end" aria-label="End silence ${String(row.id)}">End…</button></form>`,
         },
       }),
@@ -57,7 +57,7 @@ function form(
 <form class="act" method="post" action="/console/silences">${proof(ask.csrf)}
 ${names.map((name) => input(name, labels[name] ?? name))}
 ${input("until", "Ends at (UTC)", html` placeholder="2026-12-24T08:00Z"`)}${input("for", "or lasts", html` placeholder="2 days"`)}
-${input("reason", "Why", html` required minlength="5"`)}
+${input("reason", "Reason (a colleague should understand it)", html` required minlength="5"`)}
 <div class="wide"><label><input type="checkbox" name="everything" value="yes"${values.everything === "yes" ? html` checked` : ""}> everything: where nothing is given above, all notifications are meant</label></div>
 <div class="wide"><button name="do" value="preview">Preview what it would hold</button>${preview && html` <button name="do" value="add">Add the silence</button>`}</div></form>${preview}`;
 }

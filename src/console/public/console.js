@@ -80,6 +80,13 @@ function follow() {
 
 function axis(leaving) {
   const drawing = document.querySelector("svg.life[data-from]");
+  // where the axis is wider than the screen, the moment that is asked about is what is looked for
+  const around = drawing?.closest(".scroll");
+  if (around) {
+    const cursor = drawing.querySelector(".cursor").getBoundingClientRect();
+    const left = cursor.left - around.getBoundingClientRect().left;
+    around.scrollLeft += left - around.clientWidth * 0.9;
+  }
   drawing?.addEventListener("click", (event) => {
     const box = drawing.getBoundingClientRect();
     const { left, width, from, to } = drawing.dataset;

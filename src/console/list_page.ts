@@ -1,6 +1,6 @@
-import { asRefusal } from "../db/errors.ts";
 import type { AnyRow } from "../db/rows.ts";
 import { type Ask, NotThere, requireFor } from "./ask.ts";
+import { type Problem, problemOf } from "./form.ts";
 import { type Html, html } from "./html.ts";
 import * as sql from "./sql.ts";
 import {
@@ -50,7 +50,8 @@ export async function listOn(
       status: 200,
     };
   } catch (error) {
-    const problem = error instanceof BadQuestion ? error.message : asRefusal(error)?.message;
+    const problem: Problem | undefined =
+      error instanceof BadQuestion ? error : problemOf(error, withoutPlace.filters);
     if (problem === undefined) throw error;
     return { body: filterForm(path, own, look, list, withoutPlace, problem), status: 400 };
   }

@@ -1,5 +1,6 @@
 import type { AnyRow } from "../db/rows.ts";
 import { cutText } from "../text/cut.ts";
+import { invalid, type Problem, problemShown } from "./form.ts";
 import { shown, words } from "./format.ts";
 import { type Html, html } from "./html.ts";
 import type { List, ListQuestion } from "./sql.ts";
@@ -39,8 +40,14 @@ export type TableState = {
 
 export const pageSize = 50;
 
-/** What is wrong with what a person asked of a table. */
-export class BadQuestion extends Error {}
+/** What is wrong with what a person asked, and in which field of the form or the address. */
+export class BadQuestion extends Error {
+  readonly field: string | undefined;
+  constructor(message: string, field?: string) {
+    super(message);
+    this.field = field;
+  }
+}
 
 /** The state of a table from a query; what the table does not know is left for the database to refuse. */
 export function stateOf(
@@ -83,7 +90,7 @@ function decodeAfter(text: string): (string | null)[] {
   } catch {
     // said below
   }
-  throw new BadQuestion("after: it does not name a row of this table");
+  throw new BadQuestion("after: it does not name a row of this table", "after");
 }
 
 const queryOf = (values: Record<string, string | undefined>) => {
@@ -116,27 +123,26 @@ export function filterForm(
   look: Look,
   list: List,
   state: TableState,
-  problem?: string,
+  problem?: Problem,
 ): Html {
   const names = [...list.filters, ...(list.time_column === null ? [] : ["from", "to"])];
   const labelOf = (name: string) =>
     name === "from" || name === "to"
       ? `${labels[name]} (${words(list.time_column ?? "").toLowerCase()}, UTC)`
       : (labels[name] ?? words(name));
-  const wrong = problem === undefined ? undefined : /^(\w+): /.exec(problem)?.[1];
   const field = (name: string) => {
     const value = state.filters[name] ?? "";
     const id = `filter-${name}`;
     const choices = look.choices?.[name];
-    const invalid = wrong === name ? html` aria-invalid="true" aria-describedby="problem"` : "";
+    const wrong = invalid(problem, name);
     const input = choices
-      ? html`<select id="${id}" name="${name}"${invalid}><option value="">any</option>${[
+      ? html`<select id="${id}" name="${name}"${wrong}><option value="">any</option>${[
           ...new Set([...choices, ...(value ? [value] : [])]),
         ].map(
           (one) =>
             html`<option${one === value ? html` selected` : ""} value="${one}">${valueInWords(one)}</option>`,
         )}</select>`
-      : html`<input id="${id}" name="${name}" value="${value}" autocomplete="off"${invalid}${
+      : html`<input id="${id}" name="${name}" value="${value}" autocomplete="off"${wrong}${
           name === "from" || name === "to" ? html` placeholder="2026-12-24T08:00Z"` : ""
         }>`;
     return html`<div><label for="${id}">${labelOf(name)}</label>${input}</div>`;
@@ -154,7 +160,7 @@ export function filterForm(
   return html`<details class="narrow"${isOpen ? html` open` : ""}><summary>${summary}</summary>
 <form class="filters" method="get" action="${path}" aria-label="Narrow the table">
 ${Object.entries(own).map(([name, value]) => value && html`<input type="hidden" name="${name}" value="${value}">`)}
-${problem !== undefined && html`<p id="problem" class="problem" role="alert">${problem}</p>`}
+${problem && problemShown(problem, (name) => (names.includes(name) ? { id: `filter-${name}`, label: labelOf(name) } : undefined))}
 ${names.map(field)}
 <div class="narrow-only"><label for="sort-by">Sort by</label><select id="sort-by" name="sort">${sorts.map(
     (column) =>

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:56b404cf1c8e86846a4816e4d2159997ec969942
+--! Hash: sha1:916c643682c9d6dcc6267ba2d7f4317bc25b5988
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -710,6 +710,13 @@ create table sweep_mark (
   counted_at timestamptz not null default '-infinity'
 );
 
+create table busy_hour (
+  hour timestamptz primary key,
+  reports bigint not null,
+  notified bigint not null,
+  skipped bigint not null
+);
+
 -- The brake: how many clusters were notified of what, and the storms that this made out ---------------------
 
 -- only inserted and, hours later, deleted: no decision waits for another one's count
@@ -860,6 +867,9 @@ create table reported (
   event_type_id integer not null references event_targets on delete restrict,
   primary key (org_id, cluster, notified_at, event_type_id)
 ) partition by range (notified_at);
+
+-- rows come in the order of that time; a sweep counts those of the last hours
+create index reported_notified_idx on reported using brin (notified_at);
 
 create table reported_default partition of reported default;
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { someWho } from "../../bench/support/questions.ts";
+import { rows } from "../support/builders.ts";
 import { rolledBack } from "../support/database.ts";
 import { fleetDatabase } from "../support/fleets.ts";
 import { leastPages } from "../support/work.ts";
@@ -50,6 +51,21 @@ test("pages about the fleet read no more of it when it is ten times as large", a
     const [few, many] = [await cost(small), await cost(large)];
     assert.ok(many < 1.5 * few + 50, `${statement}: ${many} pages instead of ${few}`);
   }
+});
+
+test("the day by hour of a surveyed fleet is read from what sweeps counted, however large it is", async () => {
+  const counted = (database: typeof small) =>
+    rolledBack(database.pool, async (db) => {
+      const now = await rows(db, "select * from ccx.busy_hours()");
+      await db.query("select ccx.count_busy_hours(now())");
+      await db.query("update sweep_mark set reporting_clusters = 10000");
+      assert.deepEqual(await rows(db, "select * from ccx.busy_hours()"), now);
+      assert.ok(now.some(({ reports }) => Number(reports) > 0));
+      return leastPages(db, ["select * from ccx.busy_hours()"]);
+    });
+  const [few, many] = [await counted(small), await counted(large)];
+  assert.ok(many <= few + 5, `${many} pages instead of ${few}`);
+  assert.ok(many < 50, `${many} pages`);
 });
 
 test("what other databases do at the same time does not count", async () => {

@@ -12,10 +12,12 @@ import { startStack } from "./stack/stack.ts";
 
 const widths = { phone: 360, desk: 1440 };
 const schemes = ["light", "dark"] as const;
+/** A long table goes on like its beginning. */
+const mostPixels = 2_400;
 const ofReadme = path.join(import.meta.dirname, "../docs/pictures");
 
 /**
- * A picture of each page of the console at two widths, light and dark, on sample data, in a folder. With
+ * A picture of each page, from its head down, of the console at two widths, light and dark, on sample data, in a folder. With
  * DATABASE_URL of a database that has some, of that one. With `--readme`, the two of README.md are taken anew.
  */
 async function main([folder]: string[]): Promise<void> {
@@ -32,7 +34,7 @@ async function main([folder]: string[]): Promise<void> {
   const { rows } = await pool.query<
     Record<"cluster" | "id" | "rejected" | "rule" | "issue" | "target", string>
   >(
-    `select n.cluster, n.id, (select min(id) from rejected_message) as rejected,
+    `select n.cluster, n.id, (select min(id) from rejected_message where reason = 'not_json') as rejected,
        (select o.id from notified_issue i join issue o on o.id = i.issue_id
         where i.notification_id = n.id and o.closed_at is null limit 1) as issue,
        (select t.name from event_targets t where t.id = n.target_id) as target,
@@ -92,8 +94,18 @@ async function main([folder]: string[]): Promise<void> {
     await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
     for (const [width, pixels] of Object.entries(widths)) {
       await page.setViewport({ width: pixels, height: 900 });
-      const shoot = (name: string) =>
-        page.screenshot({ path: path.join(folder, `${name}-${width}-${scheme}.png`) as `${string}.png` });
+      const shoot = async (name: string) => {
+        // pages that follow what happens say so once they are connected
+        await page.waitForFunction(
+          '!document.querySelector("[data-live]") || document.querySelector("#live").textContent === "● live"',
+        );
+        const height = Number(await page.evaluate("document.documentElement.scrollHeight"));
+        await page.screenshot({
+          path: path.join(folder, `${name}-${width}-${scheme}.png`) as `${string}.png`,
+          captureBeyondViewport: true,
+          clip: { x: 0, y: 0, width: pixels, height: Math.min(height, mostPixels) },
+        });
+      };
       for (const [name, at] of Object.entries(pages)) {
         await page.goto(`${open.url}${at}`, { waitUntil: "load" });
         await shoot(name);
@@ -101,7 +113,6 @@ async function main([folder]: string[]): Promise<void> {
       await page.goto(`${open.url}/policies?view=try`);
       await page.type("#set-total_risk_threshold", "3");
       await Promise.all([page.waitForNavigation({ timeout: 120_000 }), page.click('button[value="try"]')]);
-      await page.$eval("#tried", (element) => element.scrollIntoView());
       await shoot("policy_tried");
       console.log(`${scheme}, ${pixels} pixels: ${Object.keys(pages).length + 1} pictures in ${folder}`);
     }

@@ -513,6 +513,19 @@ create table archive_limits (
   constraint archive_limits_only_row_check CHECK (only_row)
 );
 
+-- what came and went in each hour of the last two days, as sweeps counted it; of the whole fleet
+create table busy_hour (
+  -- when the hour begins (UTC)
+  hour timestamp with time zone not null,
+  -- clusters whose newest report arrived in it, when they were counted
+  reports bigint not null,
+  -- messages decided in it
+  notified bigint not null,
+  -- reports of which nothing was notified
+  skipped bigint not null,
+  constraint busy_hour_pkey PRIMARY KEY (hour)
+);
+
 -- which share of the clusters this database has; adopt_cell() changes it, and forgets the others' rows
 create table cell (
   -- keeps this table at one row
@@ -1440,6 +1453,7 @@ create table reported (
   constraint reported_notification_type_check CHECK (notification_type = 1),
   constraint reported_state_check CHECK (state >= 1 AND state <= 4)
 ) partition by RANGE (notified_at);
+CREATE INDEX reported_notified_idx ON public.reported USING brin (notified_at);
 CREATE TRIGGER _100_elsewhere AFTER INSERT ON reported FOR EACH ROW WHEN (new.state = 1 AND current_setting('ccx.recording'::text, true) IS DISTINCT FROM 'on'::text) EXECUTE FUNCTION ccx.tg_reported__elsewhere();
 
 -- decisions of days that have no partition
@@ -4260,6 +4274,12 @@ function ccx.count_backtest(s survey, p survey_part)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Counts what happened in this hour and in those since the last count, and forgets what is older than two days.
+function ccx.count_busy_hours(at timestamp with time zone)
+  returns void
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Counts the decisions of a part of a survey, and adds them to surveyed_decision.
 function ccx.count_decisions(s survey, p survey_part)
   returns void
@@ -4269,7 +4289,7 @@ function ccx.count_decisions(s survey, p survey_part)
   set random_page_cost=1.1
   set search_path=public, ccx, pg_temp;
 
--- Counts the clusters that reported within a day, for the brake, and forgets what it counted hours ago.
+-- Counts the clusters that reported within a day, for the brake, and what happened in the last hours; forgets what it counted hours ago.
 function ccx.count_fleet(at timestamp with time zone)
   returns void
   language plpgsql volatile
@@ -4285,6 +4305,12 @@ function ccx.count_noise(s survey, p survey_part)
 function ccx.count_notified(issues ccx.issue_to_notify[], at timestamp with time zone)
   returns void
   language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- For each hour of this time: clusters whose newest report arrived in it, messages decided, and reports of which nothing was notified.
+function ccx.counted_hours(since timestamp with time zone, until timestamp with time zone)
+  returns TABLE(hour timestamp with time zone, reports bigint, notified bigint, skipped bigint)
+  language sql stable
   set search_path=public, ccx, pg_temp;
 
 -- Asks decide() once more about claimed messages of one target that waited and are certainly not out; what is not to be notified any more leaves them. Returns those that are withdrawn, since nothing is left.

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:c14081c3a2f4035b0c6b0133eb9b05fd40ed3a28
+--! Hash: sha1:e25fa17ac05ee951087053719ba69bb87b0b7b2e
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -713,6 +713,13 @@ create table sweep_mark (
   counted_at timestamptz not null default '-infinity'
 );
 
+create table busy_hour (
+  hour timestamptz primary key,
+  reports bigint not null,
+  notified bigint not null,
+  skipped bigint not null
+);
+
 -- The brake: how many clusters were notified of what, and the storms that this made out ---------------------
 
 -- only inserted and, hours later, deleted: no decision waits for another one's count
@@ -863,6 +870,9 @@ create table reported (
   event_type_id integer not null references event_targets on delete restrict,
   primary key (org_id, cluster, notified_at, event_type_id)
 ) partition by range (notified_at);
+
+-- rows come in the order of that time; a sweep counts those of the last hours
+create index reported_notified_idx on reported using brin (notified_at);
 
 create table reported_default partition of reported default;
 

@@ -28,7 +28,7 @@ begin
     if not (name = any (shown.filters) or name in ('from', 'to') and shown.time_column is not null) then
       raise exception '%: this table cannot be narrowed by it, only by %', name,
         array_to_string(shown.filters || case when shown.time_column is not null then '{from,to}'::text[] end, ', ')
-        using errcode = 'NTH02';
+        using errcode = 'NTH02', column = name;
     end if;
     begin
       conditions := conditions || case
@@ -52,7 +52,7 @@ begin
           where a.attrelid = shown.relation::regclass and a.attname = name)
       end;
     exception when data_exception then
-      raise exception '%: %', name, sqlerrm using errcode = 'NTH03';
+      raise exception '%: %', name, sqlerrm using errcode = 'NTH03', column = name;
     end;
   end loop;
 
@@ -61,7 +61,8 @@ begin
   where a.attrelid = shown.relation::regclass and a.attname = console_rows.sort and a.attnum > 0
     and not a.attisdropped;
   if not found then
-    raise exception 'sort: the table has no column "%"', console_rows.sort using errcode = 'NTH04';
+    raise exception 'sort: the table has no column "%"', console_rows.sort
+      using errcode = 'NTH04', column = 'sort';
   end if;
   select string_agg(format('%I', k.key), ', ' order by k.position),
     string_agg(format('%L::%s', after[k.position + 1], format_type(a.atttypid, a.atttypmod)), ', '

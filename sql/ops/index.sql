@@ -1,6 +1,7 @@
 -- What keeps the service running. sweep() runs every minute: it gives up what expired, makes tomorrow's
 -- partitions, asks for new decisions where time alone changed the answer (requeue_ended_holds()), and wakes
--- whoever has work.
+-- whoever has work. Every ten minutes it counts the fleet (count_fleet()) and what happened in the last hours
+-- (count_busy_hours(), by counted_hours()), which table busy_hour keeps.
 -- heartbeat() notes in worker that a process lives and frees the jobs of those that died. The view drift
 -- recomputes from the stored reports what the triggers keep up to date, and is empty unless something is
 -- wrong. rename_rule() lets the issues of a rule go on under its new name, which each report spells its own
@@ -12,6 +13,8 @@
 --!include ops/heartbeat.sql
 --!include ops/requeue_ended_holds.sql
 --!include ops/end_heartbeat.sql
+--!include ops/counted_hours.sql
+--!include ops/count_busy_hours.sql
 --!include ops/count_fleet.sql
 --!include ops/renamed_component.sql
 --!include ops/rename_rule.sql

@@ -19,3 +19,10 @@ comment on column worker.started_at is 'when it was first heard';
 comment on column worker.unbroken_since is
   'since when it has been heard without a break; only after 90 seconds of that it may take others for dead';
 comment on column worker.seen_at is 'when it was last heard';
+
+comment on table busy_hour is
+  'what came and went in each hour of the last two days, as sweeps counted it; of the whole fleet';
+comment on column busy_hour.hour is 'when the hour begins (UTC)';
+comment on column busy_hour.reports is 'clusters whose newest report arrived in it, when they were counted';
+comment on column busy_hour.notified is 'messages decided in it';
+comment on column busy_hour.skipped is 'reports of which nothing was notified';

@@ -23,7 +23,10 @@ begin
     end if;
   end loop;
   for bound in
-    select c.conname, pg_get_expr(c.conbin, c.conrelid) as expression,
+    select c.conname,
+      (select a.attname from pg_attribute a where a.attrelid = c.conrelid and a.attnum = c.conkey[1])
+        as column_name,
+      pg_get_expr(c.conbin, c.conrelid) as expression,
       coalesce(obj_description(c.oid, 'pg_constraint'), c.conname) as meaning
     from pg_constraint c
     where c.conrelid = 'policy'::regclass and c.contype = 'c'
@@ -31,7 +34,7 @@ begin
   loop
     execute format('select %s from (select ($1).*) as policy', bound.expression) into holds using policy;
     if not holds or bound.conname = 'policy_reason_check' and holds is null then
-      raise exception '%', bound.meaning using errcode = 'NTP06', constraint = bound.conname;
+      raise exception '%', bound.meaning using errcode = 'NTP06', constraint = bound.conname, column = bound.column_name;
     end if;
   end loop;
 end $$;

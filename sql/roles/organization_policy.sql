@@ -35,6 +35,7 @@ from (values
   ('stuck_cluster', '{org_id}'),
   ('upload_message', '{org_id}'),
   -- of the whole fleet: for whoever sees every organization
+  ('busy_hour', '{-1}'),
   ('survey', '{-1}'),
   ('survey_part', '{-1}'),
   ('survey_schedule', '{-1}'),

@@ -23,6 +23,7 @@ from (values
   ('archive_chunk', 'rad', '', 'rd', '', '', '', ''),
   ('archive_document', 'rad', '', '', 'r', '', '', ''),
   ('archive_limits', 'r', 'r', 'r', 'rw', 'r', 'r', ''),
+  ('busy_hour', '', 'rawd', '', 'r', 'r', '', ''),
   ('cell', 'r', 'r', 'r', 'r', 'r', 'r', 'r'),
   ('circuit', '', 'rw', 'raw', 'rw',
     'r(target_id, failures, opened_at, retry_at, probe_until, failed_probes, last_failure, last_failed_at)', 'r', ''),

@@ -5,11 +5,15 @@ const mostShown = 400;
 
 /** A time in UTC; the script of the page adds the reader's own zone. */
 export function time(value: unknown): Html {
-  if (typeof value !== "string" || value === "") return html`<span class="nothing">–</span>`;
+  if (typeof value !== "string" || value === "") return nothing;
   if (/infinity/.test(value)) return html`${value.startsWith("-") ? "always" : "never ends"}`;
   const iso = value.replace(" ", "T").replace(/\+00(?::00)?$/, "Z");
-  return html`<time datetime="${iso}" title="UTC">${iso.slice(0, 19).replace("T", " ")}</time>`;
+  const [day, hour] = iso.slice(0, 19).split("T");
+  return html`<time datetime="${iso}" title="UTC"><span>${day}</span> <span>${hour}</span></time>`;
 }
+
+/** What stands where there is no value; a narrow screen leaves it out. */
+export const nothing: Html = html`<span class="nothing">–</span>`;
 
 const isTime = (text: string) => /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d/.test(text);
 
@@ -20,16 +24,16 @@ const isDuration = (text: string) => /^(?:-?\d+ [a-z]+ )*-?\d\d+:\d\d:\d\d\.\d+$
 export const brokenName = (value: unknown): Html => {
   const text = String(value ?? "");
   if (text === "" || text.length > mostShown) return shown(value);
-  return html`${text.split("_").map((word, nth) => html`${nth > 0 && html`_<wbr>`}${word}`)}`;
+  return html`${text.split(/(?<=[_.|])/).map((word, nth) => html`${nth > 0 && html`<wbr>`}${word}`)}`;
 };
 
 /** A value of a row, as text for people. */
 export function shown(value: unknown): Html {
-  if (value === null || value === undefined || value === "") return html`<span class="nothing">–</span>`;
+  if (value === null || value === undefined || value === "") return nothing;
   if (typeof value === "boolean") return html`${value ? "yes" : "no"}`;
   if (Array.isArray(value))
     return value.length === 0
-      ? html`<span class="nothing">–</span>`
+      ? nothing
       : html`${value.map((one, nth) => html`${nth > 0 && ", "}${shown(one)}`)}`;
   if (typeof value === "object") return html`<code>${cut(JSON.stringify(value))}</code>`;
   const text = String(value);

@@ -25,7 +25,7 @@ export function life(rows: AnyRow[], from: string, to: string, at: string): Html
       rows.toSorted((a, b) => order.indexOf(String(a.kind)) - order.indexOf(String(b.kind))).map(laneOf),
     ),
   ].slice(0, 40);
-  const height = (lanes.length + 1) * rowHeight + 10;
+  const height = lanes.length * rowHeight + 18;
   const y = (row: AnyRow) => lanes.indexOf(laneOf(row)) * rowHeight + 6;
   const ticks = Array.from({ length: 7 }, (_, nth) => begin + (span * nth) / 6);
   const anchor = (nth: number) => (nth === 0 ? "start" : nth === 6 ? "end" : "middle");

@@ -1,6 +1,6 @@
-import { asRefusal } from "../db/errors.ts";
 import type { AnyRow } from "../db/rows.ts";
 import { type Ask, NotThere, requireFor } from "./ask.ts";
+import { type Problem, problemOf } from "./form.ts";
 import { type Html, html } from "./html.ts";
 import * as sql from "./sql.ts";
 import {
@@ -46,11 +46,12 @@ export async function listOn(
     const rows = await ask.read((db) => sql.listRows(db, questionOf(look, state, pageSize + 1)));
     const made = table({ path, own, look, list, state, rows, ...(lead && { lead }) });
     return {
-      body: html`${filterForm(path, own, look, list, state)}<div id="table-${look.list}" data-live>${lines?.(rows)}${wrap ? wrap(made, rows) : made}</div>`,
+      body: html`<div class="list">${look.says !== undefined && html`<p class="says">${look.says}</p>`}${filterForm(path, own, look, list, state)}<div id="table-${look.list}" data-live>${lines?.(rows)}${wrap ? wrap(made, rows) : made}</div></div>`,
       status: 200,
     };
   } catch (error) {
-    const problem = error instanceof BadQuestion ? error.message : asRefusal(error)?.message;
+    const problem: Problem | undefined =
+      error instanceof BadQuestion ? error : problemOf(error, withoutPlace.filters);
     if (problem === undefined) throw error;
     return { body: filterForm(path, own, look, list, withoutPlace, problem), status: 400 };
   }

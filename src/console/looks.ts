@@ -1,8 +1,9 @@
 import type { AnyRow } from "../db/rows.ts";
 import { holdReasons } from "../text/hold_reasons.ts";
-import { brokenName, bytes, shown } from "./format.ts";
+import { brokenName, bytes, nothing, shown } from "./format.ts";
 import { type Html, html } from "./html.ts";
 import type { Column, Look } from "./table.ts";
+import { inWords, valueInWords } from "./words.ts";
 
 export const encoded = encodeURIComponent;
 
@@ -28,16 +29,23 @@ export const verdict = (row: AnyRow): Html =>
 
 /** A reason that holds an issue, in words and as the database calls it. */
 export const reasonShown = (reason: string): Html =>
-  html`${(holdReasons as Record<string, string>)[reason] ?? ""} <small>(${reason})</small>`;
+  html`${inWords(reason) ?? ""} <small>(${reason})</small>`;
 
 export const why = (row: AnyRow): Html => {
   const reasons = (row.reasons ?? []) as string[];
-  if (reasons.length === 0) return html`–`;
+  if (reasons.length === 0) return row.decision === "notify" ? html`nothing holds it` : nothing;
   return html`${reasons.map(
     (reason, nth) => html`${nth > 0 && html`<br>`}${reasonShown(reason)}`,
   )}${Boolean(row.silence_id) && html`<br><a href="/console/silences?view=all&id=${String(row.silence_id)}">silence ${String(row.silence_id)}</a>`}${
     Boolean(row.render_error) && html`<br><small>${shown(row.render_error)}</small>`
   }`;
+};
+
+/** A decision with its reasons as one text of the database ("hold: cooldown, acked"), in words. */
+export const decided = (text: unknown): Html => {
+  if (typeof text !== "string") return nothing;
+  const [decision = "", reasons] = text.split(": ");
+  return html`${verdict({ decision })}${reasons?.split(", ").map((reason) => html`<br>${reasonShown(reason)}`)}`;
 };
 
 const org: Column = { name: "org_id", isNumber: true };
@@ -58,10 +66,18 @@ const failures = [
   "unsettled",
 ];
 
+/** A value that is missing because the row is about all of them. */
+const orAll = (column: Column): Column => ({
+  ...column,
+  cell: (row) =>
+    row[column.name] === null ? html`all` : column.cell ? column.cell(row) : shown(row[column.name]),
+});
+
 /** The tables of the console: what each shows, and in which order. */
 export const looks = {
   new: {
     list: "new",
+    says: "Each open issue, for each target: whether it would be notified now, and everything that holds it.",
     columns: [
       { name: "decision", cell: verdict },
       { name: "reasons", label: "Why", unsorted: true, cell: why },
@@ -84,6 +100,7 @@ export const looks = {
   },
   rules: {
     list: "rules",
+    says: "A sighting is a report that has the rule; held back is the share of sightings that were not notified. An occurrence lasts from the first report that has the rule to the first without it.",
     columns: [
       component,
       { name: "target" },
@@ -104,10 +121,11 @@ export const looks = {
   },
   policies: {
     list: "policies",
+    says: "Who is notified of what. The narrowest policy counts: of an organization and a rule, of an organization, of a rule, of all.",
     columns: [
       { name: "target" },
-      org,
-      { name: "rule_name", label: "Rule" },
+      orAll(org),
+      orAll({ name: "rule_name", label: "Rule" }),
       { name: "enabled" },
       { name: "total_risk_threshold", label: "Total risk from", isNumber: true },
       { name: "likelihood_threshold", label: "Likelihood from", isNumber: true },
@@ -131,10 +149,11 @@ export const looks = {
   },
   policy_history: {
     list: "policy_history",
+    says: "Every version of every policy, with who made it and why.",
     columns: [
       ...plain("since", "until", "target"),
-      org,
-      { name: "rule_name", label: "Rule" },
+      orAll(org),
+      orAll({ name: "rule_name", label: "Rule" }),
       ...plain("changed_by", "reason", "ended_by", "end_reason", "enabled"),
       { name: "total_risk_threshold", label: "Total risk from", isNumber: true },
       ...plain("cooldown"),
@@ -153,13 +172,15 @@ export const looks = {
   },
   silences: {
     list: "silences",
+    says: "What people hold, until when and why. A silence holds the issues that match everything it names.",
     columns: [
-      ...numbers("id"),
+      { name: "id", label: "Silence", isNumber: true },
       ...plain("state", "starts_at", "ends_at"),
-      org,
-      cluster,
-      ruleName,
-      ...plain("tag", "everything", "reason", "created_by", "created_at", "ended_by"),
+      orAll(org),
+      orAll(cluster),
+      orAll(ruleName),
+      orAll({ name: "tag" }),
+      ...plain("reason", "created_by", "created_at", "ended_by"),
     ],
     sort: "starts_at",
     descending: true,
@@ -168,6 +189,7 @@ export const looks = {
   },
   acknowledgements: {
     list: "acknowledgements",
+    says: "Rules that customers no longer want to hear of, for all of their clusters or for one.",
     columns: [org, cluster, ruleName, ...plain("since", "reason")],
     sort: "since",
     descending: true,
@@ -176,10 +198,20 @@ export const looks = {
   notified: {
     list: "notified",
     columns: [
-      ...plain("notified_at", "state", "target"),
+      { name: "notified_at" },
+      { name: "state", label: "Outcome", cell: (row) => html`${valueInWords(String(row.state))}` },
+      { name: "target" },
       org,
       cluster,
-      { name: "issues", unsorted: true },
+      {
+        name: "issues",
+        unsorted: true,
+        cell: (row) => {
+          const issues = (row.issues ?? []) as string[];
+          if (issues.length === 0) return nothing;
+          return html`${issues.map((issue, nth) => html`${nth > 0 && ", "}${brokenName(issue)}`)}`;
+        },
+      },
       ...plain("updated_at", "error_log"),
     ],
     sort: "notified_at",
@@ -189,6 +221,7 @@ export const looks = {
   },
   waiting: {
     list: "waiting",
+    says: "Messages that were decided and are not sent yet.",
     columns: [
       {
         name: "notification_id",
@@ -208,6 +241,7 @@ export const looks = {
   },
   dead: {
     list: "dead",
+    says: "Messages that were given up, with what the receiver said. To redrive one is to try it again under the same id.",
     columns: [
       {
         name: "notification_id",
@@ -233,6 +267,7 @@ export const looks = {
   },
   rejected: {
     list: "rejected",
+    says: "Messages of the topic that did not conform. Each is kept with its bytes and can be tried again.",
     columns: [
       {
         name: "id",
@@ -272,10 +307,11 @@ export const looks = {
   },
   storms: {
     list: "storms",
+    says: "When a rule hits too many clusters at once, a brake holds the rest until somebody releases or drops them.",
     columns: [
-      ...numbers("id"),
-      ...plain("target"),
-      { name: "rule_name", label: "Rule", cell: ruleLink },
+      { name: "id", label: "Storm", isNumber: true },
+      { name: "target" },
+      orAll({ name: "rule_name", label: "Rule", cell: ruleLink }),
       ...plain("state", "began_at"),
       ...numbers("cluster_limit", "notified", "waiting"),
       ...plain("ended_at", "ended_by", "reason"),
@@ -286,18 +322,20 @@ export const looks = {
   },
   stuck: {
     list: "stuck",
+    says: "Clusters whose decision failed. Each is tried again by itself.",
     columns: [org, cluster, ...plain("since"), ...numbers("attempts"), ...plain("next_try_at", "reason")],
     sort: "since",
     empty: "Clusters whose decision fails would stand here.",
   },
   partitions: {
     list: "partitions",
+    says: "Reports and outcomes are stored day by day; a day is dropped once it is past its time and nothing holds it.",
     columns: [
       { name: "parent", label: "Table" },
       ...plain("day", "name"),
-      ...numbers("rows"),
+      { name: "rows", label: "Rows, about", isNumber: true },
       size,
-      { name: "drop_at", label: "Goes on" },
+      { name: "drop_at", label: "Dropped from" },
       { name: "held_by", label: "Held by" },
       { name: "is_past", label: "Past its time" },
     ],
@@ -307,6 +345,7 @@ export const looks = {
   },
   retention: {
     list: "retention",
+    says: "How long each table keeps its rows.",
     columns: [
       { name: "parent", label: "Table" },
       { name: "keep", label: "Keeps its rows" },
@@ -317,6 +356,7 @@ export const looks = {
   },
   acts: {
     list: "acts",
+    says: "Who did what in this console, and when.",
     columns: [...plain("at", "person", "act"), { name: "details", unsorted: true }],
     sort: "at",
     descending: true,

@@ -17,7 +17,7 @@ export function bars(title: string, labels: string[], series: Series[]): Html {
 <figcaption>${title} <span class="legend">${series.map(({ name, kind }) => html`<span class="key key-${kind}">${name}</span> `)}</span></figcaption>
 <svg viewBox="0 0 ${width} ${height + 18}" role="img" aria-label="${title}: the most is ${most}">
 <line class="axis" x1="0" y1="${height}" x2="${width}" y2="${height}"></line>
-<text class="tick" x="0" y="10">${most}</text>
+<line class="grid" x1="0" y1="20" x2="${width}" y2="20"></line><text class="tick" x="0" y="15">${most}</text>
 ${labels.map((label, nth) => [
   series.map(({ name, kind, values }, which) => {
     const value = values[nth] ?? 0;

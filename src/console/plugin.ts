@@ -350,9 +350,9 @@ function pageOf(error: unknown, awaySince: string | undefined): Page {
   if (error instanceof NotThere) return missing(error.message);
   if (error instanceof NotLetIn) return page(403, "Not let in", error.message);
   if (error instanceof BadQuestion || error instanceof Overtaken)
-    return page(400, "Not understood", error.message);
+    return page(400, "Not understood", inField(error));
   const refusal = asRefusal(error);
-  if (refusal) return page(400, "Refused", refusal.message);
+  if (refusal) return page(400, "Refused", inField(error));
   const { statusCode } = error as { statusCode?: number };
   if (statusCode === 403 || /csrf/i.test(codeOf(error) ?? ""))
     return page(403, "Not let in", "This form is too old, or not of this console: load its page again.");
@@ -373,6 +373,14 @@ function pageOf(error: unknown, awaySince: string | undefined): Page {
     return page(statusCode, "Not understood", messageOf(error));
   return page(500, "A fault of ours", "The page failed; the log of the service says why.");
 }
+
+/** The sentence of a refusal, with the name of what was given, where no form stands that could be kept. */
+const inField = (error: unknown): string => {
+  const { field } = error as { field?: string };
+  return field === undefined || messageOf(error).startsWith(`${field}: `)
+    ? messageOf(error)
+    : `${field}: ${messageOf(error)}`;
+};
 
 const loginPage = (token: string, problem?: string): Page => ({
   title: "Who are you?",

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type AnyRow, anyRow, call, type Db, rowOf, rowsOf } from "../db/rows.ts";
+import { named } from "./form.ts";
 
 /** Values in the order of the arguments; what was not given is null. */
 const given = (...values: unknown[]): unknown[] => values.map((value) => value ?? null);
@@ -82,7 +83,9 @@ export const heldGroups = (
   grouping: string,
   it: { target?: string | undefined; org?: string | undefined },
 ): Promise<AnyRow[]> =>
-  rowsOf(db, anyRow, "select * from ccx.held_groups($1, $2, $3)", given(grouping, it.target, it.org));
+  named(["view", "target", "org_id"], () =>
+    rowsOf(db, anyRow, "select * from ccx.held_groups($1, $2, $3)", given(grouping, it.target, it.org)),
+  );
 
 // --- one cluster
 
@@ -159,7 +162,7 @@ export const now = async (db: Db): Promise<string> =>
 
 /** A time that a person wrote, as the database reads it. */
 export const timeOf = async (db: Db, text: string): Promise<string> =>
-  (await rowOf(db, clock, "select ccx.given($1::timestamptz) as at", [text])).at;
+  (await named(["at"], () => rowOf(db, clock, "select ccx.given($1::timestamptz) as at", [text]))).at;
 
 export type Issue = {
   org: string;
@@ -226,12 +229,14 @@ export const addSilence = async (
   },
 ): Promise<string> =>
   (
-    await rowOf(
-      db,
-      id,
-      `select id from add_silence(ends_at => $1, lasts => $2, reason => $3, everything => $4, org_id => $5,
-         cluster => $6, rule => $7, error_key => $8, tag => $9)`,
-      given(it.until, it.for, it.reason, it.everything, it.org, it.cluster, it.rule, it.errorKey, it.tag),
+    await named(["until", "for", "reason", "everything", "org", "cluster", "rule", "error_key", "tag"], () =>
+      rowOf(
+        db,
+        id,
+        `select id from add_silence(ends_at => $1, lasts => $2, reason => $3, everything => $4, org_id => $5,
+             cluster => $6, rule => $7, error_key => $8, tag => $9)`,
+        given(it.until, it.for, it.reason, it.everything, it.org, it.cluster, it.rule, it.errorKey, it.tag),
+      ),
     )
   ).id;
 
@@ -249,11 +254,13 @@ export type Scope = { target: string; org?: string | undefined; rule?: string | 
 /** The version in force of exactly this policy, which nobody else changes until the transaction ends. */
 export const policyToChange = async (db: Db, it: Scope): Promise<string | null> =>
   (
-    await rowOf(
-      db,
-      optionalId,
-      "select ccx.policy_to_change($1, $2, $3) as id",
-      given(it.target, it.org, it.rule),
+    await named(["target", "org", "rule"], () =>
+      rowOf(
+        db,
+        optionalId,
+        "select ccx.policy_to_change($1, $2, $3) as id",
+        given(it.target, it.org, it.rule),
+      ),
     )
   ).id;
 
@@ -288,7 +295,7 @@ export const explainDiffByRule = (db: Db): Promise<AnyRow[]> =>
   rowsOf(
     db,
     anyRow,
-    "select * from explain_diff_by_rule order by decisions desc, component, error_key, target limit 200",
+    "select * from explain_diff_by_rule order by decisions desc, component, error_key, target",
   );
 
 /** What was sent, day by day, beside what would have been with a change. */
@@ -321,14 +328,19 @@ export type Replay = {
 };
 
 const replayValues = (it: Replay) => given(it.from, it.to, it.target, it.org, it.cluster, it.rule, it.again);
+const replayNames = ["from", "to", "target", "org", "cluster", "rule", "again"];
 
 /** What a replay would send again, counted. */
 export const replayable = (db: Db, it: Replay): Promise<AnyRow[]> =>
-  rowsOf(db, anyRow, "select * from replayable($1, $2, $3, $4, $5, $6, $7)", replayValues(it));
+  named(replayNames, () =>
+    rowsOf(db, anyRow, "select * from replayable($1, $2, $3, $4, $5, $6, $7)", replayValues(it)),
+  );
 
 /** Sends a past period again. */
 export const replay = (db: Db, it: Replay): Promise<AnyRow[]> =>
-  rowsOf(db, anyRow, "select * from replay($1, $2, $3, $4, $5, $6, $7)", replayValues(it));
+  named(replayNames, () =>
+    rowsOf(db, anyRow, "select * from replay($1, $2, $3, $4, $5, $6, $7)", replayValues(it)),
+  );
 
 // --- storage
 

@@ -1,8 +1,10 @@
 import type { AnyRow } from "../db/rows.ts";
 import { cutText } from "../text/cut.ts";
+import { invalid, type Problem, problemShown } from "./form.ts";
 import { shown, words } from "./format.ts";
 import { type Html, html } from "./html.ts";
 import type { List, ListQuestion } from "./sql.ts";
+import { valueInWords } from "./words.ts";
 
 export type Column = {
   name: string;
@@ -20,6 +22,8 @@ export type Look = {
   columns: Column[];
   sort: string;
   descending?: boolean;
+  /** what a row is, and what of it needs a word */
+  says?: string;
   /** what would stand here */
   empty: string;
   /** values of a filter that a person chooses among */
@@ -36,8 +40,14 @@ export type TableState = {
 
 export const pageSize = 50;
 
-/** What is wrong with what a person asked of a table. */
-export class BadQuestion extends Error {}
+/** What is wrong with what a person asked, and in which field of the form or the address. */
+export class BadQuestion extends Error {
+  readonly field: string | undefined;
+  constructor(message: string, field?: string) {
+    super(message);
+    this.field = field;
+  }
+}
 
 /** The state of a table from a query; what the table does not know is left for the database to refuse. */
 export function stateOf(
@@ -80,7 +90,7 @@ function decodeAfter(text: string): (string | null)[] {
   } catch {
     // said below
   }
-  throw new BadQuestion("after: it does not name a row of this table");
+  throw new BadQuestion("after: it does not name a row of this table", "after");
 }
 
 const queryOf = (values: Record<string, string | undefined>) => {
@@ -113,26 +123,26 @@ export function filterForm(
   look: Look,
   list: List,
   state: TableState,
-  problem?: string,
+  problem?: Problem,
 ): Html {
   const names = [...list.filters, ...(list.time_column === null ? [] : ["from", "to"])];
   const labelOf = (name: string) =>
     name === "from" || name === "to"
       ? `${labels[name]} (${words(list.time_column ?? "").toLowerCase()}, UTC)`
       : (labels[name] ?? words(name));
-  const wrong = problem === undefined ? undefined : /^(\w+): /.exec(problem)?.[1];
   const field = (name: string) => {
     const value = state.filters[name] ?? "";
     const id = `filter-${name}`;
     const choices = look.choices?.[name];
-    const invalid = wrong === name ? html` aria-invalid="true" aria-describedby="problem"` : "";
+    const wrong = invalid(problem, name);
     const input = choices
-      ? html`<select id="${id}" name="${name}"${invalid}><option value="">any</option>${[
+      ? html`<select id="${id}" name="${name}"${wrong}><option value="">any</option>${[
           ...new Set([...choices, ...(value ? [value] : [])]),
         ].map(
-          (one) => html`<option${one === value ? html` selected` : ""} value="${one}">${one}</option>`,
+          (one) =>
+            html`<option${one === value ? html` selected` : ""} value="${one}">${valueInWords(one)}</option>`,
         )}</select>`
-      : html`<input id="${id}" name="${name}" value="${value}" autocomplete="off"${invalid}${
+      : html`<input id="${id}" name="${name}" value="${value}" autocomplete="off"${wrong}${
           name === "from" || name === "to" ? html` placeholder="2026-12-24T08:00Z"` : ""
         }>`;
     return html`<div><label for="${id}">${labelOf(name)}</label>${input}</div>`;
@@ -150,7 +160,7 @@ export function filterForm(
   return html`<details class="narrow"${isOpen ? html` open` : ""}><summary>${summary}</summary>
 <form class="filters" method="get" action="${path}" aria-label="Narrow the table">
 ${Object.entries(own).map(([name, value]) => value && html`<input type="hidden" name="${name}" value="${value}">`)}
-${problem !== undefined && html`<p id="problem" class="problem" role="alert">${problem}</p>`}
+${problem && problemShown(problem, (name) => (names.includes(name) ? { id: `filter-${name}`, label: labelOf(name) } : undefined))}
 ${names.map(field)}
 <div class="narrow-only"><label for="sort-by">Sort by</label><select id="sort-by" name="sort">${sorts.map(
     (column) =>
@@ -166,10 +176,23 @@ ${names.map(field)}
 const labels: Record<string, string> = {
   org_id: "Organization",
   error_key: "Error key",
-  reasons: "Reason",
+  reasons: "Why held",
   from: "From",
   to: "Before",
   parent: "Table",
+  notified_at: "Decided",
+  decided_at: "Decided",
+  updated_at: "Report of",
+  error_log: "Error",
+  max_events: "Most issues in a message",
+  last_notified_at: "Last notified",
+  next_eligible_at: "May be notified from",
+  next_attempt_at: "Next attempt",
+  probe_at: "Next probe",
+  failures: "Failures in a row",
+  last_failed_at: "Last failed",
+  created_at: "Added",
+  created_by: "Added by",
 };
 
 const headOf = ({ name, label }: Column) => label ?? labels[name] ?? words(name);
@@ -222,7 +245,7 @@ export function table({ path, own, look, list, state, rows, lead }: TableParts):
     const turned = { ...state, sort: name, descending: isSorted ? !state.descending : false };
     return html`<th scope="col" class="${isNumber && "number"}"${
       isSorted ? html` aria-sort="${state.descending ? "descending" : "ascending"}"` : ""
-    }><a href="${address(path, own, turned)}">${text}${isSorted && (state.descending ? " ▼" : " ▲")}</a></th>`;
+    }><a href="${address(path, own, turned)}">${text}${isSorted && (state.descending ? "\u{A0}▼" : "\u{A0}▲")}</a></th>`;
   };
   const links = html`<nav class="after-table" aria-label="Pages and downloads">${
     state.after && html`<a href="${address(path, own, { ...state, after: null })}">First page</a> `

@@ -138,6 +138,13 @@ export function asRefusal(error: unknown): ConfigurationError | undefined {
     : undefined;
 }
 
+/** Which value of a statement is not of its form, from 1 on; undefined: the error is about something else. */
+export function parameterOf(error: unknown): number | undefined {
+  const where = error instanceof Error && "where" in error ? error.where : undefined;
+  const [, nth] = (typeof where === "string" && /parameter \$(\d+)/i.exec(where)) || [];
+  return nth !== undefined && codeOf(error)?.startsWith("22") ? Number(nth) : undefined;
+}
+
 /** What a person has to know whose DATABASE_URL leads to a pooler. */
 export const behindPooler =
   "DATABASE_URL leads through a pooler (such as PgBouncer) that keeps no session: set CCX_DATABASE_DIRECT_URL to the database itself.";

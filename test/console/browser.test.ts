@@ -130,6 +130,50 @@ describe("the console in a browser", { skip: executablePath === undefined && how
     assert.deepEqual(troubles, []);
   });
 
+  test("what was edited after it was tried cannot be applied until it is tried again", async () => {
+    const looks = () =>
+      page.evaluate(`({
+        said: document.querySelector("#untried").textContent,
+        isOff: document.querySelector('button[value="apply"]').disabled,
+      })`) as Promise<{ said: string; isOff: boolean }>;
+    await go("/policies?view=try");
+    await page.type("#set-max_events", "7");
+    await press('button[value="try"]');
+    assert.deepEqual(await looks(), { said: "", isOff: false });
+    await page.type("#p-reason", "for the test");
+    assert.deepEqual(await looks(), { said: "", isOff: false }, "the reason is no part of what was tried");
+    await page.type("#set-max_events", "0");
+    const { said, isOff } = await looks();
+    assert.match(said, /the form was changed since/);
+    assert.equal(isOff, true);
+    await page.focus("#set-max_events");
+    await page.keyboard.press("End");
+    await page.keyboard.press("Backspace");
+    assert.deepEqual(await looks(), { said: "", isOff: false }, "it is as it was tried");
+    await page.select("#p-target", "service log");
+    assert.equal((await looks()).isOff, true);
+    await press('button[value="try"]');
+    assert.deepEqual(await looks(), { said: "", isOff: false });
+
+    // who has no script is asked again by the server
+    const plain = await browser.newPage();
+    await plain.setJavaScriptEnabled(false);
+    await plain.goto(`${open.url}/policies?view=try`);
+    const submit = (selector: string) => Promise.all([plain.waitForNavigation(), plain.click(selector)]);
+    await plain.type("#set-max_events", "7");
+    await submit('button[value="try"]');
+    await plain.type("#set-max_events", "0");
+    await plain.type("#p-reason", "for the test");
+    await submit('button[value="apply"]');
+    assert.match(await plain.$eval("#problem", (it) => it.textContent ?? ""), /Nothing was applied/);
+    assert.equal(await plain.$eval("#set-max_events", (it) => (it as unknown as Typed).value), "70");
+    await plain.close();
+    assert.equal(
+      await value(database.pool, "select count(*)::integer from policies where max_events in (7, 70)"),
+      0,
+    );
+  });
+
   test("a live connection that is lost is shown, and made again", async () => {
     await go("/");
     await page.waitForFunction(() => document.querySelector("#live")?.textContent === "● live");

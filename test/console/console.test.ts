@@ -161,12 +161,169 @@ describe("the console", () => {
   test("a malformed filter is refused with its place, and the form keeps what was typed", async () => {
     const { status, text } = await get(local, "/new?org_id=twelve&rule=disk");
     assert.equal(status, 400);
-    assert.match(text, /name="org_id" value="twelve"[^>]*aria-invalid="true"/);
     assert.match(text, /name="rule" value="disk"/);
-    assert.match(text, /org_id: invalid input syntax/);
+    assertRefused(text, "org_id", "Organization", '"twelve" is not a whole number of at most 18 digits');
     for (const query of ["from=soon", "sort=password", "after=bm90aGluZw", "after=WyJhIl0", "colour=red"])
       assert.equal((await get(local, `/new?${query}`)).status, 400, query);
-    assert.equal((await get(local, `/clusters/${mine.cluster}?at=whenever`)).status, 400);
+  });
+
+  /** The sentence names the field by its label and leads to it; the field keeps its value and names the sentence. */
+  function assertRefused(text: string, field: string, label: string, sentence: string): void {
+    const input = new RegExp(`<(?:input|select)[^>]* name="${field}"[^>]*>`).exec(text)?.[0] ?? text;
+    assert.match(input, /aria-invalid="true" aria-describedby="problem"/);
+    const [, id] = / id="([^"]+)"/.exec(input) ?? [];
+    const [, problem = ""] = /<p id="problem"[^>]*>(.*?)<\/p>/s.exec(text) ?? [];
+    const said = problem.replaceAll(/<[^>]+>/g, "").replaceAll("&quot;", '"');
+    assert.ok(problem.includes(`<a href="#${id}">`), problem);
+    assert.ok(said.startsWith(`${label}: ${sentence}`), said);
+    assert.equal(text.split('aria-invalid="true"').length, 2, "one field is wrong");
+  }
+
+  test("a form that is refused keeps what was typed, names the field, and ties the sentence to it", async () => {
+    const pages: [at: string, field: string, label: string, sentence: string][] = [
+      ["/new?from=soon", "from", "From (last seen, UTC)", '"soon" is not a time, such as'],
+      ["/new?view=reason&org_id=x", "org_id", "Organization", '"x" is not a whole number'],
+      ["/new?view=rule&target=nobody", "target", "Target", "there is no target"],
+      [
+        `/clusters/${mine.cluster}?at=whenever`,
+        "at",
+        "Ask about this moment (UTC)",
+        '"whenever" is not a time',
+      ],
+      [
+        `/clusters/${mine.cluster}?at=infinity`,
+        "at",
+        "Ask about this moment (UTC)",
+        '"infinity" is no moment',
+      ],
+      [
+        `/clusters/${mine.cluster}?days=many`,
+        "days",
+        "Days on the axis",
+        '"many" is not a whole number from 1',
+      ],
+    ];
+    for (const [at, field, label, sentence] of pages) {
+      const { status, text } = await get(local, at);
+      assert.equal(status, 400, at);
+      assertRefused(text, field, label, sentence);
+    }
+    const silenced = { do: "preview", org: "1", for: "2 hours", reason: "for the test" };
+    const tried = { do: "try", target: "service log", set_max_events: "7" };
+    const replayed = { do: "preview-replay", from: "2026-01-01", to: "2026-01-02" };
+    const forms: [
+      at: string,
+      form: Record<string, string>,
+      field: string,
+      label: string,
+      sentence: string,
+    ][] = [
+      ["/silences", { ...silenced, org: "one" }, "org", "Organization", '"one" is not a whole number'],
+      ["/silences", { ...silenced, for: "never" }, "for", "or lasts", '"never" is not a length of time'],
+      ["/silences", { ...silenced, until: "x" }, "until", "Ends at (UTC)", '"x" is not a time'],
+      ["/silences", { ...silenced, for: "" }, "until", "Ends at (UTC)", "a silence needs an end"],
+      ["/silences", { ...silenced, reason: "no" }, "reason", "Reason", ""],
+      ["/silences", { ...silenced, org: "" }, "everything", "everything", "this silence would hold every"],
+      ["/silences", { ...silenced, rule: "a|B", error_key: "C" }, "error_key", "Error key", ""],
+      ["/policies", { ...tried, org: "one" }, "org", "Only organization", '"one" is not a whole number'],
+      ["/policies", { ...tried, rule: "a|B" }, "rule", "Only rule", "a policy is for a whole rule"],
+      [
+        "/policies",
+        { ...tried, set_cooldown: "3" },
+        "set_cooldown",
+        "Cooldown",
+        "the setting cooldown is an",
+      ],
+      ["/policies", { ...tried, set_filter: "impact >" }, "set_filter", "Filter", ""],
+      [
+        "/policies",
+        { ...tried, set_total_risk_threshold: "9" },
+        "set_total_risk_threshold",
+        "Total risk from",
+        "",
+      ],
+      [
+        "/policies",
+        { ...tried, set_max_events: "(none)" },
+        "set_max_events",
+        "Most issues",
+        "the setting max_events",
+      ],
+      ["/deliveries", { ...replayed, from: "x" }, "from", "From (UTC)", '"x" is not a time'],
+      ["/deliveries", { ...replayed, to: "2025-01-01" }, "to", "Before (UTC)", ""],
+      ["/deliveries", { ...replayed, org: "x" }, "org", "Organization", '"x" is not a whole number'],
+    ];
+    for (const [at, form, field, label, sentence] of forms) {
+      const { status, text } = await post(local, at, form);
+      assert.equal(status, 400, `${at} ${field}: ${text.slice(-1_000)}`);
+      assertRefused(
+        text,
+        field,
+        label.startsWith("Most") || label === "Reason" ? fullLabel(text, field) : label,
+        sentence,
+      );
+      for (const [name, typed] of Object.entries(form))
+        if (name !== "do" && !["target", "everything"].includes(name))
+          assert.ok(
+            text.includes(`name="${name}" value="${typed.replace(">", "&gt;")}"`),
+            `${name} of ${at}`,
+          );
+    }
+    const { seen, proofOfTrial } = trialIn((await post(local, "/policies", tried)).text);
+    const short = await post(local, "/policies", {
+      ...tried,
+      do: "apply",
+      seen,
+      tried: proofOfTrial,
+      reason: "no",
+    });
+    assert.equal(short.status, 400);
+    assertRefused(short.text, "reason", fullLabel(short.text, "reason"), "");
+    assert.equal(trialIn(short.text).proofOfTrial, proofOfTrial, "it can be applied with a better one");
+  });
+
+  const fullLabel = (text: string, field: string) => {
+    const [, id] = new RegExp(`<(?:input|select) id="([^"]+)" name="${field}"`).exec(text) ?? [];
+    return new RegExp(`<label for="${id}">([^<]*)`).exec(text)?.[1] ?? assert.fail(field);
+  };
+
+  /** What the page that shows a trial carries of it. */
+  const trialIn = (text: string) => ({
+    seen: /name="seen" value="(\w+)"/.exec(text)?.[1] ?? "",
+    proofOfTrial: /name="tried" value="(\w+)"/.exec(text)?.[1] ?? "",
+  });
+
+  test("what is applied is what was tried: another change, or another scope, is tried first", async () => {
+    const form = { target: "service log", set_max_events: "7", reason: "for the test" };
+    const settings = () =>
+      value(
+        database.pool,
+        "select jsonb_agg(to_jsonb(p) order by policy_id) from policies p where target = 'service log'",
+      );
+    const before = await settings();
+    const acts = "select count(*)::integer from console_act";
+    const acted = await value(database.pool, acts);
+    const { seen, proofOfTrial } = trialIn((await post(local, "/policies", { ...form, do: "try" })).text);
+    assert.notEqual(proofOfTrial, "");
+    const applied = { ...form, do: "apply", seen, tried: proofOfTrial };
+    const others: Record<string, string>[] = [
+      { ...applied, tried: "" },
+      { ...applied, set_max_events: "8" },
+      { ...applied, set_cooldown: "1 day" },
+      { ...applied, set_max_events: "", set_cooldown: "1 day" },
+      { ...applied, target: "notifications backend" },
+      { ...applied, org: "1" },
+      { ...applied, rule: "disk" },
+    ];
+    for (const other of others) {
+      const { status, text } = await post(local, "/policies", other);
+      assert.equal(status, 409, JSON.stringify(other));
+      assert.match(text, /The form was changed after it was tried\. Nothing was applied/);
+      assert.match(text, /id="tried"/, "what it does now is shown");
+      assert.notEqual(trialIn(text).proofOfTrial, other.tried);
+    }
+    assert.deepEqual(await settings(), before);
+    assert.equal(await value(database.pool, acts), acted);
   });
 
   test("a table is sorted, narrowed and read page by page without losing or repeating a row", async () => {
@@ -335,18 +492,19 @@ describe("the console", () => {
     const form = { target: "notifications backend", set_cooldown: "3 days", reason: "fewer of them" };
     const tried = await post(local, "/policies", { ...form, do: "try" });
     assert.equal(tried.status, 200, tried.text);
-    const [, seen = ""] = /name="seen" value="(\d+)"/.exec(tried.text) ?? [];
+    const { seen, proofOfTrial } = trialIn(tried.text);
     await database.pool.query(
       "select set_policy('notifications backend', '{\"max_events\": 7}', 'was here first')",
     );
-    const late = await post(local, "/policies", { ...form, do: "apply", seen });
+    const late = await post(local, "/policies", { ...form, do: "apply", seen, tried: proofOfTrial });
     assert.equal(late.status, 409);
     assert.match(late.text, /was here first/);
     const cooldown =
       "select cooldown::text from policies where target = 'notifications backend' and org_id is null";
     assert.equal(await value(database.pool, cooldown), "7 days");
-    const [, again = ""] = /name="seen" value="(\d+)"/.exec(late.text) ?? [];
-    assert.equal((await post(local, "/policies", { ...form, do: "apply", seen: again })).status, 303);
+    const again = trialIn(late.text);
+    const applied = { ...form, do: "apply", seen: again.seen, tried: again.proofOfTrial };
+    assert.equal((await post(local, "/policies", applied)).status, 303);
     assert.equal(await value(database.pool, cooldown), "3 days");
   });
 

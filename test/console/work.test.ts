@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { PoolClient } from "pg";
 import { someWho } from "../../bench/support/questions.ts";
+import { rows } from "../support/builders.ts";
 import { rolledBack } from "../support/database.ts";
 import { fleetDatabase } from "../support/fleets.ts";
-import { workOf } from "../support/work.ts";
+import { leastPages } from "../support/work.ts";
 
 const small = fleetDatabase(300);
 const large = fleetDatabase(3_000);
@@ -32,21 +32,12 @@ const ofFleet = [
   list("acts", "at"),
 ];
 
-async function pagesOf(db: PoolClient, statements: string[], values: unknown[] = []): Promise<number> {
-  let pages = 0;
-  for (const statement of statements) pages += (await workOf(db, statement, values)).pages;
-  return pages;
-}
-
 test("the page about a cluster reads no more in a fleet ten times as large", async () => {
   const cost = (database: typeof small) =>
     rolledBack(database.pool, async (db) => {
       let pages = 0;
-      // the first one fills the caches
-      for (const [nth, { cluster }] of (await someWho(db, 11, "console")).entries()) {
-        const touched = await pagesOf(db, ofCluster, [cluster]);
-        if (nth > 0) pages += touched;
-      }
+      for (const { cluster } of await someWho(db, 10, "console"))
+        pages += await leastPages(db, ofCluster, [cluster]);
       return pages / 10;
     });
   const [few, many] = [await cost(small), await cost(large)];
@@ -56,12 +47,37 @@ test("the page about a cluster reads no more in a fleet ten times as large", asy
 
 test("pages about the fleet read no more of it when it is ten times as large", async () => {
   for (const statement of ofFleet) {
-    const cost = (database: typeof small) =>
-      rolledBack(database.pool, async (db) => {
-        await pagesOf(db, [statement]);
-        return pagesOf(db, [statement]);
-      });
+    const cost = (database: typeof small) => rolledBack(database.pool, (db) => leastPages(db, [statement]));
     const [few, many] = [await cost(small), await cost(large)];
     assert.ok(many < 1.5 * few + 50, `${statement}: ${many} pages instead of ${few}`);
   }
+});
+
+test("the day by hour of a surveyed fleet is read from what sweeps counted, however large it is", async () => {
+  const counted = (database: typeof small) =>
+    rolledBack(database.pool, async (db) => {
+      const now = await rows(db, "select * from ccx.busy_hours()");
+      await db.query("select ccx.count_busy_hours(now())");
+      await db.query("update sweep_mark set reporting_clusters = 10000");
+      assert.deepEqual(await rows(db, "select * from ccx.busy_hours()"), now);
+      assert.ok(now.some(({ reports }) => Number(reports) > 0));
+      return leastPages(db, ["select * from ccx.busy_hours()"]);
+    });
+  const [few, many] = [await counted(small), await counted(large)];
+  assert.ok(many <= few + 5, `${many} pages instead of ${few}`);
+  assert.ok(many < 50, `${many} pages`);
+});
+
+test("what other databases do at the same time does not count", async () => {
+  const many =
+    "do $$ begin for n in 1..250 loop execute format('create table t%s (a int primary key, b text)', n); end loop; end $$";
+  const counted = (meanwhile: () => Promise<unknown>) =>
+    rolledBack(small.pool, async (db) => {
+      const [{ cluster } = { cluster: "" }] = await someWho(db, 1, "console");
+      await meanwhile();
+      return leastPages(db, ofCluster, [cluster]);
+    });
+  const alone = await counted(async () => undefined);
+  const beside = await counted(() => rolledBack(large.pool, (db) => db.query(many)));
+  assert.ok(beside < 1.5 * alone, `${beside} pages instead of ${alone}`);
 });

@@ -1,6 +1,7 @@
 import type { AnyRow, Db } from "../../db/rows.ts";
 import { type Ask, field, type Handler, NotThere, oneOf, Redirect } from "../ask.ts";
-import { shown, time } from "../format.ts";
+import { invalid, type Problem, problemOf, problemShown } from "../form.ts";
+import { brokenName, nothing, shown, time } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { proof } from "../layout.ts";
 import { life } from "../life.ts";
@@ -19,7 +20,7 @@ export const clustersPage: Handler = async (ask) => {
   return {
     title: "Cluster",
     status,
-    body: html`<form class="filters" method="get" action="/console/clusters"><div class="wide"><label for="cluster-id">Cluster (UUID)</label><input id="cluster-id" name="id" required autocomplete="off"></div><div class="buttons"><button type="submit">Show its life</button></div></form>
+    body: html`<p class="says">Name a cluster to see its life, and why it was notified or not at any moment of it.</p><form class="filters" method="get" action="/console/clusters"><div class="wide"><label for="cluster-id">Cluster (UUID)</label><input id="cluster-id" name="id" required autocomplete="off"></div><div class="buttons"><button type="submit">Show its life</button></div></form>
 <h2>What became of each report, the newest first</h2>${body}`,
   };
 };
@@ -35,26 +36,34 @@ export const clusterPage: Handler = async (ask) => {
   const [newest] = found.known;
   if (!newest)
     throw new NotThere(`No report of the cluster "${cluster}" is known, or your role does not see it.`);
-  const days = Math.min(180, Math.max(1, Number(ask.query.days) || 7));
-  const at = await timeGiven(ask, ask.query.at, found.now);
+  const path = `/console/clusters/${encoded(cluster)}`;
+  const about = html`<p>Organization ${found.known.map(
+    (one, nth) =>
+      html`${nth > 0 && ", "}<a href="/console/new?org_id=${String(one.org_id)}">${String(one.org_id)}</a>${one.left_at !== null && " (before)"}`,
+  )}; newest report ${time(newest.updated_at)}, received ${time(newest.received_at)}.</p>`;
+  let days: number;
+  let at: string;
+  try {
+    days = daysGiven(ask.query.days);
+    at = await timeGiven(ask, ask.query.at, found.now);
+  } catch (error) {
+    const problem = error instanceof BadQuestion ? error : problemOf(error, ask.query);
+    if (problem === undefined) throw error;
+    const body = html`${about}${axisForm(path, ask.query, problem)}`;
+    return { title: `Cluster ${cluster}`, status: 400, body };
+  }
   const to = new Date(Math.min(Date.parse(found.now), Date.parse(at) + (days * dayMs) / 2)).toISOString();
   const from = new Date(Date.parse(to) - days * dayMs).toISOString();
   const { rows, answers } = await ask.read(async (db) => ({
     rows: await sql.clusterLife(db, cluster, from, to),
     answers: await sql.explainAt(db, cluster, at),
   }));
-  const path = `/console/clusters/${encoded(cluster)}`;
   const moment = (value: unknown) =>
     html`<a href="${path}?at=${encoded(String(value))}&days=${days}">${time(value)}</a>`;
   const isNow = ask.query.at === undefined || ask.query.at === "";
   return {
     title: `Cluster ${cluster}`,
-    body: html`<p>Organization ${found.known.map(
-      (one, nth) =>
-        html`${nth > 0 && ", "}<a href="/console/new?org_id=${String(one.org_id)}">${String(one.org_id)}</a>${one.left_at !== null && " (before)"}`,
-    )}; newest report ${time(newest.updated_at)}, received ${time(newest.received_at)}.</p>
-<form class="filters" method="get" action="${path}"><div class="wide"><label for="at">Ask about this moment (UTC)</label><input id="at" name="at" value="${isNow ? "" : at}" placeholder="now, or 2026-12-24T08:00Z"></div>
-<div><label for="days">Days on the axis</label><input id="days" name="days" inputmode="numeric" value="${String(days)}"></div><div class="buttons"><button type="submit">Ask</button> ${!isNow && html`<a role="button" class="secondary outline" href="${path}?days=${days}">Now</a>`}</div></form>
+    body: html`${about}${axisForm(path, { at: isNow ? "" : at, days: String(days) })}
 <div id="life" data-live><div class="scroll" tabindex="0" role="region" aria-label="The axis">${life(rows, from, to, at)}</div>
 <p><small>Bars are issues from opened to closed, and silences; upright lines are reports; full diamonds are messages; rings are reports that notified nothing. A click on the axis asks about that moment.</small></p></div>
 <h2>Why (not), ${isNow ? "now" : html`at ${time(at)}`}</h2>
@@ -80,7 +89,7 @@ export const clusterPage: Handler = async (ask) => {
               ? html`its texts: ${messageLink(row.id)}`
               : row.kind === "report"
                 ? html`<a href="${path}/report?org=${String(row.org_id)}&at=${encoded(String(row.begins))}">raw report</a>`
-                : html`–`,
+                : nothing,
         },
       ],
       "Reports, issues, messages and silences would stand here.",
@@ -89,10 +98,31 @@ ${ask.person.mayAct && acts(ask, cluster, newest, answers)}`,
   };
 };
 
+/** Which moment is asked about, and how much of the life is drawn. */
+function axisForm(
+  path: string,
+  { at = "", days = "" }: Record<string, string | undefined>,
+  problem?: Problem,
+): Html {
+  const labels: Record<string, string> = { at: "Ask about this moment (UTC)", days: "Days on the axis" };
+  return html`<form class="filters" method="get" action="${path}">${problem && problemShown(problem, (name) => ({ id: name, label: labels[name] ?? name }))}<div class="wide"><label for="at">${labels.at}</label><input id="at" name="at" value="${at}" placeholder="now, or 2026-12-24T08:00Z"${invalid(problem, "at")}></div>
+<div><label for="days">${labels.days}</label><input id="days" name="days" inputmode="numeric" value="${days}"${invalid(problem, "days")}></div><div class="buttons"><button type="submit">Ask</button>${at !== "" && html` <a role="button" class="secondary outline" href="${path}">Now</a>`}</div></form>`;
+}
+
+const mostDays = 180;
+
+function daysGiven(text: string | undefined): number {
+  if (!text?.trim()) return 7;
+  const days = /^\d+$/.test(text.trim()) ? Number(text) : 0;
+  if (days < 1 || days > mostDays)
+    throw new BadQuestion(`"${text}" is not a whole number from 1 to ${mostDays}.`, "days");
+  return days;
+}
+
 async function timeGiven(ask: Ask, text: string | undefined, now: string): Promise<string> {
   if (!text?.trim()) return now;
   const at = await ask.read((db) => sql.timeOf(db, text.trim()));
-  if (Number.isNaN(Date.parse(at))) throw new BadQuestion(`at: ${text} is no moment of the axis`);
+  if (Number.isNaN(Date.parse(at))) throw new BadQuestion(`"${text}" is no moment of the axis.`, "at");
   return at;
 }
 
@@ -117,16 +147,15 @@ function answersOf(ask: Ask, rows: AnyRow[], at: string | undefined): Html {
         cell: (row) => html`<a href="${textOf(row, at)}">as it would be sent</a>`,
       },
       { name: "total_risk", isNumber: true },
-      { name: "issue_state", label: "State" },
-      { name: "last_notified_at", label: "Last notified" },
-      { name: "next_eligible_at", label: "May be notified from" },
+      { name: "issue_state" },
+      ...["last_notified_at", "next_eligible_at"].map((name) => ({ name })),
       {
         name: "policy_id",
         label: "Policy",
         cell: (row) =>
           row.policy_id
             ? html`<a href="/console/policies/${String(row.policy_id)}">version\u{A0}${String(row.policy_id)}</a>`
-            : html`–`,
+            : nothing,
       },
     ],
     `At that moment cluster ${ask.params.cluster} had no open issue: there was nothing to notify.`,
@@ -149,8 +178,8 @@ function acts(ask: Ask, cluster: string, newest: AnyRow, answers: AnyRow[]): Htm
   return html`<h2>Act</h2><p><a href="/console/silences?view=add&cluster=${encoded(cluster)}">Silence this cluster</a></p>${
     rules.length > 0 &&
     html`<form class="act" method="post" action="${path}">${proof(ask.csrf)}<input type="hidden" name="org" value="${String(newest.org_id)}">
-<div><label for="ack-rule">Rule</label><select id="ack-rule" name="rule">${rules.map((rule) => html`<option>${rule}</option>`)}</select></div>
-<div><label for="ack-what">What</label><select id="ack-what" name="do"><option value="acknowledge">acknowledge it for this cluster</option><option value="unacknowledge">take the acknowledgement back</option></select></div>
+<div class="wide"><label for="ack-rule">Rule</label><select id="ack-rule" name="rule">${rules.map((rule) => html`<option>${rule}</option>`)}</select></div>
+<div class="wide"><label for="ack-what">What</label><select id="ack-what" name="do"><option value="acknowledge">acknowledge it for this cluster</option><option value="unacknowledge">take the acknowledgement back</option></select></div>
 <div><button type="submit">Do it</button></div></form>`
   }`;
 }
@@ -203,7 +232,7 @@ export const draftPage =
         : html`<article><h2>${text.title || "No text"}</h2>${text.reason !== "" && html`<pre tabindex="0">${text.reason}</pre>`}</article>`;
     return {
       title: "Text of an issue",
-      body: html`<p>${draft.rule} on <a href="/console/clusters/${encoded(cluster)}${!isNow && html`?at=${encoded(at)}`}">${cluster}</a>, to ${target}, ${
+      body: html`<p>${brokenName(draft.rule)} on <a href="/console/clusters/${encoded(cluster)}${!isNow && html`?at=${encoded(at)}`}">${cluster}</a>, to ${target}, ${
         isNow ? "as it would be sent now" : html`as it would have been sent at ${time(at)}`
       }: ${verdict(draft)}</p>${draft.decision !== "notify" && html`<p>It is held, because ${why(draft)}</p>`}${
         !draft.report_is_kept &&

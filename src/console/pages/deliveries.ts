@@ -1,7 +1,7 @@
-import { asRefusal } from "../../db/errors.ts";
 import type { AnyRow, Db } from "../../db/rows.ts";
 import { type Ask, field, fields, type Handler, NotThere, oneOf, Redirect } from "../ask.ts";
-import { shown, time, words } from "../format.ts";
+import { invalid, type Problem, problemOf, problemShown } from "../form.ts";
+import { brokenName, nothing, shown, time, words } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { proof, tabs } from "../layout.ts";
 import { listOn } from "../list_page.ts";
@@ -37,7 +37,7 @@ export const deliveriesPage: Handler = async (ask) => {
         cell: (row) =>
           row.redrivable === true
             ? html`<input type="checkbox" name="id" value="${String(row.notification_id)}" aria-label="Redrive message ${String(row.notification_id)}">`
-            : html`–`,
+            : nothing,
       },
       wrap: (table, rows) =>
         rows.some(({ redrivable }) => redrivable === true)
@@ -50,7 +50,7 @@ export const deliveriesPage: Handler = async (ask) => {
 
 async function circuits(ask: Ask): Promise<Html> {
   const rows = await ask.read(sql.circuits);
-  return html`<div id="circuits" data-live>${plainTable(
+  return html`<p class="says">A closed circuit lets messages through. It opens when a target that is down fails several times in a row: then its messages wait, and a few are tried from time to time, until one gets through.</p><div id="circuits" data-live>${plainTable(
     rows,
     [
       { name: "target" },
@@ -63,9 +63,10 @@ async function circuits(ask: Ask): Promise<Html> {
         ? [
             {
               name: "close",
+              label: "Close",
               cell: (row: AnyRow) =>
                 row.state === "closed"
-                  ? html`–`
+                  ? nothing
                   : html`<form method="post" action="/console/deliveries" class="inline">${proof(ask.csrf)}<input type="hidden" name="target" value="${String(row.target)}"><button class="small" name="do" value="close">Close it now</button></form>`,
             },
           ]
@@ -77,20 +78,29 @@ async function circuits(ask: Ask): Promise<Html> {
 
 type Values = Record<string, string | undefined>;
 
+const replayLabels: Record<string, string> = {
+  ...{ from: "From (UTC)", to: "Before (UTC)", target: "Target", org: "Organization" },
+  ...{ cluster: "Cluster", rule: "Rule" },
+};
+
+/** Which field a rule of replay() is about. */
+const replayRules = { NTD02: "to", NTG01: "target", NTC04: "rule" };
+
 function replayForm(
   ask: Ask,
   values: Values,
-  { problem, preview }: { problem?: string; preview?: Html } = {},
+  { problem, preview }: { problem?: Problem; preview?: Html } = {},
 ): Html {
   if (!ask.person.mayAct)
     return html`<p class="empty">You may look, not act: an operator can replay a period.</p>`;
-  const input = (name: string, label: string, hint = "") =>
-    html`<div><label for="replay-${name}">${label}</label><input id="replay-${name}" name="${name}" value="${values[name] ?? ""}" placeholder="${hint}" autocomplete="off"></div>`;
-  return html`${problem && html`<p class="problem" role="alert">${problem}</p>`}<p>A replay sends what was sent in a past period again, under new ids: for a receiver that has lost it.</p>
+  const placeOf = (name: string) => ({ id: `replay-${name}`, label: replayLabels[name] ?? name });
+  const input = (name: string, hint = "") =>
+    html`<div><label for="replay-${name}">${placeOf(name).label}</label><input id="replay-${name}" name="${name}" value="${values[name] ?? ""}" placeholder="${hint}" autocomplete="off"${invalid(problem, name)}></div>`;
+  return html`${problem && problemShown(problem, placeOf)}<p>A replay sends what was sent in a past period again, under new ids: for a receiver that has lost it.</p>
 <form class="act" method="post" action="/console/deliveries">${proof(ask.csrf)}
-${input("from", "From (UTC)", "2026-12-24T08:00Z")}${input("to", "Before (UTC)", "2026-12-24T12:00Z")}
-<div><label for="replay-target">Target</label><select id="replay-target" name="target"><option value="">all</option>${targetNames.map((one) => html`<option${values.target === one ? html` selected` : ""}>${one}</option>`)}</select></div>
-${input("org", "Organization")}${input("cluster", "Cluster")}${input("rule", "Rule")}
+${input("from", "2026-12-24T08:00Z")}${input("to", "2026-12-24T12:00Z")}
+<div><label for="replay-target">Target</label><select id="replay-target" name="target"${invalid(problem, "target")}><option value="">all</option>${targetNames.map((one) => html`<option${values.target === one ? html` selected` : ""}>${one}</option>`)}</select></div>
+${["org", "cluster", "rule"].map((name) => input(name))}
 <div class="wide"><label><input type="checkbox" name="again" value="yes"${values.again === "yes" ? html` checked` : ""}> also what was replayed already</label></div>
 <div class="wide"><button name="do" value="preview-replay">Preview what it would send</button>${preview && html` <button name="do" value="replay">Send it again</button>`}</div></form>${preview}`;
 }
@@ -131,7 +141,7 @@ export const deliveriesAct: Handler = async (ask) => {
       body: html`${head}${replayForm(ask, values, isSome ? { preview } : {})}${!isSome && preview}`,
     };
   } catch (error) {
-    const problem = asRefusal(error)?.message;
+    const problem = problemOf(error, values, { rules: replayRules });
     if (problem === undefined) throw error;
     return { title: "Deliveries", status: 400, body: html`${head}${replayForm(ask, values, { problem })}` };
   }
@@ -185,7 +195,7 @@ export const messagePage =
         html`<p>The report is not kept any more, so details of the texts are missing.</p>`
       }${message.issues.map(
         (issue) =>
-          html`<article><h2>${issue.title || "No text"}</h2><p>${issue.rule}, total risk ${issue.total_risk === null ? "unknown" : String(issue.total_risk)}</p>${
+          html`<article><h2>${issue.title || "No text"}</h2><p>${brokenName(issue.rule)}, total risk ${issue.total_risk === null ? "unknown" : String(issue.total_risk)}</p>${
             issue.error !== ""
               ? html`<p class="problem">${issue.error}</p>`
               : issue.reason !== "" && html`<pre tabindex="0">${issue.reason}</pre>`

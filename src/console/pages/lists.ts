@@ -1,10 +1,11 @@
 import type { AnyRow } from "../../db/rows.ts";
 import { type Ask, type Handler, NotThere, requireFor } from "../ask.ts";
+import { invalid, type Problem, problemOf, problemShown } from "../form.ts";
 import { bytes, shown, time, words } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { tabs } from "../layout.ts";
 import { listOn } from "../list_page.ts";
-import { encoded, looks, reasonShown, verdict } from "../looks.ts";
+import { encoded, looks, reasonShown, targetNames, verdict } from "../looks.ts";
 import * as sql from "../sql.ts";
 import { plainTable } from "../table.ts";
 
@@ -36,26 +37,36 @@ export const newPage: Handler = async (ask) => {
     return { title: "New: what would be sent now", status, body: html`${head}${note}${body}` };
   }
   const { target, org_id: org } = ask.query;
-  const groups = await ask.read((db) =>
-    sql.heldGroups(db, view, { target: target || undefined, org: org || undefined }),
-  );
+  const title = "New: what would be sent now";
+  let groups: AnyRow[];
+  try {
+    groups = await ask.read((db) =>
+      sql.heldGroups(db, view, { target: target || undefined, org: org || undefined }),
+    );
+  } catch (error) {
+    const problem = problemOf(error, ask.query, { rules: { NTG01: "target" } });
+    if (problem === undefined) throw error;
+    return { title, status: 400, body: html`${head}${groupsForm(ask, view, problem)}` };
+  }
   const filter = view === "reason" ? "reasons" : view === "rule" ? "rule" : "org_id";
   const to = (row: AnyRow) => {
     const query = new URLSearchParams({ view: "list", decision: String(row.decision) });
+    if (target) query.set("target", target);
+    if (org) query.set("org_id", org);
     if (row.name !== "new") query.set(filter, String(row.name));
     return `/console/new?${query}`;
   };
   return {
     title: "New: what would be sent now",
-    body: html`${head}<div id="groups" data-live>${counted(groups)}${plainTable(
+    body: html`${head}<p class="says">The open issues, counted. What several reasons hold counts with each of them.</p>${groupsForm(ask, view)}<div id="groups" data-live>${counted(groups)}${plainTable(
       groups,
       [
         { name: "decision", cell: verdict },
         {
           name: "name",
-          label: words(view),
+          label: view === "reason" ? "Why" : words(view),
           cell: (row) =>
-            html`<a href="${to(row)}">${view === "reason" && row.name !== "new" ? reasonShown(String(row.name)) : shown(row.name)}</a>`,
+            html`<a href="${to(row)}">${view !== "reason" ? shown(row.name) : row.name === "new" ? "nothing holds it" : reasonShown(String(row.name))}</a>`,
         },
         ...["decisions", "clusters", "organizations"].map((name) => ({ name, isNumber: true })),
       ],
@@ -63,6 +74,16 @@ export const newPage: Handler = async (ask) => {
     )}</div>`,
   };
 };
+
+/** Whose issues are counted. */
+function groupsForm(ask: Ask, view: string, problem?: Problem): Html {
+  const { target, org_id: org = "" } = ask.query;
+  const labels: Record<string, string> = { target: "Target", org_id: "Organization" };
+  return html`<form class="filters" method="get" action="${ask.path}" aria-label="Narrow the counts"><input type="hidden" name="view" value="${view}">${problem && problemShown(problem, (name) => ({ id: `filter-${name}`, label: labels[name] ?? name }))}
+<div><label for="filter-target">${labels.target}</label><select id="filter-target" name="target"${invalid(problem, "target")}><option value="">both together</option>${targetNames.map((one) => html`<option${one === target ? html` selected` : ""}>${one}</option>`)}</select></div>
+<div><label for="filter-org_id">${labels.org_id}</label><input id="filter-org_id" name="org_id" value="${org}" autocomplete="off"${invalid(problem, "org_id")}></div>
+<div class="buttons"><button type="submit">Narrow</button></div></form>`;
+}
 
 /** The moment that counts are of: of a large fleet that of its newest survey. */
 const counted = ([row]: AnyRow[]): Html | "" => (row ? html`<p>Counted at ${time(row.at)}.</p>` : "");
@@ -125,7 +146,8 @@ export const storagePage: Handler = async (ask) => {
       ],
       "What retention would drop would stand here: nothing is past its time.",
     );
-    return { title: "Storage", body: html`${head}${table}` };
+    const says = html`<p class="says">What retention would drop if it ran now.</p>`;
+    return { title: "Storage", body: html`${head}${says}${table}` };
   }
   if (view === "consumer") {
     const rows = await ask.read(sql.doctor);
@@ -134,7 +156,8 @@ export const storagePage: Handler = async (ask) => {
       ["severity", "topic", "finding", "meaning", "what_to_do"].map((name) => ({ name })),
       "What somebody should look at would stand here: all is well.",
     );
-    return { title: "Storage", body: html`${head}${table}` };
+    const says = html`<p class="says">What the database itself shows to be wrong, and what to do about it.</p>`;
+    return { title: "Storage", body: html`${head}${says}${table}` };
   }
   const { body, status } = await listOn(ask, view === "partitions" ? looks.partitions : looks.retention, {
     own: { view },

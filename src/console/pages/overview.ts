@@ -1,7 +1,7 @@
 import { codeOf } from "../../db/errors.ts";
 import type { AnyRow, Db } from "../../db/rows.ts";
 import { type Ask, type Handler, isFor } from "../ask.ts";
-import { seconds, shown, time } from "../format.ts";
+import { seconds, shown, time, words } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { bars } from "../plot.ts";
 import * as sql from "../sql.ts";
@@ -30,7 +30,7 @@ export const overview: Handler = async (ask) => {
   return {
     title: "Overview",
     body: html`<section id="attention" data-live><h2>What needs attention</h2>${attentionOf(attention)}</section>
-<section id="stations" data-live><h2>The way of a report</h2>${stationsOf(line)}</section>
+<section id="stations" data-live><h2>The way of a report</h2><p class="says">From the topic to the customer: what waits at each station, and how much passed it in the last hour.</p>${stationsOf(line)}</section>
 <section id="hours" data-live><h2>The last day, by hour</h2>${hoursOf(hours)}</section>
 <section id="seen" data-live><h2>From seen to notified</h2>${seenOf(wait)}</section>`,
   };
@@ -59,13 +59,27 @@ function attentionOf(rows: AnyRow[] | undefined): Html {
   if (found.length === 0)
     return html`<p class="empty">Nothing: the consumer, the workers, the messages and the circuits are well.</p>`;
   return html`<ul class="attention">${found.map((row) => {
-    const what = html`${shown(row.what)}${Boolean(row.target) && html` (${shown(row.target)})`}${!withoutAmount.has(String(row.what)) && html`: ${shown(row.amount)}`}`;
+    const what = html`${words(String(row.what))}${Boolean(row.target) && html` (${shown(row.target)})`}${!withoutAmount.has(String(row.what)) && html`: ${shown(row.amount)}`}`;
     const to = placeOfStatus[String(row.what)];
     return html`<li>${to ? html`<a href="${to}">${what}</a>` : html`<strong>${what}</strong>`}${
       Boolean(row.oldest) &&
       html`, ${withoutAmount.has(String(row.what)) ? "since" : "the oldest since"} ${time(row.oldest)}`
-    }${Boolean(row.detail) && html`. ${shown(row.detail)}`}</li>`;
+    }${Boolean(row.detail) && html`. ${sentence(row)}`}</li>`;
   })}</ul>`;
+}
+
+/** What the view status says to who reads it in a terminal, as the page can lead on by itself. */
+const detailHere: Record<string, string> = {
+  "messages waiting": "The list says why each waits.",
+  "messages dead": "The list says why, and tries them again.",
+};
+
+function sentence(row: AnyRow): Html {
+  const text = String(row.detail).replaceAll(/(\d\d:\d\d:\d\d)(?:\.\d+)?\+00\b/g, "$1");
+  return shown(
+    detailHere[String(row.what)] ??
+      `${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`,
+  );
 }
 
 const placeOfStation: Record<string, string> = {
@@ -80,7 +94,7 @@ function stationsOf(rows: AnyRow[] | undefined): Html {
     const isWell = row.state === "ok" || row.state === "circuit closed";
     return html`<li class="${!isWell && "attention"}"><strong><a href="${placeOfStation[String(row.station)] ?? "/console/"}">${shown(row.station)}</a></strong>${
       Boolean(row.target) && shown(row.target)
-    }<dl><dt>waits</dt><dd>${row.waiting === null ? "unknown" : String(row.waiting)}</dd><dt>oldest since</dt><dd>${time(row.oldest)}</dd><dt>last hour</dt><dd>${String(row.per_hour)}</dd><dt>state</dt><dd>${
+    }<dl><dt>waiting</dt><dd>${row.waiting === null ? "unknown" : String(row.waiting)}</dd><dt>oldest since</dt><dd>${time(row.oldest)}</dd><dt>in the last hour</dt><dd>${String(row.per_hour)}</dd><dt>state</dt><dd>${
       isWell ? "✔ " : "⚠ "
     }${shown(row.state)}</dd></dl></li>`;
   })}</ol>`;

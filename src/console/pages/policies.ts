@@ -1,11 +1,12 @@
-import { asRefusal } from "../../db/errors.ts";
+import { createHash } from "node:crypto";
 import type { AnyRow } from "../../db/rows.ts";
 import { type Ask, field, type Handler, NotThere, Overtaken, oneOf, Redirect } from "../ask.ts";
+import { invalid, type Problem, problemOf, problemShown } from "../form.ts";
 import { shown, time, words } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { proof, tabs } from "../layout.ts";
 import { listOn } from "../list_page.ts";
-import { looks, ruleLink, targetNames } from "../looks.ts";
+import { decided, looks, ruleLink, targetNames } from "../looks.ts";
 import { bars } from "../plot.ts";
 import * as sql from "../sql.ts";
 import { plainTable } from "../table.ts";
@@ -84,10 +85,46 @@ function changeOf(ask: Ask): AnyRow {
 
 type Scope = { target?: string | undefined; org?: string | undefined; rule?: string | undefined };
 
+/** Which field a rule of set_policy() is about. */
+const rules: Record<string, string> = {
+  ...{ NTG01: "target", NTP01: "rule", NTP12: "target" },
+  ...{ NTF01: "set_filter", NTF02: "set_filter", NTF03: "set_filter" },
+};
+const columns: Record<string, string> = {
+  ...Object.fromEntries(Object.keys(settings).map((name) => [name, `set_${name}`])),
+  reason: "reason",
+};
+
+const placeOf = (field: string) => {
+  const [, name] = /^set_(.+)$/.exec(field) ?? [];
+  if (name !== undefined) return { id: `set-${name}`, label: settings[name]?.label ?? name };
+  return { id: `p-${field}`, label: scopeLabels[field] ?? field };
+};
+
+const scopeLabels: Record<string, string> = {
+  ...{ target: "Target", org: "Only organization", rule: "Only rule" },
+  reason: "Reason (a colleague should understand it)",
+};
+
+type Trial = {
+  /** what it would do */
+  tried: Html;
+  /** the version of the policy that it was tried on */
+  seen: string;
+  /** what was tried, as `contentOf` says it; undefined: nothing was */
+  content?: string;
+};
+
+/** What a trial was of, to compare what is applied with. */
+const contentOf = (scope: Scope, change: AnyRow): string =>
+  createHash("sha256")
+    .update(JSON.stringify([scope.target ?? null, scope.org ?? null, scope.rule ?? null, change]))
+    .digest("hex");
+
 async function form(
   ask: Ask,
   scope: Scope,
-  { problem, tried, seen }: { problem?: string; tried?: Html; seen?: string } = {},
+  { problem, tried, seen, content }: { problem?: Problem } & Partial<Trial> = {},
 ): Promise<Html> {
   if (!ask.person.mayAct)
     return html`<p class="empty">You may look, not act: an operator can try a change, and apply it.</p>`;
@@ -95,20 +132,25 @@ async function form(
   const input = ([name, { label, hint, kind }]: [string, (typeof settings)[string]]) =>
     html`<div><label for="set-${name}">${label}</label>${
       kind === "flag"
-        ? html`<select id="set-${name}" name="set_${name}"><option value="">as it is</option>${["yes", "no"].map((one) => html`<option${value(name) === one ? html` selected` : ""}>${one}</option>`)}</select>`
-        : html`<input id="set-${name}" name="set_${name}" value="${value(name)}" placeholder="${hint ?? ""}" autocomplete="off">`
+        ? html`<select id="set-${name}" name="set_${name}"${invalid(problem, `set_${name}`)}><option value="">as it is</option>${["yes", "no"].map((one) => html`<option${value(name) === one ? html` selected` : ""}>${one}</option>`)}</select>`
+        : html`<input id="set-${name}" name="set_${name}" value="${value(name)}" placeholder="${hint ?? ""}" autocomplete="off"${invalid(problem, `set_${name}`)}>`
     }</div>`;
-  return html`${problem && html`<p class="problem" role="alert">${problem}</p>`}
+  return html`${problem && problemShown(problem, placeOf)}
 <p>What is left empty stays as it is; ${emptyWord} takes a setting away. Trying changes nothing.</p>
-<form class="act" method="post" action="/console/policies">${proof(ask.csrf)}${seen !== undefined && html`<input type="hidden" name="seen" value="${seen}">`}
-<div><label for="p-target">Target</label><select id="p-target" name="target">${targetNames.map((one) => html`<option${one === scope.target ? html` selected` : ""}>${one}</option>`)}</select></div>
-<div><label for="p-org">Only organization</label><input id="p-org" name="org" value="${scope.org ?? ""}"></div>
-<div><label for="p-rule">Only rule</label><input id="p-rule" name="rule" value="${scope.rule ?? ""}"></div>
+<form class="act" method="post" action="/console/policies"${content !== undefined && html` data-tried`}>${proof(ask.csrf)}${content !== undefined && html`<input type="hidden" name="seen" value="${seen}"><input type="hidden" name="tried" value="${content}">`}
+<div><label for="p-target">Target</label><select id="p-target" name="target"${invalid(problem, "target")}>${targetNames.map((one) => html`<option${one === scope.target ? html` selected` : ""}>${one}</option>`)}</select></div>
+${(["org", "rule"] as const).map((name) => html`<div><label for="p-${name}">${scopeLabels[name]}</label><input id="p-${name}" name="${name}" value="${scope[name] ?? ""}" autocomplete="off"${invalid(problem, name)}></div>`)}
 ${Object.entries(settings).map(input)}
 <div class="wide"><button name="do" value="try">Try it</button></div>
-${tried && html`<div class="wide">${tried}</div><div class="wide"><label for="p-reason">Why (a colleague should understand it)</label><input id="p-reason" name="reason" value="${field(ask, "reason") ?? ""}" minlength="5"></div><div class="wide"><button name="do" value="apply">Apply it now</button></div>`}
+${tried && html`<div class="wide">${tried}</div>`}${
+  content !== undefined &&
+  html`<div class="wide"><label for="p-reason">${scopeLabels.reason}</label><input id="p-reason" name="reason" value="${field(ask, "reason") ?? ""}" minlength="5"${invalid(problem, "reason")}></div><div class="wide"><p id="untried" role="status"></p><button name="do" value="apply" aria-describedby="untried">Apply it now</button></div>`
+}
 </form>`;
 }
+
+const notTried =
+  "The form was changed after it was tried. Nothing was applied; below is what the change does as it is now.";
 
 /** Tries a change, and applies what was tried. */
 export const policiesAct: Handler = async (ask) => {
@@ -123,6 +165,8 @@ export const policiesAct: Handler = async (ask) => {
   });
   try {
     if (what === "apply" && Object.keys(change).length > 0) {
+      if (field(ask, "tried") !== contentOf(scope, change))
+        return await page(409, { problem: { message: notTried }, ...(await attempt(ask, scope, change)) });
       const seen = field(ask, "seen") ?? "";
       const reason = field(ask, "reason") ?? "";
       await ask.act("set policy", { ...scope, change, reason }, async (db) => {
@@ -132,13 +176,15 @@ export const policiesAct: Handler = async (ask) => {
       });
       return new Redirect("/console/policies?view=history&done=applied");
     }
-    const { tried, seen } = await attempt(ask, scope, change);
-    return await page(200, { tried, seen });
+    return await page(200, await attempt(ask, scope, change));
   } catch (error) {
     if (error instanceof Overtaken) return await overtaken(ask, error.message, scope, change, page);
-    const problem = asRefusal(error)?.message;
+    const values = Object.fromEntries(Object.keys(ask.form).map((name) => [name, field(ask, name)]));
+    const problem = problemOf(error, values, { rules, columns });
     if (problem === undefined) throw error;
-    return await page(400, { problem });
+    // what was tried is as it was, where only the reason is refused
+    const again = problem.field === "reason" ? await attempt(ask, scope, change) : {};
+    return await page(400, { problem, ...again });
   }
 };
 
@@ -150,24 +196,28 @@ async function overtaken(
   page: (status: number, more: Parameters<typeof form>[2]) => ReturnType<Handler>,
 ): ReturnType<Handler> {
   const [row] = present === "none" ? [] : await ask.read((db) => sql.policyVersion(db, present));
-  const { tried, seen } = await attempt(ask, scope, change);
+  const { tried, ...again } = await attempt(ask, scope, change);
   const theirs = row
     ? html`<h2>What was done meanwhile</h2><p>${shown(row.changed_by)} changed this policy at ${time(row.since)}: ${shown(row.reason)}</p><details><summary>The policy as it is now</summary>${versionOf(row)}</details>`
     : html`<h2>What was done meanwhile</h2><p>The policy was ended.</p>`;
   return page(409, {
-    problem:
-      "Somebody else changed this policy since you tried yours. Nothing was applied; below is what your change does now.",
+    problem: {
+      message:
+        "Somebody else changed this policy since you tried yours. Nothing was applied; below is what your change does now.",
+    },
     tried: html`${theirs}${tried}`,
-    seen,
+    ...again,
   });
 }
+
+const mostRows = 200;
 
 /** The difference now, and over the last week. All of it is rolled back. */
 async function attempt(
   ask: Ask,
   scope: { target: string; org: string | undefined; rule: string | undefined },
   change: AnyRow,
-): Promise<{ tried: Html; seen: string }> {
+): Promise<Trial> {
   if (Object.keys(change).length === 0)
     return {
       tried: html`<p class="empty">Nothing is changed: fill in what should be another.</p>`,
@@ -186,18 +236,22 @@ async function attempt(
     : [];
   const of = (column: string) => days.map((day) => Number(day[column]));
   const sum = (column: string) => of(column).reduce((all, one) => all + one, 0);
-  const tried = html`<section id="tried"><h2>What it would change now</h2>${plainTable(
-    rows,
+  const counted = (side: "before" | "after") =>
+    rows.reduce((all, row) => all + (row[side] === "notify" ? Number(row.decisions) : 0), 0);
+  const tried = html`<section id="tried"><h2>What it would change now</h2>${
+    rows.length > 0 &&
+    html`<p>${String(rows.reduce((all, row) => all + Number(row.decisions), 0))} decisions would change: of these ${String(counted("after"))} would notify instead of ${String(counted("before"))}.</p>`
+  }${plainTable(
+    rows.slice(0, mostRows),
     [
       { name: "target" },
       { name: "component", label: "Rule", cell: ruleLink },
-      { name: "before" },
-      { name: "after" },
-      { name: "next_eligible", label: "May be notified" },
+      ...["before", "after"].map((name) => ({ name, cell: (row: AnyRow) => decided(row[name]) })),
+      { name: "next_eligible", label: "May be notified again" },
       ...["decisions", "clusters", "organizations"].map((name) => ({ name, isNumber: true })),
     ],
     "Nothing: every decision of now stays what it is.",
-  )}<h2>What it would have changed in the last week</h2>${
+  )}${rows.length > mostRows && html`<p>These are the first ${mostRows} of ${rows.length} kinds of change.</p>`}<h2>What it would have changed in the last week</h2>${
     isWhole
       ? html`<p>${String(sum("issues"))} issues in ${String(sum("messages"))} messages instead of ${String(sum("issues_before"))} in ${String(sum("messages_before"))}.</p>${bars(
           "Issues notified, by day",
@@ -209,5 +263,5 @@ async function attempt(
         )}`
       : html`<p class="empty">The past is tried for a whole target: leave organization and rule empty to see it.</p>`
   }</section>`;
-  return { tried, seen };
+  return { tried, seen, content: contentOf(scope, change) };
 }

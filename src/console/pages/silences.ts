@@ -1,6 +1,6 @@
-import { asRefusal } from "../../db/errors.ts";
 import { type Ask, field, type Handler, NotThere, oneOf, Redirect } from "../ask.ts";
-import { shown, time } from "../format.ts";
+import { invalid, type Problem, problemOf, problemShown } from "../form.ts";
+import { nothing, shown, time } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { proof, tabs } from "../layout.ts";
 import { listOn } from "../list_page.ts";
@@ -25,7 +25,7 @@ export const silencesPage: Handler = async (ask) => {
           label: "End",
           cell: (row) =>
             row.state === "expired"
-              ? html`–`
+              ? nothing
               : html`<form method="post" action="/console/silences" class="inline">${proof(ask.csrf)}<input type="hidden" name="id" value="${String(row.id)}"><button class="secondary small" name="do" value="ask-end" aria-label="End silence ${String(row.id)}">End…</button></form>`,
         },
       }),
@@ -40,6 +40,16 @@ const labels: Record<string, string> = {
   rule: "Rule (any spelling, x|KEY too)",
   error_key: "Error key",
   tag: "Tag of the rule",
+  until: "Ends at (UTC)",
+  for: "or lasts",
+  reason: "Reason (a colleague should understand it)",
+  everything: "everything",
+};
+
+/** Which field a rule of add_silence() is about. */
+const rules: Record<string, string> = {
+  ...{ NTC04: "error_key", NTS01: "until", NTS02: "until", NTS03: "reason", NTS04: "everything" },
+  ...{ NTS05: "everything", NTS07: "until" },
 };
 
 type Values = Record<string, string | undefined>;
@@ -47,18 +57,19 @@ type Values = Record<string, string | undefined>;
 function form(
   ask: Ask,
   values: Values,
-  { problem, preview }: { problem?: string; preview?: Html } = {},
+  { problem, preview }: { problem?: Problem; preview?: Html } = {},
 ): Html {
   if (!ask.person.mayAct)
     return html`<p class="empty">You may look, not act: an operator can add a silence.</p>`;
-  const input = (name: string, label: string, more: Html | "" = "") =>
-    html`<div><label for="silence-${name}">${label}</label><input id="silence-${name}" name="${name}" value="${values[name] ?? ""}" autocomplete="off"${more}></div>`;
-  return html`${problem && html`<p class="problem" role="alert">${problem}</p>`}<p>A silence holds what matches everything that is given here, until it ends.</p>
+  const placeOf = (name: string) => ({ id: `silence-${name}`, label: labels[name] ?? name });
+  const input = (name: string, more: Html | "" = "") =>
+    html`<div><label for="silence-${name}">${placeOf(name).label}</label><input id="silence-${name}" name="${name}" value="${values[name] ?? ""}" autocomplete="off"${invalid(problem, name)}${more}></div>`;
+  return html`${problem && problemShown(problem, placeOf)}<p>A silence holds what matches everything that is given here, until it ends.</p>
 <form class="act" method="post" action="/console/silences">${proof(ask.csrf)}
-${names.map((name) => input(name, labels[name] ?? name))}
-${input("until", "Ends at (UTC)", html` placeholder="2026-12-24T08:00Z"`)}${input("for", "or lasts", html` placeholder="2 days"`)}
-${input("reason", "Why", html` required minlength="5"`)}
-<div class="wide"><label><input type="checkbox" name="everything" value="yes"${values.everything === "yes" ? html` checked` : ""}> everything: where nothing is given above, all notifications are meant</label></div>
+${names.map((name) => input(name))}
+${input("until", html` placeholder="2026-12-24T08:00Z"`)}${input("for", html` placeholder="2 days"`)}
+${input("reason", html` required minlength="5"`)}
+<div class="wide"><label><input type="checkbox" id="silence-everything" name="everything"${invalid(problem, "everything")} value="yes"${values.everything === "yes" ? html` checked` : ""}> everything: where nothing is given above, all notifications are meant</label></div>
 <div class="wide"><button name="do" value="preview">Preview what it would hold</button>${preview && html` <button name="do" value="add">Add the silence</button>`}</div></form>${preview}`;
 }
 
@@ -96,7 +107,7 @@ export const silencesAct: Handler = async (ask) => {
     )}${held.length > 200 && html`<p>These are the first 200.</p>`}`;
     return { title: "Silences", body: html`${head}${form(ask, values, { preview })}` };
   } catch (error) {
-    const problem = asRefusal(error)?.message;
+    const problem = problemOf(error, values, { rules });
     if (problem === undefined) throw error;
     return { title: "Silences", status: 400, body: html`${head}${form(ask, values, { problem })}` };
   }

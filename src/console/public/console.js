@@ -80,6 +80,13 @@ function follow() {
 
 function axis(leaving) {
   const drawing = document.querySelector("svg.life[data-from]");
+  // where the axis is wider than the screen, the moment that is asked about is what is looked for
+  const around = drawing?.closest(".scroll");
+  if (around) {
+    const cursor = drawing.querySelector(".cursor").getBoundingClientRect();
+    const left = cursor.left - around.getBoundingClientRect().left;
+    around.scrollLeft += left - around.clientWidth * 0.9;
+  }
   drawing?.addEventListener("click", (event) => {
     const box = drawing.getBoundingClientRect();
     const { left, width, from, to } = drawing.dataset;
@@ -163,7 +170,31 @@ function tickAll() {
     });
 }
 
+/** What was edited after it was tried cannot be applied: the trial says nothing of it. */
+function guardTrial() {
+  const form = document.querySelector("form[data-tried]");
+  if (!form) return;
+  const said = document.getElementById("untried");
+  const isEdited = (field) => {
+    if (!/^(?:set_\w+|target|org|rule)$/.test(field.name)) return false;
+    if (!field.options) return field.value !== field.defaultValue;
+    const sent = [...field.options].findIndex((option) => option.defaultSelected);
+    return field.selectedIndex !== Math.max(0, sent);
+  };
+  const look = () => {
+    const isUntried = [...form.elements].some(isEdited);
+    form.querySelector('button[value="apply"]').disabled = isUntried;
+    const text = isUntried ? "the form was changed since. Try it again, or put it back." : "";
+    if (said.textContent !== text) said.textContent = text;
+  };
+  for (const what of ["input", "change"]) form.addEventListener(what, look);
+  // a browser that comes back to the page fills in what was typed
+  addEventListener("pageshow", look);
+  look();
+}
+
 ownTimes(document);
+guardTrial();
 follow();
 axis(wait());
 tickAll();

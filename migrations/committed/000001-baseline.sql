@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:56b404cf1c8e86846a4816e4d2159997ec969942
+--! Hash: sha1:39992af5ef247779578b292657ef6dfc803c5990
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -12,6 +12,8 @@ comment on schema ccx is 'internals of ccx-notifications; what people use is in 
 grant usage on schema ccx to public;
 create schema aggregator;
 comment on schema aggregator is 'what the results aggregator''s tables are to programs that know them: views';
+create schema fleet;
+comment on schema fleet is 'what a fleet database reads of this cell, and the settings that it brings';
 create schema if not exists extensions;
 comment on schema extensions is 'extensions that ccx-notifications needs';
 create extension if not exists btree_gist schema extensions;
@@ -880,6 +882,17 @@ create table cell (
   name text not null check (name ~ '^([a-z0-9][a-z0-9_-]{0,30})?$'),
   buckets int4multirange not null check (buckets <@ '{[0,256)}' and not isempty(buckets)),
   adopted_at timestamptz
+);
+
+-- no foreign key: what a fleet queued is there, not here
+create table fleet.applied (
+  setting_id uuid primary key,
+  action text not null,
+  arguments jsonb not null,
+  at timestamptz not null,
+  queued_by text not null,
+  applied_at timestamptz not null default clock_timestamp(),
+  result jsonb
 );
 
 create table worker (

@@ -36,7 +36,7 @@ begin
       values (apply.cell, next_one.id, next_one.action, next_one.arguments, next_one.at, next_one.queued_by)
       on conflict do nothing;
     exception when others then
-      state := case when sqlstate ~ '^(NT|22|23|P0)' then 'refused' else 'waiting' end;
+      state := case when sqlstate ~ '^(NT(?!Z11)|22|23|P0)' then 'refused' else 'waiting' end;
       error := split_part(sqlerrm, E'\n', 1);
     end;
     insert into fleet.outcome as o (setting_id, cell, state, tried_at, error)

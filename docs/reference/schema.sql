@@ -2089,6 +2089,26 @@ create table ccx.code_object (
   constraint code_object_pkey PRIMARY KEY (name)
 );
 
+-- the settings that a fleet database has brought here; a new row is applied in the transaction that inserts it
+create table fleet.applied (
+  -- the setting, as the fleet numbers it: each is applied once
+  setting_id uuid not null,
+  -- the function that was called
+  action text not null,
+  -- its arguments by name
+  arguments jsonb not null,
+  -- from when it counts, the same in every cell
+  at timestamp with time zone not null,
+  -- who queued it; recorded as the person who changed the setting
+  queued_by text not null,
+  -- when this cell got it
+  applied_at timestamp with time zone not null default clock_timestamp(),
+  -- what the function returned; {"elsewhere": true}: it was about a cluster of another cell
+  result jsonb,
+  constraint applied_pkey PRIMARY KEY (setting_id)
+);
+CREATE TRIGGER _100_apply AFTER INSERT ON fleet.applied FOR EACH ROW EXECUTE FUNCTION ccx.tg_applied__apply();
+
 -- Views -----------------------------------------------------------------------------------------------
 
 -- The acknowledgements in force: which organization, or which of its clusters, does not want to be notified of which rule.
@@ -3493,6 +3513,204 @@ view ccx.wanted_right with (security_invoker=true) (
   column_name text
 );
 
+-- Which cell this is, how it is, and what a fleet can ask of it; one row.
+view fleet.cell_state with (security_invoker=true) (
+  -- name of the cell
+  cell text,
+  -- the buckets of its clusters
+  buckets int4multirange,
+  -- when it became this cell; null: it never had another share
+  adopted_at timestamp with time zone,
+  -- the release whose functions it has
+  release text,
+  -- what the view status wants somebody to look at; empty: all is well
+  attention text[],
+  -- every column that a fleet can ask for, as fleet.VIEW.COLUMN: cells may be of different releases
+  columns text[]
+);
+
+-- The clusters of this cell, each with the times of its newest report.
+view fleet.cluster with (security_invoker=true) (
+  -- name of the cell
+  cell text,
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster
+  cluster text,
+  -- time of its newest readable report
+  updated_at timestamp with time zone,
+  -- when that report was stored
+  received_at timestamp with time zone,
+  -- when it left this organization; null: it is still there
+  left_at timestamp with time zone,
+  -- the version of OpenShift that the report names
+  cluster_version text
+);
+
+-- What this cell has decided and not delivered: the view delivery_gap.
+view fleet.delivery_gap with (security_invoker=true) (
+  -- name of the cell
+  cell text,
+  -- where it goes
+  target text,
+  -- number of the message
+  notification_id bigint,
+  -- id the receiver sees
+  message_id uuid,
+  -- organization that is to be notified
+  org_id bigint,
+  -- cluster it is about
+  cluster text,
+  -- how many issues it names
+  issues bigint,
+  -- when it was decided
+  decided_at timestamp with time zone,
+  -- how long ago that is
+  age interval,
+  -- how many times it was handed to a worker
+  attempts integer,
+  -- when it may be tried (again), or the lease of the worker that has it ends
+  next_attempt_at timestamp with time zone,
+  -- when it is given up if nothing gets through until then; null: not tried yet
+  given_up_at timestamp with time zone,
+  -- what kind of failure the last one was
+  failure text,
+  -- what went wrong the last time
+  last_error text,
+  -- a worker has it until then; null: nobody has it
+  leased_until timestamp with time zone,
+  -- not claimed before, since the circuit of its target is open (delivery_circuit); null: closed
+  held_until timestamp with time zone,
+  -- the message that it repeats; null: none
+  replay_of bigint,
+  -- pending, or withdrawn (last_error says why): nothing of it was left to notify
+  state text
+);
+
+-- What somebody should look at in this cell: the view doctor.
+view fleet.doctor with (security_invoker=true) (
+  -- name of the cell
+  cell text,
+  -- error: the service cannot do its work; warning: it will not, or does it late
+  severity text,
+  -- what it is about
+  topic text,
+  -- what was found, with figures
+  finding text,
+  -- what it means for customers or for the service
+  meaning text,
+  -- what to do about it, or the query or command that shows more
+  what_to_do text
+);
+
+-- Where what this cell keeps differs from what it recomputes: the view drift; empty unless something is wrong.
+view fleet.drift with (security_invoker=true) (
+  -- name of the cell
+  cell text,
+  -- newest report, missing issue, surplus issue, history, notification, or elsewhere
+  what text,
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster
+  cluster text,
+  -- the rule, as reports spell it
+  component text,
+  -- which of the rule's problems
+  error_key text,
+  -- what differs
+  detail text
+);
+
+-- Why is (or is not) somebody notified, in this cell: the view explain_notification.
+view fleet.explain_notification with (security_invoker=true) (
+  -- name of the cell
+  cell text,
+  -- the target
+  target text,
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster
+  cluster text,
+  -- the rule, as reports spell it
+  component text,
+  -- which of the rule's problems
+  error_key text,
+  -- notify or hold
+  decision text,
+  -- every reason to hold it
+  reasons text[],
+  -- 1 low to 4 critical; null without content
+  total_risk smallint,
+  -- when it was last notified through this target
+  last_notified_at timestamp with time zone,
+  -- when cooldown, spacing, damping and the wait after a failed rendering have ended
+  next_eligible_at timestamp with time zone,
+  -- 1 = new, more = gone and back
+  occurrence integer,
+  -- new, regressed (gone and back), flapping, or resolved (gone)
+  issue_state text,
+  -- time of the first report that had it
+  first_seen timestamp with time zone,
+  -- time of the newest report that has it
+  last_seen timestamp with time zone,
+  -- the issue
+  issue_id bigint,
+  -- policy version that decided
+  policy_id bigint,
+  -- content version that decided
+  content_id bigint,
+  -- the silence that holds it
+  silence_id bigint,
+  -- the acknowledgement that holds it
+  acknowledgement_id bigint,
+  -- why its texts could not be rendered
+  render_error text
+);
+
+-- What this cell has notified: the ledger, with names in place of its numbers.
+view fleet.notified with (security_invoker=true) (
+  -- name of the cell
+  cell text,
+  -- the target
+  target text,
+  -- organization that was notified
+  org_id bigint,
+  -- the cluster
+  cluster text,
+  -- the rule, as reports spell it
+  component text,
+  -- which of the rule's problems
+  error_key text,
+  -- 1 = new, more = gone and back
+  occurrence integer,
+  -- when it was decided to notify
+  notified_at timestamp with time zone,
+  -- while it is not notified again
+  cooldown_period tstzrange,
+  -- when it was notified again; infinity: not yet
+  superseded_at timestamp with time zone,
+  -- true: that it is gone was notified
+  resolved boolean,
+  -- false: it was given up, or is a replay, and counts no more
+  live boolean,
+  -- id of the message, different in all cells
+  message_id uuid,
+  -- how the message is: pending, sent, dead and so on
+  state text
+);
+
+-- What is set in this cell, now or from a later time on, and should be the same in every cell.
+view fleet.setting_in_force with (security_invoker=true) (
+  -- name of the cell
+  cell text,
+  -- policy, silence, acknowledgement, content or retention
+  kind text,
+  -- what it is about
+  name text,
+  -- what is set; of the texts of content: a hash
+  setting jsonb
+);
+
 -- Functions -------------------------------------------------------------------------------------------
 
 -- Agrees to the next load of content that content_guard would refuse, within this time; once. Returns until when.
@@ -3975,6 +4193,12 @@ function ccx.apply_hits(hits ccx.seen_hit[], seen_at timestamp with time zone)
 -- Marks messages as sent, to be tried again, or dead by these outcomes (settle_notifications()); returns those that an outcome counts for, null: none.
 function ccx.apply_outcomes(outcomes jsonb, at timestamp with time zone)
   returns ccx.settled_notification[]
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Calls a function that changes a setting, as a fleet asks for it, and returns what it returned; raises NTZ04 to NTZ06, and what the function raises.
+function ccx.apply_setting(action text, arguments jsonb, at timestamp with time zone)
+  returns jsonb
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
@@ -5542,6 +5766,12 @@ function ccx.tg_acknowledgement__rules()
 
 -- Trigger of analysis: says that an upload is being processed, is done, or has failed.
 function ccx.tg_analysis__status()
+  returns trigger
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Applies a setting that a fleet database brings.
+function ccx.tg_applied__apply()
   returns trigger
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;

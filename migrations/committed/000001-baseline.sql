@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:39992af5ef247779578b292657ef6dfc803c5990
+--! Hash: sha1:e7c9d6d6467534ae860415c3cd974ad9f87e2244
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -887,6 +887,7 @@ create table cell (
 -- no foreign key: what a fleet queued is there, not here
 create table fleet.applied (
   setting_id uuid primary key,
+  cell text not null,
   action text not null,
   arguments jsonb not null,
   at timestamptz not null,

@@ -3,6 +3,7 @@
 comment on table fleet.applied is
   'the settings that a fleet database has brought here; a new row is applied in the transaction that inserts it';
 comment on column fleet.applied.setting_id is 'the setting, as the fleet numbers it: each is applied once';
+comment on column fleet.applied.cell is 'the cell that it was for; after a split, of the one before';
 comment on column fleet.applied.action is 'the function that was called';
 comment on column fleet.applied.arguments is 'its arguments by name';
 comment on column fleet.applied.at is 'from when it counts, the same in every cell';

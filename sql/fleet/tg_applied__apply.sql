@@ -5,8 +5,12 @@ language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$
 declare
+  here text := (select c.name from cell c);
   acted text := current_setting('ccx.person', true);
 begin
+  if new.cell <> here then
+    raise exception 'this database is the cell "%" now, not "%"', here, new.cell using errcode = 'NTZ11';
+  end if;
   perform set_config('ccx.person', new.queued_by, true);
   update fleet.applied a
   set result = apply_setting(new.action, new.arguments, new.at)
@@ -15,4 +19,4 @@ begin
   return null;
 end $$;
 
-comment on function ccx.tg_applied__apply() is 'Applies a setting that a fleet database brings.';
+comment on function ccx.tg_applied__apply() is 'Applies a setting that a fleet database brings; raises NTZ11 for one that is for another cell.';

@@ -2093,6 +2093,8 @@ create table ccx.code_object (
 create table fleet.applied (
   -- the setting, as the fleet numbers it: each is applied once
   setting_id uuid not null,
+  -- the cell that it was for; after a split, of the one before
+  cell text not null,
   -- the function that was called
   action text not null,
   -- its arguments by name
@@ -5770,7 +5772,7 @@ function ccx.tg_analysis__status()
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- Applies a setting that a fleet database brings.
+-- Applies a setting that a fleet database brings; raises NTZ11 for one that is for another cell.
 function ccx.tg_applied__apply()
   returns trigger
   language plpgsql volatile

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
+import { initFleet } from "../db/init_fleet.ts";
 import type { AnyRow, Db } from "../db/rows.ts";
 import { ConfigurationError, messageOf } from "../errors.ts";
-import { initFleet } from "../fleet/init.ts";
 import * as sql from "../fleet/sql.ts";
 import type { Context } from "./context.ts";
 import { printRows } from "./output.ts";
@@ -72,7 +72,6 @@ export function addFleetCommands(program: Command, context: Context): void {
       .action(async ({ json }: { json?: true }) => {
         const rows = await context.withDatabase(read);
         printRows(rows, { json, empty });
-        return rows;
       });
   list("status", "how each cell is; one that is away is named", "No cell is attached.", sql.status);
   list("buckets", "buckets that no cell has, or several", "Each bucket has one cell.", sql.bucketFaults);
@@ -110,7 +109,7 @@ export function addFleetCommands(program: Command, context: Context): void {
       const rows = await context.withDatabase(async (pool) => {
         const all: AnyRow[] = [];
         for (const cell of await sql.cellNames(pool))
-          all.push(...(await sql.apply(pool, cell).catch((error) => [lostIn(cell, error)])));
+          for (const row of await sql.apply(pool, cell).catch(lost)) all.push({ cell, ...row });
         return all;
       });
       printRows(rows, { json, empty: "Every cell has what is queued." });
@@ -119,9 +118,9 @@ export function addFleetCommands(program: Command, context: Context): void {
 }
 
 /** A cell that went away in the middle: what it has got, the next run finds out. */
-const lostIn = (cell: string, error: unknown): AnyRow => ({
-  ...{ cell, setting_id: null, action: null, state: "waiting", error: messageOf(error) },
-});
+const lost = (error: unknown): AnyRow[] => [
+  { setting_id: null, action: null, state: "waiting", error: messageOf(error) },
+];
 
 async function secretIn(file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return undefined;

@@ -1,7 +1,4 @@
-import { type AnyRow, anyRow, type Db, rowsOf } from "../db/rows.ts";
-
-const rows = (db: Db, sql: string, values: unknown[] = []): Promise<AnyRow[]> =>
-  rowsOf(db, anyRow, sql, values);
+import { type AnyRow, anyRow, type Db, rowOf, rowsOf } from "../db/rows.ts";
 
 /** Where a cell's database is, and as whom it is asked; without a password: as the server trusts us. */
 export type Place = {
@@ -18,41 +15,57 @@ export type Place = {
 
 /** Makes a cell known. Rejects with NTZ01, NTZ08 and NTZ09, and with class 08 where it does not answer. */
 export const attach = (db: Db, it: Place): Promise<AnyRow[]> =>
-  rows(db, "select name, buckets from fleet.attach($1, $2, $3, $4, $5, $6, $7, $8)", [
+  rowsOf(db, anyRow, "select name, buckets from fleet.attach($1, $2, $3, $4, $5, $6, $7, $8)", [
     ...[it.cell, it.host, it.port, it.dbname, it.login, it.password],
     ...[it.settingsLogin, it.settingsPassword],
   ]);
 
 /** Forgets a cell. Rejects with NTZ07. */
-export const detach = (db: Db, cell: string): Promise<AnyRow[]> =>
-  rows(db, "select fleet.detach($1)", [cell]);
+export const detach = (db: Db, cell: string): Promise<AnyRow> =>
+  rowOf(db, anyRow, "select fleet.detach($1)", [cell]);
 
-/** How long one question to one cell may take, in milliseconds; after that the cell is away. */
-const answersWithinMs = 2_000;
+/** The cells that are attached. */
+const attached = (db: Db): Promise<AnyRow[]> =>
+  rowsOf(db, anyRow, "select name from fleet.cell order by name");
 
-/** How each cell is; one after the other, so that each has its time. */
+/** Their names. */
+export const cellNames = async (db: Db): Promise<string[]> =>
+  (await attached(db)).map(({ name }) => String(name));
+
+/** How long one question to one cell may take; after that the cell is away. */
+const answersWithin = "2s";
+
+const limitTime = (db: Db): Promise<AnyRow> =>
+  rowOf(db, anyRow, "select set_config($1, $2, $3)", ["statement_timeout", answersWithin, false]);
+
+const statusOf = (db: Db, cell: string): Promise<AnyRow[]> =>
+  rowsOf(db, anyRow, "select * from fleet.status($1)", [cell]);
+
+/** How each cell is; asked one after the other, so that each has its time. */
 export async function status(db: Db): Promise<AnyRow[]> {
-  await db.query("select set_config('statement_timeout', $1, false)", [String(answersWithinMs)]);
+  await limitTime(db);
   const all: AnyRow[] = [];
-  for (const cell of await cellNames(db))
-    all.push(...(await rows(db, "select * from fleet.status($1)", [cell])));
+  for (const cell of await cellNames(db)) all.push(...(await statusOf(db, cell)));
   return all;
 }
 
 /** Buckets that belong to no cell, or to several. */
-export const bucketFaults = (db: Db): Promise<AnyRow[]> => rows(db, "select * from fleet.bucket_fault");
+export const bucketFaults = (db: Db): Promise<AnyRow[]> =>
+  rowsOf(db, anyRow, "select * from fleet.bucket_fault");
 
 /** Why the issues of a cluster are or are not notified. Rejects with NTZ10 where no cell has it. */
 export const explainCluster = (db: Db, cluster: string): Promise<AnyRow[]> =>
-  rows(
+  rowsOf(
     db,
+    anyRow,
     `select cell, target, component, error_key, decision, reasons, last_notified_at, next_eligible_at
      from fleet.explain_cluster($1) order by target, component, error_key`,
     [cluster],
   );
 
 /** What is set in some cells and not in others. */
-export const differences = (db: Db): Promise<AnyRow[]> => rows(db, "select * from fleet.difference");
+export const differences = (db: Db): Promise<AnyRow[]> =>
+  rowsOf(db, anyRow, "select * from fleet.difference");
 
 /** Queues a setting for every cell; `at` undefined: from now on. */
 export const queue = (
@@ -61,19 +74,17 @@ export const queue = (
   settings: Record<string, unknown>,
   at: string | undefined,
 ): Promise<AnyRow[]> =>
-  rows(db, "select fleet.queue($1, $2, $3) as id", [action, JSON.stringify(settings), at]);
-
-/** The names of the cells that are attached. */
-export const cellNames = async (db: Db): Promise<string[]> =>
-  (await rows(db, "select name from fleet.cell order by name")).map(({ name }) => String(name));
+  rowsOf(db, anyRow, "select fleet.queue($1, $2, $3) as id", [action, JSON.stringify(settings), at]);
 
 /** Brings a cell what waits for it. Rejects with NTZ07, and where the cell goes away in the middle. */
 export const apply = (db: Db, cell: string): Promise<AnyRow[]> =>
-  rows(db, "select $1::text as cell, setting_id, action, state, error from fleet.apply($1)", [cell]);
+  rowsOf(db, anyRow, "select setting_id, action, state, error from fleet.apply($1)", [cell]);
 
 /** What was queued, and what became of it in each cell. */
 export const settings = (db: Db): Promise<AnyRow[]> =>
-  rows(
+  rowsOf(
     db,
-    "select position, id, action, arguments, at, queued_by, cell, state, error from fleet.settings order by position, cell",
+    anyRow,
+    `select position, id, action, arguments, at, queued_by, cell, state, error
+     from fleet.settings order by position, cell`,
   );

@@ -19,6 +19,7 @@ import { openTopics } from "../support/kafka.ts";
 import { aReport } from "../support/reports.ts";
 import { Service } from "../support/service.ts";
 import { testKafka } from "../support/topic.ts";
+import { until } from "../support/until.ts";
 
 const database = testDatabase();
 const at = "2026-03-01T12:00:00Z";
@@ -110,6 +111,41 @@ test("adopting is all or nothing", async () => {
     client.release();
   }
   assert.equal(await nameOf(database), "{[0,256)}");
+});
+
+test("whoever is killed while a database is adopted leaves it as it was", async () => {
+  await using copy = await openDatabase();
+  const clusters = Array.from({ length: 20 }, () => aCluster());
+  await ingest(
+    copy.pool,
+    clusters.map((cluster, nth) => aMessage(nth, cluster, at, ["disk"])),
+    { at },
+  );
+  const counts = () =>
+    rows(
+      copy.pool,
+      "select (select count(*) from issue), (select count(*) from new_reports), name from cell",
+    );
+  const before = await counts();
+  const holder = await copy.pool.connect();
+  const adopting = new pg.Client({ connectionString: copy.url });
+  await adopting.connect();
+  adopting.on("error", () => {});
+  try {
+    await holder.query("begin; lock table archive in share mode");
+    const killed = assert.rejects(adoptCell(adopting as never, "one", "{[0,1)}", false));
+    const kill = `select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock' and query ~ 'adopt_cell'`;
+    await until("it waits in the middle", async () => (await rows(copy.pool, kill)).length > 0);
+    await killed;
+  } finally {
+    await holder.query("rollback");
+    holder.release();
+    await adopting.end().catch(() => {});
+  }
+  assert.deepEqual(await counts(), before);
+  assert.equal(await nameOf(copy), "{[0,256)}");
+  assert.equal((await adoptCell(copy.pool, "one", "{[0,1)}", false)).length > 0, true);
 });
 
 test("a cell keeps only buckets that it has, under a name that is one", () =>

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { seeded } from "../../dev/samples/random.ts";
+import { below, seeded } from "../../dev/samples/random.ts";
+import { adoptCell } from "../../src/cell/sql.ts";
 import { decideDue, ingest, loadContent, rows } from "../support/builders.ts";
-import { aFeed, openCells, rules } from "../support/cells.ts";
-import type { TestDatabase } from "../support/database.ts";
+import { aFeed, type Batch, openCells, rules } from "../support/cells.ts";
+import { openDatabase, type TestDatabase } from "../support/database.ts";
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 
@@ -76,4 +77,42 @@ test(`one database and 2 and 5 cells answer the same, whatever arrives (SEED=${s
     for (const cells of others)
       assert.deepEqual(await answersOf(cells, sql), expected, `${name}, ${cells.length}`);
   }
+});
+
+test(`a split and a move in the middle of a feed lose nothing and notify nobody twice (SEED=${seed})`, async () => {
+  const random = seeded(seed);
+  await using owned = new AsyncDisposableStack();
+  const feed = aFeed(random);
+  const half = Math.floor(feed.length / 2);
+  const take = async ({ pool }: TestDatabase, { at, partition, messages }: Batch) => {
+    const counts = await ingest(pool, messages, { at, topic, partition });
+    await decideDue(pool, at);
+    return counts;
+  };
+  const one = owned.use(await openDatabase());
+  const whole = owned.use(await openDatabase());
+  for (const { pool } of [one, whole]) await loadContent(pool, rules);
+  for (const batch of feed) await take(one, batch);
+  for (const batch of feed.slice(0, half)) await take(whole, batch);
+
+  const copy = async (from: TestDatabase) => {
+    await from.pool.end();
+    return owned.use(await openDatabase({ template: new URL(from.url).pathname.slice(1) }));
+  };
+  const first = await copy(whole);
+  const second = owned.use(await openDatabase({ template: new URL(whole.url).pathname.slice(1) }));
+  const bound = 64 + below(random, 128);
+  await adoptCell(first.pool, "one", `{[0,${bound})}`, true);
+  await adoptCell(second.pool, "two", `{[${bound},256)}`, false);
+  const middle = half + Math.floor((feed.length - half) / 2);
+  for (const cell of [first, second]) for (const batch of feed.slice(half, middle)) await take(cell, batch);
+
+  const moved = await copy(second);
+  const again = feed[middle - 1] as Batch;
+  const { skipped, elsewhere } = await take(moved, again);
+  assert.equal(Number(skipped) + Number(elsewhere), again.messages.length, "the last portion is skipped");
+  for (const cell of [first, moved]) for (const batch of feed.slice(middle)) await take(cell, batch);
+
+  for (const [name, sql] of Object.entries(answers))
+    assert.deepEqual(await answersOf([first, moved], sql), await answersOf([one], sql), name);
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seeded } from "../../dev/samples/random.ts";
 import { bucketOf } from "../../src/cell/bucket_of.ts";
-import { initFleet } from "../../src/fleet/init.ts";
+import { initFleet } from "../../src/db/init_fleet.ts";
 import { createLogger } from "../../src/log.ts";
 import { aCluster, aMessage, decideDue, ingest, loadContent, rows, value } from "../support/builders.ts";
 import { aFeed, attachCell, openCells, openFleet, rules } from "../support/cells.ts";
@@ -14,9 +14,11 @@ import { until } from "../support/until.ts";
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 const at = "2026-03-01T12:00:00Z";
 
+type Cell = TestDatabase & AsyncDisposable;
+
 /** So many cells, and a fleet database that knows them; all are gone with `owned`. */
 async function openAll(owned: AsyncDisposableStack, count: number) {
-  const cells = await openCells(count, seeded(seed));
+  const cells = (await openCells(count, seeded(seed))) as [Cell, Cell, ...Cell[]];
   for (const cell of cells) owned.use(cell);
   return { cells, fleet: owned.use(await openFleet(count > 1 ? cells : [])) };
 }
@@ -119,7 +121,7 @@ test("a summary is grouped in the cells, and a question about one cluster asks o
 test("a cell that is away is named, and the others are asked as before", async () => {
   await using owned = new AsyncDisposableStack();
   const { cells, fleet } = await openAll(owned, 2);
-  const [first, second] = cells as [TestDatabase, TestDatabase];
+  const [first, second] = cells;
   const proxy = await proxied(owned, second);
   await attachCell(fleet, "cell-1", second.url, { port: proxy.port });
   assert.deepEqual(Object.keys(await states(fleet)), ["cell-0", "cell-1"]);
@@ -162,7 +164,7 @@ test("a cell that is away is named, and the others are asked as before", async (
 test("a question that a person cancels ends, and is no cell that is away", async () => {
   await using owned = new AsyncDisposableStack();
   const { fleet, cells } = await openAll(owned, 1);
-  const cell = cells[0] as TestDatabase;
+  const cell = cells[0];
   await cell.pool.query("update cell set name = 'slow'");
   const proxy = await proxied(owned, cell);
   await attachCell(fleet, "slow", cell.url, { port: proxy.port });
@@ -179,7 +181,7 @@ test("buckets that no cell has or that two have are seen, whatever was known whe
   const { cells, fleet } = await openAll(owned, 2);
   const faults = () => rows(fleet.pool, "select fault, buckets, cells from fleet.bucket_fault");
   assert.deepEqual(await faults(), []);
-  const [first, second] = cells as [TestDatabase, TestDatabase];
+  const [first, second] = cells;
   await first.pool.query("update cell set buckets = '{[0,130)}'");
   await second.pool.query("update cell set buckets = '{[128,250)}'");
   assert.deepEqual(await faults(), [
@@ -201,7 +203,7 @@ test("buckets that no cell has or that two have are seen, whatever was known whe
 test("a database is attached under its own name, with buckets that no other attached cell has", async () => {
   await using owned = new AsyncDisposableStack();
   const { cells, fleet } = await openAll(owned, 2);
-  const [first, second] = cells as [TestDatabase, TestDatabase];
+  const [first, second] = cells;
   const before = await rows(fleet.pool, "select name, dbname from fleet.cell order by 1");
   await assert.rejects(attachCell(fleet, "other", first.url), { code: "NTZ08" });
   await assert.rejects(attachCell(fleet, "cell-0", second.url), { code: "NTZ08" });
@@ -244,7 +246,7 @@ test("a fleet only reads, as a user that may see every organization", async () =
 test("cells of two releases answer the same questions, whichever is ahead", async () => {
   await using owned = new AsyncDisposableStack();
   const { cells, fleet } = await openAll(owned, 2);
-  const [first, second] = cells as [TestDatabase, TestDatabase];
+  const [first, second] = cells;
   const definition = await value(first.pool, "select pg_get_viewdef('fleet.cluster')");
   const ahead = `create or replace view fleet.cluster with (security_invoker = true) as
     select c.*, 'more' as newer from (${String(definition).replace(";", "")}) c`;
@@ -279,7 +281,7 @@ test("a fleet database is made once, stays as it is, and is no cell", async () =
   await fleet.pool.query(`drop foreign table "cell_cell-0".cluster`);
   await initFleet(fleet.pool, log);
   assert.deepEqual(await tables(), before, "what a cell lacks is made");
-  await assert.rejects(initFleet((cells[0] as TestDatabase).pool, log), /has reports of its own/);
+  await assert.rejects(initFleet(cells[0].pool, log), /has reports of its own/);
   const bare = await rows(
     fleet.pool,
     `select c.oid::regclass::text as name from pg_class c

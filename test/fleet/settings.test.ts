@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { seeded } from "../../dev/samples/random.ts";
 import { bucketOf } from "../../src/cell/bucket_of.ts";
 import { apply, queue, settings } from "../../src/fleet/sql.ts";
-import { aCluster, rows, serviceLog, value } from "../support/builders.ts";
+import { aCluster, type Row, rows, serviceLog, value } from "../support/builders.ts";
 import { attachCell, openCells, openFleet } from "../support/cells.ts";
 import { runCcx } from "../support/command.ts";
 import type { TestDatabase } from "../support/database.ts";
@@ -11,11 +11,13 @@ import { startTcpProxy } from "../support/tcp_proxy.ts";
 
 const at = "2036-03-01T12:00:00Z";
 
+type Cell = TestDatabase & AsyncDisposable;
+
 /** Two cells and a fleet database that knows them, the second one through a proxy. */
 async function openAll(owned: AsyncDisposableStack) {
-  const cells = await openCells(2, seeded(1));
+  const cells = (await openCells(2, seeded(1))) as [Cell, Cell];
   for (const cell of cells) owned.use(cell);
-  const [first, second] = cells as [TestDatabase, TestDatabase];
+  const [first, second] = cells;
   const fleet = owned.use(await openFleet(cells));
   const url = new URL(second.url);
   const proxy = owned.use(await startTcpProxy({ host: url.hostname, port: Number(url.port) }));
@@ -36,8 +38,9 @@ const policiesOf = ({ pool }: TestDatabase) =>
 
 const applyAll = async ({ pool }: TestDatabase) => {
   const all = [];
-  for (const cell of ["cell-0", "cell-1"]) all.push(...(await apply(pool, cell)));
-  return all.map(({ cell, action, state, error }) => [cell, action, state, error]);
+  for (const cell of ["cell-0", "cell-1"])
+    for (const row of await apply(pool, cell)) all.push({ cell, ...row });
+  return all.map(({ cell, action, state, error }: Row & { cell: string }) => [cell, action, state, error]);
 };
 
 const differences = async ({ pool }: TestDatabase) =>

@@ -1,6 +1,6 @@
 import { below, pick } from "../../dev/samples/random.ts";
 import { adoptCell } from "../../src/cell/sql.ts";
-import { initFleet } from "../../src/fleet/init.ts";
+import { initFleet } from "../../src/db/init_fleet.ts";
 import { attach } from "../../src/fleet/sql.ts";
 import { createLogger } from "../../src/log.ts";
 import { aMessage, type Row } from "./builders.ts";

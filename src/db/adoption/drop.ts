@@ -91,7 +91,16 @@ export async function dropEverything(pool: Pool): Promise<string[]> {
     await client.query(`set local lock_timeout = '10s'`);
     await dropCode(client);
     for (const { name } of rows) await client.query(`drop table if exists public.${name} cascade`);
-    for (const schema of [kept, staging, leaving, "ccx", "aggregator", "fleet", "graphile_worker", "graphile_migrate"])
+    for (const schema of [
+      kept,
+      staging,
+      leaving,
+      "ccx",
+      "aggregator",
+      "fleet",
+      "graphile_worker",
+      "graphile_migrate",
+    ])
       await client.query(`drop schema if exists ${schema} cascade`);
     // others may use it
     await client.query(`

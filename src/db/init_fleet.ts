@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { Pool } from "pg";
-import { readCode } from "../db/code_files.ts";
-import { type Loaded, loadCode } from "../db/load_code.ts";
-import { requireServer } from "../db/server.ts";
 import { ConfigurationError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { readCode } from "./code_files.ts";
+import { type Loaded, loadCode } from "./load_code.ts";
+import { requireServer } from "./server.ts";
 
 const folder = path.join(import.meta.dirname, "../../fleet");
 

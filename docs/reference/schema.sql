@@ -4433,6 +4433,12 @@ function ccx.count_notified(issues ccx.issue_to_notify[], at timestamp with time
   language sql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Which database this is: by that, the consumers of a group know that they store into the same one.
+function ccx.database_identity()
+  returns text
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
 -- Asks decide() once more about claimed messages of one target that waited and are certainly not out; what is not to be notified any more leaves them. Returns those that are withdrawn, since nothing is left.
 function ccx.decide_again(notification_ids bigint[], at timestamp with time zone)
   returns bigint[]

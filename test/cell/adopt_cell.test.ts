@@ -3,6 +3,8 @@ import { test } from "node:test";
 import pg from "pg";
 import { bucketOf } from "../../src/cell/bucket_of.ts";
 import { adoptCell } from "../../src/cell/sql.ts";
+import { kafkaConfigurationError } from "../../src/kafka/kafka_errors.ts";
+import { ownAssigner } from "../../src/kafka/own_group.ts";
 import {
   aCluster,
   aMessage,
@@ -213,6 +215,52 @@ test("with another CCX_CELL than the database's a service ends before it reads o
     assert.match(service.stderr, /CCX_CELL is ".*", but the database of DATABASE_URL is the cell "one"/);
     assert.equal(await value(copy.pool, "select count(*) from worker"), "0");
   }
+});
+
+test("a copy of a cell that joins its consumer group ends before it reads, and the cell goes on", async () => {
+  await using owned = new AsyncDisposableStack();
+  const cells = [owned.use(await openDatabase()), owned.use(await openDatabase())] as const;
+  for (const { pool } of cells) await adoptCell(pool, "one", "{[0,256)}", true);
+  const topics = owned.use(await openTopics(2));
+  const start = (url: string) => {
+    const service = new Service("consume", {
+      DATABASE_URL: url,
+      KAFKA_BROKERS: topics.brokers,
+      CCX_RESULTS_TOPIC: topics.results,
+      CCX_CONSUMER_GROUP: topics.group,
+      CCX_CELL: "one",
+    });
+    owned.defer(async () => void (await service.kill()));
+    return service;
+  };
+  await topics.produce([aReport(aCluster(), ["tutorial"])]);
+  const [cell, copy] = cells;
+  const first = start(cell.url);
+  await first.says("ingested");
+  const second = start(copy.url);
+  assert.equal((await second.ends()).code, 1);
+  assert.match(second.stderr, /^ccx: The consumer group ".*\.one" is used by another database/m);
+  assert.equal(await value(copy.pool, "select count(*) from consumer_offset"), "0");
+  const same = start(cell.url);
+  await same.says("running");
+  await topics.produce(Array.from({ length: 10 }, () => aReport(aCluster(), ["tutorial"])));
+  const stored = async () => (await value(cell.pool, "select count(*) from new_reports")) === "11";
+  await until("all are stored", stored);
+  await same.stop();
+  await first.stop();
+});
+
+test("of two databases that join a group at the same moment, the one that shares out gives up", async () => {
+  const member = (identity: string, memberId: string) => {
+    const made = ownAssigner("g", identity)({ cluster: { findTopicPartitionMetadata: () => [] } } as never);
+    return { made, as: { memberId, memberMetadata: made.protocol({ topics: ["t"] }).metadata } };
+  };
+  const [a, b, other] = [member("1/1", "a"), member("1/1", "b"), member("1/2", "c")];
+  assert.ok(await a.made.assign({ members: [a.as, b.as], topics: ["t"] }));
+  await assert.rejects(
+    a.made.assign({ members: [a.as, other.as], topics: ["t"] }),
+    (error) => kafkaConfigurationError(error) === error,
+  );
 });
 
 test("two consumers, one topic: each cell keeps its share, both offsets reach the end", async () => {

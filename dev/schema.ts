@@ -26,7 +26,7 @@ export async function schemaPicture(db: Pool | PoolClient): Promise<string> {
   return parts.join("");
 }
 
-const schemas = "n.nspname in ('public', 'ccx', 'aggregator')";
+const schemas = "n.nspname in ('public', 'ccx', 'aggregator', 'fleet')";
 const notOfExtension = (catalog: string, oid: string) =>
   `not exists (select from pg_depend e where e.classid = '${catalog}'::regclass and e.objid = ${oid} and e.deptype = 'e')`;
 /** comment lines above what they are about */

@@ -19,7 +19,6 @@
 --!include analyze/index.sql
 --!include ingest/index.sql
 --!include ops/index.sql
---!include fleet/index.sql
 --!include explain/index.sql
 --!include survey/index.sql
 --!include results/index.sql
@@ -27,4 +26,5 @@
 --!include compat/index.sql
 --!include metrics/index.sql
 --!include console/index.sql
+--!include fleet/index.sql
 --!include triggers.sql

@@ -210,3 +210,6 @@ create or replace trigger _100_issues_of_replaced after update on new_reports
 create or replace trigger _100_elsewhere after insert on reported
   for each row when (new.state = 1 and current_setting('ccx.recording', true) is distinct from 'on')
   execute function tg_reported__elsewhere();
+
+create or replace trigger _100_apply after insert on fleet.applied
+  for each row execute function ccx.tg_applied__apply();

@@ -10,6 +10,7 @@ import { createContext, withoutWaiting } from "./cli/context.ts";
 import { addDeliveryCommands } from "./cli/delivery.ts";
 import { addDoctorCommand } from "./cli/doctor.ts";
 import { addExplainCommands } from "./cli/explain.ts";
+import { addFleetCommands } from "./cli/fleet.ts";
 import { addForgetCommand } from "./cli/forget.ts";
 import { addPolicyCommands } from "./cli/policy.ts";
 import { addRegistryCommands } from "./cli/registry.ts";
@@ -146,6 +147,7 @@ export async function main(argv: string[]): Promise<void> {
   addDeliveryCommands(program, context);
   addCircuitCommands(program, context);
   addCellCommands(program, context);
+  addFleetCommands(program, context);
   addRejectedCommands(program, context);
   addRetentionCommands(program, context);
   addForgetCommand(program, context);

@@ -1,5 +1,5 @@
 -- The schema as the catalog of a migrated database has it, without the bodies of functions and views.
--- Printed by `npm run reference`; what to change is in migrations/ and sql/ (../docs/guides/changing-the-database.md).
+-- Printed by `npm run schema`; what to change is in migrations/ and sql/ (../docs/guides/changing-the-database.md).
 -- Partitions with a date in their name, which come and go, and the way in which reports are compressed are left out.
 
 -- Types -----------------------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ create type explanation as (
   error_key text,
   -- notify or hold
   decision text,
-  -- every reason to hold it; the view hold_reason says what each means
+  -- every reason to hold it: target_disabled, policy_disabled, no_content, inactive, below_threshold, filtered, missing_tag, render_failed, cluster_not_allowed, cluster_blocked, silenced, acked, disabled, cooldown, spacing, flapping, stale_report, storm
   reasons text[],
   -- 1 low to 4 critical; null without content
   total_risk smallint,
@@ -115,9 +115,7 @@ create type ccx.issue_to_notify as (
   -- total risk of the rule
   total_risk smallint,
   -- it is notified as gone
-  resolved boolean,
-  -- its rule, as reports spell it
-  component text
+  resolved boolean
 );
 
 -- what policy and content alone say about an issue, with the policy that says so
@@ -513,19 +511,6 @@ create table archive_limits (
   constraint archive_limits_only_row_check CHECK (only_row)
 );
 
--- what came and went in each hour of the last two days, as sweeps counted it; of the whole fleet
-create table busy_hour (
-  -- when the hour begins (UTC)
-  hour timestamp with time zone not null,
-  -- clusters whose newest report arrived in it, when they were counted
-  reports bigint not null,
-  -- messages decided in it
-  notified bigint not null,
-  -- reports of which nothing was notified
-  skipped bigint not null,
-  constraint busy_hour_pkey PRIMARY KEY (hour)
-);
-
 -- which share of the clusters this database has; adopt_cell() changes it, and forgets the others' rows
 create table cell (
   -- keeps this table at one row
@@ -586,17 +571,13 @@ create table cluster_registry (
   status text not null default 'Active'::text,
   -- when this was last changed
   changed_at timestamp with time zone not null default now(),
-  -- where it comes from; null: by hand, and then no source changes it
-  source text collate "C",
   constraint cluster_registry_pkey PRIMARY KEY (cluster, org_id),
-  constraint cluster_registry_source_fkey FOREIGN KEY (source) REFERENCES registry_source(source) ON UPDATE CASCADE ON DELETE SET NULL,
   constraint cluster_registry_cluster_check CHECK (cluster = lower(cluster)),
   constraint cluster_registry_display_name_check CHECK (length(display_name) >= 1 AND length(display_name) <= 255),
   constraint cluster_registry_org_id_check CHECK (org_id > 0),
   constraint cluster_registry_status_check CHECK (length(status) >= 1 AND length(status) <= 64)
 );
 CREATE INDEX cluster_registry_org_idx ON public.cluster_registry USING btree (org_id);
-CREATE INDEX cluster_registry_source_idx ON public.cluster_registry USING btree (source) WHERE (source IS NOT NULL);
 
 -- rules that are switched off for one cluster, as the aggregator keeps them; written by compat, results, silence: what customers and operators ask for, or the aggregator's copied
 create table cluster_rule_toggle (
@@ -897,8 +878,6 @@ create table issue (
   constraint issue_occurrence_check CHECK (occurrence >= 1)
 ) with (fillfactor=90);
 CREATE INDEX issue_org_idx ON public.issue USING btree (org_id, rule_id);
-CREATE TRIGGER _050_referred AFTER DELETE ON issue REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__referred();
-CREATE TRIGGER _060_referred AFTER TRUNCATE ON issue FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__referred();
 
 -- archives whose documents are kept for a while, to try rules with
 create table kept_archive (
@@ -1122,9 +1101,11 @@ create table notified_issue (
   -- why it was withdrawn: hold reasons, or gone, back, not_notified; null: it was not
   left_out_reasons text[],
   constraint notified_issue_pkey PRIMARY KEY (notification_id, issue_id),
+  constraint notified_issue_content_id_fkey FOREIGN KEY (content_id) REFERENCES rule_content(id) ON DELETE RESTRICT,
+  constraint notified_issue_issue_id_fkey FOREIGN KEY (issue_id) REFERENCES issue(id) ON DELETE RESTRICT,
   constraint notified_issue_notification_id_fkey FOREIGN KEY (notification_id) REFERENCES notification(id) ON DELETE CASCADE,
   constraint notified_issue_cooldown_check CHECK (cooldown_period @> notified_at),
-  constraint notified_once_per_cooldown EXCLUDE USING gist (issue_id WITH =, target_id WITH =, cooldown_period WITH &&) WHERE (live AND NOT resolved)
+  constraint notified_once_per_cooldown EXCLUDE USING gist (target_id WITH =, issue_id WITH =, cooldown_period WITH &&) WHERE (live AND NOT resolved)
 );
 CREATE INDEX notified_issue_cooldown_end_idx ON public.notified_issue USING btree (upper(cooldown_period)) WHERE (live AND (NOT resolved));
 CREATE INDEX notified_issue_notified_idx ON public.notified_issue USING btree (issue_id, target_id, superseded_at);
@@ -1132,8 +1113,6 @@ CREATE UNIQUE INDEX resolved_once_per_occurrence ON public.notified_issue USING 
 CREATE TRIGGER _010_guard BEFORE DELETE ON notified_issue FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('without its ledger an issue is notified again, retain() deletes what is past');
 CREATE TRIGGER _011_guard BEFORE TRUNCATE ON notified_issue FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_guard('without its ledger an issue is notified again, retain() deletes what is past');
 CREATE TRIGGER _012_guard BEFORE UPDATE OF notification_id, issue_id, target_id, notified_at, occurrence, content_id, policy_id, resolved ON notified_issue FOR EACH ROW WHEN (old.notification_id IS DISTINCT FROM new.notification_id OR old.issue_id IS DISTINCT FROM new.issue_id OR old.target_id IS DISTINCT FROM new.target_id OR old.notified_at IS DISTINCT FROM new.notified_at OR old.occurrence IS DISTINCT FROM new.occurrence OR old.content_id IS DISTINCT FROM new.content_id OR old.policy_id IS DISTINCT FROM new.policy_id OR old.resolved IS DISTINCT FROM new.resolved) EXECUTE FUNCTION ccx.tg_guard('what was notified stays');
-CREATE TRIGGER _050_refers AFTER INSERT ON notified_issue REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__refers();
-CREATE TRIGGER _060_refers AFTER UPDATE OF issue_id, content_id ON notified_issue FOR EACH ROW EXECUTE FUNCTION ccx.tg_notified_issue__refers();
 CREATE TRIGGER _100_superseded AFTER INSERT ON notified_issue REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__superseded();
 CREATE TRIGGER _110_superseded AFTER DELETE ON notified_issue REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__superseded();
 CREATE TRIGGER _120_superseded AFTER UPDATE OF notified_at ON notified_issue FOR EACH ROW EXECUTE FUNCTION ccx.tg_notified_issue__superseded();
@@ -1181,15 +1160,15 @@ create table policy (
   rule_name text,
   -- false: nothing goes to this target
   enabled boolean not null default true,
-  -- least total risk that is notified, 0 to 4
+  -- least total risk that is notified
   total_risk_threshold smallint not null default 0,
-  -- least likelihood that is notified, 0 to 4
+  -- least likelihood that is notified
   likelihood_threshold smallint not null default 0,
-  -- least impact that is notified, 0 to 4
+  -- least impact that is notified
   impact_threshold smallint not null default 0,
-  -- least severity that is notified; the severity of every rule is 0 today
+  -- least severity that is notified; severity is always 0 today
   severity_threshold smallint not null default 0,
-  -- expression in place of the thresholds, which are its variables: issues are notified where it is greater than 0 (docs/reference/policy-settings.md#filters)
+  -- expression that has to be greater than 0 for an issue to be notified, in place of comparing with the thresholds, which are its variables (docs/reference/policy-settings.md)
   filter text,
   -- the filter as compile_filter() reads it
   compiled_filter text[] generated always as (ccx.compile_filter(filter)) stored,
@@ -1205,25 +1184,25 @@ create table policy (
   spacing interval not null default '00:00:00'::interval,
   -- most issues in one message; the rest goes into further messages
   max_events integer not null default 100,
-  -- a message that waited longer, and is certainly not out, is decided again before it is sent; that of the target counts
+  -- a message that waited longer, and is certainly not out, is decided again before it is sent; the one of the target counts
   decide_again_after interval not null default '00:05:00'::interval,
   -- so many occurrences within flapping_window make an issue flapping
   flapping_occurrences smallint not null default 4,
-  -- the time in which flapping_occurrences are counted
+  -- see flapping_occurrences
   flapping_window interval not null default '1 day'::interval,
   -- notify: flapping issues are notified like others; damp: they are held while they flap
   flapping_action text not null default 'notify'::text,
-  -- while the newest report of a cluster is older, nothing of it is notified; 24 hours unless set; null: however old it is
+  -- while the newest report of a cluster is older, nothing of it is notified; null: however old it is
   max_report_age interval default '24:00:00'::interval,
-  -- the brake: this share of the clusters may be notified of one rule within an hour, twice as many of all rules; null: no brake (docs/guides/storms.md)
+  -- the brake: this share of the clusters that reported within a day, or storm_minimum if that is more, may be notified of one rule within an hour, and twice as many of all rules; null: no brake; the one of the target counts
   storm_share numeric default 0.05,
-  -- so many clusters may be notified of one rule within an hour, however few report; that of the target counts
+  -- so many clusters may be notified of one rule within an hour, however few report; the one of the target counts
   storm_minimum integer not null default 1000,
   -- the brake holds nothing before, for the first days of an installation; null: it always works
   storm_from timestamp with time zone,
   -- send: a text that lacks a value goes out; hold: its issue is held as render_failed (view doubtful_texts)
   doubtful_texts text not null default 'send'::text,
-  -- true: an issue that was notified and went is notified as resolved, from the change on
+  -- true: an issue that was notified and went is notified as resolved
   notify_resolved boolean not null default false,
   -- since when notify_resolved is set; what went before is not notified
   notify_resolved_since timestamp with time zone,
@@ -1291,40 +1270,6 @@ create table read_errors (
   constraint read_errors_error_text_check CHECK (length(error_text) <= 1000)
 );
 CREATE INDEX read_errors_report_idx ON public.read_errors USING btree (org_id, cluster, updated_at);
-
--- what the registry of clusters is filled from, and how the last load went
-create table registry_source (
-  -- its name: file, http, or another that load_registry() was given
-  source text collate "C" not null,
-  -- a load that would change and remove more than this part of its clusters needs a person who agrees
-  max_share numeric not null default 0.2,
-  -- fewer than so many need nobody
-  min_clusters integer not null default 10,
-  -- SHA-256 of the URL that it was fetched from; null: by no URL
-  location_hash bytea,
-  -- what that named the version which was loaded; null: ask without it
-  etag text,
-  -- when that said it had changed; null: ask without it
-  last_modified text,
-  -- when it was last loaded; null: never
-  loaded_at timestamp with time zone,
-  -- by whom
-  loaded_by text,
-  -- how many lines were left out then
-  refused integer not null default 0,
-  -- what is wrong with the first 100 of them
-  problems text[] not null default '{}'::text[],
-  -- since when later loads fail; null: none did
-  failed_at timestamp with time zone,
-  -- why it failed
-  failure text,
-  constraint registry_source_pkey PRIMARY KEY (source),
-  constraint registry_source_check CHECK ((failed_at IS NULL) = (failure IS NULL)),
-  constraint registry_source_max_share_check CHECK (max_share >= 0::numeric AND max_share <= 1::numeric),
-  constraint registry_source_min_clusters_check CHECK (min_clusters >= 1),
-  constraint registry_source_refused_check CHECK (refused >= 0),
-  constraint registry_source_source_check CHECK (length(source) >= 1 AND length(source) <= 64)
-);
 
 -- messages that do not conform, with everything needed to look at them and to try them again
 create table rejected_message (
@@ -1453,7 +1398,6 @@ create table reported (
   constraint reported_notification_type_check CHECK (notification_type = 1),
   constraint reported_state_check CHECK (state >= 1 AND state <= 4)
 ) partition by RANGE (notified_at);
-CREATE INDEX reported_notified_idx ON public.reported USING brin (notified_at);
 CREATE TRIGGER _100_elsewhere AFTER INSERT ON reported FOR EACH ROW WHEN (new.state = 1 AND current_setting('ccx.recording'::text, true) IS DISTINCT FROM 'on'::text) EXECUTE FUNCTION ccx.tg_reported__elsewhere();
 
 -- decisions of days that have no partition
@@ -1569,8 +1513,6 @@ CREATE TRIGGER _010_guard BEFORE DELETE ON rule_content FOR EACH ROW EXECUTE FUN
 CREATE TRIGGER _011_guard BEFORE TRUNCATE ON rule_content FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_guard('a version stays as it was, load_content() makes a new one');
 CREATE TRIGGER _012_guard BEFORE UPDATE ON rule_content FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('a version stays as it was, load_content() makes a new one', 'validity', 'total_risk');
 CREATE TRIGGER _013_guard BEFORE UPDATE OF validity ON rule_content FOR EACH ROW WHEN (lower(old.validity) IS DISTINCT FROM lower(new.validity) OR NOT upper_inf(old.validity)) EXECUTE FUNCTION ccx.tg_guard('a version that has ended stays as it was');
-CREATE TRIGGER _050_referred AFTER DELETE ON rule_content REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__referred();
-CREATE TRIGGER _060_referred AFTER TRUNCATE ON rule_content FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__referred();
 CREATE TRIGGER _200_filter_results AFTER INSERT ON rule_content REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_rule_content__filter_results();
 CREATE TRIGGER _900_announce AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON rule_content FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_rule_content__announce();
 
@@ -2147,6 +2089,28 @@ create table ccx.code_object (
   constraint code_object_pkey PRIMARY KEY (name)
 );
 
+-- the settings that a fleet database has brought here; a new row is applied in the transaction that inserts it
+create table fleet.applied (
+  -- the setting, as the fleet numbers it: each is applied once
+  setting_id uuid not null,
+  -- the cell that it was for; after a split, of the one before
+  cell text not null,
+  -- the function that was called
+  action text not null,
+  -- its arguments by name
+  arguments jsonb not null,
+  -- from when it counts, the same in every cell
+  at timestamp with time zone not null,
+  -- who queued it; recorded as the person who changed the setting
+  queued_by text not null,
+  -- when this cell got it
+  applied_at timestamp with time zone not null default clock_timestamp(),
+  -- what the function returned; {"elsewhere": true}: it was about a cluster of another cell
+  result jsonb,
+  constraint applied_pkey PRIMARY KEY (setting_id)
+);
+CREATE TRIGGER _100_apply AFTER INSERT ON fleet.applied FOR EACH ROW EXECUTE FUNCTION ccx.tg_applied__apply();
+
 -- Views -----------------------------------------------------------------------------------------------
 
 -- The acknowledgements in force: which organization, or which of its clusters, does not want to be notified of which rule.
@@ -2531,7 +2495,7 @@ view explain_notification with (security_invoker=true) (
   error_key text,
   -- notify or hold
   decision text,
-  -- every reason to hold it; the view hold_reason says what each means
+  -- every reason to hold it: target_disabled, policy_disabled, no_content, inactive, below_threshold, filtered, missing_tag, render_failed, cluster_not_allowed, cluster_blocked, silenced, acked, disabled, cooldown, spacing, flapping, stale_report, storm
   reasons text[],
   -- 1 low to 4 critical; null without content
   total_risk smallint,
@@ -2579,16 +2543,6 @@ view failing_rules with (security_invoker=true) (
   last_analysis_id bigint,
   -- since when it does not run any more, since it took too long too often; null: it runs
   suspended_at timestamp with time zone
-);
-
--- What each reason means that a decision has for holding an issue.
-view hold_reason with (security_invoker=true) (
-  -- the reason, as in explain_notification.reasons
-  reason text,
-  -- what it means
-  meaning text,
-  -- it depends on settings and rule content alone; an issue without one of these qualifies
-  by_policy boolean
 );
 
 -- Whether ccx adopt, or its way back, was begun and has not ended. Until it ends nothing is decided.
@@ -3065,26 +3019,6 @@ view refused_content with (security_invoker=true) (
   source text,
   -- error keys whose old version stays in force; empty: nothing is known of it
   kept text[]
-);
-
--- What the registry of clusters is filled from, and how the last load went.
-view registry_sources with (security_invoker=true) (
-  -- its name
-  source text,
-  -- how many clusters are from there
-  clusters integer,
-  -- when it was last loaded; null: never
-  loaded_at timestamp with time zone,
-  -- by whom
-  loaded_by text,
-  -- how many lines were left out then
-  refused integer,
-  -- what is wrong with the first 100 of them
-  problems text[],
-  -- since when it cannot be loaded; null: it can
-  failed_at timestamp with time zone,
-  -- why it cannot
-  failure text
 );
 
 -- What was rejected, by hour, topic and reason, each with an example (ccx rejected show).
@@ -3581,6 +3515,204 @@ view ccx.wanted_right with (security_invoker=true) (
   column_name text
 );
 
+-- Which cell this is, how it is, and what a fleet can ask of it; one row.
+view fleet.cell_state with (security_invoker=true) (
+  -- name of the cell
+  cell text,
+  -- the buckets of its clusters
+  buckets int4multirange,
+  -- when it became this cell; null: it never had another share
+  adopted_at timestamp with time zone,
+  -- the release whose functions it has
+  release text,
+  -- what the view status wants somebody to look at; empty: all is well
+  attention text[],
+  -- every column that a fleet can ask for, as fleet.VIEW.COLUMN: cells may be of different releases
+  columns text[]
+);
+
+-- The clusters of this cell, each with the times of its newest report.
+view fleet.cluster with (security_invoker=true) (
+  -- name of the cell
+  cell text,
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster
+  cluster text,
+  -- time of its newest readable report
+  updated_at timestamp with time zone,
+  -- when that report was stored
+  received_at timestamp with time zone,
+  -- when it left this organization; null: it is still there
+  left_at timestamp with time zone,
+  -- the version of OpenShift that the report names
+  cluster_version text
+);
+
+-- What this cell has decided and not delivered: the view delivery_gap.
+view fleet.delivery_gap with (security_invoker=true) (
+  -- name of the cell
+  cell text,
+  -- where it goes
+  target text,
+  -- number of the message
+  notification_id bigint,
+  -- id the receiver sees
+  message_id uuid,
+  -- organization that is to be notified
+  org_id bigint,
+  -- cluster it is about
+  cluster text,
+  -- how many issues it names
+  issues bigint,
+  -- when it was decided
+  decided_at timestamp with time zone,
+  -- how long ago that is
+  age interval,
+  -- how many times it was handed to a worker
+  attempts integer,
+  -- when it may be tried (again), or the lease of the worker that has it ends
+  next_attempt_at timestamp with time zone,
+  -- when it is given up if nothing gets through until then; null: not tried yet
+  given_up_at timestamp with time zone,
+  -- what kind of failure the last one was
+  failure text,
+  -- what went wrong the last time
+  last_error text,
+  -- a worker has it until then; null: nobody has it
+  leased_until timestamp with time zone,
+  -- not claimed before, since the circuit of its target is open (delivery_circuit); null: closed
+  held_until timestamp with time zone,
+  -- the message that it repeats; null: none
+  replay_of bigint,
+  -- pending, or withdrawn (last_error says why): nothing of it was left to notify
+  state text
+);
+
+-- What somebody should look at in this cell: the view doctor.
+view fleet.doctor with (security_invoker=true) (
+  -- name of the cell
+  cell text,
+  -- error: the service cannot do its work; warning: it will not, or does it late
+  severity text,
+  -- what it is about
+  topic text,
+  -- what was found, with figures
+  finding text,
+  -- what it means for customers or for the service
+  meaning text,
+  -- what to do about it, or the query or command that shows more
+  what_to_do text
+);
+
+-- Where what this cell keeps differs from what it recomputes: the view drift; empty unless something is wrong.
+view fleet.drift with (security_invoker=true) (
+  -- name of the cell
+  cell text,
+  -- newest report, missing issue, surplus issue, history, notification, or elsewhere
+  what text,
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster
+  cluster text,
+  -- the rule, as reports spell it
+  component text,
+  -- which of the rule's problems
+  error_key text,
+  -- what differs
+  detail text
+);
+
+-- Why is (or is not) somebody notified, in this cell: the view explain_notification.
+view fleet.explain_notification with (security_invoker=true) (
+  -- name of the cell
+  cell text,
+  -- the target
+  target text,
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster
+  cluster text,
+  -- the rule, as reports spell it
+  component text,
+  -- which of the rule's problems
+  error_key text,
+  -- notify or hold
+  decision text,
+  -- every reason to hold it
+  reasons text[],
+  -- 1 low to 4 critical; null without content
+  total_risk smallint,
+  -- when it was last notified through this target
+  last_notified_at timestamp with time zone,
+  -- when cooldown, spacing, damping and the wait after a failed rendering have ended
+  next_eligible_at timestamp with time zone,
+  -- 1 = new, more = gone and back
+  occurrence integer,
+  -- new, regressed (gone and back), flapping, or resolved (gone)
+  issue_state text,
+  -- time of the first report that had it
+  first_seen timestamp with time zone,
+  -- time of the newest report that has it
+  last_seen timestamp with time zone,
+  -- the issue
+  issue_id bigint,
+  -- policy version that decided
+  policy_id bigint,
+  -- content version that decided
+  content_id bigint,
+  -- the silence that holds it
+  silence_id bigint,
+  -- the acknowledgement that holds it
+  acknowledgement_id bigint,
+  -- why its texts could not be rendered
+  render_error text
+);
+
+-- What this cell has notified: the ledger, with names in place of its numbers.
+view fleet.notified with (security_invoker=true) (
+  -- name of the cell
+  cell text,
+  -- the target
+  target text,
+  -- organization that was notified
+  org_id bigint,
+  -- the cluster
+  cluster text,
+  -- the rule, as reports spell it
+  component text,
+  -- which of the rule's problems
+  error_key text,
+  -- 1 = new, more = gone and back
+  occurrence integer,
+  -- when it was decided to notify
+  notified_at timestamp with time zone,
+  -- while it is not notified again
+  cooldown_period tstzrange,
+  -- when it was notified again; infinity: not yet
+  superseded_at timestamp with time zone,
+  -- true: that it is gone was notified
+  resolved boolean,
+  -- false: it was given up, or is a replay, and counts no more
+  live boolean,
+  -- id of the message, different in all cells
+  message_id uuid,
+  -- how the message is: pending, sent, dead and so on
+  state text
+);
+
+-- What is set in this cell, now or from a later time on, and should be the same in every cell.
+view fleet.setting_in_force with (security_invoker=true) (
+  -- name of the cell
+  cell text,
+  -- policy, silence, acknowledgement, content or retention
+  kind text,
+  -- what it is about
+  name text,
+  -- what is set; of the texts of content: a hash
+  setting jsonb
+);
+
 -- Functions -------------------------------------------------------------------------------------------
 
 -- Agrees to the next load of content that content_guard would refuse, within this time; once. Returns until when.
@@ -3712,12 +3844,6 @@ function load_content(content jsonb, at timestamp with time zone DEFAULT now(), 
   returns TABLE(added integer, changed integer, removed integer, unchanged integer, refused_count integer, vanished text[], appeared text[])
   language plpgsql volatile
   set lock_timeout=10s
-  set search_path=public, ccx, pg_temp;
-
--- Makes the clusters of a source what read_registry() read in this transaction. kept: by hand, or of another source; elsewhere: of other cells; refused: lines left out. accepted: a person agrees to whatever changes.
-function load_registry(source text, location_hash bytea DEFAULT NULL::bytea, etag text DEFAULT NULL::text, last_modified text DEFAULT NULL::text, accepted boolean DEFAULT false)
-  returns TABLE(added integer, changed integer, removed integer, unchanged integer, kept integer, elsewhere integer, refused integer, problems text[])
-  language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
 -- Replaces the SQL rules by those given: [{name, component, description, reads, tags, links, source}]. Raises NTY02 for none, NTY03 for one that is no query of (error_key text, details jsonb).
@@ -4072,6 +4198,12 @@ function ccx.apply_outcomes(outcomes jsonb, at timestamp with time zone)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Calls a function that changes a setting, as a fleet asks for it, and returns what it returned; raises NTZ04 to NTZ06, and what the function raises.
+function ccx.apply_setting(action text, arguments jsonb, at timestamp with time zone)
+  returns jsonb
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- How long and how many bytes of contents of archives are kept (archive_limits), how many archives and bytes that is now, and how many of them go next.
 function ccx.archive_room(at timestamp with time zone DEFAULT now())
   returns TABLE(keep interval, max_bytes bigint, changed_by text, changed_at timestamp with time zone, kept_archives bigint, kept_bytes bigint, past_archives bigint, past_bytes bigint)
@@ -4274,12 +4406,6 @@ function ccx.count_backtest(s survey, p survey_part)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- Counts what happened in this hour and in those since the last count, and forgets what is older than two days.
-function ccx.count_busy_hours(at timestamp with time zone)
-  returns void
-  language sql volatile
-  set search_path=public, ccx, pg_temp;
-
 -- Counts the decisions of a part of a survey, and adds them to surveyed_decision.
 function ccx.count_decisions(s survey, p survey_part)
   returns void
@@ -4289,7 +4415,7 @@ function ccx.count_decisions(s survey, p survey_part)
   set random_page_cost=1.1
   set search_path=public, ccx, pg_temp;
 
--- Counts the clusters that reported within a day, for the brake, and what happened in the last hours; forgets what it counted hours ago.
+-- Counts the clusters that reported within a day, for the brake, and forgets what it counted hours ago.
 function ccx.count_fleet(at timestamp with time zone)
   returns void
   language plpgsql volatile
@@ -4307,9 +4433,9 @@ function ccx.count_notified(issues ccx.issue_to_notify[], at timestamp with time
   language sql volatile
   set search_path=public, ccx, pg_temp;
 
--- For each hour of this time: clusters whose newest report arrived in it, messages decided, and reports of which nothing was notified.
-function ccx.counted_hours(since timestamp with time zone, until timestamp with time zone)
-  returns TABLE(hour timestamp with time zone, reports bigint, notified bigint, skipped bigint)
+-- Which database this is: by that, the consumers of a group know that they store into the same one.
+function ccx.database_identity()
+  returns text
   language sql stable
   set search_path=public, ccx, pg_temp;
 
@@ -4820,12 +4946,6 @@ function ccx.note_payload_status(request_id text, service text, status text, sta
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- Notes why a source of the registry could not be loaded, and since when; null: it could, and is as it was.
-function ccx.note_registry(source text, failure text)
-  returns void
-  language sql volatile
-  set search_path=public, ccx, pg_temp;
-
 -- Records that the contents of these archives are gone from the store; returns how many are by that. An archive that is to be forgotten goes with its content.
 function ccx.note_removed(archive_ids bigint[], at timestamp with time zone DEFAULT now())
   returns integer
@@ -5005,12 +5125,6 @@ function ccx.read_announcement(value text, at timestamp with time zone, OUT reas
   language plpgsql stable
   set search_path=public, ccx, pg_temp;
 
--- Takes lines of a source into the temporary table registry_line, for load_registry() in the same transaction; problems: what is wrong with a line already, or null.
-function ccx.read_registry(lines integer[], clusters text[], org_ids text[], display_names text[], managed text[], statuses text[], problems text[])
-  returns void
-  language plpgsql volatile
-  set search_path=public, ccx, pg_temp;
-
 -- A stored report as JSON; null where it is not valid JSON, as other programs may write it.
 function ccx.readable_report(report text)
   returns jsonb
@@ -5065,11 +5179,6 @@ function ccx.refuse_foreign_row(table_name text, org_id bigint, cluster text)
   returns text
   language plpgsql immutable
   set search_path=public, ccx, pg_temp;
-
--- What is wrong with a line for the registry of clusters; null: nothing.
-function ccx.registry_problem(cluster text, org_id text, display_name text, managed text, status text)
-  returns text
-  language sql immutable parallel safe;
 
 -- How many messages a retry would try, by reason, most first.
 function ccx.rejected_to_retry(reason text DEFAULT NULL::text, topic text DEFAULT NULL::text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, ids bigint[] DEFAULT NULL::bigint[], positions text[] DEFAULT NULL::text[])
@@ -5663,14 +5772,14 @@ function ccx.tg_acknowledgement__rules()
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- Trigger of the views of the schema aggregator: refuses update and delete with NTV07.
-function ccx.tg_aggregator__refuse_change()
+-- Trigger of analysis: says that an upload is being processed, is done, or has failed.
+function ccx.tg_analysis__status()
   returns trigger
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- Trigger of analysis: says that an upload is being processed, is done, or has failed.
-function ccx.tg_analysis__status()
+-- Applies a setting that a fleet database brings; raises NTZ11 for one that is for another cell.
+function ccx.tg_applied__apply()
   returns trigger
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
@@ -5721,19 +5830,6 @@ function ccx.tg_new_reports__kept()
 function ccx.tg_new_reports__spelling()
   returns trigger
   language plpgsql volatile security definer
-  set search_path=public, ccx, pg_temp;
-
--- Trigger of issue and rule_content: what the ledger names is not deleted.
-function ccx.tg_notified_issue__referred()
-  returns trigger
-  language plpgsql volatile security definer
-  set search_path=public, ccx, pg_temp;
-
--- Trigger of notified_issue: every issue and version of content that it names exists, and stays while it does (tg_notified_issue__referred()).
-function ccx.tg_notified_issue__refers()
-  returns trigger
-  language plpgsql volatile security definer
-  set enable_seqscan=off
   set search_path=public, ccx, pg_temp;
 
 -- Trigger of notified_issue: keeps superseded_at, the time at which an issue was notified through the same target again.

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:e25fa17ac05ee951087053719ba69bb87b0b7b2e
+--! Hash: sha1:2dc627cf5e877bd790fd88e6fd5c40c1e9578646
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -12,6 +12,8 @@ comment on schema ccx is 'internals of ccx-notifications; what people use is in 
 grant usage on schema ccx to public;
 create schema aggregator;
 comment on schema aggregator is 'what the results aggregator''s tables are to programs that know them: views';
+create schema fleet;
+comment on schema fleet is 'what a fleet database reads of this cell, and the settings that it brings';
 create schema if not exists extensions;
 comment on schema extensions is 'extensions that ccx-notifications needs';
 create extension if not exists btree_gist schema extensions;
@@ -893,6 +895,18 @@ create table cell (
   name text not null check (name ~ '^([a-z0-9][a-z0-9_-]{0,30})?$'),
   buckets int4multirange not null check (buckets <@ '{[0,256)}' and not isempty(buckets)),
   adopted_at timestamptz
+);
+
+-- no foreign key: what a fleet queued is there, not here
+create table fleet.applied (
+  setting_id uuid primary key,
+  cell text not null,
+  action text not null,
+  arguments jsonb not null,
+  at timestamptz not null,
+  queued_by text not null,
+  applied_at timestamptz not null default clock_timestamp(),
+  result jsonb
 );
 
 create table worker (

@@ -6,3 +6,4 @@
 --!include cell/tables.sql
 --!include cell/bucket_of.sql
 --!include cell/owns.sql
+--!include cell/database_identity.sql

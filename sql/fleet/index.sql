@@ -1,6 +1,21 @@
--- What concerns more than one cell. A cell is split with copies of its database: adopt_cell() makes each copy
--- the cell of some of its buckets, and forgets the clusters of the others, in the tables that
--- ccx.cluster_table lists. Uploads are not split: they stay with one of the copies. Nothing here stands in the
--- way of a message.
+-- What concerns more than one cell. A cell is split with copies of its database: adopt_cell() makes each
+-- copy the cell of some of its buckets, and forgets the clusters of the others, in the tables that
+-- ccx.cluster_table lists. Uploads are not split: they stay with one of the copies. A fleet database, which
+-- is made by `ccx fleet init` and has no table of ours, asks all cells. What it may ask is in the schema
+-- fleet: views of this database in which the name of the cell stands beside each row. It brings settings
+-- that every cell should have: a row of fleet.applied is applied by its trigger (apply_setting()), once,
+-- from a time that is the same everywhere; setting_in_force is what a fleet compares. Nothing here stands in
+-- the way of a message.
 
+--!include fleet/tables.sql
 --!include fleet/adopt_cell.sql
+--!include fleet/cell_state.sql
+--!include fleet/cluster.sql
+--!include fleet/explain_notification.sql
+--!include fleet/notified.sql
+--!include fleet/delivery_gap.sql
+--!include fleet/doctor.sql
+--!include fleet/drift.sql
+--!include fleet/setting_in_force.sql
+--!include fleet/apply_setting.sql
+--!include fleet/tg_applied__apply.sql

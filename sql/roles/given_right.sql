@@ -29,7 +29,7 @@ cross join lateral aclexplode(h.acl) a
 join pg_roles r on r.oid = a.grantee
 join ccx.database_role d on d.name = r.rolname
 where (n.nspname is null or n.nspname in
-  ('public', 'ccx', 'aggregator', 'extensions', 'graphile_worker', 'graphile_migrate'))
+  ('public', 'ccx', 'aggregator', 'fleet', 'extensions', 'graphile_worker', 'graphile_migrate'))
   and (d.name <> 'ccx_owner' or h.kind in ('schema', 'database'))
 union
 select 'role', g.rolname, r.rolname, 'MEMBER', null

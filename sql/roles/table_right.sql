@@ -6,7 +6,7 @@ select t.name::text, r.role, r.letters
 from (values
   -- name, ingest, decide, deliver, operator, reader, metrics, results
   ('ccx.archive_identity', 'r', '', 'r', '', '', '', ''),
-  ('ccx.code_load', 'r', 'r', 'r', 'r', '', 'r', 'r'),
+  ('ccx.code_load', 'r', 'r', 'r', 'r', 'r', 'r', 'r'),
   ('ccx.code_object', 'r', 'r', 'r', 'r', '', 'r', 'r'),
   ('acknowledged_rule', '', 'r', 'r', 'r', 'r', '', 'r'),
   ('acknowledgement', '', 'r', 'r', 'r', 'r', '', 'r'),
@@ -41,6 +41,7 @@ from (values
   ('doubtful_text', '', 'r', 'raw', 'r', '', 'r', ''),
   ('event_targets', '', 'r', 'r', 'r', 'r', 'r', ''),
   ('filter_result', '', 'ra', 'r', 'ra', 'r', 'r', ''),
+  ('fleet.applied', '', '', '', 'raw(result)', '', '', ''),
   ('issue', '', 'r', 'r', 'r', 'r', 'r', 'r'),
   ('kept_archive', 'rad', '', '', 'r', '', 'r', ''),
   ('latest_report', '', 'r', 'r', 'r', 'r', 'r', 'r'),

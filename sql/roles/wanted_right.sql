@@ -7,7 +7,7 @@ with relation as (
     format('%I.%I', n.nspname, c.relname) as object
   from pg_class c
   join pg_namespace n on n.oid = c.relnamespace
-  where n.nspname in ('public', 'ccx', 'aggregator', 'graphile_worker', 'graphile_migrate')
+  where n.nspname in ('public', 'ccx', 'aggregator', 'fleet', 'graphile_worker', 'graphile_migrate')
     and not c.relispartition
     and not exists (
       select from pg_depend d
@@ -29,8 +29,9 @@ select 'table', r.object, d.name, 'SELECT', null
 from relation r
 join pg_rewrite w on w.ev_class = r.oid
 join ccx.database_role d on d.name <> 'ccx_owner'
-where r.kind = 'v' and r.schema in ('public', 'ccx', 'aggregator')
+where r.kind = 'v' and r.schema in ('public', 'ccx', 'aggregator', 'fleet')
   and case
+    when r.schema = 'fleet' then d.name in ('ccx_reader', 'ccx_operator')
     when r.name in ('status', 'doctor') or r.name like 'metrics\_%'
       then d.name in (select s.role from service s) or d.name = 'ccx_results' and r.name = 'metrics_content'
     else true
@@ -94,12 +95,13 @@ select 'schema', n.nspname, d.name, p.privilege, null
 from ccx.database_role d
 cross join pg_namespace n
 cross join (values ('USAGE'), ('CREATE')) as p (privilege)
-where n.nspname in ('public', 'ccx', 'aggregator', 'extensions', 'graphile_worker', 'graphile_migrate')
+where n.nspname in ('public', 'ccx', 'aggregator', 'fleet', 'extensions', 'graphile_worker', 'graphile_migrate')
   and case
     when d.name = 'ccx_owner' then true
     when p.privilege = 'CREATE' then false
     when n.nspname = 'graphile_worker' then d.name in (select s.role from service s)
     when n.nspname = 'graphile_migrate' then d.name <> 'ccx_reader'
+    when n.nspname = 'fleet' then d.name in ('ccx_reader', 'ccx_operator')
     else n.nspname <> 'extensions'
   end
 union all

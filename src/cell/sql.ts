@@ -10,6 +10,12 @@ export type Cell = z.infer<typeof cell>;
 export const readCell = (db: Db): Promise<Cell> =>
   rowOf(db, cell, "select name, buckets, adopted_at from cell");
 
+const identity = z.object({ identity: z.string() });
+
+/** Which database this is, as no copy of it is. */
+export const readIdentity = async (db: Db): Promise<string> =>
+  (await rowOf(db, identity, "select ccx.database_identity() as identity")).identity;
+
 const forgotten = z.object({ table_name: z.string(), row_count: z.coerce.number() });
 
 /** How many rows of a table went. */

@@ -11,6 +11,7 @@ import { ConfigurationError, messageOf } from "../errors.ts";
 import { createGroupConsumer, heartbeatMs } from "../kafka/group_consumer.ts";
 import { isTopicMissing, kafkaConfigurationError } from "../kafka/kafka_errors.ts";
 import { keepAlive } from "../kafka/keep_alive.ts";
+import { requireOwnGroup } from "../kafka/own_group.ts";
 import { Positions } from "../kafka/positions.ts";
 import { atEnd } from "../kafka/topic_end.ts";
 import { within } from "../kafka/within.ts";
@@ -36,6 +37,8 @@ export type ResultsConsumerOptions = {
   log: Logger;
   topic: string;
   group: string;
+  /** The database that it stores into, where no other one may be in the group; undefined: nobody looks. */
+  identity?: string | undefined;
   /** What the topic carries; results unless given. */
   stream?: Stream;
   /** How many partitions are read and stored at the same time, each with a connection; two unless given. */
@@ -128,10 +131,11 @@ export class ResultsConsumer {
   }
 
   async #start(signal: AbortSignal): Promise<void> {
-    const { topic, log } = this.#options;
+    const { topic, log, kafka, group, identity } = this.#options;
     for (let attempt = 1; ; attempt++) {
       try {
         await this.#consumer.connect();
+        if (identity !== undefined) await requireOwnGroup(kafka, group, identity);
         await this.#consumer.subscribe({ topic, fromBeginning: true });
         break;
       } catch (error) {

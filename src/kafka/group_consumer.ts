@@ -1,5 +1,6 @@
 import type { Consumer, Kafka } from "kafkajs";
 import { kafkaConfigurationError } from "./kafka_errors.ts";
+import { ownAssigner } from "./own_group.ts";
 
 /** Three of them may be lost within a session. */
 export const heartbeatMs = 3_000;
@@ -7,6 +8,8 @@ export const heartbeatMs = 3_000;
 export type GroupConsumerOptions = {
   kafka: Kafka;
   group: string;
+  /** The database that it stores into, where no other one may be in the group; undefined: nobody looks. */
+  identity?: string | undefined;
   /** Aborted when it is to stop: it does not begin again then. */
   stopping: AbortSignal;
   /** Called when it has given up, with a ConfigurationError where a person has to change something. */
@@ -17,9 +20,16 @@ export type GroupConsumerOptions = {
  * A consumer for batches of messages of some kilobytes, that restarts by itself after what passes; not
  * connected yet.
  */
-export function createGroupConsumer({ kafka, group, stopping, onGivenUp }: GroupConsumerOptions): Consumer {
+export function createGroupConsumer({
+  kafka,
+  group,
+  identity,
+  stopping,
+  onGivenUp,
+}: GroupConsumerOptions): Consumer {
   const consumer = kafka.consumer({
     groupId: group,
+    ...(identity !== undefined && { partitionAssigners: [ownAssigner(group, identity)] }),
     // what a killed consumer had moves to another one so much later
     sessionTimeout: 10_000,
     heartbeatInterval: heartbeatMs,

@@ -18,6 +18,7 @@ function textOf(error: Error, property: "type" | "code"): string {
  */
 export function kafkaConfigurationError(error: unknown): ConfigurationError | undefined {
   for (const cause of causes(error)) {
+    if (cause instanceof ConfigurationError) return cause;
     const reason = `(${messageOf(cause)})`;
     const type = textOf(cause, "type");
     const code = textOf(cause, "code");

@@ -1,4 +1,5 @@
 import { groupOf, ownership } from "../cell/cell.ts";
+import { readIdentity } from "../cell/sql.ts";
 import { limited } from "../db/limits.ts";
 import { ResultsConsumer, type ResultsConsumerOptions } from "../ingest/consumer.ts";
 import { streams } from "../ingest/streams.ts";
@@ -21,9 +22,12 @@ export async function startConsuming(
   stack.defer(async () => tracker?.close());
   const owns = await ownership(pool);
   const of = (group: string) => groupOf(group, config.cell ?? "");
+  // the only database there is has nobody to share a group with
+  const identity = config.cell ? await readIdentity(pool) : undefined;
   const shared = {
     ...{ kafka, log, pool: limited(pool, limitsOf(config, "ingest")), batchSize: config.batchSize },
     owns,
+    identity,
     catchUpMs: config.catchUpSeconds * 1_000,
   };
   const consumers: ResultsConsumer[] = [];

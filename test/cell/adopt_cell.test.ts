@@ -3,6 +3,8 @@ import { test } from "node:test";
 import pg from "pg";
 import { bucketOf } from "../../src/cell/bucket_of.ts";
 import { adoptCell } from "../../src/cell/sql.ts";
+import { kafkaConfigurationError } from "../../src/kafka/kafka_errors.ts";
+import { ownAssigner } from "../../src/kafka/own_group.ts";
 import {
   aCluster,
   aMessage,
@@ -19,6 +21,7 @@ import { openTopics } from "../support/kafka.ts";
 import { aReport } from "../support/reports.ts";
 import { Service } from "../support/service.ts";
 import { testKafka } from "../support/topic.ts";
+import { until } from "../support/until.ts";
 
 const database = testDatabase();
 const at = "2026-03-01T12:00:00Z";
@@ -112,6 +115,41 @@ test("adopting is all or nothing", async () => {
   assert.equal(await nameOf(database), "{[0,256)}");
 });
 
+test("whoever is killed while a database is adopted leaves it as it was", async () => {
+  await using copy = await openDatabase();
+  const clusters = Array.from({ length: 20 }, () => aCluster());
+  await ingest(
+    copy.pool,
+    clusters.map((cluster, nth) => aMessage(nth, cluster, at, ["disk"])),
+    { at },
+  );
+  const counts = () =>
+    rows(
+      copy.pool,
+      "select (select count(*) from issue), (select count(*) from new_reports), name from cell",
+    );
+  const before = await counts();
+  const holder = await copy.pool.connect();
+  const adopting = new pg.Client({ connectionString: copy.url });
+  await adopting.connect();
+  adopting.on("error", () => {});
+  try {
+    await holder.query("begin; lock table archive in share mode");
+    const killed = assert.rejects(adoptCell(adopting as never, "one", "{[0,1)}", false));
+    const kill = `select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock' and query ~ 'adopt_cell'`;
+    await until("it waits in the middle", async () => (await rows(copy.pool, kill)).length > 0);
+    await killed;
+  } finally {
+    await holder.query("rollback");
+    holder.release();
+    await adopting.end().catch(() => {});
+  }
+  assert.deepEqual(await counts(), before);
+  assert.equal(await nameOf(copy), "{[0,256)}");
+  assert.equal((await adoptCell(copy.pool, "one", "{[0,1)}", false)).length > 0, true);
+});
+
 test("a cell keeps only buckets that it has, under a name that is one", () =>
   rolledBack(database.pool, async (db) => {
     await adoptCell(db, "one", "{[0,128)}", false);
@@ -177,6 +215,52 @@ test("with another CCX_CELL than the database's a service ends before it reads o
     assert.match(service.stderr, /CCX_CELL is ".*", but the database of DATABASE_URL is the cell "one"/);
     assert.equal(await value(copy.pool, "select count(*) from worker"), "0");
   }
+});
+
+test("a copy of a cell that joins its consumer group ends before it reads, and the cell goes on", async () => {
+  await using owned = new AsyncDisposableStack();
+  const cells = [owned.use(await openDatabase()), owned.use(await openDatabase())] as const;
+  for (const { pool } of cells) await adoptCell(pool, "one", "{[0,256)}", true);
+  const topics = owned.use(await openTopics(2));
+  const start = (url: string) => {
+    const service = new Service("consume", {
+      DATABASE_URL: url,
+      KAFKA_BROKERS: topics.brokers,
+      CCX_RESULTS_TOPIC: topics.results,
+      CCX_CONSUMER_GROUP: topics.group,
+      CCX_CELL: "one",
+    });
+    owned.defer(async () => void (await service.kill()));
+    return service;
+  };
+  await topics.produce([aReport(aCluster(), ["tutorial"])]);
+  const [cell, copy] = cells;
+  const first = start(cell.url);
+  await first.says("ingested");
+  const second = start(copy.url);
+  assert.equal((await second.ends()).code, 1);
+  assert.match(second.stderr, /^ccx: The consumer group ".*\.one" is used by another database/m);
+  assert.equal(await value(copy.pool, "select count(*) from consumer_offset"), "0");
+  const same = start(cell.url);
+  await same.says("running");
+  await topics.produce(Array.from({ length: 10 }, () => aReport(aCluster(), ["tutorial"])));
+  const stored = async () => (await value(cell.pool, "select count(*) from new_reports")) === "11";
+  await until("all are stored", stored);
+  await same.stop();
+  await first.stop();
+});
+
+test("of two databases that join a group at the same moment, the one that shares out gives up", async () => {
+  const member = (identity: string, memberId: string) => {
+    const made = ownAssigner("g", identity)({ cluster: { findTopicPartitionMetadata: () => [] } } as never);
+    return { made, as: { memberId, memberMetadata: made.protocol({ topics: ["t"] }).metadata } };
+  };
+  const [a, b, other] = [member("1/1", "a"), member("1/1", "b"), member("1/2", "c")];
+  assert.ok(await a.made.assign({ members: [a.as, b.as], topics: ["t"] }));
+  await assert.rejects(
+    a.made.assign({ members: [a.as, other.as], topics: ["t"] }),
+    (error) => kafkaConfigurationError(error) === error,
+  );
 });
 
 test("two consumers, one topic: each cell keeps its share, both offsets reach the end", async () => {

@@ -1,65 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { below, pick, seeded } from "../../dev/samples/random.ts";
+import { below, seeded } from "../../dev/samples/random.ts";
 import { adoptCell } from "../../src/cell/sql.ts";
-import { aMessage, decideDue, ingest, loadContent, type Row, rows } from "../support/builders.ts";
+import { decideDue, ingest, loadContent, rows } from "../support/builders.ts";
+import { aFeed, type Batch, openCells, rules } from "../support/cells.ts";
 import { openDatabase, type TestDatabase } from "../support/database.ts";
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 
-/** Databases that share the buckets at random. */
-async function openCells(count: number, random: () => number): Promise<(TestDatabase & AsyncDisposable)[]> {
-  const owner = Array.from({ length: 256 }, (_, bucket) => (bucket < count ? bucket : below(random, count)));
-  return Promise.all(
-    Array.from({ length: count }, async (_, nth) => {
-      const cell = await openDatabase({ poolSize: 2 });
-      const mine = owner.flatMap((cellOf, bucket) => (cellOf === nth ? [`[${bucket},${bucket + 1})`] : []));
-      if (count > 1) await adoptCell(cell.pool, `cell-${nth}`, `{${mine.join(",")}}`, nth === 0);
-      return cell;
-    }),
-  );
-}
-
 const topic = "results";
-const minute = (nth: number) => new Date(Date.UTC(2026, 2, 1, 12, nth)).toISOString();
-const rules = ["disk", "net", "cpu", "etcd"];
-
-type Batch = { at: string; partition: number; messages: Row[] };
-
-/** Batches of two partitions: reports, late and again and replaced ones, rejected ones, with and without cluster. */
-function aFeed(random: () => number): Batch[] {
-  const clusters = Array.from({ length: 40 }, (_, nth) => ({ org: 1 + (nth % 3), name: uuid(random) }));
-  const offsets = new Map([
-    [3, 0],
-    [200, 0],
-  ]);
-  const feed: Batch[] = [];
-  for (let nth = 1; nth <= 16; nth++) {
-    const partition = pick(random, [3, 200]);
-    const messages = Array.from({ length: 1 + below(random, 40) }, (): Row => {
-      const offset = offsets.get(partition) ?? 0;
-      offsets.set(partition, offset + 1);
-      const { org, name } = pick(random, clusters);
-      if (random() < 0.15) {
-        const owner = random() < 0.5 ? { org_id: org, cluster: name } : {};
-        const bytes = Buffer.from(`broken ${offset}`).toString("base64");
-        return { kafka_offset: offset, reason: "not_json", detail: "it is not", value: bytes, ...owner };
-      }
-      const hits = rules.filter(() => random() < 0.4);
-      return aMessage(offset, name, minute(below(random, nth + 1) * 3), hits, { org_id: org });
-    });
-    feed.push({ at: minute(nth * 3), partition, messages });
-    const before = feed.filter((batch) => batch.partition === partition);
-    if (random() < 0.3) feed.push({ ...pick(random, before), at: minute(nth * 3) });
-  }
-  return feed;
-}
-
-function uuid(random: () => number): string {
-  const hex = Array.from({ length: 32 }, () => below(random, 16).toString(16)).join("");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-}
-
 /** What people and receivers see, without the numbers that each database gives by itself. */
 const answers = {
   decisions: `select target, org_id, cluster, component, error_key, decision, reasons, occurrence, issue_state,
@@ -128,4 +77,42 @@ test(`one database and 2 and 5 cells answer the same, whatever arrives (SEED=${s
     for (const cells of others)
       assert.deepEqual(await answersOf(cells, sql), expected, `${name}, ${cells.length}`);
   }
+});
+
+test(`a split and a move in the middle of a feed lose nothing and notify nobody twice (SEED=${seed})`, async () => {
+  const random = seeded(seed);
+  await using owned = new AsyncDisposableStack();
+  const feed = aFeed(random);
+  const half = Math.floor(feed.length / 2);
+  const take = async ({ pool }: TestDatabase, { at, partition, messages }: Batch) => {
+    const counts = await ingest(pool, messages, { at, topic, partition });
+    await decideDue(pool, at);
+    return counts;
+  };
+  const one = owned.use(await openDatabase());
+  const whole = owned.use(await openDatabase());
+  for (const { pool } of [one, whole]) await loadContent(pool, rules);
+  for (const batch of feed) await take(one, batch);
+  for (const batch of feed.slice(0, half)) await take(whole, batch);
+
+  const copy = async (from: TestDatabase) => {
+    await from.pool.end();
+    return owned.use(await openDatabase({ template: new URL(from.url).pathname.slice(1) }));
+  };
+  const first = await copy(whole);
+  const second = owned.use(await openDatabase({ template: new URL(whole.url).pathname.slice(1) }));
+  const bound = 64 + below(random, 128);
+  await adoptCell(first.pool, "one", `{[0,${bound})}`, true);
+  await adoptCell(second.pool, "two", `{[${bound},256)}`, false);
+  const middle = half + Math.floor((feed.length - half) / 2);
+  for (const cell of [first, second]) for (const batch of feed.slice(half, middle)) await take(cell, batch);
+
+  const moved = await copy(second);
+  const again = feed[middle - 1] as Batch;
+  const { skipped, elsewhere } = await take(moved, again);
+  assert.equal(Number(skipped) + Number(elsewhere), again.messages.length, "the last portion is skipped");
+  for (const cell of [first, moved]) for (const batch of feed.slice(middle)) await take(cell, batch);
+
+  for (const [name, sql] of Object.entries(answers))
+    assert.deepEqual(await answersOf([first, moved], sql), await answersOf([one], sql), name);
 });

@@ -7,7 +7,7 @@ const root = path.join(import.meta.dirname, "../..");
 
 /** Every `raise exception` of sql/, with the SQLSTATE that it has. */
 async function raised(): Promise<{ file: string; code: string | undefined }[]> {
-  const files = await Array.fromAsync(glob("sql/*/*.sql", { cwd: root }));
+  const files = await Array.fromAsync(glob("{sql/*,fleet}/*.sql", { cwd: root }));
   const found = await Promise.all(
     files.sort().map(async (file) => {
       const text = (await readFile(path.join(root, file), "utf8")).replaceAll(

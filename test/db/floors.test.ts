@@ -16,10 +16,10 @@ const floors = [
   ["policy", "silence"],
   ["deliver"],
   ["retain", "upload"],
-  ["analyze", "decide", "ingest", "ops", "fleet"],
+  ["analyze", "decide", "ingest", "ops"],
   ["explain", "results", "compat"],
   ["adopt", "metrics", "survey"],
-  ["console"],
+  ["console", "fleet"],
 ];
 const floorOf = (room: string) => floors.findIndex((rooms) => rooms.includes(room));
 
@@ -35,8 +35,9 @@ async function files(): Promise<File[]> {
       .replaceAll(/--[^\n]*/g, "")
       .replaceAll(/^comment on [^;]*?'(?:[^']|'')*';/gms, "")
       .replaceAll(/'(?:[^'\n]|'')*'/g, "''");
-    // a table of the aggregator may be called as anything in a query is
-    const schema = /^create or replace view aggregator\./m.test(text) ? "aggregator\\." : "";
+    // these may be called as anything else in a query is
+    const of = /^create or replace view (aggregator|fleet)\./m.exec(text)?.[1];
+    const schema = of ? `${of}\\.` : "";
     return { file, room: path.dirname(file), name: schema + path.basename(file, ".sql"), kind, code };
   });
   return (await Promise.all(read)).filter(({ kind }) => kind !== "");

@@ -16,7 +16,7 @@ const names = async (query: string) => (await rows(database.pool, query)).map(({
 
 test("every table, view and type has a comment", async () => {
   const bare = `select c.oid::regclass as name from pg_class c
-    where c.relnamespace in ('public'::regnamespace, 'ccx'::regnamespace, 'aggregator'::regnamespace) and c.relkind in ('r', 'p', 'v', 'm', 'c', 'f')
+    where c.relnamespace in ('public'::regnamespace, 'ccx'::regnamespace, 'aggregator'::regnamespace, 'fleet'::regnamespace) and c.relkind in ('r', 'p', 'v', 'm', 'c', 'f')
       and not (c.relispartition and c.relname ~ '_[0-9]{8}$') and ${ours("pg_class", "c.oid")}
       and coalesce(obj_description(case c.relkind when 'c' then c.reltype else c.oid end,
         case c.relkind when 'c' then 'pg_type' else 'pg_class' end), '') = ''`;
@@ -26,7 +26,7 @@ test("every table, view and type has a comment", async () => {
 test("every column of a table, view or type has a comment", async () => {
   const bare = `select c.relname || '.' || a.attname as name from pg_class c
     join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-    where c.relnamespace in ('public'::regnamespace, 'ccx'::regnamespace, 'aggregator'::regnamespace) and c.relkind in ('r', 'p', 'v', 'm', 'c', 'f')
+    where c.relnamespace in ('public'::regnamespace, 'ccx'::regnamespace, 'aggregator'::regnamespace, 'fleet'::regnamespace) and c.relkind in ('r', 'p', 'v', 'm', 'c', 'f')
       and not c.relispartition and ${ours("pg_class", "c.oid")}
       and coalesce(col_description(c.oid, a.attnum), '') = ''
     order by 1`;
@@ -54,7 +54,7 @@ test("a comment is one line, so that \\d+ and \\df+ can be read", async () => {
         select attname, attnum from pg_attribute where attrelid = c.oid and attnum > 0
         union all
         select null, null) a on true
-      where c.relnamespace in ('public'::regnamespace, 'ccx'::regnamespace, 'aggregator'::regnamespace)
+      where c.relnamespace in ('public'::regnamespace, 'ccx'::regnamespace, 'aggregator'::regnamespace, 'fleet'::regnamespace)
       union all
       select p.oid::regprocedure::text, obj_description(p.oid, 'pg_proc') ${functions}) commented
     where comment ~ '\\n' or length(comment) > 250
@@ -122,7 +122,7 @@ test("only triggers of what others write, wake-ups and narrow doors run with the
     select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee = 0)`;
   assert.deepEqual(await names(open), [], "nobody can call or attach one of them unless a role may");
   const views = `select c.relname as name from pg_class c
-    where c.relnamespace in ('public'::regnamespace, 'ccx'::regnamespace, 'aggregator'::regnamespace) and c.relkind = 'v' and ${ours("pg_class", "c.oid")}
+    where c.relnamespace in ('public'::regnamespace, 'ccx'::regnamespace, 'aggregator'::regnamespace, 'fleet'::regnamespace) and c.relkind = 'v' and ${ours("pg_class", "c.oid")}
       and not coalesce('security_invoker=true' = any (c.reloptions), false)`;
   assert.deepEqual(await names(views), []);
 });
@@ -143,7 +143,7 @@ test("every file of sql/ is listed once, by the index of its room", async () => 
 
 test("a file of sql/ is called after the one object it creates", async () => {
   const creates =
-    /^ *create (?:or replace )?(?:constraint )?(?:function|procedure|view|materialized view|table|index|trigger|type|role|aggregate) (?:if not exists )?(?:ccx\.|aggregator\.)?(\w+)/gim;
+    /^ *create (?:or replace )?(?:constraint )?(?:function|procedure|view|materialized view|table|index|trigger|type|role|aggregate) (?:if not exists )?(?:ccx\.|aggregator\.|fleet\.)?(\w+)/gim;
   for await (const file of glob("*/**/*.sql", { cwd: sql })) {
     const text = await readFile(path.join(sql, file), "utf8");
     const created = new Set([...text.matchAll(creates)].map(([, name]) => name));

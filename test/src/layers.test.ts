@@ -18,7 +18,7 @@ const floors: string[][] = [
   ["src/http/"],
   ["src/config/"],
   ["src/db/", "src/kafka/"],
-  ["src/objects/", "src/cell/"],
+  ["src/objects/", "src/cell/", "src/fleet/"],
   ["src/metrics/"], // below the rooms, which count in it
   rooms.map((room) => `src/${room}/`),
   ["src/worker/"],

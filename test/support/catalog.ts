@@ -6,7 +6,8 @@ import { rows } from "./builders.ts";
  * tables.
  */
 export async function catalog(db: Db): Promise<string[]> {
-  const ours = "in ('public'::regnamespace, 'ccx'::regnamespace, 'aggregator'::regnamespace)";
+  const ours =
+    "in ('public'::regnamespace, 'ccx'::regnamespace, 'aggregator'::regnamespace, 'fleet'::regnamespace)";
   const objects = `
     select concat_ws(' ', 'relation', c.oid::regclass, c.relkind, c.reloptions, pg_get_expr(c.relpartbound, c.oid),
       obj_description(c.oid, 'pg_class'), c.relacl) as it

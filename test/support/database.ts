@@ -34,8 +34,8 @@ export function testDatabase({ asMigrated = false } = {}): TestDatabase {
 }
 
 /**
- * Another database: migrated unless it is to be empty, or a copy of `template`. Disposing ends the pool and
- * drops it. The pool may rewrite history (room guard), since tests empty tables and move times; what tests start
+ * Another database: migrated unless it is to be empty, or a copy of `template`. Disposing ends the pool, unless
+ * the test did, and drops it. The pool may rewrite history (room guard), since tests empty tables and move times; what tests start
  * with the URL may not.
  */
 export async function openDatabase(
@@ -61,8 +61,10 @@ export async function openDatabase(
     url: url.href,
     pool,
     async [Symbol.asyncDispose]() {
-      await graphileMigrateLetsGo(pool);
-      await pool.end();
+      if (!pool.ended) {
+        await graphileMigrateLetsGo(pool);
+        await pool.end();
+      }
       await onServer(`drop database ${name} with (force)`);
     },
   };

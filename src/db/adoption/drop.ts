@@ -41,7 +41,7 @@ async function dropOurs(client: ClientBase): Promise<void> {
   await dropCode(client);
   for (const name of new Set(ours))
     if (!theirs.includes(name)) await client.query(`drop table if exists public.${name} cascade`);
-  await client.query("drop schema if exists ccx, aggregator cascade");
+  await client.query("drop schema if exists ccx, aggregator, fleet cascade");
   if (!before.had_btree_gist) await client.query("drop extension if exists btree_gist cascade");
   for (const schema of ["graphile_worker", "graphile_migrate", "extensions"])
     if (!before.schemas_before.includes(schema))
@@ -91,7 +91,16 @@ export async function dropEverything(pool: Pool): Promise<string[]> {
     await client.query(`set local lock_timeout = '10s'`);
     await dropCode(client);
     for (const { name } of rows) await client.query(`drop table if exists public.${name} cascade`);
-    for (const schema of [kept, staging, leaving, "ccx", "aggregator", "graphile_worker", "graphile_migrate"])
+    for (const schema of [
+      kept,
+      staging,
+      leaving,
+      "ccx",
+      "aggregator",
+      "fleet",
+      "graphile_worker",
+      "graphile_migrate",
+    ])
       await client.query(`drop schema if exists ${schema} cascade`);
     // others may use it
     await client.query(`

@@ -58,7 +58,7 @@ export async function obstacles(pool: Pool): Promise<string[]> {
   const { rows } = await pool.query<{ problem: string }>(
     `select format('There is a schema %s that an adoption would make: rename it.', nspname) as problem
      from pg_namespace
-     where nspname in ('ccx', 'aggregator', '${kept}', '${staging}', '${leaving}')
+     where nspname in ('ccx', 'aggregator', 'fleet', '${kept}', '${staging}', '${leaving}')
      union all
      select format('There is a table or view %s that ours would replace: rename it.', c.relname)
      from pg_class c

@@ -1,5 +1,5 @@
 -- The schema as the catalog of a migrated database has it, without the bodies of functions and views.
--- Printed by `npm run schema`; what to change is in migrations/ and sql/ (../docs/guides/changing-the-database.md).
+-- Printed by `npm run reference`; what to change is in migrations/ and sql/ (../docs/guides/changing-the-database.md).
 -- Partitions with a date in their name, which come and go, and the way in which reports are compressed are left out.
 
 -- Types -----------------------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ create type explanation as (
   error_key text,
   -- notify or hold
   decision text,
-  -- every reason to hold it: target_disabled, policy_disabled, no_content, inactive, below_threshold, filtered, missing_tag, render_failed, cluster_not_allowed, cluster_blocked, silenced, acked, disabled, cooldown, spacing, flapping, stale_report, storm
+  -- every reason to hold it; the view hold_reason says what each means
   reasons text[],
   -- 1 low to 4 critical; null without content
   total_risk smallint,
@@ -94,6 +94,28 @@ create type explanation as (
   render_error text
 );
 
+-- a report that arrived, without its text
+create type ccx.arrived_report as (
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster
+  cluster text,
+  -- time of the report
+  updated_at timestamp with time zone,
+  -- when the report arrived
+  received_at timestamp with time zone,
+  -- account number in the report
+  account_number bigint,
+  -- the upload of the report
+  request_id text,
+  -- when that was gathered
+  gathered_at timestamp with time zone,
+  -- OpenShift version in the report
+  cluster_version text,
+  -- as latest_report has it; null: the report does not count, since nobody can read it, or it is of the future
+  hits_hash bigint
+);
+
 -- what decide_due() needs of an issue that is to be notified
 create type ccx.issue_to_notify as (
   -- the target
@@ -115,7 +137,9 @@ create type ccx.issue_to_notify as (
   -- total risk of the rule
   total_risk smallint,
   -- it is notified as gone
-  resolved boolean
+  resolved boolean,
+  -- its rule, as reports spell it
+  component text
 );
 
 -- what policy and content alone say about an issue, with the policy that says so
@@ -184,7 +208,7 @@ create type ccx.moved_occurrence as (
 
 -- a hit of a report that arrived; a report without hits has one with nulls
 create type ccx.seen_hit as (
-  -- which report: of the statement; once only new ones are left, 1 for the oldest of its cluster, then 2, …
+  -- which report of its cluster: 1 for the oldest of those that are new, then 2, …
   nth integer,
   -- organization that owns the cluster
   org_id bigint,
@@ -199,13 +223,7 @@ create type ccx.seen_hit as (
   -- the rule as the report spells it; null: the report has no hits
   component text,
   -- which of the rule's problems
-  error_key text,
-  -- the upload of the report
-  request_id text,
-  -- when that was gathered
-  gathered_at timestamp with time zone,
-  -- OpenShift version in the report
-  cluster_version text
+  error_key text
 );
 
 -- a message whose delivery ended, or is to be tried again
@@ -511,6 +529,19 @@ create table archive_limits (
   constraint archive_limits_only_row_check CHECK (only_row)
 );
 
+-- what came and went in each hour of the last two days, as sweeps counted it; of the whole fleet
+create table busy_hour (
+  -- when the hour begins (UTC)
+  hour timestamp with time zone not null,
+  -- clusters whose newest report arrived in it, when they were counted
+  reports bigint not null,
+  -- messages decided in it
+  notified bigint not null,
+  -- reports of which nothing was notified
+  skipped bigint not null,
+  constraint busy_hour_pkey PRIMARY KEY (hour)
+);
+
 -- which share of the clusters this database has; adopt_cell() changes it, and forgets the others' rows
 create table cell (
   -- keeps this table at one row
@@ -571,13 +602,17 @@ create table cluster_registry (
   status text not null default 'Active'::text,
   -- when this was last changed
   changed_at timestamp with time zone not null default now(),
+  -- where it comes from; null: by hand, and then no source changes it
+  source text collate "C",
   constraint cluster_registry_pkey PRIMARY KEY (cluster, org_id),
+  constraint cluster_registry_source_fkey FOREIGN KEY (source) REFERENCES registry_source(source) ON UPDATE CASCADE ON DELETE SET NULL,
   constraint cluster_registry_cluster_check CHECK (cluster = lower(cluster)),
   constraint cluster_registry_display_name_check CHECK (length(display_name) >= 1 AND length(display_name) <= 255),
   constraint cluster_registry_org_id_check CHECK (org_id > 0),
   constraint cluster_registry_status_check CHECK (length(status) >= 1 AND length(status) <= 64)
 );
 CREATE INDEX cluster_registry_org_idx ON public.cluster_registry USING btree (org_id);
+CREATE INDEX cluster_registry_source_idx ON public.cluster_registry USING btree (source) WHERE (source IS NOT NULL);
 
 -- rules that are switched off for one cluster, as the aggregator keeps them; written by compat, results, silence: what customers and operators ask for, or the aggregator's copied
 create table cluster_rule_toggle (
@@ -878,6 +913,8 @@ create table issue (
   constraint issue_occurrence_check CHECK (occurrence >= 1)
 ) with (fillfactor=90);
 CREATE INDEX issue_org_idx ON public.issue USING btree (org_id, rule_id);
+CREATE TRIGGER _050_referred AFTER DELETE ON issue REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__referred();
+CREATE TRIGGER _060_referred AFTER TRUNCATE ON issue FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__referred();
 
 -- archives whose documents are kept for a while, to try rules with
 create table kept_archive (
@@ -925,6 +962,10 @@ create table latest_report (
   gathered_at timestamp with time zone,
   -- OpenShift version in its newest report; null: not known
   cluster_version text,
+  -- hash of its hits by the names that rules had when it came (hits_hash(), names_hash()); null: read the next report whole
+  hits_hash bigint,
+  -- they are those of the report before it, so nothing came or went
+  has_same_hits boolean not null default false,
   -- the newest report itself, once its day of new_reports is dropped; null: it is still there
   report text,
   constraint latest_report_pkey PRIMARY KEY (cluster, org_id),
@@ -962,6 +1003,8 @@ create table new_reports (
   cluster_version text,
   -- the trace that its message came in (W3C Trace Context); null: none is known
   traceparent text,
+  -- the hash of its hits (hits_hash()) as the consumer computed it; null: another program wrote it
+  hits_hash bigint,
   constraint new_reports_pkey PRIMARY KEY (org_id, cluster, updated_at)
 ) partition by RANGE (updated_at);
 CREATE TRIGGER _010_spelling BEFORE INSERT ON new_reports FOR EACH ROW WHEN (new.cluster <> lower(new.cluster)) EXECUTE FUNCTION ccx.tg_new_reports__spelling();
@@ -1101,11 +1144,9 @@ create table notified_issue (
   -- why it was withdrawn: hold reasons, or gone, back, not_notified; null: it was not
   left_out_reasons text[],
   constraint notified_issue_pkey PRIMARY KEY (notification_id, issue_id),
-  constraint notified_issue_content_id_fkey FOREIGN KEY (content_id) REFERENCES rule_content(id) ON DELETE RESTRICT,
-  constraint notified_issue_issue_id_fkey FOREIGN KEY (issue_id) REFERENCES issue(id) ON DELETE RESTRICT,
   constraint notified_issue_notification_id_fkey FOREIGN KEY (notification_id) REFERENCES notification(id) ON DELETE CASCADE,
   constraint notified_issue_cooldown_check CHECK (cooldown_period @> notified_at),
-  constraint notified_once_per_cooldown EXCLUDE USING gist (target_id WITH =, issue_id WITH =, cooldown_period WITH &&) WHERE (live AND NOT resolved)
+  constraint notified_once_per_cooldown EXCLUDE USING gist (issue_id WITH =, target_id WITH =, cooldown_period WITH &&) WHERE (live AND NOT resolved)
 );
 CREATE INDEX notified_issue_cooldown_end_idx ON public.notified_issue USING btree (upper(cooldown_period)) WHERE (live AND (NOT resolved));
 CREATE INDEX notified_issue_notified_idx ON public.notified_issue USING btree (issue_id, target_id, superseded_at);
@@ -1113,6 +1154,8 @@ CREATE UNIQUE INDEX resolved_once_per_occurrence ON public.notified_issue USING 
 CREATE TRIGGER _010_guard BEFORE DELETE ON notified_issue FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('without its ledger an issue is notified again, retain() deletes what is past');
 CREATE TRIGGER _011_guard BEFORE TRUNCATE ON notified_issue FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_guard('without its ledger an issue is notified again, retain() deletes what is past');
 CREATE TRIGGER _012_guard BEFORE UPDATE OF notification_id, issue_id, target_id, notified_at, occurrence, content_id, policy_id, resolved ON notified_issue FOR EACH ROW WHEN (old.notification_id IS DISTINCT FROM new.notification_id OR old.issue_id IS DISTINCT FROM new.issue_id OR old.target_id IS DISTINCT FROM new.target_id OR old.notified_at IS DISTINCT FROM new.notified_at OR old.occurrence IS DISTINCT FROM new.occurrence OR old.content_id IS DISTINCT FROM new.content_id OR old.policy_id IS DISTINCT FROM new.policy_id OR old.resolved IS DISTINCT FROM new.resolved) EXECUTE FUNCTION ccx.tg_guard('what was notified stays');
+CREATE TRIGGER _050_refers AFTER INSERT ON notified_issue REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__refers();
+CREATE TRIGGER _060_refers AFTER UPDATE OF issue_id, content_id ON notified_issue FOR EACH ROW EXECUTE FUNCTION ccx.tg_notified_issue__refers();
 CREATE TRIGGER _100_superseded AFTER INSERT ON notified_issue REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__superseded();
 CREATE TRIGGER _110_superseded AFTER DELETE ON notified_issue REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__superseded();
 CREATE TRIGGER _120_superseded AFTER UPDATE OF notified_at ON notified_issue FOR EACH ROW EXECUTE FUNCTION ccx.tg_notified_issue__superseded();
@@ -1160,15 +1203,15 @@ create table policy (
   rule_name text,
   -- false: nothing goes to this target
   enabled boolean not null default true,
-  -- least total risk that is notified
+  -- least total risk that is notified, 0 to 4
   total_risk_threshold smallint not null default 0,
-  -- least likelihood that is notified
+  -- least likelihood that is notified, 0 to 4
   likelihood_threshold smallint not null default 0,
-  -- least impact that is notified
+  -- least impact that is notified, 0 to 4
   impact_threshold smallint not null default 0,
-  -- least severity that is notified; severity is always 0 today
+  -- least severity that is notified; the severity of every rule is 0 today
   severity_threshold smallint not null default 0,
-  -- expression that has to be greater than 0 for an issue to be notified, in place of comparing with the thresholds, which are its variables (docs/reference/policy-settings.md)
+  -- expression in place of the thresholds, which are its variables: issues are notified where it is greater than 0 (docs/reference/policy-settings.md#filters)
   filter text,
   -- the filter as compile_filter() reads it
   compiled_filter text[] generated always as (ccx.compile_filter(filter)) stored,
@@ -1184,25 +1227,25 @@ create table policy (
   spacing interval not null default '00:00:00'::interval,
   -- most issues in one message; the rest goes into further messages
   max_events integer not null default 100,
-  -- a message that waited longer, and is certainly not out, is decided again before it is sent; the one of the target counts
+  -- a message that waited longer, and is certainly not out, is decided again before it is sent; that of the target counts
   decide_again_after interval not null default '00:05:00'::interval,
   -- so many occurrences within flapping_window make an issue flapping
   flapping_occurrences smallint not null default 4,
-  -- see flapping_occurrences
+  -- the time in which flapping_occurrences are counted
   flapping_window interval not null default '1 day'::interval,
   -- notify: flapping issues are notified like others; damp: they are held while they flap
   flapping_action text not null default 'notify'::text,
-  -- while the newest report of a cluster is older, nothing of it is notified; null: however old it is
+  -- while the newest report of a cluster is older, nothing of it is notified; 24 hours unless set; null: however old it is
   max_report_age interval default '24:00:00'::interval,
-  -- the brake: this share of the clusters that reported within a day, or storm_minimum if that is more, may be notified of one rule within an hour, and twice as many of all rules; null: no brake; the one of the target counts
+  -- the brake: this share of the clusters may be notified of one rule within an hour, twice as many of all rules; null: no brake (docs/guides/storms.md)
   storm_share numeric default 0.05,
-  -- so many clusters may be notified of one rule within an hour, however few report; the one of the target counts
+  -- so many clusters may be notified of one rule within an hour, however few report; that of the target counts
   storm_minimum integer not null default 1000,
   -- the brake holds nothing before, for the first days of an installation; null: it always works
   storm_from timestamp with time zone,
   -- send: a text that lacks a value goes out; hold: its issue is held as render_failed (view doubtful_texts)
   doubtful_texts text not null default 'send'::text,
-  -- true: an issue that was notified and went is notified as resolved
+  -- true: an issue that was notified and went is notified as resolved, from the change on
   notify_resolved boolean not null default false,
   -- since when notify_resolved is set; what went before is not notified
   notify_resolved_since timestamp with time zone,
@@ -1270,6 +1313,40 @@ create table read_errors (
   constraint read_errors_error_text_check CHECK (length(error_text) <= 1000)
 );
 CREATE INDEX read_errors_report_idx ON public.read_errors USING btree (org_id, cluster, updated_at);
+
+-- what the registry of clusters is filled from, and how the last load went
+create table registry_source (
+  -- its name: file, http, or another that load_registry() was given
+  source text collate "C" not null,
+  -- a load that would change and remove more than this part of its clusters needs a person who agrees
+  max_share numeric not null default 0.2,
+  -- fewer than so many need nobody
+  min_clusters integer not null default 10,
+  -- SHA-256 of the URL that it was fetched from; null: by no URL
+  location_hash bytea,
+  -- what that named the version which was loaded; null: ask without it
+  etag text,
+  -- when that said it had changed; null: ask without it
+  last_modified text,
+  -- when it was last loaded; null: never
+  loaded_at timestamp with time zone,
+  -- by whom
+  loaded_by text,
+  -- how many lines were left out then
+  refused integer not null default 0,
+  -- what is wrong with the first 100 of them
+  problems text[] not null default '{}'::text[],
+  -- since when later loads fail; null: none did
+  failed_at timestamp with time zone,
+  -- why it failed
+  failure text,
+  constraint registry_source_pkey PRIMARY KEY (source),
+  constraint registry_source_check CHECK ((failed_at IS NULL) = (failure IS NULL)),
+  constraint registry_source_max_share_check CHECK (max_share >= 0::numeric AND max_share <= 1::numeric),
+  constraint registry_source_min_clusters_check CHECK (min_clusters >= 1),
+  constraint registry_source_refused_check CHECK (refused >= 0),
+  constraint registry_source_source_check CHECK (length(source) >= 1 AND length(source) <= 64)
+);
 
 -- messages that do not conform, with everything needed to look at them and to try them again
 create table rejected_message (
@@ -1398,6 +1475,7 @@ create table reported (
   constraint reported_notification_type_check CHECK (notification_type = 1),
   constraint reported_state_check CHECK (state >= 1 AND state <= 4)
 ) partition by RANGE (notified_at);
+CREATE INDEX reported_notified_idx ON public.reported USING brin (notified_at);
 CREATE TRIGGER _100_elsewhere AFTER INSERT ON reported FOR EACH ROW WHEN (new.state = 1 AND current_setting('ccx.recording'::text, true) IS DISTINCT FROM 'on'::text) EXECUTE FUNCTION ccx.tg_reported__elsewhere();
 
 -- decisions of days that have no partition
@@ -1513,6 +1591,8 @@ CREATE TRIGGER _010_guard BEFORE DELETE ON rule_content FOR EACH ROW EXECUTE FUN
 CREATE TRIGGER _011_guard BEFORE TRUNCATE ON rule_content FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_guard('a version stays as it was, load_content() makes a new one');
 CREATE TRIGGER _012_guard BEFORE UPDATE ON rule_content FOR EACH ROW EXECUTE FUNCTION ccx.tg_guard('a version stays as it was, load_content() makes a new one', 'validity', 'total_risk');
 CREATE TRIGGER _013_guard BEFORE UPDATE OF validity ON rule_content FOR EACH ROW WHEN (lower(old.validity) IS DISTINCT FROM lower(new.validity) OR NOT upper_inf(old.validity)) EXECUTE FUNCTION ccx.tg_guard('a version that has ended stays as it was');
+CREATE TRIGGER _050_referred AFTER DELETE ON rule_content REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__referred();
+CREATE TRIGGER _060_referred AFTER TRUNCATE ON rule_content FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_notified_issue__referred();
 CREATE TRIGGER _200_filter_results AFTER INSERT ON rule_content REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_rule_content__filter_results();
 CREATE TRIGGER _900_announce AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON rule_content FOR EACH STATEMENT EXECUTE FUNCTION ccx.tg_rule_content__announce();
 
@@ -2495,7 +2575,7 @@ view explain_notification with (security_invoker=true) (
   error_key text,
   -- notify or hold
   decision text,
-  -- every reason to hold it: target_disabled, policy_disabled, no_content, inactive, below_threshold, filtered, missing_tag, render_failed, cluster_not_allowed, cluster_blocked, silenced, acked, disabled, cooldown, spacing, flapping, stale_report, storm
+  -- every reason to hold it; the view hold_reason says what each means
   reasons text[],
   -- 1 low to 4 critical; null without content
   total_risk smallint,
@@ -2543,6 +2623,16 @@ view failing_rules with (security_invoker=true) (
   last_analysis_id bigint,
   -- since when it does not run any more, since it took too long too often; null: it runs
   suspended_at timestamp with time zone
+);
+
+-- What each reason means that a decision has for holding an issue.
+view hold_reason with (security_invoker=true) (
+  -- the reason, as in explain_notification.reasons
+  reason text,
+  -- what it means
+  meaning text,
+  -- it depends on settings and rule content alone; an issue without one of these qualifies
+  by_policy boolean
 );
 
 -- Whether ccx adopt, or its way back, was begun and has not ended. Until it ends nothing is decided.
@@ -3019,6 +3109,26 @@ view refused_content with (security_invoker=true) (
   source text,
   -- error keys whose old version stays in force; empty: nothing is known of it
   kept text[]
+);
+
+-- What the registry of clusters is filled from, and how the last load went.
+view registry_sources with (security_invoker=true) (
+  -- its name
+  source text,
+  -- how many clusters are from there
+  clusters integer,
+  -- when it was last loaded; null: never
+  loaded_at timestamp with time zone,
+  -- by whom
+  loaded_by text,
+  -- how many lines were left out then
+  refused integer,
+  -- what is wrong with the first 100 of them
+  problems text[],
+  -- since when it cannot be loaded; null: it can
+  failed_at timestamp with time zone,
+  -- why it cannot
+  failure text
 );
 
 -- What was rejected, by hour, topic and reason, each with an example (ccx rejected show).
@@ -3846,6 +3956,12 @@ function load_content(content jsonb, at timestamp with time zone DEFAULT now(), 
   set lock_timeout=10s
   set search_path=public, ccx, pg_temp;
 
+-- Makes the clusters of a source what read_registry() read in this transaction. kept: by hand, or of another source; elsewhere: of other cells; refused: lines left out. accepted: a person agrees to whatever changes.
+function load_registry(source text, location_hash bytea DEFAULT NULL::bytea, etag text DEFAULT NULL::text, last_modified text DEFAULT NULL::text, accepted boolean DEFAULT false)
+  returns TABLE(added integer, changed integer, removed integer, unchanged integer, kept integer, elsewhere integer, refused integer, problems text[])
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Replaces the SQL rules by those given: [{name, component, description, reads, tags, links, source}]. Raises NTY02 for none, NTY03 for one that is no query of (error_key text, details jsonb).
 function load_rules(rules jsonb, at timestamp with time zone DEFAULT now())
   returns TABLE(rule text, action text)
@@ -4075,8 +4191,8 @@ function ccx.add_rules(hits ccx.seen_hit[])
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- Moves latest_report forward; returns the hits of those reports that are newer than what was known, or that replaced (is_replaced) the newest one (null: none are), and clusters that may have changed hands.
-function ccx.advance_latest_reports(hits ccx.seen_hit[], is_replaced boolean, OUT fresh_hits ccx.seen_hit[], OUT to_settle text[])
+-- Moves latest_report forward; returns the clusters that it moved for (null: none), those that may have changed hands, and of each report which new one of its cluster it is (0: pass it over), and when it arrived.
+function ccx.advance_latest_reports(reports ccx.arrived_report[], is_replaced boolean, OUT org_ids bigint[], OUT clusters text[], OUT to_settle text[], OUT ordinals integer[], OUT received_ats timestamp with time zone[])
   returns record
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
@@ -4406,6 +4522,12 @@ function ccx.count_backtest(s survey, p survey_part)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Counts what happened in this hour and in those since the last count, and forgets what is older than two days.
+function ccx.count_busy_hours(at timestamp with time zone)
+  returns void
+  language sql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Counts the decisions of a part of a survey, and adds them to surveyed_decision.
 function ccx.count_decisions(s survey, p survey_part)
   returns void
@@ -4415,7 +4537,7 @@ function ccx.count_decisions(s survey, p survey_part)
   set random_page_cost=1.1
   set search_path=public, ccx, pg_temp;
 
--- Counts the clusters that reported within a day, for the brake, and forgets what it counted hours ago.
+-- Counts the clusters that reported within a day, for the brake, and what happened in the last hours; forgets what it counted hours ago.
 function ccx.count_fleet(at timestamp with time zone)
   returns void
   language plpgsql volatile
@@ -4431,6 +4553,12 @@ function ccx.count_noise(s survey, p survey_part)
 function ccx.count_notified(issues ccx.issue_to_notify[], at timestamp with time zone)
   returns void
   language sql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- For each hour of this time: clusters whose newest report arrived in it, messages decided, and reports of which nothing was notified.
+function ccx.counted_hours(since timestamp with time zone, until timestamp with time zone)
+  returns TABLE(hour timestamp with time zone, reports bigint, notified bigint, skipped bigint)
+  language sql stable
   set search_path=public, ccx, pg_temp;
 
 -- Which database this is: by that, the consumers of a group know that they store into the same one.
@@ -4707,6 +4835,11 @@ function ccx.hit_in_json(component text, error_key text, content rule_content, d
   returns jsonb
   language sql stable parallel safe;
 
+-- A hash of the hits of a report, whatever their order and their details.
+function ccx.hits_hash(report jsonb)
+  returns TABLE(hash bigint)
+  language sql immutable parallel safe;
+
 -- Every reason that holds an issue of a cluster, none for notify, given what its policy says, when it was last notified, when its cluster last got a message, what else holds it until when, when it reported, and whether a storm holds it.
 function ccx.hold_reasons(at timestamp with time zone, policy_reasons text[], policy policy, cluster text, occurrence integer, is_open boolean, notified_at timestamp with time zone, message_at timestamp with time zone, flapping_until timestamp with time zone, unrendered_until timestamp with time zone, silence_id bigint, acked_by bigint, disabled_by bigint, reported_at timestamp with time zone, in_storm boolean)
   returns TABLE(reasons text[], qualifies boolean, issue_state text, next_eligible_at timestamp with time zone)
@@ -4717,7 +4850,7 @@ function ccx.in_force(period tstzrange, at timestamp with time zone)
   returns boolean
   language sql immutable parallel safe;
 
--- Stores one batch of one Kafka partition and moves its offset, at least to portion_end; what was consumed before is skipped, what another cell owns is elsewhere. Raises NTI01: topic created anew; NTI02: the database is behind expected_offset.
+-- Stores one batch of one Kafka partition and moves its offset, at least to portion_end; what was consumed before is skipped, what another cell owns is elsewhere. Raises NTI01: topic created anew; NTI02: the database is behind expected_offset; NTI05: hits_hash is wrong.
 function ccx.ingest(topic text, partition integer, batch jsonb, high_watermark bigint DEFAULT NULL::bigint, at timestamp with time zone DEFAULT now(), expected_offset bigint DEFAULT NULL::bigint, decide_within interval DEFAULT NULL::interval, portion_end bigint DEFAULT NULL::bigint)
   returns TABLE(stored integer, replaced integer, unchanged integer, rejected integer, skipped integer, next_offset bigint, elsewhere integer)
   language plpgsql volatile
@@ -4885,6 +5018,11 @@ function ccx.named_key(rule text, error_key text)
   language plpgsql immutable parallel safe
   set search_path=public, ccx, pg_temp;
 
+-- A hash of which rules have been renamed, 0 where none was: what a report means depends on it.
+function ccx.names_hash()
+  returns bigint
+  language sql stable parallel safe;
+
 -- The candidate that has most pairs of letters in common with this name; null: none has half of them.
 function ccx.nearest_name(name text, candidates text[])
   returns text
@@ -4944,6 +5082,12 @@ function ccx.note_past_issues(hits ccx.seen_hit[])
 function ccx.note_payload_status(request_id text, service text, status text, status_msg text, org_id bigint DEFAULT NULL::bigint, account_number text DEFAULT ''::text, at timestamp with time zone DEFAULT clock_timestamp())
   returns void
   language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- Notes why a source of the registry could not be loaded, and since when; null: it could, and is as it was.
+function ccx.note_registry(source text, failure text)
+  returns void
+  language sql volatile
   set search_path=public, ccx, pg_temp;
 
 -- Records that the contents of these archives are gone from the store; returns how many are by that. An archive that is to be forgotten goes with its content.
@@ -5125,6 +5269,12 @@ function ccx.read_announcement(value text, at timestamp with time zone, OUT reas
   language plpgsql stable
   set search_path=public, ccx, pg_temp;
 
+-- Takes lines of a source into the temporary table registry_line, for load_registry() in the same transaction; problems: what is wrong with a line already, or null.
+function ccx.read_registry(lines integer[], clusters text[], org_ids text[], display_names text[], managed text[], statuses text[], problems text[])
+  returns void
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- A stored report as JSON; null where it is not valid JSON, as other programs may write it.
 function ccx.readable_report(report text)
   returns jsonb
@@ -5179,6 +5329,11 @@ function ccx.refuse_foreign_row(table_name text, org_id bigint, cluster text)
   returns text
   language plpgsql immutable
   set search_path=public, ccx, pg_temp;
+
+-- What is wrong with a line for the registry of clusters; null: nothing.
+function ccx.registry_problem(cluster text, org_id text, display_name text, managed text, status text)
+  returns text
+  language sql immutable parallel safe;
 
 -- How many messages a retry would try, by reason, most first.
 function ccx.rejected_to_retry(reason text DEFAULT NULL::text, topic text DEFAULT NULL::text, org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, since timestamp with time zone DEFAULT NULL::timestamp with time zone, until timestamp with time zone DEFAULT NULL::timestamp with time zone, ids bigint[] DEFAULT NULL::bigint[], positions text[] DEFAULT NULL::text[])
@@ -5685,7 +5840,7 @@ function ccx.split_too_large(settled ccx.settled_notification[], at timestamp wi
   language plpgsql volatile security definer
   set search_path=public, ccx, pg_temp;
 
--- Stores the reports of a batch (what has a reason, or comes before from_offset, is passed over); says how many were new, had other content before, or were there already. Raises 22P02 when one is not JSON.
+-- Stores the reports of a batch (what has a reason, or comes before from_offset, is passed over); says how many were new, had other content before, or were there already. Raises 22P02 (no JSON), NTI05 (wrong hash).
 function ccx.store_reports(batch jsonb, from_offset bigint, at timestamp with time zone)
   returns TABLE(stored integer, replaced integer, unchanged integer)
   language plpgsql volatile
@@ -5772,6 +5927,12 @@ function ccx.tg_acknowledgement__rules()
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Trigger of the views of the schema aggregator: refuses update and delete with NTV07.
+function ccx.tg_aggregator__refuse_change()
+  returns trigger
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Trigger of analysis: says that an upload is being processed, is done, or has failed.
 function ccx.tg_analysis__status()
   returns trigger
@@ -5830,6 +5991,19 @@ function ccx.tg_new_reports__kept()
 function ccx.tg_new_reports__spelling()
   returns trigger
   language plpgsql volatile security definer
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of issue and rule_content: what the ledger names is not deleted.
+function ccx.tg_notified_issue__referred()
+  returns trigger
+  language plpgsql volatile security definer
+  set search_path=public, ccx, pg_temp;
+
+-- Trigger of notified_issue: every issue and version of content that it names exists, and stays while it does (tg_notified_issue__referred()).
+function ccx.tg_notified_issue__refers()
+  returns trigger
+  language plpgsql volatile security definer
+  set enable_seqscan=off
   set search_path=public, ccx, pg_temp;
 
 -- Trigger of notified_issue: keeps superseded_at, the time at which an issue was notified through the same target again.

@@ -101,7 +101,6 @@ where n.nspname in ('public', 'ccx', 'aggregator', 'fleet', 'extensions', 'graph
     when p.privilege = 'CREATE' then false
     when n.nspname = 'graphile_worker' then d.name in (select s.role from service s)
     when n.nspname = 'graphile_migrate' then d.name <> 'ccx_reader'
-    when n.nspname = 'fleet' then d.name in ('ccx_reader', 'ccx_operator')
     else n.nspname <> 'extensions'
   end
 union all

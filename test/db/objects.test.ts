@@ -90,7 +90,7 @@ test("what writes or sees the clock is volatile, what reads tables is not immuta
   assert.deepEqual(await names(readers), []);
 });
 
-test("only triggers of what others write, wake-ups and narrow doors run with their owner's rights", async () => {
+test("only triggers of what others write, of references, wake-ups and narrow doors run with their owner's rights", async () => {
   const doors = [
     ...["drop_empty_messages", "ensure_partition", "forget", "import_reported", "preview_forget"],
     ...["preview_retention", "results_token", "retain", "split_too_large", "withdraw_policy"],
@@ -106,6 +106,8 @@ test("only triggers of what others write, wake-ups and narrow doors run with the
       "tg_new_reports__issues",
       "tg_new_reports__kept",
       "tg_new_reports__spelling",
+      "tg_notified_issue__referred",
+      "tg_notified_issue__refers",
       "tg_recommendation__stored",
       "tg_report__stored",
       "tg_report_info__stored",

@@ -94,6 +94,28 @@ create type explanation as (
   render_error text
 );
 
+-- a report that arrived, without its text
+create type ccx.arrived_report as (
+  -- organization that owns the cluster
+  org_id bigint,
+  -- the cluster
+  cluster text,
+  -- time of the report
+  updated_at timestamp with time zone,
+  -- when the report arrived
+  received_at timestamp with time zone,
+  -- account number in the report
+  account_number bigint,
+  -- the upload of the report
+  request_id text,
+  -- when that was gathered
+  gathered_at timestamp with time zone,
+  -- OpenShift version in the report
+  cluster_version text,
+  -- as latest_report has it; null: the report does not count, since nobody can read it, or it is of the future
+  hits_hash bigint
+);
+
 -- what decide_due() needs of an issue that is to be notified
 create type ccx.issue_to_notify as (
   -- the target
@@ -184,7 +206,7 @@ create type ccx.moved_occurrence as (
 
 -- a hit of a report that arrived; a report without hits has one with nulls
 create type ccx.seen_hit as (
-  -- which report: of the statement; once only new ones are left, 1 for the oldest of its cluster, then 2, …
+  -- which report of its cluster: 1 for the oldest of those that are new, then 2, …
   nth integer,
   -- organization that owns the cluster
   org_id bigint,
@@ -199,13 +221,7 @@ create type ccx.seen_hit as (
   -- the rule as the report spells it; null: the report has no hits
   component text,
   -- which of the rule's problems
-  error_key text,
-  -- the upload of the report
-  request_id text,
-  -- when that was gathered
-  gathered_at timestamp with time zone,
-  -- OpenShift version in the report
-  cluster_version text
+  error_key text
 );
 
 -- a message whose delivery ended, or is to be tried again
@@ -925,6 +941,10 @@ create table latest_report (
   gathered_at timestamp with time zone,
   -- OpenShift version in its newest report; null: not known
   cluster_version text,
+  -- hash of its hits by the names that rules had when it came (hits_hash(), names_hash()); null: read the next report whole
+  hits_hash bigint,
+  -- they are those of the report before it, so nothing came or went
+  has_same_hits boolean not null default false,
   -- the newest report itself, once its day of new_reports is dropped; null: it is still there
   report text,
   constraint latest_report_pkey PRIMARY KEY (cluster, org_id),
@@ -962,6 +982,8 @@ create table new_reports (
   cluster_version text,
   -- the trace that its message came in (W3C Trace Context); null: none is known
   traceparent text,
+  -- the hash of its hits (hits_hash()) as the consumer computed it; null: another program wrote it
+  hits_hash bigint,
   constraint new_reports_pkey PRIMARY KEY (org_id, cluster, updated_at)
 ) partition by RANGE (updated_at);
 CREATE TRIGGER _010_spelling BEFORE INSERT ON new_reports FOR EACH ROW WHEN (new.cluster <> lower(new.cluster)) EXECUTE FUNCTION ccx.tg_new_reports__spelling();
@@ -3855,8 +3877,8 @@ function ccx.add_rules(hits ccx.seen_hit[])
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- Moves latest_report forward; returns the hits of those reports that are newer than what was known, or that replaced (is_replaced) the newest one (null: none are), and clusters that may have changed hands.
-function ccx.advance_latest_reports(hits ccx.seen_hit[], is_replaced boolean, OUT fresh_hits ccx.seen_hit[], OUT to_settle text[])
+-- Moves latest_report forward; returns the clusters that it moved for (null: none), those that may have changed hands, and of each report which new one of its cluster it is (0: pass it over), and when it arrived.
+function ccx.advance_latest_reports(reports ccx.arrived_report[], is_replaced boolean, OUT org_ids bigint[], OUT clusters text[], OUT to_settle text[], OUT ordinals integer[], OUT received_ats timestamp with time zone[])
   returns record
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
@@ -4475,6 +4497,11 @@ function ccx.hit_in_json(component text, error_key text, content rule_content, d
   returns jsonb
   language sql stable parallel safe;
 
+-- A hash of the hits of a report, whatever their order and their details.
+function ccx.hits_hash(report jsonb)
+  returns TABLE(hash bigint)
+  language sql immutable parallel safe;
+
 -- Every reason that holds an issue of a cluster, none for notify, given what its policy says, when it was last notified, when its cluster last got a message, what else holds it until when, when it reported, and whether a storm holds it.
 function ccx.hold_reasons(at timestamp with time zone, policy_reasons text[], policy policy, cluster text, occurrence integer, is_open boolean, notified_at timestamp with time zone, message_at timestamp with time zone, flapping_until timestamp with time zone, unrendered_until timestamp with time zone, silence_id bigint, acked_by bigint, disabled_by bigint, reported_at timestamp with time zone, in_storm boolean)
   returns TABLE(reasons text[], qualifies boolean, issue_state text, next_eligible_at timestamp with time zone)
@@ -4485,7 +4512,7 @@ function ccx.in_force(period tstzrange, at timestamp with time zone)
   returns boolean
   language sql immutable parallel safe;
 
--- Stores one batch of one Kafka partition and moves its offset, at least to portion_end; what was consumed before is skipped, what another cell owns is elsewhere. Raises NTI01: topic created anew; NTI02: the database is behind expected_offset.
+-- Stores one batch of one Kafka partition and moves its offset, at least to portion_end; what was consumed before is skipped, what another cell owns is elsewhere. Raises NTI01: topic created anew; NTI02: the database is behind expected_offset; NTI05: hits_hash is wrong.
 function ccx.ingest(topic text, partition integer, batch jsonb, high_watermark bigint DEFAULT NULL::bigint, at timestamp with time zone DEFAULT now(), expected_offset bigint DEFAULT NULL::bigint, decide_within interval DEFAULT NULL::interval, portion_end bigint DEFAULT NULL::bigint)
   returns TABLE(stored integer, replaced integer, unchanged integer, rejected integer, skipped integer, next_offset bigint, elsewhere integer)
   language plpgsql volatile
@@ -4652,6 +4679,11 @@ function ccx.named_key(rule text, error_key text)
   returns text
   language plpgsql immutable parallel safe
   set search_path=public, ccx, pg_temp;
+
+-- A hash of which rules have been renamed, 0 where none was: what a report means depends on it.
+function ccx.names_hash()
+  returns bigint
+  language sql stable parallel safe;
 
 -- The candidate that has most pairs of letters in common with this name; null: none has half of them.
 function ccx.nearest_name(name text, candidates text[])
@@ -5453,7 +5485,7 @@ function ccx.split_too_large(settled ccx.settled_notification[], at timestamp wi
   language plpgsql volatile security definer
   set search_path=public, ccx, pg_temp;
 
--- Stores the reports of a batch (what has a reason, or comes before from_offset, is passed over); says how many were new, had other content before, or were there already. Raises 22P02 when one is not JSON.
+-- Stores the reports of a batch (what has a reason, or comes before from_offset, is passed over); says how many were new, had other content before, or were there already. Raises 22P02 (no JSON), NTI05 (wrong hash).
 function ccx.store_reports(batch jsonb, from_offset bigint, at timestamp with time zone)
   returns TABLE(stored integer, replaced integer, unchanged integer)
   language plpgsql volatile

@@ -272,3 +272,37 @@ test("batches that inflate beyond the limit end as rows of rejected_message, and
     await consumer.stop();
   }
 });
+
+test("a wrong hash of hits is refused once; from then on the database reads every report", async () => {
+  await using topics = await openTopics();
+  const cluster = aCluster();
+  const sent: boolean[] = [];
+  const pool = new Proxy(database.pool, {
+    get(target, name) {
+      const found = Reflect.get(target, name, target);
+      if (name !== "query") return typeof found === "function" ? found.bind(target) : found;
+      return (query: { text?: string; values?: unknown[] }, ...others: unknown[]) => {
+        if (!query.text?.includes("ccx.ingest(")) return found.call(target, query, ...others);
+        const [topic, partition, batch, ...rest] = query.values ?? [];
+        sent.push(String(batch).includes('"hits_hash"'));
+        const wrong = String(batch).replace(/"hits_hash":-?\d+/g, '"hits_hash":1');
+        return found.call(target, { ...query, values: [topic, partition, wrong, ...rest] }, ...others);
+      };
+    },
+  });
+  const kafka = new kafkajs.Kafka({ brokers: topics.brokers.split(","), logLevel: kafkajs.logLevel.NOTHING });
+  const consumer = open(kafka, pool, topics);
+  try {
+    await consumer.start(new AbortController().signal);
+    for (const [nth, hits] of [["bug"], ["proxy"]].entries()) {
+      await topics.produce([aReport(cluster, hits as Parameters<typeof aReport>[1])]);
+      await until("it is stored", async () => (await stored(topics.results)) === nth + 1);
+    }
+  } finally {
+    await consumer.stop();
+  }
+  assert.deepEqual(sent, [true, false, false]);
+  const hashes = "select distinct hits_hash from new_reports where cluster = $1";
+  assert.deepEqual(await rows(database.pool, hashes, [cluster]), [{ hits_hash: null }]);
+  assert.deepEqual(await rows(database.pool, "select * from drift"), []);
+});

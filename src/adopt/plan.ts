@@ -34,7 +34,7 @@ export type Plan = AdoptOptions & {
   steps: Step[];
 };
 
-const briefly = "at most 0.4 s at a time, and tried again when somebody is in the way";
+const briefly = "at most 0.4 s at a time, and is tried again when somebody is in the way";
 
 const steps: readonly Step[] = [
   {

@@ -109,7 +109,8 @@ export function clowderValues(
     values.set(`${storage}.pg_password`, database.password);
     if (database.sslMode) values.set(`${storage}.pg_params`, `sslmode=${database.sslMode}`);
   }
-  if (program === "writer" && config.metricsPort) values.set("metrics.address", `:${config.metricsPort}`);
+  // the other programs have no such key
+  if (config.metricsPort) values.set("metrics.address", `:${config.metricsPort}`);
   return {
     values,
     topics: new Map((config.kafka?.topics ?? []).map(({ requestedName, name }) => [requestedName, name])),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -16,6 +16,7 @@ import {
 import { allKeys } from "../../src/compat/print_translation.ts";
 import { readIncumbent } from "../../src/compat/sources.ts";
 import {
+  databaseUrl,
   ourConfig,
   policyOf,
   rendererUrl,
@@ -511,6 +512,53 @@ describe("Clowder", () => {
     assert.match(stderr, /ACG_CONFIG names no configuration of Clowder/);
   });
 
+  test("what is said of the login counts before what is said of the broker, and nothing is made up", async () => {
+    const read = async (program: Program, config: object) =>
+      given(program, { ACG_CONFIG: await file("acg4.json", JSON.stringify(config)) });
+    const one = (more: object) => ({ kafka: { brokers: [{ hostname: "k", port: 1, ...more }] } });
+    const both = { securityProtocol: "SSL", sasl: { username: "u", securityProtocol: "SASL_SSL" } };
+    const service = await read("service", one(both));
+    assert.equal(textOf(service, "kafka_broker.security_protocol"), "SASL_SSL");
+    assert.equal(textOf(service, "kafka_broker.sasl_password"), "");
+    assert.ok(
+      (await read("writer", {})).notes.includes("Clowder names no Kafka brokers, the configured ones stay"),
+    );
+    const nameless = await read("writer", one({ authtype: "sasl", sasl: {} }));
+    assert.ok(
+      nameless.notes.includes("Clowder asks for a login to Kafka and names none, the configured one stays"),
+    );
+    const writer = Object.fromEntries(
+      [...translate("writer", await read("writer", clowder))].map(([key, { value }]) => [key, value]),
+    );
+    assert.equal(writer.CCX_HTTP_HOST, "0.0.0.0");
+    assert.equal((await stat(String(writer.CCX_KAFKA_CA_FILE))).mode & 0o777, 0o600);
+  });
+
+  test("the aggregator has its database, its dead letters are mapped, too, and a group is no topic", async () => {
+    const topics = [{ requestedName: "asked", name: "real" }];
+    const env = {
+      ACG_CONFIG: await file("acg5.json", JSON.stringify({ ...clowder, kafka: { topics } })),
+      ...set("aggregator", { "broker.dead_letter_queue_topic": "asked", "broker.group": "asked" }),
+    };
+    const aggregator = given("aggregator", env);
+    assert.equal(textOf(aggregator, "broker.dead_letter_queue_topic"), "real");
+    assert.equal(textOf(aggregator, "broker.group"), "asked");
+    assert.match(translate("aggregator", aggregator).get("DATABASE_URL")?.value ?? "", /@chost:5433\/cdb\?/);
+    const service = given("service", {
+      ACG_CONFIG: env.ACG_CONFIG,
+      ...set("service", { "aggregator_storage.pg_host": "other", "aggregator_storage.pg_db_name": "a/b?c" }),
+    });
+    const url = new URL(databaseUrl(service, "aggregator_storage"));
+    assert.deepEqual(
+      [url.pathname, url.searchParams.get("sslrootcert")],
+      ["/a%2Fb%3Fc", null],
+      "Clowder vouches for its own database",
+    );
+    const plain = { ...clowder, database: { ...clowder.database, sslMode: "disable" } };
+    const unencrypted = given("writer", { ACG_CONFIG: await file("acg6.json", JSON.stringify(plain)) });
+    assert.equal(new URL(databaseUrl(unencrypted, "storage")).searchParams.get("sslmode"), "disable");
+  });
+
   test("certificates are kept in a file of the process only", async () => {
     const before = await readdir(tmpdir());
     const acg = await file("acg2.json", JSON.stringify(clowder));
@@ -591,6 +639,91 @@ event_filter = "totalRisk > 1 && impact > 2"
   const refused = await runCcx(["config", "--from-incumbent", other]);
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /has no section of/);
+});
+
+test("which program a file is for, what is a default and what has no place: each is said", async () => {
+  const said = async (name: string, text: string, env: Record<string, string> = {}) => {
+    const { stdout, stderr } = await runCcx(["config", "--from-incumbent", await file(name, text)], env);
+    assert.equal(stderr, "");
+    return stdout;
+  };
+  for (const [section, program] of [
+    ["server", "insights-results-aggregator"],
+    ["storage_backend", "insights-results-aggregator"],
+    ["ocp_recommendations_storage", "insights-results-aggregator"],
+    ["kafka_broker", "ccx-notification-service"],
+    ["service_log", "ccx-notification-service"],
+    ["dependencies", "ccx-notification-service"],
+    ["processing", "ccx-notification-service"],
+    ["cleaner", "ccx-notification-service"],
+    ["broker", "ccx-notification-writer"],
+    ["tracker", "ccx-notification-writer"],
+  ] as const)
+    assert.match(
+      await said("which.toml", `[${section}]\nx = 1\n`),
+      new RegExp(`as ${program} reads it$`, "m"),
+    );
+  const writer = await said(
+    "said.toml",
+    `[broker]
+addresses = "b:1"
+topic = "t"
+timeout = ""
+[logging]
+debug = true
+logging_to_cloud_watch_enabled = true
+`,
+    set("writer", { "broker.topic": "of the environment" }),
+  );
+  assert.match(writer, /^KAFKA_BROKERS=b:1$/m);
+  assert.match(writer, /^CCX_RESULTS_TOPIC=t$/m);
+  assert.match(writer, /^CCX_LOG_LEVEL=debug {2}# their default$/m);
+  assert.doesNotMatch(writer, /policy/);
+  assert.deepEqual(
+    writer
+      .split("\n")
+      .flatMap((line) => /^# (\S+): (not taken|only for the command)/.exec(line)?.slice(1).join(" ") ?? [])
+      .sort(),
+    ["logging.debug only for the command", "logging.logging_to_cloud_watch_enabled not taken"],
+    "what the file has, and nothing that is empty or a default",
+  );
+  const filter = await said("filter.toml", `[kafka_broker]\nevent_filter = "impact > 1 && 'a' != 'b'"\n`);
+  const [, word] = / ('filter=impact.*?b'\\'''?)/.exec(filter) ?? [];
+  assert.equal(
+    word?.replaceAll("'\\''", "\u0001").replaceAll("'", "").replaceAll("\u0001", "'"),
+    "filter=impact > 1 && 'a' != 'b'",
+  );
+});
+
+test("a file is found and read as theirs would, whatever an editor has put in front", async () => {
+  const own = await mkdtemp(path.join(folder, "found-"));
+  await writeFile(path.join(own, "config.toml"), '[broker]\ntopic = "of toml"\n');
+  const topic = () => textOf(readIncumbent("writer", {}, own), "broker.topic");
+  assert.equal(topic(), "of toml");
+  await writeFile(path.join(own, "config.json"), '\ufeff{"broker": {"topic": "of json"}, "tracker": null}');
+  assert.equal(topic(), "of json", "theirs looks for it first");
+  const long = set("service", { "service_log.timeout": "x".repeat(1_000) });
+  assert.throws(
+    () => given("service", long),
+    (error: Error) => error.message.length < 300,
+  );
+});
+
+test("spellings that theirs takes, and what cannot be had", () => {
+  assert.equal(translated("writer", { "broker.security_protocol": "ssl" }).CCX_KAFKA_TLS, "true");
+  const timeout = (text: string) =>
+    translated("service", { "service_log.enabled": "true", "service_log.timeout": text })
+      .CCX_SERVICE_LOG_TIMEOUT_MS;
+  assert.deepEqual(["1h", "3000us", "2000000ns", "0s"].map(timeout), ["3600000", "3", "2", undefined]);
+  for (const wrong of [
+    { "storage_backend.use": "dvo_recommendations" },
+    { "broker.org_allowlist_enabled": "true" },
+  ] as Record<string, string>[])
+    assert.throws(() => translated("aggregator", wrong), ConfigurationError);
+  const cooldown = (text: string) =>
+    policyOf(given("service", set("service", { "kafka_broker.cooldown": text })), "notifications backend")
+      .cooldown;
+  assert.deepEqual(["1.5", "2 hours", " "].map(cooldown), ["1.5 seconds", "2 hours", "0"]);
 });
 
 test("the guide has a row for every key, with what it becomes", async () => {

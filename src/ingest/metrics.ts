@@ -55,16 +55,37 @@ const tracked = counter({
 atZero(tracked, [{ outcome: "sent" }, { outcome: "lost" }]);
 
 /** Counts statuses that went to the payload tracker, or did not. */
-export const countTracked = (outcome: "sent" | "lost", count: number): void =>
+export function countTracked(outcome: "sent" | "lost", count: number): void {
   tracked.inc({ outcome }, count);
+  if (outcome === "sent") totals.tracked += count;
+}
 
-const totals = { consumed: 0, refused: 0, unread: 0, stored: 0, storedBytes: 0 };
+const totals = { consumed: 0, refused: 0, unread: 0, stored: 0, storedBytes: 0, tracked: 0 };
 
 /**
  * What this process has consumed of results so far; `unread`: of what was refused, that which could not be
- * read or has a wrong field, other than its time.
+ * read or has a wrong field, other than its time; `tracked`: statuses that the payload tracker got.
  */
 export const ingestTotals = (): Readonly<typeof totals> => totals;
+
+/** What became of a message of results: how many seconds it took, and how old its report was by then. */
+export type IngestedMessage = { isRefused: boolean; seconds: number; ageSeconds: number | undefined };
+
+const listeners: ((message: IngestedMessage) => void)[] = [];
+
+/** Calls `listener` for each message of results from now on: for metrics under other names. */
+export const onIngested = (listener: (message: IngestedMessage) => void): void =>
+  void listeners.push(listener);
+
+function announce(entries: readonly Entry[], skipped: number, ms: number): void {
+  if (listeners.length === 0) return;
+  const seconds = ms / 1_000 / entries.length;
+  for (const { reason, isPutAside, reportedAt } of entries.slice(skipped)) {
+    const ageSeconds = reportedAt === undefined ? undefined : (Date.now() - Date.parse(reportedAt)) / 1_000;
+    const isRefused = reason !== undefined || isPutAside === true;
+    for (const listener of listeners) listener({ isRefused, seconds, ageSeconds });
+  }
+}
 
 function addToTotals(entries: readonly Entry[], counts: Ingested): void {
   totals.consumed += entries.length;
@@ -84,7 +105,10 @@ export function countIngested(
   ms: number,
 ): void {
   isProgress(stream);
-  if (stream === "results") addToTotals(entries, counts);
+  if (stream === "results") {
+    addToTotals(entries, counts);
+    announce(entries, counts.skipped, ms);
+  }
   for (const outcome of outcomes) messages.inc({ stream, outcome }, counts[outcome]);
   let size = 0;
   for (const { message } of entries) size += message.value?.length ?? 0;

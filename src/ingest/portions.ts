@@ -42,6 +42,8 @@ export type Entry = {
   /** Whose it is, where our checks take it. */
   owner?: Owner;
   reportBytes?: number;
+  /** The time of the report. */
+  reportedAt?: string;
   /** The database rejected it, though our checks did not. */
   isPutAside?: boolean;
   /** The trace that it goes on in: what came with it, or, where we trace, its own span. */
@@ -116,6 +118,7 @@ function entryOf(message: Arrived, now: Date, stream: Stream): Entry & { size: n
     ...{ message, json, cluster: parsed.cluster, requestId, ...trace },
     owner: { orgId: parsed.orgId, cluster: parsed.cluster, requestId },
     reportBytes: parsed.report.length,
+    reportedAt: parsed.updatedAt,
     size: json.length + parsed.growth,
   };
 }

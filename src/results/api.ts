@@ -84,7 +84,8 @@ export function serveApi(options: ResultsOptions, api: Api): HttpRoom {
       });
       server.addHook("onResponse", async (request, reply) => {
         const operation = request.routeOptions.config.url === undefined ? "unknown" : nameOf(request);
-        countAnswer(operation, reply.statusCode, began.get(request) ?? performance.now());
+        const path = request.routeOptions.url?.replaceAll(/:(\w+)/g, "{$1}") ?? "";
+        countAnswer(operation, reply.statusCode, began.get(request) ?? performance.now(), path);
         options.log.debug({ request_id: ids.get(request), operation, status: reply.statusCode }, "answered");
       });
       server.setErrorHandler((error, request, reply) =>

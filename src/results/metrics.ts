@@ -14,8 +14,18 @@ const duration = histogram({
   buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
 });
 
-/** Counts an answer; `began` is a time of `performance.now()`. */
-export function countAnswer(operation: string, status: number, began: number): void {
+/** An answer of the results API. */
+export type Answered = { operation: string; path: string; status: number; seconds: number };
+
+const listeners: ((answered: Answered) => void)[] = [];
+
+/** Calls `listener` for each answer from now on: for metrics under other names. */
+export const onAnswer = (listener: (answered: Answered) => void): void => void listeners.push(listener);
+
+/** Counts an answer; `began` is a time of `performance.now()`, `path` as its operation writes it. */
+export function countAnswer(operation: string, status: number, began: number, path = ""): void {
+  const seconds = secondsSince(began);
   requests.inc({ operation, status: String(status) });
-  duration.observe(secondsSince(began));
+  duration.observe(seconds);
+  for (const listener of listeners) listener({ operation, path, status, seconds });
 }

@@ -164,8 +164,21 @@ describe("with an empty database", () => {
       consumed_messages: 2,
       consuming_errors: 1,
       written_reports: 1,
+      messages_with_empty_rule_execution_result: 0,
+      produced_messages: 0,
+      feedback_on_rules: 1,
+      rating_on_rules: 0,
+      successful_messages_processing_time_count: 1,
+      failed_messages_processing_time_count: 1,
+      last_checked_timestamp_lag_minutes_count: 1,
     }))
-      assert.match(scraped, new RegExp(`^aggregator_${name} ${value}$`, "m"));
+      assert.match(scraped, new RegExp(`^aggregator_${name} ${value}$`, "m"), name);
+    for (const series of [
+      'api_endpoints_requests{endpoint="/their/v1/organizations"} 1',
+      'api_endpoints_response_time_count{endpoint="/their/v1/organizations"} 1',
+      'api_endpoints_status_codes{status_code="403"} 1',
+    ])
+      assert.ok(scraped.includes(`\naggregator_${series}\n`), series);
     const exit = once(child, "exit");
     child.kill("SIGTERM");
     assert.deepEqual(await exit, [0, null], output);

@@ -292,7 +292,7 @@ async function register(server: FastifyInstance, options: ConsoleOptions): Promi
     const person = await personOf(request).catch(() => undefined);
     const trouble = troubleOf(error);
     if (trouble === "away" || trouble === "setup") awaySince ??= new Date().toISOString();
-    const page = pageOf(error, awaySince);
+    const page = pageOf(error, awaySince, request.method === "GET");
     if ((page.status ?? 500) >= 500)
       log.warn({ error: messageOf(error), path: pathOf(request) }, "a page of the console failed");
     if (error instanceof NotLetIn && error.mayLogIn)
@@ -342,7 +342,7 @@ const missing = (sentence: string): Page => ({
 });
 
 /** What a person sees of an error: what happened, and what can be done. */
-function pageOf(error: unknown, awaySince: string | undefined): Page {
+function pageOf(error: unknown, awaySince: string | undefined, mayBeAskedAgain: boolean): Page {
   const page = (status: number, title: string, sentence: string): Page => ({
     ...{ status, title },
     body: html`<p class="problem" role="alert">${sentence}</p>`,
@@ -363,7 +363,9 @@ function pageOf(error: unknown, awaySince: string | undefined): Page {
     return {
       title: "The database is away",
       status: 503,
-      body: html`<p class="problem" role="alert">${setup?.message ?? "The database does not answer"}, since ${time(awaySince)}. The service goes on by itself once it is back, and so does this page.</p><p><a href="">Try again</a></p>`,
+      body: mayBeAskedAgain
+        ? html`<p class="problem" role="alert" data-away>${setup?.message ?? "The database does not answer"}, since ${time(awaySince)}. The service goes on by itself once it is back, and so does this page.</p><p><a href="">Try again</a></p>`
+        : html`<p class="problem" role="alert">${setup?.message ?? "The database does not answer"}, since ${time(awaySince)}. Nothing was done. Go back to the form and send it again once the database is there.</p>`,
     };
   if (trouble === "of_the_work")
     return page(503, "It took too long", "The answer took longer than a page may: narrow the question.");

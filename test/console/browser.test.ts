@@ -13,6 +13,7 @@ import {
 } from "../../dev/console.ts";
 import { addReport, decideDue, loadContent, setPolicy, someContent, value } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
+import { startTcpProxy } from "../support/tcp_proxy.ts";
 import { until } from "../support/until.ts";
 import { allPages, fillConsole, mine } from "./scene.ts";
 
@@ -142,12 +143,12 @@ describe("the console in a browser", { skip: executablePath === undefined && how
     assert.deepEqual(await looks(), { said: "", isOff: false });
     await page.type("#p-reason", "for the test");
     assert.deepEqual(await looks(), { said: "", isOff: false }, "the reason is no part of what was tried");
-    await page.type("#set-max_events", "0");
+    await page.focus("#set-max_events");
+    await page.keyboard.press("End");
+    await page.keyboard.type("0");
     const { said, isOff } = await looks();
     assert.match(said, /the form was changed since/);
     assert.equal(isOff, true);
-    await page.focus("#set-max_events");
-    await page.keyboard.press("End");
     await page.keyboard.press("Backspace");
     assert.deepEqual(await looks(), { said: "", isOff: false }, "it is as it was tried");
     await page.select("#p-target", "service log");
@@ -162,7 +163,9 @@ describe("the console in a browser", { skip: executablePath === undefined && how
     const submit = (selector: string) => Promise.all([plain.waitForNavigation(), plain.click(selector)]);
     await plain.type("#set-max_events", "7");
     await submit('button[value="try"]');
-    await plain.type("#set-max_events", "0");
+    await plain.focus("#set-max_events");
+    await plain.keyboard.press("End");
+    await plain.keyboard.type("0");
     await plain.type("#p-reason", "for the test");
     await submit('button[value="apply"]');
     assert.match(await plain.$eval("#problem", (it) => it.textContent ?? ""), /Nothing was applied/);
@@ -182,6 +185,66 @@ describe("the console in a browser", { skip: executablePath === undefined && how
     await page.waitForFunction(() => document.querySelector("#live")?.textContent?.includes("not live"));
     open = await startConsole(database.url, {}, port);
     await page.waitForFunction(() => document.querySelector("#live")?.textContent === "● live");
+  });
+
+  test("of two people who change the same policy, the second one sees what the first one did", async () => {
+    const [first, second] = [await browser.newPage(), await browser.newPage()];
+    const submit = (of: Page, selector: string) =>
+      Promise.all([of.waitForNavigation({ waitUntil: "domcontentloaded" }), of.click(selector)]);
+    for (const [nth, of] of [first, second].entries()) {
+      await of.bringToFront();
+      await of.goto(`${open.url}/policies?view=try`);
+      await of.type("#set-cooldown", `${nth + 3} days`);
+      await submit(of, 'button[value="try"]');
+      await of.type("#p-reason", `asked for by person ${nth + 1}`);
+    }
+    await first.bringToFront();
+    await submit(first, 'button[value="apply"]');
+    await second.bringToFront();
+    await submit(second, 'button[value="apply"]');
+    const said = await second.$eval("main", (main) => (main as unknown as Shown).innerText);
+    assert.match(said, /Somebody else changed this policy since you tried yours\. Nothing was applied/);
+    assert.match(said, /asked for by person 1/);
+    const cooldown = `select cooldown::text from policies
+      where target = 'notifications backend' and org_id is null and rule_name is null`;
+    assert.equal(await value(database.pool, cooldown), "3 days");
+    assert.equal(
+      await second.$eval("#p-reason", (it) => (it as unknown as Typed).value),
+      "asked for by person 2",
+    );
+    await submit(second, 'button[value="apply"]');
+    assert.equal(await value(database.pool, cooldown), "4 days");
+    await Promise.all([first.close(), second.close()]);
+    await page.bringToFront();
+  });
+
+  test("a database that is away shows, since when, and pages that are open heal by themselves", async () => {
+    const url = new URL(database.url);
+    await using proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
+    url.port = String(proxy.port);
+    url.hostname = "127.0.0.1";
+    await using behind = await startConsole(url.href);
+    const watcher = await browser.newPage();
+    const live = (text: string) =>
+      watcher.waitForFunction(`document.querySelector("#live")?.textContent === ${JSON.stringify(text)}`);
+    await watcher.goto(`${behind.url}/silences`, { waitUntil: "domcontentloaded" });
+    await live("● live");
+    await proxy.refuse();
+    await live("✖ the database is away");
+    const away = await browser.newPage();
+    await until("a page says so", async () => {
+      const answer = await away.goto(`${behind.url}/rules`, { waitUntil: "domcontentloaded" });
+      return answer?.status() === 503;
+    });
+    assert.match(await away.$eval("main", (main) => main.textContent ?? ""), /, since 20\d\d-/);
+    await proxy.heal();
+    await away.waitForFunction(
+      () => document.querySelector("h1")?.textContent === "Rules in the last seven days",
+    );
+    await watcher.bringToFront();
+    await live("● live");
+    await Promise.all([away.close(), watcher.close()]);
+    await page.bringToFront();
   });
 
   test("hostile texts in every field that is shown neither run nor break the layout", async () => {

@@ -223,6 +223,7 @@ test("what was counted of the whole fleet is for whoever sees every organization
   await database.pool.query(`select ask_survey(kind, arguments) from (values ('decisions', '{}'::jsonb), ('noise', '{}'),
     ('backtest', '{"target": "service log", "from": "2026-03-01", "to": "2026-03-02"}')) s (kind, arguments)`);
   while ((await value(database.pool, "select run_survey_part()")) !== null);
+  await database.pool.query("select ccx.count_busy_hours(now())");
   const tables = await rows(
     database.pool,
     "select name from ccx.organization_policy where condition = '{-1}' order by name",

@@ -162,6 +162,16 @@ function wait() {
   return () => begin(false);
 }
 
+/** A page that could not be made, since the database was away, asks until it can. */
+function heal() {
+  if (!document.querySelector("[data-away]")) return;
+  const askEveryMs = 2000;
+  setInterval(async () => {
+    const answer = await fetch(location.href, { cache: "no-store" }).catch(() => undefined);
+    if (answer && answer.status !== 503) location.reload();
+  }, askEveryMs);
+}
+
 /** The buttons that tick all boxes of a table. */
 function tickAll() {
   for (const button of document.querySelectorAll("[data-all]"))
@@ -198,3 +208,4 @@ guardTrial();
 follow();
 axis(wait());
 tickAll();
+heal();

@@ -4850,7 +4850,7 @@ function ccx.in_force(period tstzrange, at timestamp with time zone)
   returns boolean
   language sql immutable parallel safe;
 
--- Stores one batch of one Kafka partition and moves its offset, at least to portion_end; what was consumed before is skipped, what another cell owns is elsewhere. Raises NTI01: topic created anew; NTI02: the database is behind expected_offset; NTI05: hits_hash is wrong.
+-- Stores one batch of one Kafka partition and moves its offset, at least to portion_end; skips what was consumed before, leaves elsewhere what another cell owns. Raises NTI01: topic anew; NTI02: database behind expected_offset; NTI05: wrong hits_hash.
 function ccx.ingest(topic text, partition integer, batch jsonb, high_watermark bigint DEFAULT NULL::bigint, at timestamp with time zone DEFAULT now(), expected_offset bigint DEFAULT NULL::bigint, decide_within interval DEFAULT NULL::interval, portion_end bigint DEFAULT NULL::bigint)
   returns TABLE(stored integer, replaced integer, unchanged integer, rejected integer, skipped integer, next_offset bigint, elsewhere integer)
   language plpgsql volatile

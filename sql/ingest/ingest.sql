@@ -65,6 +65,6 @@ begin
 end $$;
 
 comment on function ccx.ingest(text, integer, jsonb, bigint, timestamptz, bigint, interval, bigint) is
-  'Stores one batch of one Kafka partition and moves its offset, at least to portion_end; what was consumed '
-  'before is skipped, what another cell owns is elsewhere. Raises NTI01: topic created anew; NTI02: the '
-  'database is behind expected_offset; NTI05: hits_hash is wrong.';
+  'Stores one batch of one Kafka partition and moves its offset, at least to portion_end; skips what was '
+  'consumed before, leaves elsewhere what another cell owns. Raises NTI01: topic anew; NTI02: database behind '
+  'expected_offset; NTI05: wrong hits_hash.';

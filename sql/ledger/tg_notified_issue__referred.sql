@@ -19,6 +19,8 @@ begin
   end if;
   return null;
 end $$;
+-- or whoever can make a table of his own could attach it there, and run it on rows of his own
+revoke execute on function ccx.tg_notified_issue__referred() from public;
 
 comment on function ccx.tg_notified_issue__referred() is
   'Trigger of issue and rule_content: what the ledger names is not deleted.';

@@ -30,6 +30,8 @@ begin
   end if;
   return null;
 end $$;
+-- or whoever can make a table of his own could attach it there, and run it on rows of his own
+revoke execute on function ccx.tg_notified_issue__refers() from public;
 
 comment on function ccx.tg_notified_issue__refers() is
   'Trigger of notified_issue: every issue and version of content that it names exists, and stays while it '

@@ -141,6 +141,7 @@ test("what it costs to notify of an issue is no more than it was", (t) =>
     assert.ok(issues >= 300, `${issues} issues`);
     const each = { pages: pages / issues, written: written / issues };
     t.diagnostic(`${each.pages} pages, ${each.written} records of the log`);
-    assert.ok(each.written < 16, `${each.written} records of the log`);
-    assert.ok(each.pages < 70, `${each.pages} pages`);
+    // 13.1 and 50: one index more is one record more, two foreign keys are eleven pages more
+    assert.ok(each.written < 13.7, `${each.written} records of the log`);
+    assert.ok(each.pages < 53, `${each.pages} pages`);
   }));

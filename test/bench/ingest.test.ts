@@ -85,9 +85,48 @@ test("what it costs to store a batch does not depend on how much is stored", asy
   const [, few, , many] = work;
   assert.ok(few && many);
   assert.ok(many.pages < 1.3 * few.pages, `${few.pages} pages became ${many.pages}`);
+  // 31.5 when every report was read
+  assert.ok(many.pages < 30 * atATime, `${many.pages / atATime} pages for each report`);
   const { rule: _, ...whole } = many.scanned;
   for (const [table, count] of Object.entries(whole))
     assert.ok(count <= 2 * atATime, `${count} rows of ${table} were read from end to end`);
+});
+
+test("a report with the hits of the one before it costs its rows, and no look at rules and issues", async () => {
+  await fleets();
+  const [entries = []] = portions(await nextResults(large, atATime), 0, atATime);
+  const batch = entries.map(({ json }) => json);
+  const store = (reports: string[]): [string, string[]] => [
+    "select * from ingest('bench', 0, $1::jsonb)",
+    [`[${reports.join(",")}]`],
+  ];
+  await rolledBack(large.pool, async (db) => {
+    const looks = async () =>
+      Number(
+        await value(
+          db,
+          `select sum(coalesce(seq_scan, 0) + coalesce(idx_scan, 0))
+           from pg_stat_xact_user_tables where relname in ('issue', 'occurrence', 'rule')`,
+        ),
+      );
+    await workOf(db, ...store(batch));
+    const before = await looks();
+    assert.ok(before > 0, "some hits are new");
+    // as text: JavaScript would round the hash
+    const later = batch.map((json) =>
+      json
+        .replace(
+          /"updated_at":"([^"]+)"/,
+          (_, at) => `"updated_at":"${new Date(Date.parse(at) + 1_000).toISOString()}"`,
+        )
+        .replace(/"kafka_offset":(\d+)/, (_, offset) => `"kafka_offset":${Number(offset) + atATime}`),
+    );
+    const work = await workOf(db, ...store(later));
+    assert.equal(await looks(), before);
+    assert.ok(work.pages < 25 * atATime, `${work.pages / atATime} pages for each report`);
+    const same = "select count(*)::integer from latest_report where has_same_hits and received_at = now()";
+    assert.equal(await value(db, same), atATime);
+  });
 });
 
 test("a batch is one statement, and no message has a round trip of its own", async () => {

@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { adopt, undo } from "../../src/adopt/adopt.ts";
+import { defaults, planOf } from "../../src/adopt/plan.ts";
+import { obstacles } from "../../src/db/adoption/survey.ts";
+import { createLogger } from "../../src/log.ts";
+import { theirSchema } from "../support/adoptions.ts";
+import { openDatabase, rolledBack, type TestDatabase } from "../support/database.ts";
+import { versionEight } from "../support/incumbent.ts";
+import { openLogins } from "../support/role_logins.ts";
+
+const log = createLogger("silent");
+let database: TestDatabase & AsyncDisposable;
+before(async () => {
+  database = await openDatabase({ empty: true });
+  await database.pool.query(versionEight);
+});
+after(() => database[Symbol.asyncDispose]());
+
+/** What a check says of their database after these statements, which are taken back. */
+const said = (sql: string, options = defaults) =>
+  rolledBack(database.pool, async (client) => {
+    await client.query(sql);
+    return planOf(client as never, options);
+  });
+
+test("a check says what is in the way of taking a database over", async () => {
+  assert.deepEqual((await said("select")).problems, []);
+  for (const [sql, problem] of [
+    [
+      "drop table states cascade",
+      "There is no table states: bring the database to version 8 with their writer first.",
+    ],
+    [
+      "alter table states drop comment, add mine text",
+      "Table states is not that of version 8: it lacks comment character varying, also has mine text.",
+    ],
+    [
+      "alter table reported alter error_log type text",
+      "Table reported is not that of version 8: it lacks error_log character varying, also has error_log text.",
+    ],
+    ["alter table states owner to pg_monitor; grant pg_monitor to current_user", undefined],
+    [
+      "update migration_info set version = 7",
+      "The schema is of version 7: bring it to version 8 with their writer first.",
+    ],
+    ["insert into migration_info values (8)", "migration_info has 2 rows instead of one: correct it."],
+    ["delete from migration_info", "migration_info has 0 rows instead of one: correct it."],
+    ["create table issue ()", "There is a table or view issue that ours would replace: rename it."],
+    [
+      "create view notification as select 1",
+      "There is a table or view notification that ours would replace: rename it.",
+    ],
+    ...["ccx", "aggregator", "incumbent", "ccx_staging", "ccx_leaving"].map((schema) => [
+      `create schema ${schema}`,
+      `There is a schema ${schema} that an adoption would make: rename it.`,
+    ]),
+  ] as [string, string | undefined][])
+    assert.deepEqual((await said(sql)).problems, problem === undefined ? [] : [problem], sql);
+});
+
+test("a check says which rights are missing, to whoever is not the owner", async () => {
+  await using logins = await openLogins(database.url);
+  const { pool } = await logins.login();
+  await database.pool.query("grant select on all tables in schema public to public");
+  const problems = await obstacles(pool);
+  for (const problem of [
+    "Table new_reports belongs to somebody else: connect as its owner.",
+    "This user may not create schemas in the database: grant create on it.",
+    "This user may not create tables in the schema public: grant create on it.",
+  ])
+    assert.ok(problems.includes(problem), problems.join("\n"));
+});
+
+test("a check says what will stay with the old tables", async () => {
+  assert.deepEqual((await said("select")).remarks, []);
+  const { problems, remarks } = await said(`
+    create schema others;
+    create view others.seen as select cluster from new_reports;
+    create function others.nothing() returns trigger language plpgsql as $$ begin return null; end $$;
+    create trigger mine after insert on reported for each row execute function others.nothing();
+    create table others.names (state integer constraint names_state references states);
+    create publication theirs for table new_reports;
+    insert into new_reports values
+      (1, 1, '00000000-0000-4000-8000-000000000001', 'no json', '2026-01-01', 1),
+      (1, 1, '00000000-0000-4000-8000-000000000002', '{}', '2990-01-01', 2)`);
+  assert.deepEqual(problems, []);
+  assert.deepEqual(remarks, [
+    "The foreign key names_state of others.names stays on the old table.",
+    "The publication theirs goes on to publish the old table new_reports.",
+    "The trigger mine of reported stays on the old table.",
+    "The view others.seen reads new_reports and goes on to read the old table: create it again.",
+    "1 clusters have no report that can be read: they stay in the old table.",
+    "1 reports are of a time that is still to come: they stay in the old table.",
+  ]);
+});
+
+test("options that the server does not know are refused before anything is looked at", async () => {
+  for (const [options, sentence] of [
+    [{ timeZone: "Mars/Base" }, "PostgreSQL knows no time zone Mars/Base."],
+    [{ memory: "soon" }, 'A cooldown has to be a time such as "8 days", not soon.'],
+    [{ memory: "0 days" }, 'A cooldown has to be a time such as "8 days", not 0 days.'],
+    [{ memory: "-1 day" }, 'A cooldown has to be a time such as "8 days", not -1 day.'],
+    [{ memory: "100 years" }, 'A cooldown has to be a time such as "8 days", not 100 years.'],
+  ] as const)
+    await assert.rejects(planOf(database.pool, { ...defaults, ...options }), { message: sentence });
+});
+
+test("two adoptions do not meet, and one that somebody keeps from a table names him and goes on later", async () => {
+  const work = { databaseUrl: database.url, log };
+  const schema = await theirSchema(database.pool);
+  let nested: unknown;
+  const holder = await database.pool.connect();
+  try {
+    await holder.query("begin; set local application_name = 'a dump'; select from public.new_reports");
+    const first = adopt(
+      {
+        ...work,
+        patience: 0,
+        reached: async (step) => {
+          if (step === "begin") nested = await adopt(work, defaults).catch((error) => error);
+        },
+      },
+      defaults,
+    );
+    await assert.rejects(
+      first,
+      /does not let go of them[\s\S]*process \d+ of a dump \(\w+\), whose transaction began/,
+    );
+    assert.match(String(nested), /Another `ccx adopt` is at work on this database: wait for its end/);
+  } finally {
+    await holder.query("rollback");
+    holder.release();
+  }
+  // from the middle there is a way back as well as one forward
+  assert.deepEqual(await undo(work), { reports: 0, reported: 0, readErrors: 0, leftOut: 0 });
+  assert.deepEqual(await theirSchema(database.pool), schema);
+  await adopt(work, defaults);
+  await database.pool.query(
+    `insert into worker (pool_id, host, pid, roles, version, started_at, unbroken_since, seen_at)
+     values ('one that lives', 'h', 1, '{}', 'x', now(), now(), now())`,
+  );
+  await assert.rejects(undo(work), /^ConfigurationError: 1 of our processes still work on this database/);
+  await database.pool.query("update worker set seen_at = now() - interval '61 seconds'");
+  await undo(work);
+  assert.deepEqual(await theirSchema(database.pool), schema);
+});

@@ -1,10 +1,12 @@
 -- The problems that each cluster has. A statement-level trigger on new_reports, tg_new_reports__issues(),
--- reads the hits of the reports that arrived (report_hits()); a report that cannot be read goes to
--- read_errors; renamed_hits() knows rules by the name that they had before. advance_latest_reports() moves
--- latest_report forward and passes on what is newer, settle_owners() closes what a cluster had with the
--- organization before, add_rules() adds what is new to rule, the cluster begins to wait for a decision,
--- keep_changed() leaves out the clusters whose issues stay as they are, and apply_hits() opens and closes
--- rows of issue and keeps each time that an issue was there as a row of occurrence. Decisions and
+-- takes the reports that arrived with a hash of their hits (hits_hash(), names_hash()); a report that cannot
+-- be read goes to read_errors. advance_latest_reports() moves latest_report forward and says which reports
+-- are newer and have other hits than the one before: the others are read no further. The clusters begin to
+-- wait for a decision. Then the hits are read (report_hits()); renamed_hits() knows rules by the name that
+-- they had before, add_rules() adds what is new to rule, settle_owners() closes what a cluster had with the
+-- organization before, keep_changed() leaves out the clusters whose issues stay as they are, and
+-- apply_hits() opens and closes rows of issue and keeps each time that an issue was there as a row of
+-- occurrence. Decisions and
 -- explanations ask flapping_until() whether an issue comes and goes, and within_reevaluation_window() whether
 -- a cluster reported lately; deliveries ask hit_details() what the report says of a hit. note_past_issues()
 -- is for take-overs. notice_unknown_names() says which names of a request nobody knows. rename_rule() (room

@@ -1,5 +1,5 @@
 -- Keeps latest_report, issue, occurrence and decision_due in step with new_reports, whoever inserts: once per
--- statement, set by set. A report whose hits did not change writes nothing to issue and occurrence.
+-- statement, set by set. A report whose hits did not change, by their hash, is not looked at beyond that.
 --
 -- The row lock on latest_report makes concurrent statements take turns per cluster, the one on decision_due
 -- makes them take turns with decisions. The clock is read under both: a decision at a later time has seen

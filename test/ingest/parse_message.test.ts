@@ -59,6 +59,8 @@ describe("a valid message", () => {
       updatedAt: "2020-04-02T09:00:05.268294Z",
       report: stored,
       facts: { requestId: undefined, gatheredAt: undefined, clusterVersion: undefined },
+      // of 37:ccx_rules_ocp.external.rules.a.report1:A
+      hitsHash: "-1242025370646327438",
       growth: 0,
     });
   });

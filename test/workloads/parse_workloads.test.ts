@@ -38,6 +38,7 @@ test("a valid message is read into its parts; of its metrics only the recommenda
     cluster: cluster.toLowerCase(),
     updatedAt: "2026-03-01T11:00:00.500000Z",
     report: `{"workload_recommendations":${odd}}`,
+    hitsHash: undefined,
     facts: { requestId: "7af5", gatheredAt: undefined, clusterVersion: undefined },
     growth: 0,
   });

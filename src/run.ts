@@ -54,12 +54,13 @@ export async function run(
   const rooms = roles.includes("serve") ? (await import("./run/serve.ts")).servedRooms(own) : [];
   const monitor = await startMonitor({ ...own, rooms, secondsWithoutProgress });
   stack.defer(() => monitor.close());
-  await unlessAborted(signal, async () => {
-    await waitForDatabase(pool, log, signal);
-    await requireServer(pool, { writes: true });
-    await requireSameRelease(pool);
-    await requireCell(pool, config.cell ?? "");
-  });
+  await unlessAborted(signal, () =>
+    waitForDatabase(pool, log, signal, async () => {
+      await requireServer(pool, { writes: true });
+      await requireSameRelease(pool);
+      await requireCell(pool, config.cell ?? "");
+    }),
+  );
 
   registerCodecs();
   passOnUnreadable();

@@ -10,13 +10,20 @@ export function backoffMs(attempt: number): number {
 }
 
 /**
- * Waits until the database answers. Throws ConfigurationError when waiting cannot help (credentials, name,
- * migrations), and the signal's reason when it is aborted.
+ * Waits until the database answers, and `check` of it (its release, for one) ended without losing it. Throws
+ * ConfigurationError when waiting cannot help (credentials, name, migrations), what else `check` throws, and
+ * the signal's reason when it is aborted.
  */
-export async function waitForDatabase(pool: Pool, log: Logger, signal?: AbortSignal): Promise<void> {
+export async function waitForDatabase(
+  pool: Pool,
+  log: Logger,
+  signal?: AbortSignal,
+  check: () => Promise<void> = async () => undefined,
+): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       await pool.query("select 1");
+      await check();
       if (attempt > 1) log.info("database is there");
       return;
     } catch (error) {

@@ -1,4 +1,5 @@
 import type { Consumer, Kafka } from "kafkajs";
+import { messageOf } from "../errors.ts";
 import { kafkaConfigurationError } from "./kafka_errors.ts";
 import { ownAssigner } from "./own_group.ts";
 
@@ -53,5 +54,24 @@ export function createGroupConsumer({
     // kafkajs restarts by itself after what it takes for passing; otherwise it would sit there doing nothing
     if (!payload.restart) onGivenUp(kafkaConfigurationError(payload.error) ?? payload.error);
   });
-  return consumer;
+  return {
+    ...consumer,
+    pause: asMember(consumer.pause),
+    resume: asMember(consumer.resume),
+    seek: asMember(consumer.seek),
+  };
 }
+
+/**
+ * kafkajs throws while it is in no group, as between a crash and its restart. Then there is nothing to do: in
+ * the next group no partition is paused, and each is compared with the database before it is read.
+ */
+const asMember =
+  <T>(act: (argument: T) => void) =>
+  (argument: T): void => {
+    try {
+      act(argument);
+    } catch (error) {
+      if (!/^Consumer group was not initialized/.test(messageOf(error))) throw error;
+    }
+  };

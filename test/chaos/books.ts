@@ -84,7 +84,7 @@ export async function balance(stage: Stage, fleet: Fleet, feed: Feed, uploads: U
     [...stored.keys()].filter((key) => !expected.reports.has(key)),
   );
   const refused = await stage.query(
-    "select partition || '/' || kafka_offset as at, reason from rejected_message",
+    "select partition || '/' || kafka_offset as at, reason from rejected_message where stored_at is null",
   );
   const { unrejected, otherwise, again } = compareRejected(
     expected.rejected,

@@ -13,7 +13,8 @@ const left = `select json_strip_nulls(json_build_object(
   'requested', nullif((select count(*) from decision_request where due_at <= now()), 0),
   'pending', nullif((select count(*) from notification where state = 'pending'), 0),
   'cooldowns over', nullif((select count(*) from notified_issue n, sweep_mark m
-    where n.live and not n.resolved and upper(n.cooldown_period) between m.cooldowns_until and now() + interval '10 seconds'), 0)
+    where n.live and not n.resolved and upper(n.cooldown_period) between m.cooldowns_until and now() + interval '10 seconds'), 0),
+  'rejected for now', nullif((select count(*) from rejected_message where retry_due_at is not null and stored_at is null), 0)
 ))::text as left`;
 
 /** Good archives that were given up: by the third process that died with them, for one. */
@@ -126,6 +127,8 @@ export async function quiet(
       await Promise.all(stage.workers.map((worker) => worker.stop()));
       await stage.query("update notification set next_attempt_at = now() where state = 'pending'");
       await stage.query("select retry_stuck(null, null)");
+      // the sweep of the next minute tries them
+      await stage.query("update rejected_message set retry_due_at = now() where retry_due_at > now()");
       await stage.query("select ccx.sweep()");
       for (const worker of stage.workers) worker.start();
       await isDone(20_000);

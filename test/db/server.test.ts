@@ -5,6 +5,7 @@ import { asConfigurationError } from "../../src/db/errors.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { createPool } from "../../src/db/pool.ts";
 import { requireServer, requireSession } from "../../src/db/server.ts";
+import { waitForDatabase } from "../../src/db/wait.ts";
 import { ConfigurationError } from "../../src/errors.ts";
 import { createLogger } from "../../src/log.ts";
 import { value } from "../support/builders.ts";
@@ -115,6 +116,22 @@ test("a database in SQL_ASCII is refused, and one without a search path is as go
   await migrate(database.url, log);
   const { code, stdout, stderr } = await runCcx(["policy", "list", "--json"], { DATABASE_URL: database.url });
   assert.deepEqual([code, stderr, JSON.parse(stdout).length], [0, "", 2]);
+});
+
+test("a service whose connection is lost while it looks at the database looks again", async () => {
+  await using database = await openDatabase({ empty: true });
+  let looks = 0;
+  const look = async () => {
+    looks++;
+    if (looks === 1) await database.pool.query("select pg_terminate_backend(pg_backend_pid())");
+  };
+  await waitForDatabase(database.pool, log, undefined, look);
+  assert.equal(looks, 2);
+  const wrong = new ConfigurationError("it is of another release");
+  await assert.rejects(
+    waitForDatabase(database.pool, log, undefined, () => Promise.reject(wrong)),
+    wrong,
+  );
 });
 
 test("a migration that is told how long to wait gives up a database that is away, and names it", async () => {

@@ -34,9 +34,11 @@ export async function fetchArchive(
   stop: AbortSignal,
 ): Promise<Files> {
   const url = permitted(address, allowed);
-  const answer = await open(agent, url, { timeoutMs }, stop).catch((error) => {
-    throw unanswered(error, url, timeoutMs, stop);
-  });
+  const answer = await open(agent, url, { timeoutMs, maxResponseBytes: limits.maxBytes }, stop).catch(
+    (error) => {
+      throw unanswered(error, url, timeoutMs, stop);
+    },
+  );
   const { status, body, timeout } = answer;
   if (status !== 200) {
     body.on("error", () => undefined).destroy();

@@ -82,6 +82,14 @@ export function createAgent(
 }
 
 /**
+ * So many bytes of a body may wait for their reader: all that anybody reads. A body that is paused when its
+ * server closes the connection (`Connection: close`) would end the process: undici 7 asserts that none is.
+ * undici 8 does not, but needs a newer Node.
+ */
+const unpaused = ({ maxResponseBytes }: Pick<HttpLimits, "maxResponseBytes">): number =>
+  maxResponseBytes + 1024 * 1024;
+
+/**
  * Sends one request and reads the answer, whatever its status; redirects are answers, not followed. `stop`
  * ends it early.
  *
@@ -103,6 +111,7 @@ export async function send(
       method,
       headers,
       body: body ?? null,
+      highWaterMark: unpaused(limits),
     });
     return {
       status: answer.statusCode,
@@ -116,15 +125,16 @@ export async function send(
 
 /**
  * Asks for a URL and hands the body of the answer over as it comes, whatever its status; redirects are answers,
- * not followed. The caller reads the body to its end, or destroys it. `limits.timeoutMs` counts for all of it,
- * and `stop` ends it early: the body fails then.
+ * not followed. The caller reads the body to its end, or destroys it once it has more than
+ * `limits.maxResponseBytes`. `limits.timeoutMs` counts for all of it, and `stop` ends it early: the body fails
+ * then.
  *
  * @throws NoAnswer
  */
 export async function open(
   agent: Dispatcher,
   url: URL,
-  limits: Pick<HttpLimits, "timeoutMs">,
+  limits: Pick<HttpLimits, "timeoutMs" | "maxResponseBytes">,
   stop: AbortSignal,
 ): Promise<{ status: number; body: Readable; timeout: AbortSignal }> {
   const timeout = AbortSignal.timeout(limits.timeoutMs);
@@ -133,6 +143,7 @@ export async function open(
       dispatcher: agent,
       signal: AbortSignal.any([timeout, stop]),
       method: "GET",
+      highWaterMark: unpaused(limits),
     });
     return { status: answer.statusCode, body: answer.body, timeout };
   } catch (error) {

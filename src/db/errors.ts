@@ -52,6 +52,8 @@ const troubles: ReadonlyMap<string, Trouble> = new Map(
 
 /** What an error of a call of the database means. The one place that says so, for every room. */
 export function troubleOf(error: unknown): Trouble {
+  // the server ends with it, whatever its code says
+  if (error instanceof Error && "severity" in error && error.severity === "PANIC") return "away";
   if (isFaultOfAnotherObject(error)) return "refused";
   const code = codeOf(error);
   if (code === "XX000" && replaced.test(messageOf(error))) return "in_the_way";

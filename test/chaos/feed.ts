@@ -112,6 +112,9 @@ export class Feed {
           acks: -1,
           compression,
         });
+        // kafkajs leaves out messages for a partition that was added and that it does not know yet
+        const known = new Set(answers.map(({ partition }) => partition));
+        if (batch.some(({ partition }) => !known.has(partition))) throw new Error("not all of it was sent");
         for (const { partition, baseOffset } of answers) {
           const count = batch.filter((made) => made.partition === partition).length;
           this.ends.set(partition, Number(baseOffset) + count);

@@ -34,6 +34,12 @@ for (const [message, trouble] of [
     assert.equal(troubleOf(others), "refused", "what somebody else says in these words");
   });
 
+test("a server that ends with an error is away, whatever the error", () => {
+  const noFile = databaseError("58P01", "could not create file: No such file or directory");
+  assert.equal(troubleOf(noFile), "unexpected");
+  assert.equal(troubleOf(Object.assign(noFile, { severity: "PANIC" })), "away");
+});
+
 test("what `pg` says in words is known, too; anything else is no error of the database", () => {
   for (const words of ["Connection terminated unexpectedly", "timeout exceeded when trying to connect"])
     assert.equal(troubleOf(new Error(words)), "away");

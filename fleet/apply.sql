@@ -1,6 +1,6 @@
--- Settings keep their order within a cell. One that the cell refuses is marked and the next one follows; where the
--- cell is away or busy, this and the following ones wait for the next run. The cell notes what it has applied in
--- the same transaction, so whoever is killed here, or applies at the same time, does no harm.
+-- Settings keep their order within a cell. One that the cell refuses is marked and the next one follows;
+-- where the cell is away or busy, this and the following ones wait for the next run. The cell notes what it
+-- has applied in the same transaction, so whoever is killed here, or applies at the same time, does no harm.
 create or replace function fleet.apply(cell text)
 returns table (setting_id uuid, action text, state text, error text)
 language plpgsql volatile

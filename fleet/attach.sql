@@ -1,6 +1,7 @@
 -- A cursor is planned for its first rows unless cursor_tuple_fraction says that all are wanted, and
--- postgres_fdw asks through cursors. Sessions can only read, wait for nobody for long, and do not stay open in a
--- transaction, since that would keep vacuum from its work in the cell. Settings go another way, as another user.
+-- postgres_fdw asks through cursors. Sessions can only read, wait for nobody for long, and do not stay open
+-- in a transaction, since that would keep vacuum from its work in the cell. Settings go another way, as
+-- another user.
 create or replace function fleet.attach(
   cell text,
   host text,

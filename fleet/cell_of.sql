@@ -1,4 +1,5 @@
--- An answer without rows would say that the cluster has no issue: where nobody is known to have it, this raises.
+-- An answer without rows would say that the cluster has no issue: where nobody is known to have it, this
+-- raises.
 create or replace function fleet.cell_of(cluster text) returns text
 language plpgsql stable strict parallel safe
 set search_path = public, ccx, pg_temp

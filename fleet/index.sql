@@ -1,14 +1,15 @@
--- The fleet database: it has no cluster of its own, and asks the cells. No message waits for it. `ccx fleet init`
--- makes it, and brings it in step with a later release.
+-- The fleet database: it has no cluster of its own, and asks the cells. No message waits for it. `ccx fleet
+-- init` makes it, and brings it in step with a later release.
 --
--- fleet.attach() makes a cell known: a server of postgres_fdw, and for each table that is partitioned by cell a
--- foreign table, which is a view of the schema fleet in that cell. The columns are named here, so a cell may be
--- of a later release. A question about one cluster asks one cell: `where cell = fleet.cell_of(CLUSTER)`. A
--- question about all fails where a cell is away; fleet.ask() goes from cell to cell and gives the error beside
--- the cell, and so do fleet.status(), fleet.bucket_fault and fleet.difference, which are made of it.
+-- fleet.attach() makes a cell known: a server of postgres_fdw, and for each table that is partitioned by cell
+-- a foreign table, which is a view of the schema fleet in that cell. The columns are named here, so a cell
+-- may be of a later release. A question about one cluster asks one cell: `where cell =
+-- fleet.cell_of(CLUSTER)`. A question about all fails where a cell is away; fleet.ask() goes from cell to
+-- cell and gives the error beside the cell, and so do fleet.status(), fleet.bucket_fault and
+-- fleet.difference, which are made of it.
 --
--- A setting for all cells waits in fleet.setting; fleet.apply() brings it to a cell, and fleet.outcome says what
--- became of it there.
+-- A setting for all cells waits in fleet.setting; fleet.apply() brings it to a cell, and fleet.outcome says
+-- what became of it there.
 
 --!include tables.sql
 --!include ../sql/cell/bucket_of.sql

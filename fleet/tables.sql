@@ -1,5 +1,6 @@
--- What is here already stays as it is: this file is run again after each change of it. A column that a release
--- adds goes into its table and, for databases that are there, into an `alter table … add column if not exists`.
+-- What is here already stays as it is: this file is run again after each change of it. A column that a
+-- release adds goes into its table and, for databases that are there, into an `alter table … add column if
+-- not exists`.
 
 create table if not exists fleet.cell (
   name text primary key,

@@ -1,4 +1,5 @@
--- A standby that takes over is the same database; a copy on the same server, or one that was restored, is another.
+-- A standby that takes over is the same database; a copy on the same server, or one that was restored, is
+-- another.
 create or replace function ccx.database_identity() returns text
 language sql stable
 set search_path = public, ccx, pg_temp

@@ -1,6 +1,6 @@
 -- A row of the ledger without its row of `reported` is one that somebody deleted or truncated there, and
--- whoever knows only that table expects to be notified again. Nearly all are found by the key of `reported`, as
--- we wrote them; only what is left is looked for in every spelling that another program may have given it.
+-- whoever knows only that table expects to be notified again. Nearly all are found by the key of `reported`,
+-- as we wrote them; only what is left is looked for in every spelling that another program may have given it.
 create or replace function ccx.forget_notified(target text, at timestamptz) returns integer
 language plpgsql volatile
 set search_path = public, ccx, pg_temp

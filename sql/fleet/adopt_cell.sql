@@ -1,6 +1,6 @@
--- In one transaction, so that whoever is killed here has the cell that he had before. Splits only: a cell that
--- took buckets in would lack what is known of their clusters. Settings of a whole organization stay in every
--- cell, those of a cluster with the cluster.
+-- In one transaction, so that whoever is killed here has the cell that he had before. Splits only: a cell
+-- that took buckets in would lack what is known of their clusters. Settings of a whole organization stay in
+-- every cell, those of a cluster with the cluster.
 --
 -- Archives: their contents lie in one store, and each database removes from it what it does not know. So the
 -- uploads stay whole with one cell, whoever owns the clusters, and the others get a prefix of their own.

@@ -1,5 +1,6 @@
--- Only what is in the list can be called from outside, with arguments by name that its function has. An argument
--- {"setting": ID} stands for the number that an earlier setting got here: each cell numbers its silences itself.
+-- Only what is in the list can be called from outside, with arguments by name that its function has. An
+-- argument {"setting": ID} stands for the number that an earlier setting got here: each cell numbers its
+-- silences itself.
 create or replace function ccx.apply_setting(action text, arguments jsonb, at timestamptz) returns jsonb
 language plpgsql volatile
 set search_path = public, ccx, pg_temp

@@ -1,6 +1,6 @@
--- What should be the same in every cell, in a form that can be compared: without numbers, which each cell gives
--- by itself, and without who made it. Content is fetched by each cell for itself, so its time does not count.
--- Silences and acknowledgements of one cluster are its cell's own.
+-- What should be the same in every cell, in a form that can be compared: without numbers, which each cell
+-- gives by itself, and without who made it. Content is fetched by each cell for itself, so its time does not
+-- count. Silences and acknowledgements of one cluster are its cell's own.
 create or replace view fleet.setting_in_force with (security_invoker = true) as
 select c.name as cell, s.kind, s.name, s.setting
 from cell c

@@ -2,11 +2,11 @@
 -- offset move together or not at all.
 --
 -- An element of the batch is {kafka_offset, org_id, account_number, cluster, updated_at, request_id,
--- gathered_at, cluster_version, hits_hash, report}, where report is a text with what is stored of the message's Report
--- as it was written (JavaScript would round large numbers) and hits_hash, which may be left out, is what
--- hits_hash() computes of it, or, for what was rejected, {kafka_offset, reason,
--- detail, key, value, headers} (key, value and header values in base64) with org_id and cluster where they
--- could be read, and retry_at where time may mend it.
+-- gathered_at, cluster_version, hits_hash, report}, where report is a text with what is stored of the
+-- message's Report as it was written (JavaScript would round large numbers) and hits_hash, which may be left
+-- out, is what hits_hash() computes of it, or, for what was rejected, {kafka_offset, reason, detail, key,
+-- value, headers} (key, value and header values in base64) with org_id and cluster where they could be read,
+-- and retry_at where time may mend it.
 --
 -- expected_offset is where the caller's last batch of this partition ended, null on its first. decide_within
 -- says that more of the partition is known to follow, and how long decisions wait for it; null: nothing is.

@@ -1,5 +1,5 @@
--- What belongs to other cells is left out; what names no cluster belongs to the cell of its partition's bucket.
--- Not called where there is one cell only, which would pay for a copy of the batch.
+-- What belongs to other cells is left out; what names no cluster belongs to the cell of its partition's
+-- bucket. Not called where there is one cell only, which would pay for a copy of the batch.
 create or replace function ccx.own_share(
   batch jsonb, partition integer, first_offset bigint, portion_end bigint
 ) returns table (own jsonb, elsewhere integer, end_offset bigint)

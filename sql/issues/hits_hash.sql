@@ -1,6 +1,6 @@
--- The same wherever it is computed (src/ingest/hits_hash.ts): of each different hit its two names, each behind
--- its number of bytes, so that no two lists of hits are written alike; in the order of their bytes; and of
--- all that the first eight bytes of the SHA-256. A query, so that it is taken into the caller's plan.
+-- The same wherever it is computed (src/ingest/hits_hash.ts): of each different hit its two names, each
+-- behind its number of bytes, so that no two lists of hits are written alike; in the order of their bytes;
+-- and of all that the first eight bytes of the SHA-256. A query, so that it is taken into the caller's plan.
 create or replace function ccx.hits_hash(report jsonb) returns table (hash bigint)
 language sql immutable parallel safe
 begin atomic

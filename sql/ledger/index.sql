@@ -4,9 +4,9 @@
 -- rows follow a cooldown that changed since. A message that never arrived gives its issues back with
 -- void_notified(), one that arrived after all, or is sent again, takes them again with unvoid_notified(),
 -- unless they were notified elsewhere meanwhile (notified_elsewhere(), leave_out_notified()). Where two
--- issues become one, move_notified() lets the rows of both be of that. Triggers keep out what names no issue or
--- content that exists, and keep superseded_at, by which last_notified_at and decide() find the newest row with
--- one look-up; last_message_at() finds the last message about a cluster.
+-- issues become one, move_notified() lets the rows of both be of that. Triggers keep out what names no issue
+-- or content that exists, and keep superseded_at, by which last_notified_at and decide() find the newest row
+-- with one look-up; last_message_at() finds the last message about a cluster.
 
 --!include ledger/tables.sql
 --!include ledger/last_notified_at.sql

@@ -1,7 +1,7 @@
 -- What two foreign keys would do, once for each statement: they took 7 to 17 % of what it costs to notify,
--- since each of them looks up and locks row by row. The locks are theirs: whoever deletes an issue or a version of
--- content waits for us, and we for him. In order, so that two transactions do not wait for each other in a
--- circle. With the rights of the owner, as theirs, since a lock takes the right to update.
+-- since each of them looks up and locks row by row. The locks are theirs: whoever deletes an issue or a
+-- version of content waits for us, and we for him. In order, so that two transactions do not wait for each
+-- other in a circle. With the rights of the owner, as theirs, since a lock takes the right to update.
 create or replace function ccx.tg_notified_issue__refers() returns trigger
 language plpgsql volatile security definer
 set search_path = public, ccx, pg_temp

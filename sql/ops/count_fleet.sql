@@ -1,4 +1,5 @@
--- For the brake, and for who looks. Every ten minutes is enough, and nobody waits for a sweep that somebody left open.
+-- For the brake, and for who looks. Every ten minutes is enough, and nobody waits for a sweep that somebody
+-- left open.
 create or replace function ccx.count_fleet(at timestamptz) returns void
 language plpgsql volatile
 set search_path = public, ccx, pg_temp

@@ -1,6 +1,6 @@
--- The whole of a source at once, as load_content() does with rules: what is new is added, what left the source is
--- removed, and what a person wrote by hand, or another source has, stays. Where a line cannot be attributed to a
--- cluster, nothing is removed: it could be the line of any that seems to have left.
+-- The whole of a source at once, as load_content() does with rules: what is new is added, what left the
+-- source is removed, and what a person wrote by hand, or another source has, stays. Where a line cannot be
+-- attributed to a cluster, nothing is removed: it could be the line of any that seems to have left.
 create or replace function load_registry(
   source text, location_hash bytea default null, etag text default null, last_modified text default null,
   accepted boolean default false

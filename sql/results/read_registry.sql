@@ -1,6 +1,6 @@
--- A temporary table, so that a source of a million lines comes in parts and is taken over at once: it is emptied
--- when the transaction ends. A line that is refused keeps its cluster and organization where they can be read,
--- and so does not remove what is there.
+-- A temporary table, so that a source of a million lines comes in parts and is taken over at once: it is
+-- emptied when the transaction ends. A line that is refused keeps its cluster and organization where they can
+-- be read, and so does not remove what is there.
 create or replace function ccx.read_registry(
   lines integer[], clusters text[], org_ids text[], display_names text[], managed text[], statuses text[],
   problems text[]

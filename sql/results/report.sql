@@ -1,5 +1,5 @@
--- Times are without a zone, in UTC, as the aggregator keeps them. Who writes here sends no message, so what he
--- writes is looked at as a message would be (tg_report__stored()).
+-- Times are without a zone, in UTC, as the aggregator keeps them. Who writes here sends no message, so what
+-- he writes is looked at as a message would be (tg_report__stored()).
 create or replace view aggregator.report with (security_invoker = true) as
 select l.org_id, l.cluster, coalesce(newest_report(l.org_id, l.cluster), '') as report,
   l.received_at at time zone 'UTC' as reported_at, l.updated_at at time zone 'UTC' as last_checked_at,

@@ -1,5 +1,5 @@
--- Some of the views are simple enough for PostgreSQL to pass a change on to latest_report, where nothing would
--- look at it: issues and decisions would not follow.
+-- Some of the views are simple enough for PostgreSQL to pass a change on to latest_report, where nothing
+-- would look at it: issues and decisions would not follow.
 create or replace function ccx.tg_aggregator__refuse_change() returns trigger
 language plpgsql volatile
 set search_path = public, ccx, pg_temp

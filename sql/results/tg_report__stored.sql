@@ -1,5 +1,5 @@
--- A row is taken as the message that would have made it: the same fields have to be right, an older one changes
--- nothing that is newer, and the same time again is the same upload run again.
+-- A row is taken as the message that would have made it: the same fields have to be right, an older one
+-- changes nothing that is newer, and the same time again is the same upload run again.
 create or replace function ccx.tg_report__stored() returns trigger
 language plpgsql volatile security definer
 set search_path = public, ccx, pg_temp

@@ -1,5 +1,5 @@
--- Spelled as other programs may have written it, too. The row of an archive goes only after its content, so it
--- is not deleted before that; who counts beforehand counts it all the same.
+-- Spelled as other programs may have written it, too. The row of an archive goes only after its content, so
+-- it is not deleted before that; who counts beforehand counts it all the same.
 create or replace function ccx.forgotten_rows(
   place cluster_table, has_org boolean, has_cluster boolean, with_contents boolean
 ) returns text

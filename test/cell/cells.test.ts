@@ -5,6 +5,7 @@ import { bucketOf } from "../../src/cell/bucket_of.ts";
 import { ownedOf, ownership } from "../../src/cell/cell.ts";
 import { adoptCell } from "../../src/cell/sql.ts";
 import { aMessage, ingest, rows, value } from "../support/builders.ts";
+import { minute, uuid } from "../support/cells.ts";
 import { openDatabase, testDatabase } from "../support/database.ts";
 
 const database = testDatabase();
@@ -39,13 +40,6 @@ test("a multirange is read as PostgreSQL writes it", () => {
   assert.deepEqual([...ownedOf("{[0,2),[7,8)}")], [0, 1, 7]);
   assert.equal(ownedOf("{[0,256)}").size, 256);
 });
-
-const minute = (nth: number) => new Date(Date.UTC(2026, 2, 1, 12, nth)).toISOString();
-
-function uuid(random: () => number): string {
-  const hex = Array.from({ length: 32 }, () => below(random, 16).toString(16)).join("");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-}
 
 test("a batch of which the caller has left out the end moves the offset to the portion's end", async () => {
   await using cell = await openDatabase();

@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import path from "node:path";
 import { run } from "node:test";
 import { inspect } from "node:util";
+import { messageOf } from "../src/errors.ts";
 
 /** How many of the slowest files are listed in the end. */
 const slowestListed = 10;
@@ -43,7 +44,8 @@ async function main(paths: string[]): Promise<number> {
   const failed = done.filter(({ failures }) => failures.length > 0);
   if (failed.length > 0) console.log("\nFailed:");
   for (const { failures } of failed)
-    for (const { name, where } of failures) console.log(`  ${where}: ${name}`);
+    for (const { name, where, error } of failures)
+      console.log(`  ${where}: ${name}\n    ${beginning(error)}`);
   for (const { name, output } of failed) if (output) console.log(`\nWhat ${name} printed:\n${output}`);
   if (done.length > 1) console.log("\nSlowest files:");
   for (const { name, seconds } of done.length > 1 ? slowest(done) : [])
@@ -57,6 +59,11 @@ async function main(paths: string[]): Promise<number> {
   const failures = total((file) => file.failures.length);
   console.log(`${total(({ passed }) => passed)} passed, ${failures} failed, ${skipped.length} skipped`);
   return failures === 0 ? 0 : 1;
+}
+
+/** What an error says first, so that the end of a long output is enough to know why a test failed. */
+function beginning(error: unknown): string {
+  return messageOf(causeOf(error)).slice(0, 300);
 }
 
 /**
@@ -106,8 +113,12 @@ const isOfSubtests = (error: Error) => "failureType" in error && error.failureTy
 
 const reason = (why: string | boolean | undefined) => (typeof why === "string" ? why : "no reason is given");
 
+/** node:test wraps what a test throws. */
+const causeOf = (error: unknown) =>
+  error instanceof Error && error.cause !== undefined ? error.cause : error;
+
 function described({ name, where, error }: Failure): string {
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  const cause = causeOf(error);
   const text = typeof cause === "string" ? cause : inspect(cause);
   return `✖ ${where}: ${name}\n${text.replaceAll(/^/gm, "    ")}`;
 }

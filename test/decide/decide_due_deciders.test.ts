@@ -47,7 +47,10 @@ test("a few clusters are one decision, whatever the number of deciders", async (
 
 test("while batches come out full, as many as configured are under way at the same time", async () => {
   assert.deepEqual(await decided(5_500, 1), { most: 1, taken: 6 });
-  assert.deepEqual(await decided(5_500, 2), { most: 2, taken: 6 });
+  const { most, taken } = await decided(5_500, 2);
+  assert.equal(most, 2);
+  // two that come to the last five hundred together share them
+  assert.ok(taken === 6 || taken === 7, `${taken} batches`);
 });
 
 test("a decision that fails ends the others after the one they are at, and is what the caller hears", async () => {

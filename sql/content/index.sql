@@ -3,11 +3,10 @@
 -- ends the versions that changed and adds the new ones; content_diff shows what it would do. What does not
 -- conform is left out by whoever read it, keeps its old version, and stands in refused_content. A load that
 -- would change too much at once is refused (content_guard, note_held_load()) unless a person agrees
--- (accept_content()); how
--- many open issues it would hold or release is counted by the room policy. A trigger
+-- (accept_content()); how many open issues it would hold or release is counted by the room policy. A trigger
 -- announces every change, so that processes drop the texts they keep, and asks for new decisions. Processes
--- read texts with content_texts() and look with content_versions() whether what they keep still holds.
--- A load returns which rules vanished and appeared together; where one is the other under a new name,
+-- read texts with content_texts() and look with content_versions() whether what they keep still holds. A
+-- load returns which rules vanished and appeared together; where one is the other under a new name,
 -- rename_rule() (room ops) calls rename_content(), and from then on renamed_content() knows the old name.
 -- rule_ref() takes the spelling of a rule apart, named_key() says which error key is meant, in_force() says
 -- which version of anything counts at a time.

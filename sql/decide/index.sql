@@ -1,13 +1,12 @@
 -- Notify or hold. verdict() says what policy and content alone say about each issue; hold_reasons() adds
 -- what depends on the moment: cooldown, silences, acknowledgements, spacing, flapping; the view hold_reason
--- has every reason in words. decide() joins both
--- with the open issues and is the only place that answers; it takes the clock as an argument and reads
--- only. decide_due() is the step that commits its answer: it turns requests into waiting clusters
--- (expand_decision_request()), takes the clusters that wait longest, and writes ledger and outbox
--- (queue_notifications()), reported and the wake-up of the deliveries in one transaction. brake() keeps it
--- from notifying more clusters within an hour than storm_limits() allows; release_storm() and drop_storm()
--- are for people. What another service sends counts as notified (import_reported(), called by
--- tg_reported__elsewhere() and by the next decision). Issues that went away
+-- has every reason in words. decide() joins both with the open issues and is the only place that answers; it
+-- takes the clock as an argument and reads only. decide_due() is the step that commits its answer: it turns
+-- requests into waiting clusters (expand_decision_request()), takes the clusters that wait longest, and
+-- writes ledger and outbox (queue_notifications()), reported and the wake-up of the deliveries in one
+-- transaction. brake() keeps it from notifying more clusters within an hour than storm_limits() allows;
+-- release_storm() and drop_storm() are for people. What another service sends counts as notified
+-- (import_reported(), called by tg_reported__elsewhere() and by the next decision). Issues that went away
 -- are notified as resolved where the policy says so (resolution_is_due()). A worker takes what is due from
 -- the outbox with claim_notifications(); what had to wait is decided again then (decide_again()).
 

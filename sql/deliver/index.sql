@@ -2,17 +2,16 @@
 -- under a lease (claim_due()), with what it says (message_body(), of details_by_hit() or
 -- details_when_gone()), by the function claim_notifications() of the room decide, which asks once more about
 -- what waited; it sends that outside any transaction, and reports how it went to settle_notifications(). Its
--- steps: apply_outcomes()
--- marks messages sent, lets them wait (retry_delay()) or gives them up; split_too_large() makes two of one
--- that is too large; record_unrendered() keeps what had no texts, record_doubtful() which texts lack a value
--- (doubtful_texts); void_ledger() takes out of the ledger what was not notified; settle_circuit() moves the
--- circuit of the target, so that while a receiver is down nothing is handed out but a probe;
--- record_reported() writes reported (not where ours is_shadow()); wake_delivery() queues the next try. What
--- cannot be settled or claimed by itself is given up by put_outcome_aside() and put_due_aside(), and all
--- others go on. expire_notifications() gives up what the receiver would no longer recognize,
--- wake_due_deliveries() finds what waits with no wake-up. People see message_issues(), dead_letter,
--- delivery_gap and delivery_circuit, ask redrivable(), replayable() and preview_replay() what they could do,
--- and act with redrive(), replay() and close_circuit().
+-- steps: apply_outcomes() marks messages sent, lets them wait (retry_delay()) or gives them up;
+-- split_too_large() makes two of one that is too large; record_unrendered() keeps what had no texts,
+-- record_doubtful() which texts lack a value (doubtful_texts); void_ledger() takes out of the ledger what
+-- was not notified; settle_circuit() moves the circuit of the target, so that while a receiver is down
+-- nothing is handed out but a probe; record_reported() writes reported (not where ours is_shadow());
+-- wake_delivery() queues the next try. What cannot be settled or claimed by itself is given up by
+-- put_outcome_aside() and put_due_aside(), and all others go on. expire_notifications() gives up what the
+-- receiver would no longer recognize, wake_due_deliveries() finds what waits with no wake-up. People see
+-- message_issues(), dead_letter, delivery_gap and delivery_circuit, ask redrivable(), replayable() and
+-- preview_replay() what they could do, and act with redrive(), replay() and close_circuit().
 
 --!include deliver/tables.sql
 --!include deliver/wake_delivery.sql

@@ -6,14 +6,13 @@
 -- they had before, add_rules() adds what is new to rule, settle_owners() closes what a cluster had with the
 -- organization before, keep_changed() leaves out the clusters whose issues stay as they are, and
 -- apply_hits() opens and closes rows of issue and keeps each time that an issue was there as a row of
--- occurrence. Decisions and
--- explanations ask flapping_until() whether an issue comes and goes, and within_reevaluation_window() whether
--- a cluster reported lately; deliveries ask hit_details() what the report says of a hit. note_past_issues()
--- is for take-overs. notice_unknown_names() says which names of a request nobody knows. rename_rule() (room
--- ops) lets issues go on under another name: merged_occurrences() says what becomes of two histories,
+-- occurrence. Decisions and explanations ask flapping_until() whether an issue comes and goes, and
+-- within_reevaluation_window() whether a cluster reported lately; deliveries ask hit_details() what the
+-- report says of a hit. note_past_issues() is for take-overs, forget_clusters() for whoever empties
+-- new_reports by hand. notice_unknown_names() says which names of a request nobody knows. rename_rule()
+-- (room ops) lets issues go on under another name: merged_occurrences() says what becomes of two histories,
 -- rename_issues() does it, and note_rename() keeps the name before, which present_name() leads to the one of
--- now. report says of a hit. note_past_issues() is for take-overs, forget_clusters() for whoever empties
--- new_reports by hand. notice_unknown_names() says which names of a request nobody knows.
+-- now.
 
 --!include issues/tables.sql
 --!include issues/within_reevaluation_window.sql

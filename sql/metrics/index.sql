@@ -3,8 +3,8 @@
 -- other columns are values, comments are the help. They read what waits, the catalog and the server's
 -- statistics, and never a whole fleet: with a million clusters, too, a scrape takes milliseconds.
 -- collect_metrics() hands all of them to the exporter, which any process is; delivery_times() is asked by
--- whoever has delivered. The view doctor has one row for
--- each thing that somebody should look at, with what it means and what to do; it may read more.
+-- whoever has delivered. The view doctor has one row for each thing that somebody should look at, with what
+-- it means and what to do; it may read more.
 
 --!include metrics/metrics_adoption.sql
 --!include metrics/metrics_analyze.sql

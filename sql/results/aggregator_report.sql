@@ -23,6 +23,5 @@ begin
 end $$;
 
 comment on function ccx.aggregator_report(bigint, text, text) is
-  'The newest report of a cluster as the aggregator shows it: every hit, whatever is known about it. '
-  'Null: no '
-  'such cluster.';
+  'The newest report of a cluster as the aggregator shows it: every hit, whatever is known about it. Null: '
+  'no such cluster.';

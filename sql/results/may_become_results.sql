@@ -11,6 +11,5 @@ as $$
 $$;
 
 comment on function ccx.may_become_results() is
-  'Whether there is a role ccx_results with rights in this database that the caller may take for a '
-  'request, so '
-  'that row-level security holds.';
+  'Whether there is a role ccx_results with rights in this database that the caller may take for a request, '
+  'so that row-level security holds.';

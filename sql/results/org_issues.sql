@@ -1,7 +1,6 @@
 -- Whether a rule is switched off is what decide() reads, acknowledgement, by the same rule: what the API
--- shows
--- as disabled is what nobody is notified of. A query that calls this function takes it in, so that its own
--- conditions reach the indexes, and a column that it does not ask for costs nothing.
+-- shows as disabled is what nobody is notified of. A query that calls this function takes it in, so that its
+-- own conditions reach the indexes, and a column that it does not ask for costs nothing.
 create or replace function ccx.org_issues(org_id bigint)
   returns table (cluster text, rule_id integer, component text, error_key text, module text,
     opened_at timestamptz, content_id bigint, total_risk smallint, tags text[], managed boolean,
@@ -29,6 +28,5 @@ begin atomic
 end;
 
 comment on function ccx.org_issues(bigint) is
-  'The open issues of an organization with what the API asks of each: content in force (null: none), '
-  'and since '
-  'when its rule is acknowledged by the organization, or disabled for the cluster.';
+  'The open issues of an organization with what the API asks of each: content in force (null: none), and '
+  'since when its rule is acknowledged by the organization, or disabled for the cluster.';

@@ -38,6 +38,5 @@ begin
 end $$;
 
 comment on function ccx.results_content(integer, boolean, text) is
-  'Everything that rules say, by rule, or what one rule says (null: nothing is known about it); '
-  'version 1 has the '
-  'names of impacts, version 2 their numbers.';
+  'Everything that rules say, by rule, or what one rule says (null: nothing is known about it); version 1 '
+  'has the names of impacts, version 2 their numbers.';

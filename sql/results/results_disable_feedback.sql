@@ -22,6 +22,5 @@ begin
 end $$;
 
 comment on function ccx.results_disable_feedback(bigint, text, text, text, text, text, boolean) is
-  'Notes why a user switched a rule off for a cluster. Null: no such cluster, or (unless any_rule) '
-  'nothing is '
-  'known about the rule.';
+  'Notes why a user switched a rule off for a cluster. Null: no such cluster, or (unless any_rule) nothing '
+  'is known about the rule.';

@@ -19,6 +19,5 @@ begin
 end $$;
 
 comment on function ccx.results_hit(bigint, text, text, text, text, boolean) is
-  'One hit of the newest report of a cluster. Null: it has no such hit, nothing is known about it, or '
-  'it is not '
-  'for managed clusters and only such were asked for.';
+  'One hit of the newest report of a cluster. Null: it has no such hit, nothing is known about it, or it is '
+  'not for managed clusters and only such were asked for.';

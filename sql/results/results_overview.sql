@@ -26,6 +26,5 @@ begin
 end $$;
 
 comment on function ccx.results_overview(bigint, text[], boolean) is
-  'How many clusters of an organization (or of these of them) are hit, and how many hits there are by '
-  'total risk '
-  'and by tag.';
+  'How many clusters of an organization (or of these of them) are hit, and how many hits there are by total '
+  'risk and by tag.';

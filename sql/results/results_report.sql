@@ -44,6 +44,5 @@ begin
 end $$;
 
 comment on function ccx.results_report(bigint, text, text, integer, boolean, text, boolean) is
-  'The newest report of a cluster, as version 1 or 2 of the public API shows it. osd: who sees only '
-  'rules for '
-  'managed clusters: managed (those that are), always, or never. Null: no such cluster.';
+  'The newest report of a cluster, as version 1 or 2 of the public API shows it. osd: who sees only rules '
+  'for managed clusters: managed (those that are), always, or never. Null: no such cluster.';

@@ -18,6 +18,5 @@ begin
 end $$;
 
 comment on function ccx.results_report_info(bigint, text, boolean) is
-  'How many hits the newest report of a cluster has (-1: none), when it was made and when it was '
-  'stored. Null: '
-  'no such cluster.';
+  'How many hits the newest report of a cluster has (-1: none), when it was made and when it was stored. '
+  'Null: no such cluster.';

@@ -25,6 +25,5 @@ begin
 end $$;
 
 comment on function ccx.results_reports(bigint, text[], boolean) is
-  'The newest reports of several clusters as they are stored, and which of the clusters this '
-  'organization does '
-  'not have.';
+  'The newest reports of several clusters as they are stored, and which of the clusters this organization '
+  'does not have.';

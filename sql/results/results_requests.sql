@@ -38,6 +38,5 @@ begin
 end $$;
 
 comment on function ccx.results_requests(bigint, text, text[], timestamptz) is
-  'The uploads of a cluster of the last day, newest first, or what is known of these. Null: none of '
-  'the last day '
-  'is known.';
+  'The uploads of a cluster of the last day, newest first, or what is known of these. Null: none of the '
+  'last day is known.';

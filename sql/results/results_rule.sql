@@ -35,6 +35,5 @@ begin
 end $$;
 
 comment on function ccx.results_rule(bigint, text, text, boolean) is
-  'What a rule says, how the organization rated it and whether it acknowledged it, and its groups. '
-  'Null: it has '
-  'no content.';
+  'What a rule says, how the organization rated it and whether it acknowledged it, and its groups. Null: it '
+  'has no content.';

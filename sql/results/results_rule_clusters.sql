@@ -82,6 +82,5 @@ begin
 end $$;
 
 comment on function ccx.results_rule_clusters(bigint, text, text) is
-  'The clusters of an organization that a rule hits, and those for which it is switched off, newest '
-  'first; once '
-  'it is acknowledged, these are all. Null: it has no content.';
+  'The clusters of an organization that a rule hits, and those for which it is switched off, newest first; '
+  'once it is acknowledged, these are all. Null: it has no content.';

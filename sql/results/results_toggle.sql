@@ -1,6 +1,5 @@
--- The rows are those that decide() reads through acknowledgement. A rule that is off already keeps its
--- time; one
--- that is switched on is so in every spelling.
+-- The rows are those that decide() reads through acknowledgement. A rule that is off already keeps its time;
+-- one that is switched on is so in every spelling.
 create or replace function ccx.results_toggle(
   org_id bigint, cluster text, module text, error_key text, is_disabled boolean,
   any_rule boolean default false
@@ -35,6 +34,5 @@ begin
 end $$;
 
 comment on function ccx.results_toggle(bigint, text, text, text, boolean, boolean) is
-  'Switches a rule off for one cluster, or on again. Null: no such cluster, or (unless any_rule) '
-  'nothing is known '
-  'about the rule.';
+  'Switches a rule off for one cluster, or on again. Null: no such cluster, or (unless any_rule) nothing is '
+  'known about the rule.';

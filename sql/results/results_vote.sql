@@ -22,6 +22,5 @@ begin
 end $$;
 
 comment on function ccx.results_vote(bigint, text, text, text, text, integer, text, boolean) is
-  'Notes what a user thinks of an issue: 1 like, -1 dislike, 0 neither, with a text. Null: no such '
-  'cluster, or '
-  '(unless any_rule) nothing is known about the rule.';
+  'Notes what a user thinks of an issue: 1 like, -1 dislike, 0 neither, with a text. Null: no such cluster, '
+  'or (unless any_rule) nothing is known about the rule.';

@@ -1,11 +1,9 @@
 -- One step at a time, each a short transaction of its own, until there is none left:
 -- 1. drop what an earlier step took out. To unlink gigabytes takes long, and nobody waits for it.
 -- 2. take the oldest day that is past, and that nothing holds, out of its parent. Newest reports stay in
---    latest_report. That needs the parent for
--- itself for a moment:
---    we wait a quarter of a second for it at most, since everybody who comes after us waits behind us (55P03:
---    try again). (`detach … concurrently` does not wait, but does not work beside a default partition, nor in
---    a function.)
+--    latest_report. That needs the parent for itself for a moment: we wait a quarter of a second for it at
+--    most, since everybody who comes after us waits behind us (55P03: try again). (`detach … concurrently`
+--    does not wait, but does not work beside a default partition, nor in a function.)
 -- 3. delete what is past from the default partitions and the tables without days (past_rows), oldest first,
 -- 10,000 rows at a time. Whoever dies in between leaves what the next one finds.
 --

@@ -22,13 +22,16 @@ const current = new WeakMap<PoolClient, Limits>();
  *
  * The limits are set in the session, with the first statement of this kind on a connection: settings that a
  * connection begins with are refused by poolers. `transaction_timeout` is left to whoever runs the database.
+ *
+ * Once `ended` is aborted, whoever still works with this pool is refused, with the reason of the signal.
  */
-export function limited(pool: Pool, limits: Limits): Pool {
+export function limited(pool: Pool, limits: Limits, ended?: AbortSignal): Pool {
   const { statementMs, lockMs, idleInTransactionMs } = limits;
   const settings = `set statement_timeout = ${statementMs}; set lock_timeout = ${lockMs};
     set idle_in_transaction_session_timeout = ${idleInTransactionMs}`;
   const overdue = statementMs > 0 ? { query_timeout: statementMs + graceMs } : {};
   const connect = async (): Promise<PoolClient> => {
+    ended?.throwIfAborted();
     const client = await pool.connect();
     if (current.get(client) === limits) return client;
     try {

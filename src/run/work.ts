@@ -52,7 +52,10 @@ export async function startWorking(
       "CCX_SERVICE_LOG_URL is not set: notifications for the service log wait for a process that has it",
     );
   const contentSource = contentSourceOf(config);
-  const upkeep = limited(pool, limitsOf(config, "upkeep"));
+  const ended = new AbortController();
+  const limitedTo = (work: "upkeep" | "decide" | "deliver") =>
+    limited(pool, limitsOf(config, work), ended.signal);
+  const upkeep = limitedTo("upkeep");
   const contentTexts = await ContentTexts.create(upkeep, log);
   stack.defer(() => contentTexts.dispose());
   stack.defer(await contentTexts.watch(config.databaseUrl));
@@ -71,11 +74,16 @@ export async function startWorking(
       deadLetters,
       uploads,
     },
-    limited(pool, limitsOf(config, "decide")),
-    limited(pool, limitsOf(config, "deliver")),
+    limitedTo("decide"),
+    limitedTo("deliver"),
   );
   const worker = await startWorker({ pool, log, tasks, roles });
-  stack.defer(() => worker.stop());
+  stack.defer(async () => {
+    await worker.stop();
+    // A task that is left to itself fails when what it works with is closed. That is no outcome of what it had
+    // claimed, so it cannot record one: the lease ends.
+    ended.abort(new Error("the process ends"));
+  });
   // beside the consumer, not after it: together they have ten seconds
   signal.addEventListener("abort", () => void worker.stop().catch(() => undefined));
   return { failed: worker.failed };

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
+import { RendererClosed } from "../../src/content/render/renderer.ts";
 import { ContentTexts } from "../../src/content/render/texts.ts";
 import type { ClaimedIssue, ClaimedNotification } from "../../src/deliver/claimed.ts";
 import { failure, untried } from "../../src/deliver/outbox.ts";
@@ -216,4 +217,10 @@ test("what the texts lack is told by issue; where the policy holds such a text, 
     all.failed.map(({ row, error }) => [row.id, error.reason, error.message]),
     [["2", "template", left.error]],
   );
+});
+
+test("where the renderer is closed no message fails: there is nothing to settle", async () => {
+  const texts = await ContentTexts.create(database.pool, log);
+  await texts.dispose();
+  await assert.rejects(renderAll([message("1", [issue("disk")])], titles, texts), RendererClosed);
 });

@@ -29,6 +29,13 @@ export type Rendered<Name extends string> =
 
 type Answer = Exclude<FromWorker, "ready">;
 
+/** The renderer is closed, and no text is to blame. */
+export class RendererClosed extends Error {
+  constructor() {
+    super("the renderer is closed");
+  }
+}
+
 type Job = {
   contentId: string;
   templates: Readonly<Record<string, string>>;
@@ -37,6 +44,7 @@ type Job = {
   /** Done again, as the thread it was in was of no use any more. */
   repeated?: true;
   settle(answer: Answer): void;
+  refuse(error: RendererClosed): void;
 };
 
 /**
@@ -90,12 +98,12 @@ export class Renderer {
   }
 
   /**
-   * Renders the named templates of a content. Never rejects: what goes wrong is the `error` of this rendering
-   * alone.
+   * Renders the named templates of a content. What goes wrong is the `error` of this rendering alone; rejects
+   * with RendererClosed only.
    */
   async render<Name extends string>(request: RenderRequest<Name>): Promise<Rendered<Name>> {
     const { contentId, templates, names, pydata, format } = request;
-    if (this.#disposed) return { error: "the renderer is closed" };
+    if (this.#disposed) throw new RendererClosed();
     let details: string;
     try {
       details = JSON.stringify(pydata ?? null);
@@ -108,8 +116,8 @@ export class Renderer {
     const missing = names.find((name) => typeof templates[name] !== "string");
     if (missing !== undefined) return { error: `there is no template ${quotable(missing)}` };
 
-    const { promise, resolve } = Promise.withResolvers<Answer>();
-    this.#add({ contentId, templates, names, details, settle: resolve });
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    this.#add({ contentId, templates, names, details, settle: resolve, refuse: reject });
     const answer = await promise;
     if ("error" in answer) return { error: quotable(answer.error) };
     const doubts: Doubt[] = [];
@@ -124,11 +132,11 @@ export class Renderer {
     return doubts.length > 0 ? { ...rendered, doubts } : rendered;
   }
 
-  /** Ends the thread; renderings under way get an error. */
+  /** Ends the thread; renderings under way are rejected. */
   async dispose(): Promise<void> {
     this.#disposed = true;
     const ended = this.#discardWorker();
-    for (const job of this.#jobs) job.settle({ error: "the renderer is closed" });
+    for (const job of this.#jobs) job.refuse(new RendererClosed());
     this.#jobs.clear();
     await ended;
   }

@@ -57,8 +57,8 @@ export class ContentTexts {
   }
 
   /**
-   * Renders texts of a content version. Never rejects: what goes wrong is the `error` of this rendering
-   * alone.
+   * Renders texts of a content version. What goes wrong is the `error` of this rendering alone; rejects with
+   * RendererClosed once it is disposed of.
    */
   async render<Name extends string>(
     content: sql.Content | undefined,

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import type { Format } from "../../../src/content/render/escape.ts";
-import { createRenderer } from "../../../src/content/render/renderer.ts";
+import { createRenderer, RendererClosed } from "../../../src/content/render/renderer.ts";
 import { openFence } from "../../../src/text/fences.ts";
 
 const renderer = await createRenderer();
@@ -231,13 +231,14 @@ test("only so many contents stay compiled, the most recently used", async () => 
   assert.equal(await say("b", "B"), "B");
 });
 
-test("a renderer that is closed answers, and so do renderings it was at", async () => {
+test("a renderer that is closed refuses, also what it was at: no text is to blame", async () => {
   const closing = await createRenderer();
   const given = { templates: { t: "t" }, names: ["t"], pydata: {}, format: "html" } as const;
   const under = closing.render({ ...given, contentId: "1" });
+  const refused = assert.rejects(under, RendererClosed);
   await closing.dispose();
-  assert.deepEqual(await under, { error: "the renderer is closed" });
-  assert.deepEqual(await closing.render({ ...given, contentId: "2" }), { error: "the renderer is closed" });
+  await refused;
+  await assert.rejects(closing.render({ ...given, contentId: "2" }), RendererClosed);
 });
 
 async function disposable(limits: Parameters<typeof createRenderer>[0]) {

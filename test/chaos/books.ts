@@ -63,7 +63,7 @@ export async function balance(stage: Stage, fleet: Fleet, feed: Feed, uploads: U
   const uploaded = await balanceUploads(stage, uploads, topic, check);
 
   // what came in
-  const reports = await stage.query(
+  const reports = await stage.inCells(
     `select org_id, cluster, extract(epoch from updated_at) * 1000 as ms, coalesce(report::jsonb ->> 'chaos', request_id) as id
      from new_reports`,
   );
@@ -83,7 +83,7 @@ export async function balance(stage: Stage, fleet: Fleet, feed: Feed, uploads: U
     "reports that nobody sent",
     [...stored.keys()].filter((key) => !expected.reports.has(key)),
   );
-  const refused = await stage.query(
+  const refused = await stage.inCells(
     "select partition || '/' || kafka_offset as at, reason from rejected_message where stored_at is null",
   );
   const { unrejected, otherwise, again } = compareRejected(
@@ -95,7 +95,7 @@ export async function balance(stage: Stage, fleet: Fleet, feed: Feed, uploads: U
   check("rejected more than once", again);
 
   // what is known of it
-  const open = await stage.query(
+  const open = await stage.inCells(
     `select i.cluster || ' ' || r.rule_name || '|' || r.error_key as issue
      from issue i join rule r on r.id = i.rule_id where i.closed_at is null`,
   );
@@ -108,24 +108,26 @@ export async function balance(stage: Stage, fleet: Fleet, feed: Feed, uploads: U
     "issues that are not open any more",
     [...isOpen].filter((issue) => !expected.open.has(issue)),
   );
-  check("rows in drift", await stage.query("select * from drift"));
+  check("rows in drift", await stage.inCells("select * from drift"));
   check(
     "notifications that did not end as sent",
-    await stage.query(
+    await stage.inCells(
       "select id, target_id, state, failure, last_error, attempts from notification where state not in ('sent', 'withdrawn')",
     ),
   );
   check(
     "jobs left over",
-    (await stage.query("select task_identifier, key, attempts from graphile_worker.jobs")).slice(10),
+    (await stage.inCells("select task_identifier, key, attempts from graphile_worker.jobs")).slice(
+      10 * stage.groups.results.length,
+    ),
   );
 
   // what was notified
-  const entries = await stage.query(ledger);
+  const entries = await stage.inCells(ledger);
   const times = new Map(entries.map(({ notification, times }) => [String(notification), Number(times)]));
   const moved = new Map(entries.map(({ notification, moved }) => [String(notification), Number(moved)]));
   const received = await receivedBy(stage);
-  const sent = await stage.query(
+  const sent = await stage.inCells(
     `select n.message_id::text as id, n.target_id, n.cluster,
        array_agg(r.rule_name || '|' || r.error_key order by 1) as issues
      from notification n
@@ -232,7 +234,7 @@ async function balanceUploads(stage: Stage, uploads: Uploads, topic: EachMessage
   for (const [what, found] of Object.entries(compared.otherwise)) check(what, found);
   check("accepted uploads of which nothing came", compared.lost);
   check("results that were published with different contents", compared.differ);
-  const stored = await stage.query(
+  const stored = await stage.inCells(
     "select request_id as id, report from new_reports where request_id is not null",
   );
   check(

@@ -21,6 +21,8 @@ export type ChaosOptions = {
   leastUploads: number;
   /** where archives are kept */
   store: StoreName;
+  /** among how many databases the clusters are split */
+  cells: number;
   /** Dead consumers leave their group at once, and nothing waits for back-offs and leases in the end. */
   hurry: boolean;
   say: (line: string) => void;
@@ -58,11 +60,11 @@ export async function chaos(
   options: ChaosOptions,
 ): Promise<{ figures: ChaosFigures; wrong: string[]; notes: string[] }> {
   const { seed, lengthMs, meanGapMs, messagesPerSecond, leastMessages, hurry } = options;
-  const { uploadsPerSecond, leastUploads, store } = options;
+  const { uploadsPerSecond, leastUploads, store, cells } = options;
   const began = performance.now();
   const say = (line: string) =>
     options.say(`${((performance.now() - began) / 1_000).toFixed(1).padStart(7)} s  ${line}`);
-  await using stage = await openStage(store, say);
+  await using stage = await openStage(store, cells, say);
   for (const role of stage.roles) await role.service.says("running");
   say("running");
   const fleet = new Fleet(seeded(seed), partitions);
@@ -108,6 +110,7 @@ export const short = {
   uploadsPerSecond: 3,
   leastUploads: 60,
   store: "database",
+  cells: 1,
   hurry: true,
 } as const;
 
@@ -121,5 +124,6 @@ export const long = (minutes: number) =>
     uploadsPerSecond: 2,
     leastUploads: 0,
     store: "database",
+    cells: 1,
     hurry: false,
   }) as const;

@@ -23,7 +23,7 @@ export async function drive(scene: Scene, options: DriverOptions): Promise<Parti
   for (const fault of plan) {
     await sleep(Math.max(0, fault.atMs - (performance.now() - began)));
     counts[fault.kind] = (counts[fault.kind] ?? 0) + 1;
-    const things = thingsOf(fault);
+    const things = thingsOf(scene, fault);
     const before = Promise.all(things.map((thing) => busy.get(thing)));
     const done = before.then(async () => {
       say(fault.ms > 0 ? `${fault.kind}, ${fault.ms} ms` : fault.kind);
@@ -41,18 +41,26 @@ export async function drive(scene: Scene, options: DriverOptions): Promise<Parti
   return counts;
 }
 
-/** There are two of each. */
-const ofTwo: ReadonlySet<string> = new Set(["consumer", "worker", "server", "analyzer", "database line"]);
-
-const both = (thing: string): string[] => [`${thing} 0`, `${thing} 1`];
+/** How many there are of a thing of which a fault takes one. */
+const countOf = (scene: Scene, on: string): number | undefined =>
+  ({
+    consumer: scene.consumers.length,
+    worker: scene.workers.length,
+    server: scene.servers.length,
+    analyzer: scene.analyzers.length,
+    "database line": scene.lines.database.length,
+  })[on];
 
 /** What a fault keeps for itself. */
-function thingsOf({ kind, which }: Fault): string[] {
+function thingsOf(scene: Scene, { kind, which }: Fault): string[] {
   const { on } = kinds[kind];
-  if (on === "consumers") return both("consumer");
+  const all = (thing: string) =>
+    Array.from({ length: countOf(scene, thing) ?? 0 }, (_, nth) => `${thing} ${nth}`);
+  if (on === "consumers") return all("consumer");
   // the database's own line to us is not behind a proxy; its faults go with those of the lines
   if (on === "clock") return ["postgres"];
-  if (on === "analyzers") return both("analyzer");
-  if (on === "standby") return ["postgres", ...both("worker"), ...both("server"), ...both("analyzer")];
-  return ofTwo.has(on) ? [`${on} ${which % 2}`] : [on];
+  if (on === "analyzers") return all("analyzer");
+  if (on === "standby") return ["postgres", ...all("worker"), ...all("server"), ...all("analyzer")];
+  const count = countOf(scene, on);
+  return [count === undefined ? on : `${on} ${which % count}`];
 }

@@ -3,12 +3,13 @@ import { chown, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { leaveGroup } from "../support/kafka.ts";
+import type { Query } from "./databases.ts";
 import type { Feed } from "./feed.ts";
 import { orgs } from "./fleet.ts";
 import type { Fault, Kind } from "./plan.ts";
 import type { Mood } from "./receiver_front.ts";
 import { loadRules, type RuleMood, setRuleMood } from "./rules.ts";
-import { analyzeGroup, group, partitions, type Query, type Stage } from "./stage.ts";
+import { partitions, type Stage } from "./stage.ts";
 
 const run = promisify(execFile);
 
@@ -79,11 +80,7 @@ const deeds: Record<Kind, Deed> = {
     await query("alter system reset default_transaction_read_only");
     await query("select pg_reload_conf()");
   },
-  full_disk: async ({ query }, { ms }) => {
-    await query("insert into chaos.full_disk default values");
-    await sleep(ms);
-    await query("delete from chaos.full_disk");
-  },
+  full_disk: ({ inCells }, { ms }) => during(inCells, "full_disk", ms),
   kill_kafka: async ({ kafka }, { ms }) => {
     await kafka.kill("SIGKILL");
     await sleep(ms);
@@ -115,8 +112,8 @@ const deeds: Record<Kind, Deed> = {
   receiver_stores_and_hangs: mood("stores and hangs"),
   receiver_stores_and_drops: mood("stores and drops"),
   receiver_answers_nonsense: mood("nonsense"),
-  move_clock: async ({ query }, { which }) =>
-    void (await query("select chaos.move_clock(4, $1)", [which % 4])),
+  move_clock: async ({ inCells }, { which }) =>
+    void (await inCells("select chaos.move_clock(4, $1)", [which % 4])),
   stop_consumer: ({ consumers }, fault) => one(consumers, fault).restart(),
   stop_worker: ({ workers }, fault) => one(workers, fault).restart(),
   fail_over: async ({ servers, analyzers, workers, postgres, session }, { ms }) => {
@@ -131,12 +128,12 @@ const deeds: Record<Kind, Deed> = {
     await postgres.startAgain();
     for (const one of stopped) one.start();
   },
-  dump_at_midnight: async ({ query, session }, { ms }) => {
-    await query("select chaos.forget_a_day()");
+  dump_at_midnight: async ({ inCells, session }, { ms, which }) => {
+    await inCells("select chaos.forget_a_day()");
     await session(async (dump) => {
       await dump("begin; lock new_reports, reported in access share mode");
       await sleep(ms);
-    });
+    }, which);
   },
   locked_row: async ({ session }, { ms, which }) => {
     await session(async (holder) => {
@@ -148,14 +145,14 @@ const deeds: Record<Kind, Deed> = {
          select from upload_message where due_at is not null order by message_id limit 1 for update`,
       );
       await sleep(ms);
-    });
+    }, which);
   },
-  work_times_out: ({ query }, { ms }) => during(query, "times_out", ms),
-  poisonous_cluster: ({ query }, { ms }) => during(query, "poison", ms),
-  truncate: async ({ query }, { ms, which }) => {
-    await query("select chaos.acknowledge($1)", [1 + (which % orgs)]);
+  work_times_out: ({ inCells }, { ms }) => during(inCells, "times_out", ms),
+  poisonous_cluster: ({ inCells }, { ms }) => during(inCells, "poison", ms),
+  truncate: async ({ inCells }, { ms, which }) => {
+    await inCells("select chaos.acknowledge($1)", [1 + (which % orgs)]);
     await sleep(ms);
-    await query("truncate rule_disable, cluster_rule_toggle");
+    await inCells("truncate rule_disable, cluster_rule_toggle");
   },
   bomb: ({ feed }, { which }) => feed.sendBomb(which % partitions),
   add_partition: ({ feed }) => feed.addPartition(),
@@ -187,7 +184,7 @@ const deeds: Record<Kind, Deed> = {
 /** While there is a row in chaos.<table>, its triggers refuse. */
 async function during(
   query: Query,
-  table: "times_out" | "poison" | "store_refuses",
+  table: "full_disk" | "times_out" | "poison" | "store_refuses",
   ms: number,
 ): Promise<void> {
   await query(`insert into chaos.${table} default values`);
@@ -251,11 +248,14 @@ export function commit(scene: Scene, fault: Fault): Promise<void> {
  * Takes the members of these processes out of their group at once, as the broker does when a session of 10 s
  * has ended. Those that live join again. Best effort: the broker may be away.
  */
-export async function evict({ client, brokers }: Stage, names: readonly string[]): Promise<void> {
+export async function evict(
+  { client, brokers, groups: ours }: Stage,
+  names: readonly string[],
+): Promise<void> {
   const admin = client.admin();
   try {
     await admin.connect();
-    const { groups } = await admin.describeGroups([group, analyzeGroup]);
+    const { groups } = await admin.describeGroups([...ours.results, ours.announcements]);
     for (const { groupId, members } of groups)
       for (const { clientId, memberId } of members)
         if (names.includes(clientId)) await leaveGroup(brokers, groupId, memberId);

@@ -3,7 +3,7 @@ import type kafkajs from "kafkajs";
 import { until } from "../support/until.ts";
 import { evict } from "./faults.ts";
 import { loadRules } from "./rules.ts";
-import { group, type Stage } from "./stage.ts";
+import type { Stage } from "./stage.ts";
 import type { Uploads } from "./uploads.ts";
 
 /** What is still to be done; empty when nothing is. */
@@ -109,42 +109,53 @@ export async function quiet(
         );
         evicted = performance.now();
       }
-      const offsets = new Map(
-        (await stage.query(stored, [stage.topics.results])).map(({ partition, next }) => [partition, next]),
+      const offsets = await stage.inCells(stored, [stage.topics.results]);
+      return [...ends].every(
+        ([partition, end]) =>
+          end === 0 ||
+          offsets.filter((offset) => offset.partition === partition && offset.next === end).length ===
+            stage.groups.results.length,
       );
-      return [...ends].every(([partition, end]) => end === 0 || offsets.get(partition) === end);
     },
     180_000,
-  );
+  ).catch(async (error) => {
+    say(`ends: ${JSON.stringify([...ends])}`);
+    say(`stored: ${JSON.stringify(await stage.inCells(stored, [stage.topics.results]))}`);
+    for (const { name, service } of stage.consumers)
+      say(`${name}: ${JSON.stringify(service.lines.slice(-15))} ${service.stderr.slice(-500)}`);
+    throw error;
+  });
   say("everything is stored");
-  const whatIsLeft = async () => String((await stage.query(left))[0]?.left);
+  const whatIsLeft = async () =>
+    (await stage.inCells(left)).flatMap(({ left }) => (left === "{}" ? [] : [left])).join(", ");
   const isDone = (ms: number) =>
-    until("nothing is left", async () => (await whatIsLeft()) === "{}", ms).catch(() => false);
+    until("nothing is left", async () => (await whatIsLeft()) === "", ms).catch(() => false);
   if (!(await isDone(hurry ? 0 : 180_000))) {
-    for (let round = 1; (await whatIsLeft()) !== "{}"; round++) {
+    for (let round = 1; (await whatIsLeft()) !== ""; round++) {
       say(`the time of what still waits comes: ${await whatIsLeft()}`);
       assert.ok(round <= 6, `it does not end: ${await whatIsLeft()}`);
       await Promise.all(stage.workers.map((worker) => worker.stop()));
-      await stage.query("update notification set next_attempt_at = now() where state = 'pending'");
-      await stage.query("select retry_stuck(null, null)");
+      await stage.inCells("update notification set next_attempt_at = now() where state = 'pending'");
+      await stage.inCells("select retry_stuck(null, null)");
       // the sweep of the next minute tries them
-      await stage.query("update rejected_message set retry_due_at = now() where retry_due_at > now()");
-      await stage.query("select ccx.sweep()");
+      await stage.inCells("update rejected_message set retry_due_at = now() where retry_due_at > now()");
+      await stage.inCells("select ccx.sweep()");
       for (const worker of stage.workers) worker.start();
       await isDone(20_000);
     }
   }
   say("everything is decided and sent");
-  await until("Kafka knows how far the group came", async () => {
-    const admin = stage.client.admin();
-    await admin.connect();
-    const [topic] = await admin
-      .fetchOffsets({ groupId: group, topics: [stage.topics.results] })
-      .finally(() => admin.disconnect());
-    return topic?.partitions.every(
-      ({ partition, offset }) => Math.max(0, Number(offset)) === ends.get(partition),
-    );
-  });
+  for (const groupId of stage.groups.results)
+    await until(`Kafka knows how far the group ${groupId} came`, async () => {
+      const admin = stage.client.admin();
+      await admin.connect();
+      const [topic] = await admin
+        .fetchOffsets({ groupId, topics: [stage.topics.results] })
+        .finally(() => admin.disconnect());
+      return topic?.partitions.every(
+        ({ partition, offset }) => Math.max(0, Number(offset)) === ends.get(partition),
+      );
+    });
 }
 
 /** All messages of a topic. */

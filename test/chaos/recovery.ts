@@ -67,8 +67,9 @@ export class Recovery {
     }
   }
 
+  /** Where there are cells, each has read the topic up to an offset of its own: the lowest one counts. */
   async #state(): Promise<State> {
-    const [row] = await this.#stage.query(
+    const cells = await this.#stage.inCells(
       `select extract(epoch from clock_timestamp()) * 1000 as now,
          (select coalesce(json_object_agg(partition, next_offset), '{}') from consumer_offset
           where topic = $1) as offsets,
@@ -77,13 +78,20 @@ export class Recovery {
          (select extract(epoch from min(decided_at)) * 1000 from notification where state = 'pending') as unsent`,
       [this.#stage.topics.results],
     );
-    const time = (value: unknown) => (value === null || value === undefined ? Infinity : Number(value));
+    const earliest = (name: string) =>
+      Math.min(
+        ...cells.map(({ [name]: time }) => (time === null || time === undefined ? Infinity : Number(time))),
+      );
+    const all = cells.map(({ offsets }) => offsets as Record<string, number>);
+    const partitions = new Set(all.flatMap((offsets) => Object.keys(offsets)));
     return {
-      now: time(row?.now),
-      offsets: row?.offsets as Record<string, number>,
-      unstoredUploadSince: time(row?.upload),
-      undecidedSince: time(row?.undecided),
-      unsentSince: time(row?.unsent),
+      now: earliest("now"),
+      offsets: Object.fromEntries(
+        [...partitions].map((name) => [name, Math.min(...all.map((offsets) => Number(offsets[name] ?? 0)))]),
+      ),
+      unstoredUploadSince: earliest("upload"),
+      undecidedSince: earliest("undecided"),
+      unsentSince: earliest("unsent"),
     };
   }
 

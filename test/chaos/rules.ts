@@ -1,5 +1,5 @@
 import { type Hit, issueOf, moduleOf } from "../support/reports.ts";
-import type { Query } from "./stage.ts";
+import type { Query } from "./databases.ts";
 
 /** How the rule of the hit `volume` behaves; the others are always well. */
 export type RuleMood = "well" | "hangs" | "raises";

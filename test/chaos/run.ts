@@ -2,12 +2,13 @@ import { parseArgs } from "node:util";
 import { chaos, defaultSeed, long, short } from "./chaos.ts";
 
 /**
- * `npm run chaos -- [--minutes N] [--seed N] [--store folder] [--json]`; without --minutes, the short form of `npm test`.
+ * `npm run chaos -- [--minutes N] [--seed N] [--store folder] [--cells N] [--json]`; without --minutes, the short form of `npm test`.
  * Prints figures and ends with code 1 when the books do not balance.
  */
 const { values } = parseArgs({
   options: {
     minutes: { type: "string" },
+    cells: { type: "string", default: "1" },
     store: { type: "string", default: "database" },
     seed: { type: "string", default: process.env.SEED ?? String(defaultSeed) },
     json: { type: "boolean", default: false },
@@ -16,12 +17,16 @@ const { values } = parseArgs({
 const seed = Number(values.seed);
 const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
 const { store } = values;
+const cells = Number(values.cells);
 if (
   !Number.isSafeInteger(seed) ||
   (minutes !== undefined && !(minutes > 0)) ||
+  !(Number.isSafeInteger(cells) && cells > 0 && cells <= 16) ||
   (store !== "database" && store !== "folder")
 ) {
-  console.error("npm run chaos -- [--minutes N] [--seed N] [--store database|folder] [--json]");
+  console.error(
+    "npm run chaos -- [--minutes N] [--seed N] [--store database|folder] [--cells 1..16] [--json]",
+  );
   process.exit(1);
 }
 const say = (line: string) => {
@@ -33,6 +38,7 @@ try {
     ...(minutes ? long(minutes) : short),
     seed,
     store,
+    cells,
     say,
   });
   if (values.json) console.log(JSON.stringify(figures));

@@ -1,27 +1,20 @@
-import { mkdir, mkdtemp, readFile } from "node:fs/promises";
+import { mkdir, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import kafkajs from "kafkajs";
-import pg from "pg";
-import { prepareDatabase } from "../../dev/embedded.ts";
 import { startGuard } from "../../dev/stack/guard.ts";
 import { findPorts } from "../../dev/stack/server.ts";
 import { startServiceLogReceiver } from "../../dev/stack/service_log_receiver.ts";
 import { startStack } from "../../dev/stack/stack.ts";
-import { mayPass } from "../../src/db/errors.ts";
-import { createLogger } from "../../src/log.ts";
+import { groupOf } from "../../src/cell/cell.ts";
 import { startTcpProxy, type TcpProxy } from "../support/tcp_proxy.ts";
+import { type Cell, prepareDatabases, type Query, queryOf, session } from "./databases.ts";
 import { startReceiverFront } from "./receiver_front.ts";
 import { type Command, type Exit, Role } from "./role.ts";
-import { loadRules } from "./rules.ts";
 
 /** In the beginning; faults add some. */
 export const partitions = 4;
 const local = "127.0.0.1";
-
-/** A query on a connection of its own, tried again while the server is away. */
-export type Query = (sql: string, values?: unknown[]) => Promise<Record<string, unknown>[]>;
 
 export type Stage = Awaited<ReturnType<typeof openStage>>;
 
@@ -30,9 +23,10 @@ export type StoreName = "database" | "folder";
 
 /**
  * The whole: servers of our own, a proxy on every line between the parts, a receiver with books, and two
- * processes each that take uploads, analyze, consume and work.
+ * processes each that take uploads, analyze, consume and work. Where there are cells, each has one process that
+ * consumes and one that works; the first one takes uploads and analyzes them.
  */
-export async function openStage(store: StoreName, log: (line: string) => void) {
+export async function openStage(store: StoreName, cellCount: number, log: (line: string) => void) {
   await using owned = new AsyncDisposableStack();
   const kafkaLine = owned.use(await startTcpProxy({ host: local, port: 0 }));
   const stack = await startStack({
@@ -46,42 +40,11 @@ export async function openStage(store: StoreName, log: (line: string) => void) {
   const { postgres, kafka } = stack.servers;
   if (!postgres || !kafka) throw new Error("the stage needs servers of its own");
 
-  await prepareDatabase(stack.databaseUrl, createLogger("silent"));
-  const query: Query = async (sql, values = []) => {
-    for (const limit = Date.now() + 60_000; ; await sleep(200)) {
-      const client = new pg.Client({ connectionString: stack.databaseUrl, connectionTimeoutMillis: 5_000 });
-      client.on("error", () => undefined);
-      try {
-        await client.connect();
-        return (await client.query(sql, values)).rows;
-      } catch (error) {
-        if (!mayPass(error) || Date.now() > limit) throw error;
-      } finally {
-        await client.end().catch(() => undefined);
-      }
-    }
-  };
-  /** Several queries on one connection; false when the server has gone away meanwhile. */
-  const session = async (work: (query: Query) => Promise<void>): Promise<boolean> => {
-    const client = new pg.Client({ connectionString: stack.databaseUrl, connectionTimeoutMillis: 5_000 });
-    client.on("error", () => undefined);
-    try {
-      await client.connect();
-      await work(async (sql, values = []) => (await client.query(sql, values)).rows);
-      return true;
-    } catch (error) {
-      if (!mayPass(error)) throw error;
-      return false;
-    } finally {
-      await client.end().catch(() => undefined);
-    }
-  };
-  await query(await readFile(new URL("setup.sql", import.meta.url), "utf8"));
-  await loadRules(query);
-  // its processes are killed, the machine is not: what was written to a file is there; but a page may be half
-  // written
-  await query("alter system set full_page_writes = on");
-  await query("select pg_reload_conf()");
+  const cells = await prepareDatabases(stack.databaseUrl, cellCount);
+  const queries = cells.map(({ url }) => queryOf(url));
+  const query = queryOf(stack.databaseUrl);
+  const inCells: Query = async (sql, values) =>
+    (await Promise.all(queries.map((ask) => ask(sql, values)))).flat();
 
   const topics = {
     results: "ccx.ocp.results",
@@ -138,8 +101,9 @@ export async function openStage(store: StoreName, log: (line: string) => void) {
     changed.port = String(line?.port);
     return changed.href;
   };
-  const env = (name: string, line: number, port = 0): Record<string, string> => ({
-    DATABASE_URL: through(stack.databaseUrl, databaseLines[line]),
+  const env = (name: string, line: number, cell: Cell | undefined, port = 0): Record<string, string> => ({
+    DATABASE_URL: through(cell?.url ?? "", databaseLines[line]),
+    CCX_CELL: cell?.name ?? "",
     KAFKA_BROKERS: brokers,
     CCX_KAFKA_CLIENT_ID: name,
     CCX_BATCH_SIZE: "50",
@@ -149,7 +113,7 @@ export async function openStage(store: StoreName, log: (line: string) => void) {
     CCX_SERVICE_LOG_CLIENT_SECRET: secrets.clientSecret,
     CCX_SERVICE_LOG_TIMEOUT_MS: "2500",
     CCX_HTTP_PORT: String(port),
-    CCX_ARCHIVE_STORE: store,
+    CCX_ARCHIVE_STORE: cell === cells[0] ? store : "database",
     CCX_ARCHIVE_FOLDER: archives,
     CCX_ARCHIVE_BASE_URL: `http://${local}:${archivesLine.port}`,
     CCX_ARCHIVE_TIMEOUT_MS: "8000",
@@ -157,13 +121,22 @@ export async function openStage(store: StoreName, log: (line: string) => void) {
     CCX_RULES_TIMEOUT_MS: "3000",
   });
   const exits: Exit[] = [];
-  const role = (name: string, command: Command, line: number, port?: number) =>
-    new Role(name, command, env(name, line, port), exits);
-  // one of each on either line to the database, so that one goes on where the other cannot
-  const servers = [role("server-1", "serve", 0, ports[0]), role("server-2", "serve", 1, ports[1])] as const;
+  const role = (name: string, command: Command, line: number, cell = cells[0], port?: number) =>
+    new Role(name, command, env(name, line, cell, port), exits);
+  // one of each on either line to the database, so that one goes on where the other cannot; of cells, one on
+  // either line, so that one goes on where another cannot
+  const [first] = cells;
+  const servers = [
+    role("server-1", "serve", 0, first, ports[0]),
+    role("server-2", "serve", 1, first, ports[1]),
+  ] as const;
   const analyzers = [role("analyzer-1", "analyze", 0), role("analyzer-2", "analyze", 1)] as const;
-  const consumers = [role("consumer-1", "consume", 0), role("consumer-2", "consume", 0)] as const;
-  const workers = [role("worker-1", "work", 1), role("worker-2", "work", 1)] as const;
+  const ofCells = (name: string, command: Command, line: (nth: number) => number) =>
+    (cells.length > 1 ? cells : [first, first]).map((cell, nth) =>
+      role(`${name}-${nth + 1}`, command, cells.length > 1 ? nth % 2 : line(nth), cell),
+    );
+  const consumers = ofCells("consumer", "consume", () => 0);
+  const workers = ofCells("worker", "work", () => 1);
   const roles: readonly Role[] = [...servers, ...analyzers, ...consumers, ...workers];
   // whatever ends us, Ctrl-C for one: the servers go by themselves, the services would stay
   const abandon = () => {
@@ -177,8 +150,13 @@ export async function openStage(store: StoreName, log: (line: string) => void) {
   return {
     postgres,
     kafka,
+    /** in the one database, or in that of the first cell, which has the uploads */
     query,
-    session,
+    /** in the databases of all cells: their rows, one after the other */
+    inCells,
+    /** in the database of one of the cells */
+    session: (work: (query: Query) => Promise<void>, nth = 0) =>
+      session(cells[nth % cells.length]?.url ?? "", work),
     brokers,
     client,
     topics,
@@ -200,6 +178,11 @@ export async function openStage(store: StoreName, log: (line: string) => void) {
     consumers,
     workers,
     roles,
+    /** The consumer groups: of results, for each cell one, and of announcements. */
+    groups: {
+      results: cells.map(({ name }) => groupOf("ccx_notifications", name)),
+      announcements: "ccx_analyze",
+    },
     /** Exits that nobody asked for, and stops that took too long. */
     exits,
     /** The longest stop of a service so far. */
@@ -207,7 +190,3 @@ export async function openStage(store: StoreName, log: (line: string) => void) {
     [Symbol.asyncDispose]: () => mine.disposeAsync(),
   };
 }
-
-/** The consumer groups of the services: that of results, and that of announcements. */
-export const group = "ccx_notifications";
-export const analyzeGroup = "ccx_analyze";

@@ -1,14 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { runCcx } from "../support/command.ts";
 import { testDatabase } from "../support/database.ts";
-import { catalogOf } from "../support/injections.ts";
-import { noteStatements } from "../support/statements.ts";
+import { evil, hasEvil, named, runInjected } from "../support/injected_command.ts";
 
 const database = testDatabase();
-
-/** One text with everything that could end a literal; a name, and as far as SQL is concerned no more. */
-const evil = `x'; drop table new_reports; -- "$$ \\ %s _`;
 
 /** The command once with each of these options. */
 const each = (command: string[], options: string[], more: string[] = []): string[][] =>
@@ -84,6 +79,24 @@ const asked: string[][] = [
   ...each(["registry", "list"], ["--org", "--cluster", "--source"]),
   ["policy", "withdraw", "1", "--reason", evil],
   ["retention", "set", evil, "8 days"],
+  ["forget", "--org", evil, "--yes"],
+  ["forget", "--org", "1", "--cluster", evil, "--dry-run"],
+  ["token", "add", "--org", evil, "--name", "x"],
+  ["token", "add", "--org", "1", "--name", evil],
+  ["token", "add", "--org", "1", "--name", "x", "--for", evil],
+  ["token", "revoke", "--org", evil, "--name", "x"],
+  ["token", "revoke", "--org", "1", "--name", evil],
+  ...each(["stuck", "retry"], ["--org", "--cluster"]),
+  ["survey", "ask", evil, "--later"],
+  ["survey", "ask", "decisions", "--later", "--max-age", evil],
+  ...each(["survey", "ask", "backtest", "--later", ...serviceLog], ["--from"]),
+  ...each(["survey", "ask", "backtest", "--later", ...stretch], ["--target"]),
+  ...each(["survey", "ask", "backtest", "--later", ...serviceLog, "--from", "2026-03-01"], ["--to", "--org"]),
+  ["survey", "ask", "backtest", ...serviceLog, ...stretch, `cooldown=${evil}`, "--later"],
+  ["survey", "cancel", evil],
+  ["cell", "adopt", evil, "--buckets", "0-127", "--yes"],
+  ["compare", "--since", evil],
+  ["compare", "--since", "2026-03-01", "--until", evil],
 ];
 
 /** What no SQL gets to see, since the command itself refuses it. */
@@ -105,36 +118,23 @@ const refused: string[][] = [
   ["analyze", "redrive", evil],
   ["upload", "list", "--limit", evil],
   ["rejected", "list", "--limit", evil],
+  ["survey", "ask", "decisions", "--by", evil],
+  ["survey", "show", evil],
+  ["cell", "adopt", "x", "--buckets", evil, "--yes"],
 ];
 
-const named = (command: string[]) => command.map((word) => word.replace(evil, "…")).join(" ");
-
-/** Runs the command; returns what arrived at the server, and fails when an object came or went. */
-async function run(command: string[]) {
-  const before = await catalogOf(database.pool);
-  await using statements = await noteStatements(database.url);
-  const { code, stderr } = await runCcx(command, { DATABASE_URL: statements.url });
-  assert.ok(code === 0 || code === 1 || code === 3, `${code}: ${stderr}`);
-  if (code === 1) assert.match(stderr, /^(ccx: .+\n)+$/);
-  assert.doesNotMatch(stderr, /syntax error at|unterminated|^ +at /m);
-  assert.deepEqual(await catalogOf(database.pool), before);
-  return { code, texts: statements.texts, values: statements.values };
-}
-
 describe("what a person types is a value, never SQL", { concurrency: 3 }, () => {
-  const inJson = JSON.stringify(evil).slice(1, -1);
-  const has = (text: string) => text.includes(evil) || text.includes(inJson);
   for (const command of asked)
     test(named(command), async () => {
-      const { texts, values } = await run(command);
+      const { texts, values } = await runInjected(database, command);
       assert.ok(texts.length > 0, "no statement arrived");
-      assert.deepEqual(texts.filter(has), []);
-      assert.ok(values.some(has), "it is not among the values that arrived");
+      assert.deepEqual(texts.filter(hasEvil), []);
+      assert.ok(values.some(hasEvil), "it is not among the values that arrived");
     });
 
   for (const command of refused)
     test(`${named(command)}, which is refused before any SQL`, async () => {
-      const { code, texts } = await run(command);
+      const { code, texts } = await runInjected(database, command);
       assert.equal(code, 1);
       assert.deepEqual(texts, []);
     });

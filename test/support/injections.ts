@@ -46,10 +46,15 @@ export const injections = [
 export async function catalogOf(db: Db): Promise<unknown[]> {
   return rows(
     db,
-    `select c.oid::regclass::text as name, c.relkind::text from pg_class c
-     where c.relnamespace in ('public'::regnamespace, 'ccx'::regnamespace) and c.relname !~ '_\\d{8}' and c.relname !~ '_\\d{8}_'
+    `select c.oid::regclass::text as name, c.relkind::text
+     from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where n.nspname in ('public', 'ccx', 'fleet') and c.relname !~ '_\\d{8}' and c.relname !~ '_\\d{8}_'
      union all
-     select p.oid::regprocedure::text, 'function' from pg_proc p where p.pronamespace in ('public'::regnamespace, 'ccx'::regnamespace)
+     select p.oid::regprocedure::text, 'function'
+     from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+     where n.nspname in ('public', 'ccx', 'fleet')
+     union all
+     select s.srvname, 'server' from pg_foreign_server s
      order by 1`,
   );
 }

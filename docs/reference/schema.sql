@@ -4290,7 +4290,7 @@ function ccx.aggregator_workloads(org_id bigint, clusters text[] DEFAULT NULL::t
   language plpgsql stable
   set search_path=public, ccx, pg_temp;
 
--- Runs the SQL rules on an archive and puts its result into the outbox. state: analyzed, dead (why: failure), lost (somebody else has it), or rules_changed (read the archive again).
+-- Runs the SQL rules on an archive and puts its result into the outbox. state: analyzed, dead or waiting (why: failure), lost (somebody else has it), or rules_changed (read the archive again).
 function ccx.analyze_archive(id bigint, attempt integer, rules_version text, config_id text, paths text[], bodies text[], facts jsonb, keep boolean, release text, python json DEFAULT NULL::json, left_out jsonb DEFAULT '[]'::jsonb, lease interval DEFAULT '00:02:00'::interval, at timestamp with time zone DEFAULT clock_timestamp(), OUT state text, OUT failure text, OUT error text, OUT cluster text, OUT hits integer, OUT failed integer, OUT message text)
   returns record
   language plpgsql volatile
@@ -4871,6 +4871,12 @@ function ccx.is_internal(module text)
 function ccx.is_narrowed()
   returns boolean
   language sql stable
+  set search_path=public, ccx, pg_temp;
+
+-- True where so many of the rules of an engine took too long on one archive that no rule is to blame: more than one, and more than half.
+function ccx.is_overload(late integer, rules integer)
+  returns boolean
+  language sql immutable
   set search_path=public, ccx, pg_temp;
 
 -- True while ours only decides beside the other service: what it sends it does not enter into reported, and what the other one sends starts no cooldown of ours.

@@ -2,9 +2,10 @@
 -- the other engine (python) and what goes with them become the message in the outbox. The row stays with the
 -- caller for the lease, in which it publishes the message.
 --
--- python is null where that engine is off, or {reports, info, pass, version, plugin_sets, failures}. left_out
--- has the SQL rules that take too long on this archive: [{rule, reason, detail}]. Three times in a row, and a
--- rule is suspended. config_id is the file config/id of the archive.
+-- python is null where that engine is off, or {reports, info, pass, version, plugin_sets, failures, rules},
+-- where rules is how many ran. left_out has the SQL rules that take too long on this archive: [{rule, reason,
+-- detail}]. Three times in a row, and a rule is suspended; where most of them do, none is to blame, and the
+-- archive is tried again. config_id is the file config/id of the archive.
 create or replace function ccx.analyze_archive(
   id bigint,
   attempt integer,
@@ -34,6 +35,7 @@ as $$
 declare
   uuid_form constant text := '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$';
   named text;
+  force record;
   a analysis;
   ran jsonb;
   reports json;
@@ -48,7 +50,8 @@ begin
   end if;
   -- those that are loaded meanwhile wait
   perform pg_advisory_xact_lock_shared(hashtextextended('ccx rules', 0));
-  if (select f.version from rules_in_force() f) <> analyze_archive.rules_version then
+  select f.version, f.rules into force from rules_in_force() f;
+  if force.version <> analyze_archive.rules_version then
     state := 'rules_changed';
     return;
   end if;
@@ -71,6 +74,18 @@ begin
   elsif named <> a.cluster and named ~ uuid_form then
     failure := 'other_cluster';
     error := format('the identity is that of cluster %s, the archive that of %s', a.cluster, named);
+  end if;
+  if failure is null then
+    select 'overloaded', format('%s of %s %s rules took longer than a rule may', e.late, e.rules, e.engine)
+    into failure, error
+    from (values
+      ('SQL', jsonb_array_length(analyze_archive.left_out), force.rules),
+      ('Python', (
+        select count(*)::integer
+        from json_array_elements(python -> 'failures') f
+        where f ->> 'reason' = 'timed_out'), (python ->> 'rules')::integer)) e (engine, late, rules)
+    where is_overload(e.late, e.rules)
+    limit 1;
   end if;
   if failure is not null then
     state := fail_analysis(a.id, a.attempts, failure, error, analyze_archive.at);
@@ -165,5 +180,5 @@ end $$;
 
 comment on function ccx.analyze_archive(
   bigint, integer, text, text, text[], text[], jsonb, boolean, text, json, jsonb, interval, timestamptz) is
-  'Runs the SQL rules on an archive and puts its result into the outbox. state: analyzed, dead (why: failure), '
-  'lost (somebody else has it), or rules_changed (read the archive again).';
+  'Runs the SQL rules on an archive and puts its result into the outbox. state: analyzed, dead or waiting (why: '
+  'failure), lost (somebody else has it), or rules_changed (read the archive again).';

@@ -9,7 +9,7 @@ as $$
   with verdict as (
     select fail_analysis.failure is null
       or fail_analysis.attempt < 12 and fail_analysis.failure in (
-        'unreachable', 'too_slow', 'server_error', 'broken_off', 'engine_failed') as again
+        'unreachable', 'too_slow', 'server_error', 'broken_off', 'engine_failed', 'overloaded') as again
   )
   update analysis a
   set state = case when v.again then 'waiting' else 'dead' end,

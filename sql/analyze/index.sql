@@ -3,8 +3,9 @@
 -- with claim_analyses(), downloads and unpacks, and hands the texts of the files to analyze_archive(). There
 -- they become rows of the temporary table `files` (open_files()), which is all that a rule can read:
 -- run_rules() calls each rule of sql_rule with run_rule(), as the role ccx_rules, and takes back whatever it
--- did. The hits of both engines go into one message (result_message()), which waits in the same row, its
--- outbox, until claim_results() and settle_results() have it on the topic of results. What fails goes through
+-- did. Where most rules take too long (is_overload()), the archive waits for its next try. The hits of both
+-- engines go into one message (result_message()), which waits in the same row, its outbox, until
+-- claim_results() and settle_results() have it on the topic of results. What fails goes through
 -- fail_analysis() and ends in the view dead_analysis, from where redrive_analyses() brings it back. Rules
 -- come with load_rules(), which needs prepare_rules(): role and schema. Some archives are kept with all
 -- documents, by keep_archive(), so that people can open_archive() one, try_rule() and backtest_rule().
@@ -26,6 +27,7 @@
 --!include analyze/result_message.sql
 --!include analyze/keep_archive.sql
 --!include analyze/fail_analysis.sql
+--!include analyze/is_overload.sql
 --!include analyze/analyze_archive.sql
 --!include analyze/claim_analyses.sql
 --!include analyze/claim_results.sql

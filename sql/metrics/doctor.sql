@@ -130,6 +130,14 @@ from (
     where k.store = a.store and k.removed_at is null
       and k.stored_at < now() - interval '3 hours' - (select l.keep from archive_limits l))
   union all
+  select 'warning', 'analyze', format('%s archives wait since most of their rules took too long', count(*)),
+    'their results come late; after twelve tries they are given up',
+    'give the database and the analyzers more processor time, or raise CCX_RULE_TIMEOUT_MS; select error, '
+      'count(*) from analysis where failure = ''overloaded'' group by 1'
+  from analysis a
+  where a.state = 'waiting' and a.next_attempt_at is not null and a.failure = 'overloaded'
+  having count(*) > 0
+  union all
   select 'warning', 'retain',
     format('%s days of %s are past and cannot be dropped', r.held_partitions, r.parent),
     'the disk fills', format('select name, held_by from partitions where parent = %L and is_past', r.parent)

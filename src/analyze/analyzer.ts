@@ -219,7 +219,14 @@ export class Analyzer {
         return await run([]);
       } catch (error) {
         if (codeOf(error) !== queryCanceled) throw error;
-        return await run(await this.#slowRules(unpacked));
+      }
+      const slow = await this.#slowRules(unpacked);
+      try {
+        return await run(slow);
+      } catch (error) {
+        if (codeOf(error) !== queryCanceled) throw error;
+        const but = slow.length > 0 ? `, with ${slow.length} slow ones left out` : "";
+        throw new ArchiveError("overloaded", `its rules took longer than all rules may${but}`, error);
       }
     } finally {
       if (folder !== undefined) await rm(folder, { recursive: true, force: true });
@@ -243,7 +250,8 @@ export class Analyzer {
 
   /**
    * All rules together took too long: those that do so by themselves are left out. Where the database does not
-   * even read the files in that time, that is no rule's fault, and none is suspended for it.
+   * even read the files in that time, that is no rule's fault. Nor is it where most rules are too slow, and then
+   * it looks no further: to probe each of many would outlast the lease.
    */
   async #slowRules(unpacked: sql.Unpacked): Promise<sql.LeftOut[]> {
     const { pool, rulePool } = this.#options;
@@ -251,15 +259,21 @@ export class Analyzer {
       await this.#whileAway(() => sql.openFiles(rulePool, unpacked));
     } catch (error) {
       if (codeOf(error) !== queryCanceled) throw error;
-      throw new ArchiveError("too_much_unpacked", "its files take longer to be read than a rule may", error);
+      throw new ArchiveError(
+        "overloaded",
+        "the database took longer to read its files than a rule may",
+        error,
+      );
     }
     const slow: sql.LeftOut[] = [];
-    for (const rule of await sql.ruleNames(pool)) {
+    const rules = await this.#whileAway(() => sql.ruleNames(pool));
+    for (const rule of rules) {
       try {
         await this.#whileAway(() => sql.probeRule(rulePool, rule, unpacked));
       } catch (error) {
         if (codeOf(error) !== queryCanceled) throw error;
         slow.push({ rule, reason: "timed_out", detail: "it took longer than a rule may" });
+        if (await this.#whileAway(() => sql.isOverload(pool, slow.length, rules.length))) break;
       }
     }
     return slow;

@@ -15,7 +15,7 @@ export const archiveFailures = [
   // whose it is; said by SQL analyze_archive()
   ...["no_cluster_id", "bad_cluster_id", "other_cluster", "other_organization"],
   // what became of it
-  ...["not_storable", "engine_failed", "interrupted", "result_too_large", "result_refused"],
+  ...["not_storable", "engine_failed", "overloaded", "interrupted", "result_too_large", "result_refused"],
 ] as const;
 
 /** Why a rule failed on an archive; said by SQL run_rule(), by us, and by the runner of Python rules. */

@@ -148,6 +148,12 @@ const names = z.object({ name: z.string() });
 export const ruleNames = async (db: Db): Promise<string[]> =>
   (await rowsOf(db, names, "select name from ccx.rule_names() order by name")).map(({ name }) => name);
 
+const overload = z.object({ is_overload: z.boolean() });
+
+/** Whether so many slow rules, of so many, say that the machine is overloaded and no rule is to blame. */
+export const isOverload = async (db: Db, late: number, all: number): Promise<boolean> =>
+  (await rowOf(db, overload, "select ccx.is_overload($1, $2)", [late, all])).is_overload;
+
 /** Reads the files as rules get them, and runs none. Rejects with 57014 if that takes too long. */
 export const openFiles = (db: Db, { paths, bodies }: Unpacked): Promise<AnyRow> =>
   rowOf(db, anyRow, "select ccx.open_files($1, $2) as opened", [paths, bodies]);

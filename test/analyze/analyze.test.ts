@@ -386,6 +386,79 @@ test("a rule that is too slow three times in a row is suspended, until it is loa
   );
 });
 
+const late = (...rules: string[]) =>
+  rules.map((rule) => ({ rule, reason: "timed_out", detail: "it took longer than a rule may" }));
+const pythonLate = (count: number, rules: number) => ({
+  ...{ reports: [], rules },
+  failures: Array.from({ length: rules }, (_, nth) => ({
+    ...{ component: `p.r${nth}`, reason: nth < count ? "timed_out" : "raised", detail: "why" },
+  })),
+});
+
+test("where most rules of an engine are too slow, the archive is tried again, and no rule is to blame", async () => {
+  const names = ["a", "b", "c", "d"];
+  await load(Object.fromEntries(names.map((name) => [name, fine])));
+  for (const [given, error] of [
+    [{ leftOut: late("a", "b", "c") }, "3 of 4 SQL rules took longer than a rule may"],
+    [{ leftOut: late(...names) }, "4 of 4 SQL rules took longer than a rule may"],
+    [{ python: pythonLate(2, 3) }, "2 of 3 Python rules took longer than a rule may"],
+    [{ python: pythonLate(2, 2) }, "2 of 2 Python rules took longer than a rule may"],
+  ] as const) {
+    const done = await analyzed(given as Given);
+    assert.deepEqual([done.state, done.failure, done.error], ["waiting", "overloaded", error]);
+    assert.deepEqual([done.message, done.hits], [null, null]);
+    const seen = await row("select step, detail from trace($1) order by place desc", [done.job.request_id]);
+    assert.deepEqual(seen, { step: "next try", detail: `overloaded: ${error}` });
+  }
+  assert.deepEqual(await rows("select from rule_failure"), []);
+  assert.deepEqual(await rows("select distinct timeouts, suspended_at from sql_rule"), [
+    { timeouts: 0, suspended_at: null },
+  ]);
+});
+
+test("half of the rules, or the only one, are too slow by their own fault", async () => {
+  await load({ a: fine, b: fine, c: fine, d: fine });
+  for (const [given, failed] of [
+    [{ leftOut: late("a", "b") }, 2],
+    [{ python: pythonLate(2, 4) }, 4],
+    [{ python: pythonLate(1, 1) }, 1],
+    [{ python: pythonLate(0, 3) }, 3],
+    // a result of two engines, neither of which is late as a whole
+    [{ leftOut: late("a", "b"), python: pythonLate(2, 4) }, 6],
+  ] as const) {
+    const done = await analyzed(given as Given);
+    assert.deepEqual([done.state, done.failed], ["analyzed", failed], JSON.stringify(given));
+  }
+  await load({ a: fine });
+  assert.equal((await analyzed({ leftOut: late("a") })).state, "analyzed");
+});
+
+test("an overload ends well on a later try, or after twelve of them as dead, and can be redriven", async () => {
+  await load({ a: fine, b: fine });
+  const leftOut = late("a", "b");
+  await take([announcement({ url, cluster, requestId: "well" }), announcement({ url, cluster })]);
+  const [well, never] = await claim();
+  for (const job of [well, never]) assert.equal((await analyze(job ?? {}, { leftOut })).state, "waiting");
+  await rows("update analysis set next_attempt_at = now()");
+  const [again, other] = await claim();
+  assert.deepEqual([again?.request_id, again?.attempt], ["well", 2]);
+  assert.deepEqual(
+    [(await analyze(again ?? {})).hits, (await analyze(other ?? {}, { leftOut })).state],
+    [2, "waiting"],
+  );
+  for (let attempt = 3; attempt <= 12; attempt++) {
+    await rows("update analysis set next_attempt_at = now() where state = 'waiting'");
+    const [job] = await claim();
+    assert.equal(job?.attempt, attempt);
+    const { state } = await analyze(job ?? {}, { leftOut });
+    assert.equal(state, attempt < 12 ? "waiting" : "dead");
+  }
+  assert.deepEqual(await rows("select analysis_id, failure, redrivable from dead_analysis"), [
+    { analysis_id: never?.id, failure: "overloaded", redrivable: true },
+  ]);
+  assert.deepEqual(await rows("select from rule_failure"), []);
+});
+
 test("what is JSON is a document, what is not is a text, whatever PostgreSQL cannot hold", async () => {
   await load({
     kinds: `select 'FILE_KINDS', jsonb_object_agg(path, case when document is null then 'text' else jsonb_typeof(document) end)

@@ -46,6 +46,7 @@ type Report = {
     tags: string[];
   }[];
   failures: { component: string; reason: string; detail: string }[];
+  rules: number;
 };
 
 /** Unpacks an archive into a folder of its own and hands that to `work`. */
@@ -125,7 +126,8 @@ test("a Python rule that raises or loops is left out, the others count, and the 
     await engine.start();
     const pids = engine.pids;
     for (let round = 0; round < 2; round++) {
-      const { reports, failures } = await analyze(engine, await anArchive());
+      const { reports, failures, rules } = await analyze(engine, await anArchive());
+      assert.equal(rules, 3, "one lacks what it needs, and does not run");
       assert.deepEqual(
         reports.map(({ rule_id, details }) => [rule_id, details]),
         [["bad_rules|FINE_RULE", { of: "the same archive", type: "rule", error_key: "FINE_RULE" }]],

@@ -139,25 +139,6 @@ scenario("a result that nobody can hold is dead, and another one goes out", {}, 
   await service.stop();
 });
 
-scenario("files that the database does not read in time are no rule's fault", {}, async (scene) => {
-  await using owned = new AsyncDisposableStack();
-  const { server, uploads, env, ended, loaded } = await uploading(scene, owned);
-  await loaded();
-  await scene.rows(
-    `create or replace function ccx.open_files(paths text[], bodies text[]) returns integer language sql
-     as $$ select 1 from pg_sleep(600) $$`,
-  );
-  await uploads.announce([announcement({ url: server.serve("/one", await archiveOf(oneFile(cluster))) })]);
-  const limits = { CCX_RULES_TIMEOUT_MS: "1000", CCX_RULE_TIMEOUT_MS: "500" };
-  const service = scene.start("analyze", { env: { ...env, ...limits } });
-  await ended(1);
-  assert.deepEqual(await scene.rows("select state, failure from analysis"), [
-    { state: "dead", failure: "too_much_unpacked" },
-  ]);
-  assert.equal(await scene.value("select sum(timeouts)::integer from sql_rule"), 0);
-  await service.stop();
-});
-
 scenario(
   "a kept archive has all texts, another one what the rules of that moment read",
   {},

@@ -125,6 +125,14 @@ const faults: Fault[] = [
        values ('r', 'status', 'ingress', 'received', ${twoHours})`,
     ),
   ],
+  [
+    "analyze",
+    /^1 archives wait since most of their rules took too long$/,
+    by(
+      `insert into analysis (topic, partition, kafka_offset, received_at, state, next_attempt_at, failure)
+       values ('t', 0, 0, now(), 'waiting', now(), 'overloaded')`,
+    ),
+  ],
   ["upload", /^contents of archives in the store folder are kept for longer/, by(anArchive)],
   [
     "adoption",

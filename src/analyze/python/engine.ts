@@ -32,7 +32,7 @@ export class PythonEngine {
   async analyze(id: string, folder: string): Promise<string> {
     const child = await this.#take();
     try {
-      const { report, failures } = await child.analyze(id, folder);
+      const { report, failures, rules } = await child.analyze(id, folder);
       return JSON.stringify({
         reports: report.reports,
         info: report.info ?? [],
@@ -43,6 +43,7 @@ export class PythonEngine {
           "insights-core": { version: child.version, commit: null },
         },
         failures,
+        rules,
       });
     } finally {
       this.#give(child);

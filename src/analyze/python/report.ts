@@ -39,7 +39,9 @@ export const ready = z.union([
 ]);
 
 export const answer = z.union([
-  z.strictObject({ id: z.string(), report, failures: z.array(failure), memory: z.number() }),
+  z.strictObject({
+    ...{ id: z.string(), report, failures: z.array(failure), rules: z.int().min(0), memory: z.number() },
+  }),
   z.strictObject({ id: z.string(), error: z.string(), memory: z.number() }),
 ]);
 

@@ -2,9 +2,10 @@
 
 Arguments: seconds that one rule may take, bytes of memory that the process may take (0: any), and the packages
 or modules with the rules. Each line of standard input is {"id": text, "folder": path}; each line of the
-answer is {"id", "report", "failures", "memory"}, or {"id", "error"} where the whole archive cannot be read.
-The first line says that the rules are loaded: {"ready": count, "version": of insights-core}, or {"refused"}.
-What rules print goes to standard error. It ends when its input does.
+answer is {"id", "report", "failures", "rules", "memory"}, where "rules" is how many had what they need and ran,
+or {"id", "error"} where the whole archive cannot be read. The first line says that the rules are loaded:
+{"ready": count, "version": of insights-core}, or {"refused"}. What rules print goes to standard error. It ends
+when its input does.
 """
 
 import io
@@ -46,32 +47,36 @@ def load(packages):
     return found
 
 
-def limit(component, seconds, late):
-    """Lets one rule take so long, and no longer; what it was is noted."""
+def limit(component, seconds, ran, late):
+    """Lets one rule take so long, and no longer; notes that it ran, and whether it was late."""
     from insights.core import dr
 
     delegate = dr.get_delegate(component)
     process = delegate.process
 
     def limited(broker):
+        response = None
         signal.setitimer(signal.ITIMER_REAL, seconds)
         try:
-            return process(broker)
+            response = process(broker)
+            return response
         except TookTooLong:
             late.append(component)
             raise RuntimeError("it took longer than %s s" % seconds)
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
+            if not isinstance(response, dict) or response.get("type") != "skip":
+                ran.append(component)
 
     delegate.process = limited
 
 
-def analyze(folder, rules, graph, late):
+def analyze(folder, rules, graph, ran, late):
     from insights.core import dr
     from insights.core.hydration import initialize_broker
     from insights.formats._json import JsonFormat
 
-    del late[:]
+    del ran[:], late[:]
     _context, broker = initialize_broker(folder, broker=dr.Broker())
     out = io.StringIO()
     with JsonFormat(broker, stream=out):
@@ -97,14 +102,14 @@ def memory():
 def main():
     seconds, bytes_at_most, packages = float(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
     signal.signal(signal.SIGALRM, too_long)
-    late = []
+    ran, late = [], []
     try:
         from importlib.metadata import version
         from insights.core import dr
 
         rules = load(packages)
         for rule in rules:
-            limit(rule, seconds, late)
+            limit(rule, seconds, ran, late)
         graph = {}
         for rule in rules:
             graph.update(dr.get_dependency_graph(rule))
@@ -118,8 +123,9 @@ def main():
     for line in sys.stdin:
         job = json.loads(line)
         try:
-            report, failures = analyze(job["folder"], rules, graph, late)
-            say({"id": job["id"], "report": report, "failures": failures, "memory": memory()})
+            report, failures = analyze(job["folder"], rules, graph, ran, late)
+            answer = {"id": job["id"], "report": report, "failures": failures, "rules": len(ran)}
+            say({**answer, "memory": memory()})
         except Exception as error:
             traceback.print_exc()
             say({"id": job["id"], "error": ("%s: %s" % (type(error).__name__, error))[:500], "memory": memory()})

@@ -1,11 +1,11 @@
-"""Rules that fail in every way, and one that does not."""
+"""Rules that fail in every way, one that does not, and one that lacks what it needs."""
 
 import os
 import time
 
 from insights import make_fail, rule
 
-from ccx_test_rules.archive import version
+from ccx_test_rules.archive import network, version
 
 
 @rule(version)
@@ -26,3 +26,8 @@ def loops(_document):
             time.sleep(0.01)
         except Exception:
             pass
+
+
+@rule(network)
+def lacks(_document):
+    return make_fail("NEVER_SEEN")

@@ -5330,9 +5330,9 @@ function ccx.refuse_foreign_row(table_name text, org_id bigint, cluster text)
   language plpgsql immutable
   set search_path=public, ccx, pg_temp;
 
--- What is wrong with a line for the registry of clusters; null: nothing.
-function ccx.registry_problem(cluster text, org_id text, display_name text, managed text, status text)
-  returns text
+-- Cluster and organization of a line for the registry of clusters (null: it has none), and what is wrong with the line; null: nothing.
+function ccx.registry_fields(cluster text, org_id text, display_name text, managed text, status text)
+  returns TABLE(cluster_id text, organization bigint, problem text)
   language sql immutable parallel safe;
 
 -- How many messages a retry would try, by reason, most first.

@@ -2767,6 +2767,16 @@ view metrics_queue with (security_invoker=true) (
   oldest_ready_seconds double precision
 );
 
+-- What the registry of clusters is loaded from, and how that goes.
+view metrics_registry with (security_invoker=true) (
+  -- the source; http: CCX_REGISTRY_URL
+  source text,
+  -- since when it cannot be loaded; 0: it can
+  failing_seconds double precision,
+  -- lines that the latest load left out, since they do not conform
+  refused_lines double precision
+);
+
 -- Messages that did not conform, within the last hour.
 view metrics_rejected with (security_invoker=true) (
   -- why they were rejected

@@ -75,6 +75,7 @@ export async function run(
   };
   await start("work", async () => (await import("./run/work.ts")).startWorking);
   await start("consume", async () => (await import("./run/consume.ts")).startConsuming);
+  await start("forward", async () => (await import("./run/forward.ts")).startForwarding);
   await start("analyze", async () => (await import("./run/analyze.ts")).startAnalyzing);
 
   monitor.started();

@@ -2767,6 +2767,16 @@ view metrics_queue with (security_invoker=true) (
   oldest_ready_seconds double precision
 );
 
+-- What the registry of clusters is loaded from, and how that goes.
+view metrics_registry with (security_invoker=true) (
+  -- the source; http: CCX_REGISTRY_URL
+  source text,
+  -- since when it cannot be loaded; 0: it can
+  failing_seconds double precision,
+  -- lines that the latest load left out, since they do not conform
+  refused_lines double precision
+);
+
 -- Messages that did not conform, within the last hour.
 view metrics_rejected with (security_invoker=true) (
   -- why they were rejected
@@ -5336,9 +5346,9 @@ function ccx.refuse_foreign_row(table_name text, org_id bigint, cluster text)
   language plpgsql immutable
   set search_path=public, ccx, pg_temp;
 
--- What is wrong with a line for the registry of clusters; null: nothing.
-function ccx.registry_problem(cluster text, org_id text, display_name text, managed text, status text)
-  returns text
+-- Cluster and organization of a line for the registry of clusters (null: it has none), and what is wrong with the line; null: nothing.
+function ccx.registry_fields(cluster text, org_id text, display_name text, managed text, status text)
+  returns TABLE(cluster_id text, organization bigint, problem text)
   language sql immutable parallel safe;
 
 -- How many messages a retry would try, by reason, most first.

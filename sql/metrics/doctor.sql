@@ -30,6 +30,22 @@ from (
   from metrics_content c
   where c.missing_rules > 0
   union all
+  select 'warning', 'registry',
+    format('the source %s of the registry of clusters has failed for %s minutes: %s', s.source,
+      floor(m.failing_seconds / 60), s.failure),
+    'clusters keep the names and states that they had, and new ones have their ids for names',
+    format('mend what the failure says, then: ccx registry fetch (--yes, if so much is meant to change); if '
+      'nobody uses it any more: delete from registry_source where source = %L', s.source)
+  from metrics_registry m
+  join registry_source s on s.source = m.source
+  where m.failing_seconds > 15 * 60
+  union all
+  select 'warning', 'registry',
+    format('%s lines of the source %s of the registry of clusters do not conform', m.refused_lines, m.source),
+    'their clusters stay as they were, or are not there', 'ccx registry sources'
+  from metrics_registry m
+  where m.refused_lines > 0
+  union all
   -- a large one takes minutes, and whoever runs it sees how far it is
   select 'error', 'adoption',
     format('%s was begun %s minutes ago and has not ended',

@@ -17,6 +17,7 @@
 --!include metrics/metrics_outbox.sql
 --!include metrics/metrics_postgres.sql
 --!include metrics/metrics_queue.sql
+--!include metrics/metrics_registry.sql
 --!include metrics/metrics_rejected.sql
 --!include metrics/metrics_replication_slot.sql
 --!include metrics/metrics_reports.sql

@@ -13,7 +13,7 @@
 -- the schema aggregator are its tables; what is inserted there, tg_report__stored() and its like take by the
 -- rules for messages and votes, or refuse with a sentence; tg_aggregator__refuse_change() refuses whatever
 -- else a program tries there. The registry of clusters has names that nobody reports. It is filled by hand,
--- or from sources: read_registry() takes lines into a temporary table, registry_problem() refuses single
+-- or from sources: read_registry() takes lines into a temporary table, registry_fields() refuses single
 -- ones, and load_registry() makes the rows of that source equal to the rest. results_token() knows who has a
 -- bearer token; add_api_token() and revoke_api_token() are for operators.
 
@@ -84,7 +84,7 @@
 --!include results/aggregator_rule_clusters.sql
 --!include results/aggregator_recommendations.sql
 --!include results/aggregator_clusters.sql
---!include results/registry_problem.sql
+--!include results/registry_fields.sql
 --!include results/read_registry.sql
 --!include results/load_registry.sql
 --!include results/note_registry.sql

@@ -17,20 +17,15 @@ begin
     ) on commit delete rows;
   end if;
   insert into pg_temp.registry_line (line, cluster, org_id, display_name, managed, status, problem)
-  select n.line,
-    case when registry_problem(n.cluster, '1', '', '', '') is null then lower(n.cluster) end,
-    case when registry_problem(gen_random_uuid()::text, n.org_id, '', '', '') is null then n.org_id::bigint end,
-    coalesce(nullif(n.display_name, ''), lower(n.cluster)),
-    case when p.problem is null then coalesce(nullif(n.managed, '')::boolean, false) end,
+  select n.line, f.cluster_id, f.organization, coalesce(nullif(n.display_name, ''), f.cluster_id),
+    case when coalesce(n.problem, f.problem) is null then coalesce(nullif(n.managed, '')::boolean, false) end,
     coalesce(nullif(n.status, ''), 'Active'),
-    p.problem
+    coalesce(n.problem, f.problem)
   from unnest(
       read_registry.lines, read_registry.clusters, read_registry.org_ids, read_registry.display_names,
       read_registry.managed, read_registry.statuses, read_registry.problems)
     as n (line, cluster, org_id, display_name, managed, status, problem)
-  cross join lateral (
-    select coalesce(n.problem, registry_problem(n.cluster, n.org_id, n.display_name, n.managed, n.status))
-  ) p (problem);
+  cross join lateral registry_fields(n.cluster, n.org_id, n.display_name, n.managed, n.status) f;
 end $$;
 
 comment on function ccx.read_registry(

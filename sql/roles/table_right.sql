@@ -61,7 +61,7 @@ from (values
   ('policy', '', 'r', 'r', 'raw(validity, ended_by, end_reason)', 'r', 'r', ''),
   ('read_errors', 'r', 'r', '', 'r', 'r', 'r', ''),
   ('registry_source', '', 'raw', '', 'rawd', '', 'r', ''),
-  ('rejected_message', 'ra', 'rw', '', 'rw', 'r',
+  ('rejected_message', 'raw(dead_letter_due_at, dead_lettered_at, dead_letter_error)', 'rw', '', 'rw', 'r',
     'r(id, topic, partition, kafka_offset, reason, received_at, org_id, retried_at, stored_at, retry_due_at, '
       'dead_letter_due_at, dead_lettered_at, dead_letter_error)', ''),
   ('renamed_rule', 'r', 'r', 'r', 'raw', 'r', '', 'r'),

@@ -21,13 +21,13 @@ import { AccessTokenSource } from "../deliver/service_log/access_token.ts";
 import { ServiceLogClient } from "../deliver/service_log/client.ts";
 import { ServiceLogTarget } from "../deliver/service_log/target.ts";
 import { bodyOptionsOf } from "../deliver/shown.ts";
-import type { DeadLetters } from "../ingest/dead_letters.ts";
 import { createProducer } from "../kafka/producer.ts";
 import { openStore } from "../objects/open_store.ts";
 import { registrySourceOf } from "../results/registry/source.ts";
 import type { Announcing } from "../upload/announce.ts";
 import type { Services } from "../worker/services.ts";
 import { startWorker } from "../worker/worker.ts";
+import { createDeadLetters } from "./forward.ts";
 import { limitsOf } from "./limits.ts";
 import type { Parts } from "./parts.ts";
 
@@ -109,17 +109,6 @@ function tasksWith(services: Services, toDecide: Pool, toDeliver: Pool): TaskLis
     announce_uploads: announceUploads(delivering),
     tidy_archives: tidyArchives(services),
   };
-}
-
-function createDeadLetters(
-  { deadLetterTopic: topic }: Config,
-  kafka: Kafka,
-  stack: AsyncDisposableStack,
-): DeadLetters | undefined {
-  if (topic === undefined) return undefined;
-  const producer = createProducer(kafka);
-  stack.defer(() => producer.disconnect());
-  return { topic, producer };
 }
 
 async function createAnnouncing(

@@ -96,6 +96,7 @@ describe("with an empty database", () => {
 
   test("without an argument it serves below its prefix and consumes, with their metrics", async () => {
     const port = await freePort();
+    const dead = topics.notifications;
     child = spawn(
       process.execPath,
       [new URL("../../bin/insights-results-aggregator.js", import.meta.url).pathname],
@@ -106,6 +107,7 @@ describe("with an empty database", () => {
             BROKER__ADDRESSES: topics.brokers,
             BROKER__TOPIC: topics.results,
             BROKER__GROUP: topics.group,
+            BROKER__DEAD_LETTER_QUEUE_TOPIC: dead,
             SERVER__ADDRESS: `127.0.0.1:${port}`,
             SERVER__API_PREFIX: "/their/v1/",
             SERVER__AUTH: "false",
@@ -158,6 +160,13 @@ describe("with an empty database", () => {
     await until("the message that is none is noted", async () => {
       const { rows } = await database.pool.query("select next_offset::integer from consumer_offset");
       return rows[0]?.next_offset === 2;
+    });
+    await until("it is on the topic for dead letters, without a worker", async () => {
+      const { rows } = await database.pool.query(
+        "select reason, dead_lettered_at is not null as forwarded, dead_letter_due_at from rejected_message",
+      );
+      assert.equal(rows[0]?.reason, "not_json");
+      return rows[0]?.forwarded && rows[0]?.dead_letter_due_at === null;
     });
     const scraped = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
     for (const [name, value] of Object.entries({

@@ -245,6 +245,20 @@ test("every environment that is set is a configuration that we accept", () => {
     }
 });
 
+test("on the platform the worker asks for names of clusters, and what serves knows its gateway", () => {
+  const keysOf = (name: string): string[] =>
+    template.objects[0].spec.deployments
+      .find((it: Any) => it.name === name)
+      .podSpec.env.map((it: Any) => it.name);
+  const wanted = {
+    work: ["CCX_REGISTRY_URL", "CCX_REGISTRY_TOKEN", "CCX_CONTENT_URL"],
+    serve: ["CCX_RESULTS_TRUSTED_PEERS", "CCX_RESULTS_INTERNAL_ORGANIZATIONS"],
+  };
+  for (const [name, keys] of Object.entries(wanted))
+    for (const key of keys) assert.ok(keysOf(name).includes(key), `${name}: ${key}`);
+  assert.deepEqual(loadConfig({ env: { CCX_REGISTRY_URL: "" } }), loadConfig({ env: {} }), "empty is unset");
+});
+
 test("compose.yaml conforms to the schema of Compose, and the files that it mounts exist", () => {
   const ajv = new Ajv({ strict: false, validateFormats: false, logger: false });
   // written for an older draft, whose names of schemas nothing refers to

@@ -53,6 +53,22 @@ const faults: Fault[] = [
     by("insert into content_refusal values ('bad', null, '{no text}', now(), 'here')"),
   ],
   [
+    "registry",
+    /^the source http of the registry of clusters has failed for 120 minutes: answers with HTTP 500$/,
+    by(
+      "select ccx.note_registry('http', 'answers with HTTP 500')",
+      `update registry_source set failed_at = ${twoHours}`,
+    ),
+  ],
+  [
+    "registry",
+    /^1 lines of the source file of the registry of clusters do not conform$/,
+    by(
+      "select ccx.read_registry('{2}', '{x}', '{11}', '{}', '{}', '{}', '{}')",
+      "select load_registry('file')",
+    ),
+  ],
+  [
     "policy",
     /^the policy of notifications backend holds every rule/,
     (db) => setPolicy(db, "notifications backend", { required_tags: ["nobody_has_it"] }, aMinuteAgo),

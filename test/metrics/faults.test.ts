@@ -213,6 +213,15 @@ const faults: Fault[] = [
     cause: /disk/,
   },
   {
+    fault: "the inventory of clusters answers with an error",
+    alert: "CcxRegistryFails",
+    async inject(db) {
+      await db.query("select ccx.note_registry('http', 'answers with HTTP 500')");
+      await db.query("update registry_source set failed_at = $1", [ago(120)]);
+    },
+    cause: /http.*answers with HTTP 500/,
+  },
+  {
     fault: "the token has expired",
     alert: "CcxDeliveryRefused",
     async inject(db) {

@@ -1,6 +1,7 @@
 import type { Config } from "../../config/config.ts";
 import { ConfigurationError, messageOf } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
+import type { Role } from "../../run/parts.ts";
 import { Ended, endingWith } from "../ended.ts";
 import type { Given } from "../sources.ts";
 
@@ -19,8 +20,8 @@ const usage = `Usage of insights-results-aggregator: insights-results-aggregator
 const schemaVersion = "32";
 
 /**
- * The command insights-results-aggregator: answers the aggregator's paths, and consumes results where
- * `broker.enabled` says so; or migrates. Sets the exit code: 0 done, 1 configuration, the database or a failure
+ * The command insights-results-aggregator: answers the aggregator's paths, and where `broker.enabled`
+ * says so consumes results and writes dead letters; or migrates. Sets the exit code: 0 done, 1 configuration, the database or a failure
  * of the service, 2 command line. What only some of it needs is imported there.
  */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -126,7 +127,8 @@ async function serve(given: Given, config: Config, log: Logger): Promise<void> {
   // what only answers never asks a broker
   const own = consumes ? config : { ...config, kafkaBrokers: config.kafkaBrokers ?? ["127.0.0.1:9092"] };
   try {
-    await runService(consumes ? ["serve", "consume"] : ["serve"], own, log, stopping.signal, onFailure);
+    const roles: Role[] = consumes ? ["serve", "consume", "forward"] : ["serve"];
+    await runService(roles, own, log, stopping.signal, onFailure);
   } catch (error) {
     if (!stopping.signal.aborted) throw new Ended(1, "the service cannot go on", error);
   }

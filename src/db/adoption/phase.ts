@@ -54,11 +54,19 @@ export async function phaseOf(db: Pick<ClientBase, "query">): Promise<Phase> {
   return rows[0]?.kind === "r" ? "theirs" : "nothing";
 }
 
+/** As `phaseOf`, but `leaving` as soon as somebody has begun to undo the adoption. */
+export async function stateOf(db: Pick<ClientBase, "query">): Promise<Phase> {
+  const phase = await phaseOf(db);
+  if (phase !== "swapped" && phase !== "adopted") return phase;
+  const { rows } = await db.query<{ mode: string }>("select mode from public.side_by_side");
+  return rows[0]?.mode === "leaving" ? "leaving" : phase;
+}
+
 /** Why nothing of ours can work on a database in this phase, and what to do; undefined: it can. */
 export function whyNotOurs(phase: Phase): string | undefined {
   if (phase === "theirs")
     return "The database is still the notification writer's: take it over with `ccx adopt` first.";
-  if (phase === "begun" || phase === "leaving")
+  if (phase === "begun" || phase === "swapped" || phase === "leaving")
     return "An adoption of this database was interrupted: run `ccx adopt` again, or `ccx adopt --undo`.";
   return undefined;
 }
@@ -146,12 +154,6 @@ export async function noteOf(pool: Pool): Promise<z.infer<typeof noted>> {
     `select time_zone, memory, done, began_at, began_by from ${kept}.adoption`,
   );
   return noted.parse(rows[0]);
-}
-
-/** Whether somebody has begun to undo the adoption. */
-export async function isLeaving(pool: Pool): Promise<boolean> {
-  const { rows } = await pool.query<{ mode: string }>("select mode from public.side_by_side");
-  return rows[0]?.mode === "leaving";
 }
 
 /** Who is in the way of a lock on these tables: a sentence for each session. */

@@ -136,11 +136,8 @@ export async function undo(work: Work): Promise<GivenBack> {
     if (phase === "swapped" || phase === "adopted") {
       await reached("load");
       if (phase === "swapped") await migrate(work.databaseUrl, work.log, { lockTimeout: "250ms" });
-      const living = await db.livingWorkers(pool);
-      if (living > 0)
-        throw new ConfigurationError(
-          `${living} of our processes still work on this database: stop them first. Those that were killed count for a minute.`,
-        );
+      const working = await db.whoWorks(pool);
+      if (working.length > 0) throw new ConfigurationError(working.join("\n"));
       await reached("mirror");
       await inTheWay(pool, work, () => swapping.mirror(pool));
       await giveBack(pool, given, reached);

@@ -118,7 +118,10 @@ test("what stands between their tables and ours: rights, both in one view, and a
   await context.test("once the way back has begun, it is the only way", async () => {
     await assert.rejects(undo(upTo(url, "swap back")), /stopped at swap back/);
     assert.equal((await planOf(pool, options)).phase, "leaving");
-    for (const other of [() => adopt({ databaseUrl: url, log }, options), () => finish({ databaseUrl: url, log })])
+    for (const other of [
+      () => adopt({ databaseUrl: url, log }, options),
+      () => finish({ databaseUrl: url, log }),
+    ])
       await assert.rejects(other, /is being undone: finish that with `ccx adopt --undo`/);
     const meanwhile = async (step: string) => {
       if (step !== "swap back") return;

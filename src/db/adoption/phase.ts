@@ -92,12 +92,24 @@ export async function alone<T>(pool: Pool, work: (signal: AbortSignal) => Promis
   }
 }
 
-/** How many processes of ours have shown that they live within the last minute. */
-export async function livingWorkers(pool: Pool): Promise<number> {
-  const { rows } = await pool.query<{ living: number }>(
-    "select count(*)::integer as living from public.worker where seen_at > now() - interval '1 minute'",
+/**
+ * Who of ours works on the database, a sentence for each: workers that have shown within the last minute that
+ * they live, and whoever has a connection.
+ */
+export async function whoWorks(pool: Pool): Promise<string[]> {
+  const { rows } = await pool.query<{ who: string }>(
+    `select format('%s of our processes still work on this database: stop them first. '
+       'Those that were killed count for a minute.', count(*)) as who
+     from public.worker
+     where seen_at > now() - interval '1 minute'
+     having count(*) > 0
+     union all
+     select distinct format('%s is connected to this database: stop it first.', application_name)
+     from pg_stat_activity
+     where datname = current_database()
+       and application_name ~ '^ccx( (analyze|consume|work|serve)\\M|-notification-service$)'`,
   );
-  return rows[0]?.living ?? 0;
+  return rows.map(({ who }) => who);
 }
 
 /** A transaction on one connection. */

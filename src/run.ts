@@ -46,6 +46,8 @@ export async function run(
   const pool = createPool({
     databaseUrl: config.databaseUrl,
     size: config.databasePoolSize,
+    // by it others see that the process lives, however little there is to do
+    keep: 1,
     name: `ccx ${roles.join("+")}`,
     log,
   });

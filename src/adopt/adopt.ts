@@ -40,6 +40,7 @@ export type GivenBack = { reports: number; reported: number; readErrors: number;
  */
 export async function adopt(work: Work, options: AdoptOptions): Promise<Adopted> {
   return await withPool(work, async (pool, reached) => {
+    if ((await db.stateOf(pool)) === "leaving") throw notAdopted("leaving");
     if ((await db.phaseOf(pool)) === "theirs") {
       const { problems } = await planOf(pool, options);
       if (problems.length > 0) throw new ConfigurationError(problems.join("\n"));
@@ -66,7 +67,6 @@ export async function adopt(work: Work, options: AdoptOptions): Promise<Adopted>
     }
     const phase = await db.phaseOf(pool);
     if (phase !== "adopted") throw notAdopted(phase);
-    if (await db.isLeaving(pool)) throw notAdopted("leaving");
     const { done } = await db.noteOf(pool);
     return { reports: Number(done.reports ?? 0), sent: Number(done.sent ?? 0) };
   });
@@ -136,11 +136,8 @@ export async function undo(work: Work): Promise<GivenBack> {
     if (phase === "swapped" || phase === "adopted") {
       await reached("load");
       if (phase === "swapped") await migrate(work.databaseUrl, work.log, { lockTimeout: "250ms" });
-      const living = await db.livingWorkers(pool);
-      if (living > 0)
-        throw new ConfigurationError(
-          `${living} of our processes still work on this database: stop them first. Those that were killed count for a minute.`,
-        );
+      const working = await db.whoWorks(pool);
+      if (working.length > 0) throw new ConfigurationError(working.join("\n"));
       await reached("mirror");
       await inTheWay(pool, work, () => swapping.mirror(pool));
       await giveBack(pool, given, reached);
@@ -178,10 +175,11 @@ async function giveBack(pool: Pool, given: GivenBack, reached: Reached): Promise
 /** Drops the old tables, once nobody wants to go back. @throws ConfigurationError when there are none */
 export async function finish(work: Work): Promise<void> {
   await withPool(work, async (pool) => {
-    const phase = await db.phaseOf(pool);
-    if (phase !== "adopted")
+    const state = await db.stateOf(pool);
+    if (state === "leaving") throw notAdopted(state);
+    if (state !== "adopted")
       throw new ConfigurationError(
-        phase === "ours"
+        state === "ours"
           ? "There are no old tables in this database."
           : "The adoption of this database is not finished: run `ccx adopt` first.",
       );

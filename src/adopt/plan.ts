@@ -1,5 +1,5 @@
 import type { Pool } from "pg";
-import { type Phase, phaseOf } from "../db/adoption/phase.ts";
+import { type Phase, stateOf } from "../db/adoption/phase.ts";
 import {
   type Carried,
   carriedOver,
@@ -83,7 +83,7 @@ const bytesPerRow = 600;
 /** Looks at their tables; changes nothing. Works on a database in any phase. */
 export async function planOf(pool: Pool, options: AdoptOptions): Promise<Plan> {
   await checkOptions(pool, options.timeZone, options.memory);
-  const phase = await phaseOf(pool);
+  const phase = await stateOf(pool);
   const nothing: Carried = { clusters: 0, reports: 0, sent: 0, bytes: 0, unreadable: 0, future: 0 };
   const plan: Plan = {
     ...{ ...options, phase, problems: [], remarks: [], tables: [], carried: nothing, room: 0 },

@@ -20,6 +20,8 @@ const json = new Set([114, 3802]);
 export function createPool(options: {
   databaseUrl: string;
   size: number;
+  /** how many connections stay while there is nothing to do; none unless given */
+  keep?: number;
   name: string;
   log: Logger;
   /** where names without a schema are looked up; "public" unless given, whatever the user's own setting is */
@@ -44,6 +46,7 @@ export function createPool(options: {
   const pool = new pg.Pool({
     connectionString: given.databaseUrl,
     max: options.size,
+    min: options.keep ?? 0,
     application_name: options.name,
     connectionTimeoutMillis: options.connectWithinMs ?? 10_000,
     idle_in_transaction_session_timeout: 60_000,

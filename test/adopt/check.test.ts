@@ -3,11 +3,13 @@ import { after, before, test } from "node:test";
 import { adopt, undo } from "../../src/adopt/adopt.ts";
 import { defaults, planOf } from "../../src/adopt/plan.ts";
 import { obstacles } from "../../src/db/adoption/survey.ts";
+import { createPool } from "../../src/db/pool.ts";
 import { createLogger } from "../../src/log.ts";
 import { theirSchema } from "../support/adoptions.ts";
 import { openDatabase, rolledBack, type TestDatabase } from "../support/database.ts";
 import { versionEight } from "../support/incumbent.ts";
 import { openLogins } from "../support/role_logins.ts";
+import { until } from "../support/until.ts";
 
 const log = createLogger("silent");
 let database: TestDatabase & AsyncDisposable;
@@ -95,6 +97,42 @@ test("a check says what will stay with the old tables", async () => {
   ]);
 });
 
+test("a check counts what will be copied, or takes the server's word where there is too much to count", async () => {
+  const empty = await said("select");
+  const reported = (nth: number, state: number, at: string) =>
+    `(1, 1, '00000000-0000-4000-8000-00000000000${nth}', 1, ${state}, '{"reports":[]}', now(), ${at}, '', 1)`;
+  const { carried, tables, room } = await said(`
+    insert into new_reports values
+      (1, 1, '00000000-0000-4000-8000-000000000001', '{}', '-infinity', 1),
+      (1, 1, '00000000-0000-4000-8000-000000000002', '{"reports":[]}', now() at time zone 'UTC', 2),
+      (1, 1, '00000000-0000-4000-8000-000000000002', 'an older one', '2026-01-01', 3);
+    insert into reported values
+      ${reported(1, 1, "now() at time zone 'UTC' - interval '7 days'")},
+      ${reported(2, 1, "now() at time zone 'UTC' - interval '9 days'")},
+      ${reported(3, 1, "now() at time zone 'UTC' + interval '1 day'")},
+      ${reported(4, 2, "now() at time zone 'UTC' - interval '1 day'")};
+    update pg_class set reltuples = 5000001 where oid = 'states'::regclass;
+    update pg_class set reltuples = 5000000 where oid = 'event_targets'::regclass`);
+  assert.deepEqual(carried, { clusters: 1, reports: 1, sent: 1, bytes: 28, unreadable: 0, future: 0 });
+  assert.deepEqual(
+    tables.map(({ table, rows, estimated }) => [table, rows, estimated]),
+    [
+      ...[
+        ["new_reports", 3, false],
+        ["reported", 4, false],
+        ["read_errors", 0, false],
+      ],
+      ...[
+        ["states", 5_000_001, true],
+        ["notification_types", 2, false],
+        ["event_targets", 2, false],
+      ],
+      ["migration_info", 1, false],
+    ],
+  );
+  assert.ok(room > empty.room + carried.bytes, `${room} after ${empty.room}`);
+});
+
 test("options that the server does not know are refused before anything is looked at", async () => {
   for (const [options, sentence] of [
     [{ timeZone: "Mars/Base" }, "PostgreSQL knows no time zone Mars/Base."],
@@ -142,6 +180,14 @@ test("two adoptions do not meet, and one that somebody keeps from a table names 
   );
   await assert.rejects(undo(work), /^ConfigurationError: 1 of our processes still work on this database/);
   await database.pool.query("update worker set seen_at = now() - interval '61 seconds'");
+  for (const name of ["ccx consume", "ccx analyze+work", "ccx-notification-service"]) {
+    const pool = createPool({ databaseUrl: database.url, size: 2, keep: 1, name, log });
+    pool.options.idleTimeoutMillis = 1;
+    await Promise.all([pool.query("select"), pool.query("select")]);
+    await until("what is not needed is closed", () => pool.totalCount < 2);
+    await assert.rejects(undo(work), { message: `${name} is connected to this database: stop it first.` });
+    await pool.end();
+  }
   await undo(work);
   assert.deepEqual(await theirSchema(database.pool), schema);
 });

@@ -3,16 +3,20 @@ import { codeOf } from "../errors.ts";
 import { tableNames } from "../release.ts";
 import { inTransaction, kept, leaving, lockTables, lockTimeoutMs, staging, writerTables } from "./phase.ts";
 
-/** Undoes an adoption whose tables are not in the place of theirs yet; fails as `swap` does. */
+/**
+ * Undoes an adoption whose tables are not in the place of theirs yet; fails as `swap` does. Whoever writes
+ * waits for the end of the mirror only, not until everything of ours is dropped.
+ */
 export async function undoBegun(pool: Pool): Promise<void> {
   await inTransaction(pool, async (client) => {
     const { rows } = await client.query<{ mirrored: boolean }>(
       `select to_regprocedure('${staging}.tg_mirror()') is not null as mirrored`,
     );
-    if (rows[0]?.mirrored) {
-      await lockTables(client, "public", ["new_reports", "reported"]);
-      await client.query(`drop function ${staging}.tg_mirror() cascade`);
-    }
+    if (!rows[0]?.mirrored) return;
+    await lockTables(client, "public", ["new_reports", "reported"]);
+    await client.query(`drop function ${staging}.tg_mirror() cascade`);
+  });
+  await inTransaction(pool, async (client) => {
     await client.query(`drop schema if exists ${staging} cascade`);
     await dropOurs(client);
   });

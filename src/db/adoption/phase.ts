@@ -54,11 +54,19 @@ export async function phaseOf(db: Pick<ClientBase, "query">): Promise<Phase> {
   return rows[0]?.kind === "r" ? "theirs" : "nothing";
 }
 
+/** As `phaseOf`, but `leaving` as soon as somebody has begun to undo the adoption. */
+export async function stateOf(db: Pick<ClientBase, "query">): Promise<Phase> {
+  const phase = await phaseOf(db);
+  if (phase !== "swapped" && phase !== "adopted") return phase;
+  const { rows } = await db.query<{ mode: string }>("select mode from public.side_by_side");
+  return rows[0]?.mode === "leaving" ? "leaving" : phase;
+}
+
 /** Why nothing of ours can work on a database in this phase, and what to do; undefined: it can. */
 export function whyNotOurs(phase: Phase): string | undefined {
   if (phase === "theirs")
     return "The database is still the notification writer's: take it over with `ccx adopt` first.";
-  if (phase === "begun" || phase === "leaving")
+  if (phase === "begun" || phase === "swapped" || phase === "leaving")
     return "An adoption of this database was interrupted: run `ccx adopt` again, or `ccx adopt --undo`.";
   return undefined;
 }
@@ -84,12 +92,24 @@ export async function alone<T>(pool: Pool, work: (signal: AbortSignal) => Promis
   }
 }
 
-/** How many processes of ours have shown that they live within the last minute. */
-export async function livingWorkers(pool: Pool): Promise<number> {
-  const { rows } = await pool.query<{ living: number }>(
-    "select count(*)::integer as living from public.worker where seen_at > now() - interval '1 minute'",
+/**
+ * Who of ours works on the database, a sentence for each: workers that have shown within the last minute that
+ * they live, and whoever has a connection.
+ */
+export async function whoWorks(pool: Pool): Promise<string[]> {
+  const { rows } = await pool.query<{ who: string }>(
+    `select format('%s of our processes still work on this database: stop them first. '
+       'Those that were killed count for a minute.', count(*)) as who
+     from public.worker
+     where seen_at > now() - interval '1 minute'
+     having count(*) > 0
+     union all
+     select distinct format('%s is connected to this database: stop it first.', application_name)
+     from pg_stat_activity
+     where datname = current_database()
+       and application_name ~ '^ccx( (analyze|consume|work|serve)\\M|-notification-service$)'`,
   );
-  return rows[0]?.living ?? 0;
+  return rows.map(({ who }) => who);
 }
 
 /** A transaction on one connection. */
@@ -146,12 +166,6 @@ export async function noteOf(pool: Pool): Promise<z.infer<typeof noted>> {
     `select time_zone, memory, done, began_at, began_by from ${kept}.adoption`,
   );
   return noted.parse(rows[0]);
-}
-
-/** Whether somebody has begun to undo the adoption. */
-export async function isLeaving(pool: Pool): Promise<boolean> {
-  const { rows } = await pool.query<{ mode: string }>("select mode from public.side_by_side");
-  return rows[0]?.mode === "leaving";
 }
 
 /** Who is in the way of a lock on these tables: a sentence for each session. */

@@ -4957,6 +4957,11 @@ function ccx.leave_out_notified(notification_id bigint)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Lets those who acknowledge rules for an organization take turns, until the transaction ends: what one asks after it sees what the other wrote.
+function ccx.lock_acknowledgements(org_id bigint)
+  returns void
+  language sql volatile;
+
 -- Lets changes to the policies of a target take turns, until the transaction ends; decisions do not wait for it.
 function ccx.lock_policies(target_id integer)
   returns void

@@ -8,6 +8,7 @@ as $$
 declare
   changed rule_disable;
 begin
+  perform lock_acknowledgements(results_ack_rule.org_id);
   -- Of two at once the second one finds the row. Who takes it back in between is followed by a new one.
   loop
     insert into rule_disable as d (org_id, rule_id, error_key, justification, created_by)

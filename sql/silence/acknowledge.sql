@@ -24,6 +24,7 @@ begin
   end if;
   perform notice_unknown_names(acknowledge.org_id, acknowledge.cluster, asked.rule_name, nullif(key, ''),
     null);
+  perform lock_acknowledgements(acknowledge.org_id);
   if acknowledge.cluster is null then
     -- somebody may have spelled the rule another way
     if exists (

@@ -10,7 +10,8 @@ export type Exported = {
   parentSpanId?: string;
   attributes: Attribute[];
   links: { traceId: string; spanId: string }[];
-  status: { message?: string };
+  status: { message?: string; code?: number };
+  kind: number;
 };
 
 /** Stands for a collector: keeps in memory what is exported to it (OTLP over HTTP, JSON). */

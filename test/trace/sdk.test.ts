@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { SpanKind, SpanStatusCode } from "@opentelemetry/api";
 import { createLogger } from "../../src/log.ts";
 import { startTracingBy } from "../../src/trace/sdk.ts";
 import {
@@ -8,8 +9,11 @@ import {
   incoming,
   inSpan,
   isTracing,
+  onwards,
+  spanContextOf,
   startSpan,
   traceIds,
+  traceparentOf,
 } from "../../src/trace/trace.ts";
 import { startCollector } from "../support/spans.ts";
 
@@ -94,6 +98,7 @@ test("spans say which service they are of, unless OTEL_RESOURCE_ATTRIBUTES or OT
 test("a batch of one goes on in its trace, one of several begins a trace that links to theirs", async () => {
   const another = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
   const seen: object[] = [];
+  let next: string | undefined;
   const { spans } = await exported({}, async () => {
     assert.ok(isTracing());
     await inSpan("one", { parents: [sampled] }, async () => void seen.push(currentTraceIds()));
@@ -101,6 +106,14 @@ test("a batch of one goes on in its trace, one of several begins a trace that li
     await inSpan("two", { parents: [sampled, undefined, another] }, async () => undefined);
     const many = Array.from({ length: 200 }, () => sampled);
     await inSpan("many", { parents: many }, async () => undefined);
+    const parents = [...Array.from({ length: 200 }, () => undefined), "nonsense", sampled];
+    await inSpan("one of many", { parents }, async () => undefined);
+    const attributes = { "ccx.count": 1 };
+    await inSpan("about", { parents: [sampled], kind: SpanKind.CONSUMER, attributes }, async () => undefined);
+    const startTime = Date.UTC(2026, 0, 1);
+    const span = startSpan("made", { parent: sampled, kind: SpanKind.PRODUCER, attributes, startTime });
+    next = onwards(span, another);
+    endSpan(span);
     await assert.rejects(
       inSpan("fails", { parents: [sampled] }, () => Promise.reject(new Error("why"))),
       /why/,
@@ -117,7 +130,26 @@ test("a batch of one goes on in its trace, one of several begins a trace that li
     [traceId, "a".repeat(32)],
   );
   assert.equal(named("many")?.links.length, 128);
-  assert.equal(named("fails")?.status.message, "why");
+  assert.deepEqual(named("one")?.links, []);
+  const oneOfMany = named("one of many");
+  assert.notEqual(oneOfMany?.traceId, traceId);
+  assert.deepEqual(
+    oneOfMany?.links.map((link) => link.traceId),
+    [traceId],
+  );
+  for (const [name, kind] of [
+    ["about", SpanKind.CONSUMER],
+    ["made", SpanKind.PRODUCER],
+    ["one", SpanKind.INTERNAL],
+  ] as const)
+    assert.equal(named(name)?.kind, kind + 1, "as OTLP counts them");
+  for (const name of ["about", "made"])
+    assert.deepEqual(
+      named(name)?.attributes.map((attribute) => attribute.key),
+      ["ccx.count"],
+    );
+  assert.equal(next, `00-${traceId}-${named("made")?.spanId}-01`);
+  assert.deepEqual(named("fails")?.status, { message: "why", code: SpanStatusCode.ERROR });
   assert.equal(isTracing(), false, "it has ended");
   assert.equal(startSpan("x", {}), undefined);
   assert.deepEqual([currentTraceIds(), traceIds(undefined)], [{}, {}]);
@@ -127,6 +159,15 @@ test("of a traceparent goes on what all versions have in common", () => {
   assert.equal(incoming({ traceparent: ` ${sampled}\n` }), sampled);
   assert.equal(incoming({ traceparent: sampled.replace(/01$/, "ff") }), sampled);
   assert.equal(incoming({ traceparent: sampled.replace(/01$/, "02") }), notSampled);
+  const found = { traceId, spanId: "00f067aa0ba902b7" };
+  const flags = (end: string) => spanContextOf(sampled.replace(/01$/, end));
+  assert.deepEqual(flags("ff"), { ...found, traceFlags: 1, isRemote: true });
+  assert.deepEqual(flags("10"), { ...found, traceFlags: 0, isRemote: true });
+  assert.equal(
+    traceparentOf({ ...found, traceFlags: 3 }),
+    sampled,
+    "what others may mean by it stays with them",
+  );
   assert.deepEqual(traceIds(sampled), { trace_id: traceId, span_id: "00f067aa0ba902b7" });
 });
 

@@ -22,6 +22,7 @@ test("a header that is no traceparent is none, and nothing is traced unless OTEL
   for (const wrong of [
     "",
     "nonsense",
+    `x${theirs}`,
     theirs.toUpperCase(),
     theirs.replace(/^00/, "ff"),
     `00-${"0".repeat(32)}-00f067aa0ba902b7-01`,
@@ -36,6 +37,7 @@ test("a header that is no traceparent is none, and nothing is traced unless OTEL
   const span = startSpan("x", { parent: theirs });
   assert.equal(span, undefined);
   assert.equal(onwards(span, theirs), theirs, "what came in passes through");
+  assert.equal(onwards(span, null), undefined);
   for (const [env, wanted] of [
     [{}, false],
     [{ OTEL_SERVICE_NAME: "x" }, false],
@@ -43,6 +45,10 @@ test("a header that is no traceparent is none, and nothing is traced unless OTEL
     [{ OTEL_TRACES_EXPORTER: "console" }, true],
     [{ OTEL_TRACES_EXPORTER: "none", OTEL_EXPORTER_OTLP_ENDPOINT: "http://localhost:4318" }, false],
     [{ OTEL_SDK_DISABLED: "true", OTEL_TRACES_EXPORTER: "otlp" }, false],
+    [{ OTEL_SDK_DISABLED: "TRUE", OTEL_TRACES_EXPORTER: "otlp" }, false],
+    [{ OTEL_SDK_DISABLED: "false", OTEL_TRACES_EXPORTER: "otlp" }, true],
+    [{ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "http://localhost:4318/v1/traces" }, true],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: "" }, false],
   ] as const)
     assert.equal(isTracingWanted(env), wanted, JSON.stringify(env));
 });

@@ -35,7 +35,6 @@ const errorKeyShape = struct({
     ...metadataShape.shape,
     impact: struct({ name: text.default(""), impact: z.number().default(0) }),
     resolution_risk: z.unknown().optional(), // its number, where the file has its name
-    publish_date: z.preprocess((date) => date || null, metadataShape.shape.publish_date),
   }),
 });
 const textsShape = struct(texts);
@@ -63,7 +62,7 @@ function readRule(name: string, answer: unknown, impacts: Impacts): SourceConten
   const problems = new Problems();
   problems.try(() => checked(path, name, nameShape));
   const members = problems.try(() => checked(path, answer, ruleShape));
-  const plugin = members && problems.try(() => checked(path, answer, moduleShape))?.plugin;
+  const plugin = problems.try(() => checked(path, answer, moduleShape))?.plugin;
   const ruleTexts = members ? textsOf(path, answer, problems) : {};
   const rule = { name, pythonModule: plugin?.python_module ?? "", plugin, texts: ruleTexts };
   if (plugin) problems.try(() => checkModule(rule, path));
@@ -79,8 +78,8 @@ function readRule(name: string, answer: unknown, impacts: Impacts): SourceConten
     if (entry) content.push(entry);
     else refused.push(ofKey.refusing(name, key));
   }
-  if (!problems.none) refused.push(problems.refusing(name));
-  return { content, refused };
+  if (problems.none) return { content, refused };
+  return { content: [], refused: [...refused, problems.refusing(name)] };
 }
 
 function readErrorKey(

@@ -153,8 +153,8 @@ async function readRule(
     if (entry) content.push(entry);
     else refused.push(ofKey.refusing(name, errorKey.name));
   }
-  if (!problems.none) refused.push(problems.refusing(name));
-  return { content, refused };
+  if (problems.none) return { content, refused };
+  return { content: [], refused: [...refused, problems.refusing(name)] };
 }
 
 async function readErrorKey(

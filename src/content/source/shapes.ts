@@ -25,7 +25,7 @@ const publishDate = z.string().transform((value, context) => {
   // the round trip refuses what Date would move (30 February)
   if (!Number.isNaN(utc.getTime()) && utc.toISOString() === `${day}T${time}${seconds}.000Z`) {
     const at = new Date(`${day}T${time}${seconds}${offset.toUpperCase()}`);
-    if (at.getTime() >= Date.UTC(1, 0)) return at.toISOString().replace(".000Z", "Z");
+    if (at.getUTCFullYear() >= 1) return at.toISOString().replace(".000Z", "Z");
   }
   context.addIssue("must be a date, or a time as YYYY-MM-DD HH:MM:SS, with or without an offset");
   return z.NEVER;

@@ -91,6 +91,19 @@ test("a byte order mark before a text is not part of it, as in a file", () => {
   assert.equal(contentOf(withKey({ Reason: "\uFEFFr" }))[0]?.reason, "r");
 });
 
+test("the texts of a rule stand where its error key has none, with line feeds only", () => {
+  const own = errorKey({ Generic: null, Reason: "a\r\nb", Unknown: "x".repeat(1024 * 1024 + 1) });
+  const [entry] = contentOf(
+    answer({
+      disk: rule({ Generic: "of the rule", MoreInfo: "x".repeat(1024 * 1024), ErrorKeys: { FULL: own } }),
+    }),
+  );
+  assert.deepEqual(
+    [entry?.generic, entry?.reason, entry?.more_info.length],
+    ["of the rule", "a\nb", 1024 * 1024],
+  );
+});
+
 const key = "rule disk, error key FULL";
 const refused: [sentence: string, answer: unknown, message: string | RegExp][] = [
   ["that is no object", [], /^the answer: Invalid input: expected object, received array$/],
@@ -274,14 +287,82 @@ test("a rule of an answer that does not conform is named with all its problems, 
   ]);
 });
 
+test("what is nothing at all is refused in its place, with no problem that follows from another", () => {
+  const { content, refused } = readAnswer(
+    answer({
+      "": rule({ Plugin: { Name: "x", PythonModule: "" } }),
+      none: null,
+      text: "x",
+      keys: rule({ Plugin: undefined, ErrorKeys: "x" }),
+      disk: rule({
+        ErrorKeys: { K: null, "A B": errorKey(), "A\u0007C": errorKey(), "A\u200bD": errorKey() },
+      }),
+      ["d".repeat(256)]: rule({ Plugin: { Name: "x", PythonModule: "d".repeat(256) } }),
+    }),
+  );
+  assert.deepEqual(content, []);
+  assert.deepEqual(
+    refused.map(({ rule_name, error_key, problems }) => [rule_name.slice(0, 10), error_key, problems]),
+    [
+      [
+        "(no name)",
+        null,
+        [
+          "rule : holds a space, a | or an unprintable character",
+          "rule : plugin.python_module: must be a dotted module name",
+        ],
+      ],
+      ["dddddddddd", null, [`rule ${"d".repeat(256)}: is longer than 255 characters`]],
+      ["disk", "A B", [`rule disk, error key A B: holds a space, a | or an unprintable character`]],
+      ["disk", "A C", ["rule disk, error key A C: holds a space, a | or an unprintable character"]],
+      ["disk", "A D", ["rule disk, error key A D: holds a space, a | or an unprintable character"]],
+      [
+        "disk",
+        "K",
+        [
+          "rule disk, error key K: Invalid input: expected object, received null",
+          "rule disk, error key K: has no generic.md, and neither has its rule",
+          "rule disk, error key K: has no reason.md, and neither has its rule",
+        ],
+      ],
+      ["keys", null, ["rule keys: error_keys: has to be an object", "rule keys: plugin: is missing"]],
+      ["none", null, ["rule none: Invalid input: expected object, received null"]],
+      ["text", null, ["rule text: Invalid input: expected object, received string"]],
+    ],
+  );
+  assert.equal(refused[1]?.rule_name.length, 255);
+});
+
+test("twenty problems are all said, one more is counted", () => {
+  const problemsOfTags = (count: number) => {
+    const tags = metadata({ Tags: Array(count).fill("") });
+    return readAnswer(answer({ disk: rule({ ErrorKeys: { K: errorKey({ Metadata: tags }) } }) })).refused[0]
+      ?.problems;
+  };
+  assert.deepEqual(problemsOfTags(20)?.at(-1), "rule disk, error key K: metadata.tags.19: must not be empty");
+  assert.deepEqual(problemsOfTags(21)?.slice(-1), ["and 1 more"]);
+});
+
 test("names that cannot be stored are cleaned, and problems beyond reason are counted", () => {
   const tags = Array(80_000).fill("");
   const { refused } = readAnswer(
     answer({
       "a\0\ud800": 1,
-      disk: rule({ ErrorKeys: { K: errorKey({ Metadata: metadata({ Tags: tags }) }) } }),
+      disk: rule({
+        ErrorKeys: {
+          K: errorKey({ Metadata: metadata({ Tags: tags }) }),
+          ["k".repeat(300)]: 1,
+          "K\0\ud800": 1,
+        },
+      }),
     }),
   );
-  assert.ok(refused.every(({ rule_name }) => rule_name.isWellFormed() && !rule_name.includes("\0")));
-  assert.deepEqual([refused[1]?.problems.length, refused[1]?.problems.at(-1)], [21, "and 79980 more"]);
+  for (const { rule_name, error_key, problems } of refused)
+    for (const said of [rule_name, error_key ?? "", ...problems]) {
+      assert.ok(said.isWellFormed() && !said.includes("\0"), said);
+      assert.ok(said.length <= 500);
+    }
+  assert.equal(refused.find(({ error_key }) => error_key?.startsWith("kkk"))?.error_key?.length, 255);
+  const many = refused.find(({ error_key }) => error_key === "K")?.problems;
+  assert.deepEqual([many?.length, many?.at(-1)], [21, "and 79980 more"]);
 });

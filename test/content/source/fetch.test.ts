@@ -34,10 +34,11 @@ served("content comes in gob, whatever it is called, and in JSON if it is called
     { body: answerInGob, type: "" },
     { body: answerInJson },
     { body: answerInJson, type: "Application/JSON" },
+    { body: answerInJson, type: "application/json ; charset=utf-8" },
   );
-  for (let nth = 0; nth < 5; nth++)
+  for (let nth = 0; nth < 6; nth++)
     assert.deepEqual(await fetchContent({ url: service.url, timeoutMs: 5_000 }), expected);
-  assert.equal(service.requests(), 5);
+  assert.equal(service.requests(), 6);
 });
 
 const text = (value: string) => Buffer.from(value);
@@ -60,6 +61,7 @@ const badAnswers: [sentence: string, behaviour: Behaviour, problem: string][] = 
     { body: text("\n<!DOCTYPE html><html>") },
     "answers with HTML, not with rule content",
   ],
+  ["HTML without a word before", { body: text("<HTML>") }, "answers with HTML, not with rule content"],
   ["nothing", { body: text("") }, "the answer is not valid gob: byte 0: ends before its value"],
   [
     "text",

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { ContentError } from "../../../src/content/source/error.ts";
+import { TextReader } from "../../../src/content/source/files.ts";
 import { loadContent } from "../../../src/content/source/load.ts";
 import { readContent } from "../../../src/content/source/read.ts";
+import { refusedInWords } from "../../../src/content/source/refused.ts";
 import { folderOf, type Tree } from "../../support/content_folder.ts";
 
 const plugin = (name: string) =>
@@ -128,7 +131,10 @@ test("a publish date is read in every usual form of a date", async (t) => {
     ["'2020-04-03T16:13:30+02:00'", "2020-04-03T14:13:30Z"],
     ["'2020-04-03 16:13 -0130'", "2020-04-03T17:43:00Z"],
     ["'2025-02-28t23:59:58.123z'", "2025-02-28T23:59:58Z"],
+    ["' 2025-02-28T23:59:58,5Z '", "2025-02-28T23:59:58Z"],
+    ["'0001-01-01T00:00:00Z'", "0001-01-01T00:00:00Z"],
     ["''", null],
+    ["' '", null],
   ] as const) {
     const [entry] = await read(t, { [meta]: metadata({ publish_date: written }) });
     assert.equal(entry?.publish_date, read_, written);
@@ -367,6 +373,16 @@ const refused: [sentence: string, changes: Tree, message: string | RegExp][] = [
     `${meta}: publish_date: must be a date, or a time as YYYY-MM-DD HH:MM:SS, with or without an offset`,
   ],
   [
+    "published in a year before the first",
+    { [meta]: metadata({ publish_date: "0001-01-01 00:00:00 +01:00" }) },
+    `${meta}: publish_date: must be a date, or a time as YYYY-MM-DD HH:MM:SS, with or without an offset`,
+  ],
+  [
+    "with a rule of a wrong name",
+    { "external/a|b/plugin.yaml": plugin("a"), "external/a|b/K/metadata.yaml": metadata() },
+    "external/a|b: holds a space, a | or an unprintable character",
+  ],
+  [
     "with a plugin.yaml that lacks its module",
     { [`${rule}/plugin.yaml`]: "name: x\n" },
     `${rule}/plugin.yaml: python_module: is missing`,
@@ -485,6 +501,95 @@ test("what does not conform is named by rule and error key, with all its problem
   );
 });
 
+test("what lies in a wrong place is named by what it would be, and what is behind a link by where it lies", async (t) => {
+  const root = await folderOf(t, {
+    ...valid,
+    [`${rule}/plugin.yaml`]: "x: 1\n",
+    [`${rule}/GOOD/metadata.yaml`]: metadata(),
+    [`${rule}/BAD/metadata.yaml`]: metadata({ likelihood: "9" }),
+    [`${rule}/TOO/DEEP/metadata.yaml`]: metadata(),
+    [`${key}/old/reason.md`]: "x",
+    [`${rule}/inner/plugin.yaml`]: plugin("inner"),
+    "external/forgotten/reason.md": "x",
+    "external/linked/K/metadata.yaml": metadata(),
+    // a hidden folder is none
+    [`${rule}/.OLD/metadata.yaml`]: metadata({ status: "draft" }),
+  });
+  for (const path of [
+    `${key}/picture`,
+    `${rule}/BAD/picture`,
+    `${rule}/GOOD/reason.md`,
+    "external/linked/plugin.yaml",
+  ])
+    await symlink("/etc/hostname", join(root, path));
+  execFileSync("mkfifo", [join(root, key, "pipe"), join(root, rule, "more_info.md")]);
+  const { refused: found } = await readContent(root);
+  const link = "is a symbolic link, which is not followed";
+  assert.deepEqual(
+    found.map(({ rule_name, error_key, problems }) => [rule_name, error_key, ...problems]),
+    [
+      [
+        ...["disk_full", null, `${rule}/plugin.yaml: name: is missing`],
+        ...[`${rule}/plugin.yaml: python_module: is missing`, `${rule}/more_info.md: is not a file`],
+      ],
+      [
+        "disk_full",
+        "BAD",
+        `${rule}/BAD/picture: ${link}`,
+        `${rule}/BAD/metadata.yaml: likelihood: must be 1, 2, 3 or 4`,
+      ],
+      ["disk_full", "DEEP", `${rule}/TOO: has no plugin.yaml, but its folder DEEP has a metadata.yaml`],
+      ["disk_full", "DISK_FULL", `${key}/picture: ${link}`, `${key}/pipe: is neither a file nor a folder`],
+      ["disk_full", "GOOD", `${rule}/GOOD/reason.md: ${link}`],
+      ["disk_full", "old", `${key}/old: has reason.md, but no metadata.yaml`],
+      ["forgotten", null, "external/forgotten: has reason.md, but no plugin.yaml"],
+      [
+        ...["inner", null, `${rule}/inner: is a rule inside the rule ${rule}`],
+        `${rule}/inner: is a rule without error keys (folders with metadata.yaml)`,
+      ],
+      ["linked", null, `external/linked/plugin.yaml: ${link}`],
+      [
+        ...["linked", "K", "external/linked/K: has no generic.md, and neither has its rule"],
+        "external/linked/K: has no reason.md, and neither has its rule",
+      ],
+    ],
+  );
+});
+
+test("an error key with something in it that is not followed is left out, and its rule is not", async (t) => {
+  const root = await folderOf(t, { ...valid, [`${rule}/LINKS/metadata.yaml`]: metadata() });
+  await symlink("/etc/hostname", join(root, rule, "LINKS", "picture"));
+  const { content, refused: found } = await readContent(root);
+  assert.deepEqual(
+    content.map(({ error_key }) => error_key),
+    ["DISK_FULL"],
+  );
+  assert.deepEqual(
+    found.map(({ rule_name, error_key }) => [rule_name, error_key]),
+    [["disk_full", "LINKS"]],
+  );
+});
+
+test("a rule whose name is cleaned to be shown is left out under the name that it has", async (t) => {
+  const named = (name: string): Tree => ({
+    [`external/${name}/plugin.yaml`]: plugin("disk_full"),
+    [`external/${name}/K/metadata.yaml`]: metadata(),
+    [`external/${name}/generic.md`]: "g",
+    [`external/${name}/reason.md`]: "r",
+  });
+  const { content, refused: found } = await readContent(
+    await folderOf(t, { ...valid, ...named("a\nb"), ...named("a\u200bc") }),
+  );
+  assert.deepEqual(
+    content.map(({ rule_name }) => rule_name),
+    ["disk_full"],
+  );
+  assert.deepEqual(
+    found.map(({ rule_name }) => rule_name),
+    ["a b", "a c"],
+  );
+});
+
 test("a description may be missing or empty: a message has the rule's name in its place", async (t) => {
   for (const written of ["''", "' '", "", "null"]) {
     const [entry] = await read(t, { [meta]: metadata({ description: written }) });
@@ -501,6 +606,52 @@ test("content without any rule is refused", async (t) => {
   const message = "external, internal: hold no rule (a folder with a plugin.yaml)";
   await refuses(await folderOf(t, { "config.yaml": "impact: {}" }), message);
   await refuses(await folderOf(t, { "config.yaml": "impact: {}", "external/a/notes.md": "x" }), message);
+});
+
+test("what YAML 1.1 would make something else of is a text, and a number of a plugin is one", async (t) => {
+  const [entry] = await read(t, {
+    [meta]: metadata({ description: "no", tags: "[on, 1_000]" }),
+    [`${rule}/plugin.yaml`]: `${plugin("disk_full").replace('"1"', "7")}`,
+    [`${rule}/more_info.md`]: "",
+  });
+  assert.deepEqual([entry?.description, entry?.tags, entry?.node_id], ["no", ["on", "1_000"], "7"]);
+  assert.ok(!("more_info" in (entry?.rule_texts ?? {})), "an empty text is none");
+});
+
+test("numbers of risks of a resolution that are none do no harm", async (t) => {
+  const [entry] = await read(t, { "config.yaml": "impact: {Outage: 4}\nresolution_risk: 5\n" });
+  assert.equal(entry?.resolution_risk, 0);
+});
+
+test("a file of 1 MiB is read, and 50 MiB of them, no more", async (t) => {
+  const root = await folderOf(t, { full: Buffer.alloc(1024 * 1024, "x"), one: "x" });
+  const reader = new TextReader(root);
+  for (let nth = 0; nth < 50; nth++) await reader.text("full");
+  await assert.rejects(reader.text("one"), { message: /^one: with this file/, ofTheWhole: true });
+  const long = "x".repeat(300);
+  await assert.rejects(reader.text(long), (error: Error) => {
+    assert.equal(error.message, `${long}: cannot be read (ENAMETOOLONG)`);
+    assert.equal((error.cause as { code: string }).code, "ENAMETOOLONG");
+    return true;
+  });
+});
+
+test("a problem is one line, whatever the names in it hold", () => {
+  const { message } = new ContentError("a\u001b[31m\tb", ["c\nd", "e\u0085 "]);
+  assert.equal(message, "a [31m b: c d; a [31m b: e");
+});
+
+test("problems that are many are shown in part, and the rest is counted", () => {
+  const refused = Array.from({ length: 3 }, (_, nth) => ({
+    ...{ rule_name: `r${nth}`, error_key: nth === 0 ? null : "K", problems: ["a", "b"] },
+  }));
+  const lines = ["r0 is left out: a; b", "r1|K is left out: a; b", "r2|K is left out: a; b"];
+  assert.deepEqual(refusedInWords(refused), lines);
+  assert.deepEqual(refusedInWords(refused, 3), lines);
+  assert.deepEqual(refusedInWords(refused, 2), [
+    ...lines.slice(0, 2),
+    "1 more are left out: see the view refused_content",
+  ]);
 });
 
 test("content over 50 MiB in total is refused", async (t) => {
@@ -537,7 +688,7 @@ test("a link is refused wherever it would be followed", async (t) => {
 });
 
 test("content that is over 50 MiB once a rule's text counts for each error key is refused", async (t) => {
-  const tree: Tree = { ...valid, [`${rule}/more_info.md`]: "x".repeat(1024 * 1024) };
+  const tree: Tree = { ...valid, [`${rule}/more_info.md`]: "ß".repeat(512 * 1024) };
   for (let nth = 10; nth < 60; nth++) tree[`${rule}/KEY_${nth}/metadata.yaml`] = metadata();
   const pool = { query: () => assert.fail("the database is not asked") } as never;
   await assert.rejects(loadContent(pool, await folderOf(t, tree)), (error) => {

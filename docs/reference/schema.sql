@@ -3187,6 +3187,34 @@ view reported_in_words with (security_invoker=true) (
   error_log text
 );
 
+-- Who else uses this database, for how long, and who is in whose way. The texts of statements are in pg_stat_activity, for members of pg_read_all_stats.
+view sessions with (security_invoker=true) (
+  -- process of the server; pg_terminate_backend(pid) ends it
+  pid integer,
+  -- who has logged in
+  user_name text,
+  -- how the program calls itself; ours begin with ccx
+  application_name text,
+  -- address that it comes from; null: this machine, or the server itself
+  client inet,
+  -- client backend, or a process of the server, such as autovacuum worker
+  backend_type text,
+  -- active, idle, or idle in transaction: it holds locks and does nothing
+  state text,
+  -- since when it is in this state
+  state_since timestamp with time zone,
+  -- when its open transaction began; null: there is none
+  transaction_since timestamp with time zone,
+  -- when its statement began, or its last one while it is idle
+  statement_since timestamp with time zone,
+  -- what kind of thing it waits for; Lock: for another session
+  wait_event_type text,
+  -- what it waits for
+  wait_event text,
+  -- the sessions whose locks it waits for
+  waits_for integer[]
+);
+
 -- Who asked not to be notified, of what, why, and whether that is pending, active or expired.
 view silences with (security_invoker=true) (
   -- number of the silence
@@ -3459,13 +3487,13 @@ view ccx.database_role with (security_invoker=true) (
   idle_timeout text
 );
 
--- Every right that the roles have now, in the form of wanted_right.
+-- Every right that the roles and PUBLIC have now, in the form of wanted_right.
 view ccx.given_right with (security_invoker=true) (
   -- table (or view), sequence, function, schema, database or role
   kind text,
   -- the object, as a statement names it
   object text,
-  -- the role that has it
+  -- the role that has it; public: everybody
   role text,
   -- what it is allowed; MEMBER: it is a member of the role
   privilege text,
@@ -4082,7 +4110,7 @@ function replayable(started_at timestamp with time zone, stopped_at timestamp wi
   language sql stable
   set search_path=public, ccx, pg_temp;
 
--- Does the next step of retention, and says what it was (detached or dropped a day, deleted rows that belong to no day); no row: nothing is left to do, or somebody else does it. Raises 55P03 where the table is busy: call it again.
+-- Does the next step of retention, and says what it was (detached or dropped a day, deleted rows that belong to no day); no row: nothing is left to do, or somebody else does it. Raises NTR06, and 55P03 where the table is busy: call it again.
 function retain(at timestamp with time zone DEFAULT now())
   returns TABLE(action text, name text, row_count bigint, bytes bigint)
   language plpgsql volatile security definer
@@ -4685,7 +4713,7 @@ function ccx.end_storm(id bigint, is_released boolean, reason text, at timestamp
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- Makes sure that new_reports or reported has a partition for this UTC day; true when it was made now, false also when others hold the table: the next call makes it.
+-- Makes sure that new_reports or reported has a partition for this UTC day; true when it was made now, false also when others hold the table (the next call makes it), or for a day of no year from 1 to 9999.
 function ccx.ensure_partition(parent text, day date)
   returns boolean
   language plpgsql volatile security definer
@@ -5156,6 +5184,12 @@ function ccx.old_rows(name text, max_age text)
 function ccx.open_files(paths text[], bodies text[])
   returns integer
   language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- The sessions of this database, of every user, without the texts of their statements: what the view sessions shows.
+function ccx.open_sessions()
+  returns TABLE(pid integer, user_name text, application_name text, client inet, backend_type text, state text, state_since timestamp with time zone, transaction_since timestamp with time zone, statement_since timestamp with time zone, wait_event_type text, wait_event text)
+  language sql stable security definer
   set search_path=public, ccx, pg_temp;
 
 -- The clusters of an organization: those that report, and those that the registry has, without those whose subscription is over.

@@ -182,13 +182,12 @@ from (
   where q.failed_jobs > 0
   union all
   select 'warning', 'database', format('a transaction is open for %s minutes (session %s, %s)',
-      floor(extract(epoch from now() - a.xact_start) / 60), a.pid,
-      coalesce(nullif(a.application_name, ''), 'no name')),
+      floor(extract(epoch from now() - s.transaction_since) / 60), s.pid,
+      coalesce(nullif(s.application_name, ''), 'no name')),
     'vacuum removes nothing that it might see, and retention may wait for its locks',
-    format('ask whoever it is (user %s); if nobody knows: select pg_terminate_backend(%s)', a.usename, a.pid)
-  from pg_stat_activity a
-  where a.datname = current_database() and a.backend_type = 'client backend' and a.pid <> pg_backend_pid()
-    and a.xact_start < now() - interval '15 minutes'
+    format('ask whoever it is (user %s); if nobody knows: select pg_terminate_backend(%s)', s.user_name, s.pid)
+  from sessions s
+  where s.backend_type = 'client backend' and s.transaction_since < now() - interval '15 minutes'
   union all
   select 'warning', 'database', format('replication slot %s keeps %s of WAL', s.slot,
       pg_size_pretty(s.retained_bytes::bigint)),

@@ -1,19 +1,18 @@
--- A user without pg_monitor or pg_read_all_stats sees only its own sessions in pg_stat_activity.
 create or replace view metrics_postgres with (security_invoker = true) as
 select
-  coalesce(max(extract(epoch from now() - a.xact_start))
-    filter (where a.backend_type = 'client backend'), 0)::double precision as oldest_transaction_seconds,
-  coalesce(max(extract(epoch from now() - a.state_change))
-    filter (where a.state like 'idle in transaction%'), 0)::double precision
+  coalesce(max(extract(epoch from now() - s.transaction_since))
+    filter (where s.backend_type = 'client backend'), 0)::double precision as oldest_transaction_seconds,
+  coalesce(max(extract(epoch from now() - s.state_since))
+    filter (where s.state like 'idle in transaction%'), 0)::double precision
     as oldest_idle_transaction_seconds,
-  count(*) filter (where a.wait_event_type = 'Lock')::double precision as sessions_waiting_for_lock,
-  count(*) filter (where a.backend_type = 'client backend')::double precision as sessions,
+  count(*) filter (where s.wait_event_type = 'Lock')::double precision as sessions_waiting_for_lock,
+  count(*) filter (where s.backend_type = 'client backend')::double precision as sessions,
   current_setting('max_connections')::double precision as max_sessions,
   pg_database_size(current_database())::double precision as database_size_bytes,
   (select age(d.datfrozenxid) from pg_database d where d.datname = current_database())::double precision
     as transaction_id_age
-from pg_stat_activity a
-where a.datname = current_database() and a.pid <> pg_backend_pid();
+from ccx.open_sessions() s
+where s.pid <> pg_backend_pid();
 
 comment on view metrics_postgres is
   'The server, as far as it can hold us up: sessions, transactions, and size.';

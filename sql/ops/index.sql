@@ -6,7 +6,7 @@
 -- recomputes from the stored reports what the triggers keep up to date, and is empty unless something is
 -- wrong. rename_rule() lets the issues of a rule go on under its new name, which each report spells its own
 -- way (renamed_component()); the rooms below do their part of it. replica_age() says how old the answers of
--- a standby are.
+-- a standby are. open_sessions(), and the view sessions, show who uses the database beside us.
 
 --!include ops/tables.sql
 --!include ops/drift.sql
@@ -19,4 +19,6 @@
 --!include ops/renamed_component.sql
 --!include ops/rename_rule.sql
 --!include ops/replica_age.sql
+--!include ops/open_sessions.sql
+--!include ops/sessions.sql
 --!include ops/sweep.sql

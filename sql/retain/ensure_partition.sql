@@ -24,7 +24,10 @@ declare
   day_end timestamptz := (day + 1)::timestamp at time zone 'UTC';
   time_column text;
 begin
-  if to_regclass(quote_ident(name)) is not null then
+  -- others have no name of their own: their rows stay where they are
+  if coalesce(day not between '0001-01-01' and '9999-12-31', true)
+    or to_regclass(quote_ident(name)) is not null
+  then
     return false;
   end if;
   time_column := case parent when 'new_reports' then 'updated_at' when 'reported' then 'notified_at' end;
@@ -59,4 +62,4 @@ revoke execute on function ccx.ensure_partition(text, date) from public;
 
 comment on function ccx.ensure_partition(text, date) is
   'Makes sure that new_reports or reported has a partition for this UTC day; true when it was made now, '
-  'false also when others hold the table: the next call makes it.';
+  'false also when others hold the table (the next call makes it), or for a day of no year from 1 to 9999.';

@@ -8,7 +8,7 @@
 -- 10,000 rows at a time. Whoever dies in between leaves what the next one finds.
 --
 -- With the rights of the owner: only he can take a day out of a table, and nobody else may delete from the
--- ledger.
+-- ledger. So nobody else may name a time that is still to come, at which all of it would be past.
 create or replace function retain(at timestamptz default now())
 returns table (action text, name text, row_count bigint, bytes bigint)
 language plpgsql volatile security definer
@@ -23,6 +23,9 @@ declare
   was text;
 begin
   perform given(retain.at);
+  if retain.at > now() + interval '5 minutes' and not pg_has_role(session_user, current_user, 'member') then
+    raise exception 'retention cannot be of a time that is still to come: %', retain.at using errcode = 'NTR06';
+  end if;
   if not pg_try_advisory_xact_lock(hashtextextended('retain', 0)) then
     return; -- somebody else is at it
   end if;
@@ -88,5 +91,5 @@ revoke execute on function retain(timestamptz) from public;
 
 comment on function retain(timestamptz) is
   'Does the next step of retention, and says what it was (detached or dropped a day, deleted rows that '
-  'belong to no day); no row: nothing is left to do, or somebody else does it. Raises 55P03 where the table '
-  'is busy: call it again.';
+  'belong to no day); no row: nothing is left to do, or somebody else does it. Raises NTR06, and 55P03 '
+  'where the table is busy: call it again.';

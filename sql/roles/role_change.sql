@@ -41,7 +41,24 @@ with ours as (
   select w.* from ccx.wanted_right w except select g.* from ccx.given_right g
 ), superfluous as (
   select g.* from ccx.given_right g
-  where g.kind <> 'role' and not (g.kind = 'database' and g.privilege <> 'CREATE')
+  -- a role of the site's own may have ours as members; those of PostgreSQL reach beyond the matrix
+  where (g.kind <> 'role' or g.object like 'pg\_%') and not (g.kind = 'database' and g.privilege <> 'CREATE')
+    and (g.role <> 'public' or case g.kind
+      when 'table' then g.object in (select o.object from ours o)
+      when 'sequence' then g.object in (
+        select format('%I.%I', n.nspname, q.relname)
+        from ours o
+        join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = o.oid and d.deptype in ('a', 'i')
+        join pg_class q on q.oid = d.objid and q.relkind = 'S'
+        join pg_namespace n on n.oid = q.relnamespace
+        where d.classid = 'pg_class'::regclass)
+      -- others run with the rights of whoever calls them
+      when 'function' then g.object in (
+        select p.oid::regprocedure::text
+        from ccx.code_object c
+        join pg_proc p on p.oid = to_regprocedure(c.identity) and p.prosecdef
+        where c.name like 'function %')
+      else g.privilege = 'CREATE' end)
   except
   select w.* from ccx.wanted_right w
 )
@@ -68,10 +85,10 @@ from (
   from person p
   where not exists (select from set_now n where n.role = p.name and n.name = p.setting)
   union all
-  select 4, 'revoke create on schema public from public', 'ownership of the schema public'
-  from pg_namespace n
-  cross join lateral aclexplode(n.nspacl) a
-  where n.nspname = 'public' and a.grantee = 0 and a.privilege_type = 'CREATE'
+  select 4, format('revoke create on %s %s from public', f.kind, f.object),
+    format('ownership of the %s %s', f.kind, f.object)
+  from superfluous f
+  where f.role = 'public' and f.kind in ('schema', 'database')
   union all
   select 5, format('grant %s on %s %s to %I', string_agg(m.privilege, ', ' order by m.privilege), m.kind, m.object,
       m.role), format('ownership of the %s %s', m.kind, m.object)
@@ -148,11 +165,16 @@ from (
         order by f.privilege, f.column_name), f.kind, f.object, f.role),
     format('ownership of %s', f.object)
   from superfluous f
+  where f.kind <> 'role' and not (f.role = 'public' and f.kind in ('schema', 'database'))
   group by f.kind, f.object, f.role
   union all
   select 10, format('grant %s to %I', m.object, m.role), format('ADMIN OPTION on the role %s', m.object)
   from missing m
   where m.kind = 'role'
+  union all
+  select 10, format('revoke %s from %I', f.object, f.role), format('ADMIN OPTION on the role %s', f.object)
+  from superfluous f
+  where f.kind = 'role'
 ) s;
 
 comment on view ccx.role_change is

@@ -32,7 +32,7 @@ join ccx.database_role d on d.name <> 'ccx_owner'
 where r.kind = 'v' and r.schema in ('public', 'ccx', 'aggregator', 'fleet')
   and case
     when r.schema = 'fleet' then d.name in ('ccx_reader', 'ccx_operator')
-    when r.name in ('status', 'doctor') or r.name like 'metrics\_%'
+    when r.name in ('status', 'doctor', 'sessions') or r.name like 'metrics\_%'
       then d.name in (select s.role from service s) or d.name = 'ccx_results' and r.name = 'metrics_content'
     else true
   end
@@ -84,6 +84,7 @@ from (values
   ('retain', 'ccx_decide'), ('retain', 'ccx_operator'), ('preview_retention', 'ccx_operator'),
   ('forget', 'ccx_operator'), ('preview_forget', 'ccx_operator'),
   ('withdraw_policy', 'ccx_operator'),
+  ('open_sessions', 'ccx_metrics'),
   ('results_token', 'ccx_results'),
   ('import_reported', 'ccx_decide'), ('import_reported', 'ccx_operator')
 ) as f (name, role)
@@ -111,7 +112,7 @@ select 'role', m.name, m.role, 'MEMBER', null
 from (values
   ('ccx_metrics', 'ccx_ingest'), ('ccx_metrics', 'ccx_decide'), ('ccx_metrics', 'ccx_deliver'),
   ('ccx_metrics', 'ccx_operator'), ('ccx_metrics', 'ccx_console'),
-  ('pg_read_all_stats', 'ccx_metrics')
+  ('pg_read_all_stats', 'ccx_owner')
 ) as m (name, role);
 
 comment on view ccx.wanted_right is

@@ -9,6 +9,7 @@ import { messageOf } from "../errors.ts";
 import { BrokerProbe } from "../kafka/broker_probe.ts";
 import { createLogger } from "../log.ts";
 import { within } from "../metrics/health.ts";
+import { aheadOf } from "../metrics/positions.ts";
 import * as sql from "../metrics/sql.ts";
 import type { Context } from "./context.ts";
 import { printRows } from "./output.ts";
@@ -57,7 +58,7 @@ const warning = (...args: Parameters<typeof error>): sql.Finding => ({
 });
 
 async function ofDatabase(
-  config: Config & { databaseUrl: string },
+  config: Config & { databaseUrl: string; readonly kafkaBrokers: readonly string[] },
   withDrift: boolean,
 ): Promise<sql.Finding[]> {
   const pool = createPool({
@@ -76,7 +77,8 @@ async function ofDatabase(
     if (unfinished.length > 0) return [...skew, ...unfinished];
     await requireSameRelease(pool);
     const found = await sql.doctor(pool);
-    return [...skew, ...found, ...(await lostSession(pool)), ...(withDrift ? await drifted(pool) : [])];
+    const more = [...(await lostSession(pool)), ...(await ofPositions(pool, config))];
+    return [...skew, ...found, ...more, ...(withDrift ? await drifted(pool) : [])];
   } catch (trouble) {
     return [
       error(
@@ -195,6 +197,24 @@ async function ofBrokers(
         "look at KAFKA_BROKERS and the keys CCX_KAFKA_…, and whether this machine reaches the brokers",
       ),
     ];
+  } finally {
+    await broker.close();
+  }
+}
+
+/** Whether the topics are those of which the database has messages; brokers that do not answer say so themselves. */
+async function ofPositions(
+  pool: pg.Pool,
+  config: Config & { readonly kafkaBrokers: readonly string[] },
+): Promise<sql.Finding[]> {
+  const broker = new BrokerProbe(config);
+  const ofOne = async (topic: string) => {
+    const ends = await within(brokerWithinMs, () => broker.ends(topic)).catch(() => []);
+    return aheadOf(topic, ends, await sql.consumed(pool, topic));
+  };
+  try {
+    const read = [config.resultsTopic, config.workloadsTopic].filter((topic) => topic !== undefined);
+    return (await Promise.all(read.map(ofOne))).flat();
   } finally {
     await broker.close();
   }

@@ -92,8 +92,15 @@ test("what writes or sees the clock is volatile, what reads tables is not immuta
 
 test("only triggers of what others write, of references, wake-ups and narrow doors run with their owner's rights", async () => {
   const doors = [
-    ...["drop_empty_messages", "ensure_partition", "forget", "import_reported", "preview_forget"],
-    ...["preview_retention", "results_token", "retain", "split_too_large", "withdraw_policy"],
+    ...["drop_empty_messages", "ensure_partition", "forget", "import_reported", "open_sessions"],
+    ...[
+      "preview_forget",
+      "preview_retention",
+      "results_token",
+      "retain",
+      "split_too_large",
+      "withdraw_policy",
+    ],
   ];
   const definers = await names(`select p.proname as name ${functions} and p.prosecdef order by 1`);
   assert.deepEqual(

@@ -252,6 +252,13 @@ test("ccx doctor ends with 2 for errors, 1 for warnings, 0 when all is well", as
       found: ["decide: 1 clusters wait for a decision, the oldest for 120 minutes"],
     });
     await db.query("delete from decision_due");
+    const position = "insert into consumer_offset (topic, partition, next_offset) values ($1, 0, $2)";
+    await db.query(position, [topics.results, 5_000]);
+    assert.deepEqual(await doctor(), {
+      code: 2,
+      found: [`kafka: partition 0 of topic ${topics.results} ends at 0, and the database has it up to 5000`],
+    });
+    await db.query("delete from consumer_offset");
   } finally {
     db.release();
   }

@@ -3,11 +3,15 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
 import pg, { type Pool, type PoolClient } from "pg";
+import { pino } from "pino";
 import { parse } from "yaml";
 import { countFailed } from "../../src/analyze/metrics.ts";
+import { whileAway } from "../../src/db/while_away.ts";
 import { countDelivered } from "../../src/deliver/metrics.ts";
 import { countIngested } from "../../src/ingest/metrics.ts";
 import { exposition } from "../../src/metrics/exposition.ts";
+import { aheadOf } from "../../src/metrics/positions.ts";
+import { consumed as consumedOf } from "../../src/metrics/sql.ts";
 import { countAnswer } from "../../src/results/metrics.ts";
 import { countUpload } from "../../src/upload/metrics.ts";
 import {
@@ -17,13 +21,13 @@ import {
   failed,
   ingest,
   loadContent,
-  type Row,
   reportAndDecide,
   rows,
   settle,
   settleAll,
   someMessages,
 } from "../support/builders.ts";
+import { runCcx } from "../support/command.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 
 const database = testDatabase();
@@ -102,21 +106,39 @@ function limitOf(text: string, { before, after }: Scrapes): number {
   return Number(factor) * (sum(after) - sum(before));
 }
 
-/** What the runbook looks at first: a query, or the command's own query. */
+/** What the runbook looks at first: a query, or the query of a command. */
 const commands: Record<string, string> = {
   "ccx circuit list": "select * from delivery_circuit",
   "ccx rejected list": "select * from rejected_messages()",
 };
-function firstQuery(alert: string): string | undefined {
+function firstLook(alert: string): { kind: string; first: string } {
   const [, section = ""] = runbook.split(`## ${alert}\n`);
-  const [, kind, first = ""] = /Look first at:\n\n```(sql|sh)\n([\s\S]*?)```/.exec(section) ?? [];
-  return kind === "sql" ? first : commands[first.trim()];
+  const [, kind = "", first = ""] = /Look first at:\n\n```(sql|sh)\n([\s\S]*?)```/.exec(section) ?? [];
+  return { kind, first: first.trim() };
+}
+function firstQuery(alert: string): string | undefined {
+  const { kind, first } = firstLook(alert);
+  return kind === "sql" ? first : commands[first];
+}
+
+/** What the log of a process says that meets this error of the database, as far as the command shows it. */
+async function logged(command: string, error: unknown): Promise<string[]> {
+  const [, pattern] =
+    /^kubectl logs deployment\/ccx-notifications-consume \| grep '([^']+)' \| tail -n 3$/.exec(command) ?? [];
+  assert.ok(pattern, `no such command: ${command}`);
+  const lines: string[] = [];
+  const log = pino({}, { write: (line: string) => lines.push(line) });
+  await whileAway(() => Promise.reject(error), {
+    ...{ log, context: { topic }, refused: "messages cannot be stored" },
+    ...{ signal: AbortSignal.abort(), isWanted: () => false },
+  });
+  return lines.filter((line) => line.includes(pattern));
 }
 
 const topic = "ccx.ocp.results";
 type Ends = { partition: number; low: number; high: number }[];
 /** The ends of the partitions as the broker gives them. */
-type World = { ends: () => Promise<Ends> };
+type World = { ends: () => Promise<Ends>; error?: unknown };
 const endsAt = (high: number) => async () => [{ partition: 0, low: 0, high }];
 
 const now = () => new Date().toISOString();
@@ -147,9 +169,20 @@ type Fault = {
   fault: string;
   alert: string;
   inject(db: PoolClient, world: World): Promise<unknown>;
-  /** what shows the cause in the answer of the runbook's first query; none: it asks the broker itself */
-  cause?: RegExp;
+  /** what shows the cause in the answer of the runbook's first query */
+  cause: RegExp;
+  /** what the runbook's first command shows where it is no query */
+  shows?(db: PoolClient, world: World): Promise<unknown[]>;
 };
+
+/** What ccx doctor prints, where the brokers are those of a test without any. */
+async function doctor(): Promise<unknown[]> {
+  const { stdout } = await runCcx(["doctor", "--json"], {
+    DATABASE_URL: database.url,
+    KAFKA_BROKERS: "127.0.0.1:1",
+  });
+  return JSON.parse(stdout) as unknown[];
+}
 
 const faults: Fault[] = [
   {
@@ -158,6 +191,8 @@ const faults: Fault[] = [
     async inject(_db, world) {
       world.ends = () => Promise.reject(new Error("connect ECONNREFUSED"));
     },
+    shows: doctor,
+    cause: /no broker answers: .*127\.0\.0\.1:1/,
   },
   {
     fault: "the receiver answers 500",
@@ -187,13 +222,14 @@ const faults: Fault[] = [
         updated_at: now(),
       };
       await db.query("savepoint before_full");
-      await assert.rejects(ingest(db, [{ ...report, report: "{}" }], { at: now(), topic }), {
-        code: "53100",
-      });
+      const error = await ingest(db, [{ ...report, report: "{}" }], { at: now(), topic }).catch((e) => e);
       await db.query("rollback to savepoint before_full");
+      assert.equal(error.code, "53100");
+      world.error = error;
       world.ends = endsAt(50);
     },
-    cause: new RegExp(`"${topic}".*"next_offset":"?5`),
+    shows: (_db, { error }) => logged(firstLook("CcxConsumerStandsStill").first, error),
+    cause: /No space left on device/,
   },
   {
     fault: "a worker is dead",
@@ -241,7 +277,9 @@ const faults: Fault[] = [
       await consumed(db, 5_000, 10);
       world.ends = endsAt(3);
     },
-    cause: /"next_offset":"?5000/,
+    shows: async (db, { ends }) =>
+      aheadOf(topic, await ends(), await consumedOf(db as unknown as Pool, topic)),
+    cause: /ends at 3, and the database has it up to 5000.*made anew/,
   },
   {
     fault: "a day is held from retention",
@@ -333,7 +371,7 @@ const faults: Fault[] = [
   },
 ];
 
-for (const { fault, alert, inject, cause } of faults)
+for (const { fault, alert, inject, cause, shows } of faults)
   test(`when ${fault}, ${alert} is true, and what the runbook looks at first shows it`, () =>
     rolledBack(database.pool, async (db) => {
       const expression = expressions.get(alert);
@@ -348,12 +386,10 @@ for (const { fault, alert, inject, cause } of faults)
       await inject(db, world);
       assert.equal(isTrue(expression, { before, after: await scrape() }), true, expression);
       const query = firstQuery(alert);
-      if (!cause) {
-        assert.match(runbook.split(`## ${alert}\n`)[1] ?? "", /Look first at:\n\n```sh\nccx doctor/);
-        return;
-      }
-      assert.ok(query, `the runbook has no query for ${alert}`);
-      const shown: Row[] = await rows(db, query);
+      if (shows)
+        assert.match(firstLook(alert).first, /^(ccx doctor$|kubectl logs )/, "it is what the test runs");
+      assert.ok(query || shows, `the runbook has no query for ${alert}`);
+      const shown = shows ? await shows(db, world) : await rows(db, query ?? "");
       assert.ok(
         shown.some((row) => cause.test(JSON.stringify(row))),
         JSON.stringify(shown),

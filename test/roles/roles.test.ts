@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import type { Pool, PoolClient } from "pg";
+import { roleChanges } from "../../src/db/roles.ts";
 import { type Row, rows, value } from "../support/builders.ts";
 import { runCcx } from "../support/command.ts";
 import { openDatabase, rolledBack } from "../support/database.ts";
@@ -83,21 +85,53 @@ test("once the roles are made nothing is left to do, and a second time does noth
 test("what somebody gives or takes by hand is set right again", async () => {
   await database.pool.query(`grant delete on notified_issue to ccx_decide; revoke select on issue from ccx_reader;
     drop policy ccx_reader on notification; grant select on new_reports_default to ccx_reader`);
+  await toPublic(database.pool);
   const changes = await changesOf(database.pool);
   assert.deepEqual(
     changes.map(({ statement }) => String(statement).split("\n")[0]?.slice(0, 60)),
     [
+      "revoke create on schema ccx from public",
       "create policy ccx_reader on public.notification as restricti",
       "grant SELECT on table public.issue to ccx_reader",
       "revoke DELETE on table public.notified_issue from ccx_decide",
-      "revoke SELECT on table public.new_reports_default from ccx_re",
+      "revoke EXECUTE on function results_token(bytea,timestamp with time zone) from public",
+      "revoke EXECUTE on function retain(timestamp with time zone) from public",
+      "revoke SELECT on table public.api_token from public",
+      "revoke SELECT on table public.new_reports_default from ccx_reader",
+      "revoke SELECT(org_id) on table public.new_reports_20200518 from public",
+      "revoke USAGE on sequence public.notification_id_seq from public",
     ].map((text) => text.slice(0, 60)),
   );
   const doctor = await rows(database.pool, "select finding from doctor where topic = 'privileges'");
   assert.match(String(doctor[0]?.finding), /^the roles lack \d+ statements/);
   await makeRoles(database.url);
   assert.deepEqual(await changesOf(database.pool), []);
+  await database.pool.query("drop table of_the_site");
 });
+
+test("a role of PostgreSQL that reaches beyond the matrix is taken from ours again", () =>
+  // others share the roles of the server, and do not see this
+  rolledBack(database.pool, async (db) => {
+    await db.query("grant pg_read_all_data to ccx_metrics");
+    const changes = async () =>
+      (await roleChanges(db)).map(({ statement }) => statement).filter((statement) => !isOfOthers(statement));
+    assert.deepEqual(await changes(), ["revoke pg_read_all_data from ccx_metrics"]);
+    await db.query("revoke pg_read_all_data from ccx_metrics");
+    assert.deepEqual(await changes(), []);
+  }));
+
+/** What somebody gives everybody, in haste or by `create or replace` in another way than ours. */
+const toPublic = (pool: Pool) =>
+  pool.query(`select ccx.ensure_partition('new_reports', '2020-05-18');
+    grant select on api_token to public; grant select (org_id) on new_reports_20200518 to public;
+    grant usage on sequence notification_id_seq to public; grant create on schema ccx to public;
+    grant execute on function retain(timestamptz) to public;
+    alter function results_token(bytea, timestamptz) rename to was;
+    create function ccx.results_token(token_hash bytea, at timestamptz default now())
+      returns table (org_id text, user_id text) language sql security definer as 'select null, null';
+    alter function ccx.results_token(bytea, timestamptz) owner to ccx_owner; drop function was(bytea, timestamptz);
+    grant execute on function ccx.results_token(bytea, timestamptz) to ccx_results;
+    create table of_the_site (id bigint); grant select on of_the_site to public`);
 
 /** These are in the role ccx_metrics. */
 const watchers = new Set(["ccx_ingest", "ccx_decide", "ccx_deliver", "ccx_operator", "ccx_console"]);
@@ -330,6 +364,24 @@ test("the ledger, the outbox and policies cannot be deleted from, nor what was d
       ])
         assert.match(String(await answer(db, sql)), /^permission denied/, `${role}: ${sql}`);
     });
+});
+
+test("whoever is on call, in ccx_operator, may ask every query of the runbook and of operations", async () => {
+  const read = (page: string) => readFile(new URL(`../../docs/${page}`, import.meta.url), "utf8");
+  const text = (await read("runbook.md")) + (await read("guides/operations.md"));
+  const queries = [
+    ...[...text.matchAll(/^```sql\n((?:select|with) [\s\S]*?)```$/gm)].map(([, query = ""]) => query),
+    ...[...text.matchAll(/`(select\s[^`]*\sfrom\s[^`]*)`/g)].map(([, query = ""]) => query),
+  ];
+  assert.ok(queries.length > 40, `${queries.length} queries`);
+  const refused: string[] = [];
+  await rolledBack(user("ccx_operator"), async (db) => {
+    for (const query of queries) {
+      const said = await answer(db, query);
+      if (said !== undefined) refused.push(`${query}: ${said}`);
+    }
+  });
+  assert.deepEqual(refused, []);
 });
 
 test("each role has its timeouts, and so has a user in it", async () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { EventEmitter } from "node:events";
 import { after, before, test } from "node:test";
 import type { Pool, PoolClient } from "pg";
 import {
@@ -366,11 +367,20 @@ test("no catalog, export or function of its own shows a reader anything of anoth
       if (shown) leaks.push(`${sql}: ${shown.slice(0, 300)}`);
       return said.length;
     };
+    // what the server copies out, which the client does not keep
+    const { connection } = db as unknown as { connection: EventEmitter };
+    const copied = ({ chunk }: { chunk: Buffer }) => heard.push(chunk.toString());
+    connection.on("copyData", copied);
     let own = 0;
+    let ofCopy = 0;
     for (const { name } of await relations()) {
       await read(`select table_to_xml('${name}', true, false, '')::text as x`);
       own += await read(`select from ${name} r where pg_temp.says(r::text)`);
+      ofCopy += await read(`copy ${name} to stdout`);
+      ofCopy += await read(`copy (select * from ${name}) to stdout (format csv)`);
     }
+    connection.off("copyData", copied);
+    assert.ok(ofCopy > 50, "and may copy them");
     assert.ok(own > 50, "its own rows it sees in each way");
     for (const view of [
       ...["pg_stats", "pg_stats_ext", "pg_stats_ext_exprs", "pg_statistic", "pg_stat_activity"],

@@ -3,6 +3,7 @@ import type { Pool } from "pg";
 import * as copying from "../db/adoption/copy.ts";
 import * as dropping from "../db/adoption/drop.ts";
 import * as db from "../db/adoption/phase.ts";
+import { dependentsOnOld } from "../db/adoption/survey.ts";
 import * as swapping from "../db/adoption/swap.ts";
 import { codeOf } from "../db/errors.ts";
 import { buildBeside, migrate } from "../db/migrate.ts";
@@ -172,7 +173,10 @@ async function giveBack(pool: Pool, given: GivenBack, reached: Reached): Promise
   given.readErrors = await sql.giveBackReadErrors(pool);
 }
 
-/** Drops the old tables, once nobody wants to go back. @throws ConfigurationError when there are none */
+/**
+ * Drops the old tables, once nobody wants to go back.
+ * @throws ConfigurationError when there are none, or a view or foreign key of others needs them
+ */
 export async function finish(work: Work): Promise<void> {
   await withPool(work, async (pool) => {
     const state = await db.stateOf(pool);
@@ -183,6 +187,9 @@ export async function finish(work: Work): Promise<void> {
           ? "There are no old tables in this database."
           : "The adoption of this database is not finished: run `ccx adopt` first.",
       );
+    const needed = await dependentsOnOld(pool);
+    if (needed.length > 0)
+      throw new ConfigurationError(["Something of yours still needs the old tables.", ...needed].join("\n"));
     await inTheWay(pool, work, () => dropping.dropKept(pool));
   });
 }

@@ -127,6 +127,19 @@ for (const [kind, open, old] of [
     if (kind === "an adopted database")
       test("the old tables go when nobody wants to go back, and everything goes on", async () => {
         const work = { databaseUrl: database.url, log };
+        await pool.query(`
+          create view of_theirs as select cluster from incumbent.new_reports;
+          create view of_both as select state from incumbent.all_reported;
+          create table of_others (state integer constraint of_state references incumbent.states)`);
+        await assert.rejects(finish(work), {
+          message:
+            "Something of yours still needs the old tables.\n" +
+            "The foreign key of_state of of_others stays on the old table.\n" +
+            "The view of_both reads all_reported and goes on to read the old table: create it again.\n" +
+            "The view of_theirs reads new_reports and goes on to read the old table: create it again.",
+        });
+        assert.notEqual(await value(pool, "select to_regclass('incumbent.new_reports')"), null);
+        await pool.query("drop view of_theirs, of_both; drop table of_others");
         await finish(work);
         await assert.rejects(finish(work), /There are no old tables/);
         await assert.rejects(undo(work), /There is no adoption to undo/);

@@ -533,6 +533,26 @@ test("a pass waits for the end of an adoption, with exit code 3", async () => {
   assert.deepEqual(await reported(), []);
 });
 
+test("of several operations the first in their list is done, and no other", async () => {
+  const operations: [flag: string, says: RegExp][] = [
+    ["show-version", /^Notification service version 1\.0$/m],
+    ["show-authors", /^Pavel Tisnovsky, Papa Bakary Camara, Red Hat Inc\.$/m],
+    ["show-configuration", /"Broker configuration"/],
+    ["print-new-reports-for-cleanup", /FROM new_reports .*PrintReportsForCleanup operation/],
+    ["new-reports-cleanup", /Cleanup `new_reports` finished/],
+    ["print-old-reports-for-cleanup", /FROM reported .*PrintReportsForCleanup operation/],
+    ["old-reports-cleanup", /Cleanup `reported` finished/],
+    ["instant-reports", /Notification service finished/],
+  ];
+  for (const [nth, [flag, says]] of operations.entries()) {
+    const [next, saysNext] = operations[nth + 1] ?? ["ignore-disabled-rules", /$^/];
+    const { code, stdout, stderr } = await run([`-${next}`, `--${flag}`]);
+    assert.equal(code, 0, `${flag}: ${stdout}${stderr}`);
+    assert.match(stdout, says, flag);
+    assert.doesNotMatch(stdout, saysNext, flag);
+  }
+});
+
 describe("what ends by itself", () => {
   test("version, authors, help, and the configuration without secrets", async () => {
     assert.equal((await run(["-show-version"])).stdout, "Notification service version 1.0\n");
@@ -542,12 +562,14 @@ describe("what ends by itself", () => {
     );
     const help = await run(["-h"]);
     assert.equal(help.code, 0);
-    for (const flag of [
-      ...["cleanup-on-startup", "ignore-disabled-rules", "instant-reports", "max-age string"],
-      ...["new-reports-cleanup", "old-reports-cleanup", "print-new-reports-for-cleanup"],
-      ...["print-old-reports-for-cleanup", "show-authors", "show-configuration", "show-version", "verbose"],
-    ])
-      assert.ok(help.stderr.split("\n").includes(`  -${flag}`), flag);
+    assert.deepEqual(
+      [...help.stderr.matchAll(/^ {2}-(.+)/gm)].map(([, flag]) => flag),
+      [
+        ...["cleanup-on-startup", "ignore-disabled-rules", "instant-reports", "max-age string"],
+        ...["new-reports-cleanup", "old-reports-cleanup", "print-new-reports-for-cleanup"],
+        ...["print-old-reports-for-cleanup", "show-authors", "show-configuration", "show-version", "verbose"],
+      ],
+    );
     const { stdout, code } = await run(["--show-configuration"]);
     assert.equal(code, 0);
     assert.match(stdout, /"level":"debug".*"message":"Parsing configuration file"/);

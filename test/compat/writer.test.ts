@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
 import kafkajs from "kafkajs";
-import { runProgram } from "../support/command.ts";
+import { finished, runProgram } from "../support/command.ts";
 import { openDatabase, testDatabase } from "../support/database.ts";
 import { openTopics, type TestTopics } from "../support/kafka.ts";
 import { cleanEnvironment } from "../support/service.ts";
@@ -38,6 +38,7 @@ function environment(url = database.url): Record<string, string> {
   });
 }
 
+const program = new URL("../../bin/ccx-notification-writer.js", import.meta.url).pathname;
 const run = (args: string[], more: Record<string, string> = {}) =>
   runProgram("ccx-notification-writer", args, { ...environment(), ...variables(more) });
 
@@ -68,6 +69,65 @@ const addOld = async () => {
   );
 };
 
+/** Every flag but --max-age, the first in force first, with what it says. */
+const operations: [flag: string, says: RegExp][] = [
+  ["version", /^CCX Notification Writer version 1\.0$/m],
+  ["authors", /^Pavel Tisnovsky, Red Hat Inc\.$/m],
+  ["show-configuration", /"Broker configuration"/],
+  ["check-kafka", /Connection to Kafka OK/],
+  ["db-init", /Database is initialized/],
+  ["db-cleanup", /Database is cleaned up/],
+  ["db-drop-tables", /Tables are dropped/],
+  ["db-init-migration", /Migration information is initialized/],
+  ["print-new-reports-for-cleanup", /FROM new_reports .*PrintReportsForCleanup operation/],
+  ["new-reports-cleanup", /Cleanup `new_reports` finished/],
+  ["print-old-reports-for-cleanup", /FROM reported .*PrintReportsForCleanup operation/],
+  ["old-reports-cleanup", /Cleanup `reported` finished/],
+  ["print-read-errors-for-cleanup", /FROM read_errors .*PrintReportsForCleanup operation/],
+  ["read-errors-cleanup", /Cleanup `read_errors` finished/],
+  ["migration-info", /Maximum available version/],
+  ["migrate=8", /Database is migrated/],
+  ["truncate-old-reports", /Table `reported` is truncated/],
+];
+
+test("of several operations the first in their list is done, and no other", async () => {
+  await using empty = await openDatabase({ empty: true });
+  for (const [nth, [flag, says]] of operations.entries()) {
+    const [next, saysNext] = operations[nth + 1] ?? ["max-age=1 day", /$^/];
+    const args = [`-${next}`, `--${flag}`];
+    const { code, stdout, stderr } = await runProgram(
+      "ccx-notification-writer",
+      args,
+      environment(empty.url),
+    );
+    assert.equal(code, 0, `${args.join(" ")}: ${stdout}${stderr}`);
+    assert.match(stdout, says, args.join(" "));
+    assert.doesNotMatch(stdout, saysNext, args.join(" "));
+  }
+});
+
+test("what keeps it from consuming has a code of its own", async () => {
+  await using empty = await openDatabase({ empty: true });
+  await using theirs = await openDatabase({ empty: true });
+  await theirs.pool.query("create table new_reports (org_id integer)");
+  await using taken = createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  const { port } = taken.address() as AddressInfo;
+  for (const [name, url, more, code, says] of [
+    ["no broker", database.url, { BROKER__ADDRESSES: "" }, 1, /broker\.addresses names no broker/],
+    ["no tables", empty.url, {}, 5, /has not been migrated/],
+    ["tables of theirs", theirs.url, {}, 5, /take it over with `ccx adopt` first/],
+    ["an address that is taken", database.url, { METRICS__ADDRESS: `127.0.0.1:${port}` }, 1, /EADDRINUSE/],
+  ] as [string, string, Record<string, string>, number, RegExp][]) {
+    const ended = await finished([program], {
+      ...environment(url),
+      ...variables({ BROKER__ENABLED: "true", METRICS__ADDRESS: "127.0.0.1:0", ...more }),
+    });
+    assert.equal(ended.code, code, `${name}: ${ended.stdout}${ended.stderr}`);
+    assert.match(ended.stdout + ended.stderr, says, name);
+  }
+});
+
 describe("what ends by itself", () => {
   test("version, authors and help are as scripts look for them, with one dash or two", async () => {
     for (const flag of ["-version", "--version", "--version=true"]) {
@@ -78,6 +138,10 @@ describe("what ends by itself", () => {
     const help = await run(["--help"]);
     assert.equal(help.code, 0);
     assert.match(help.stderr, /^Usage of ccx-notification-writer:\n {2}-authors\n {4}\tshow authors\n/);
+    assert.deepEqual(
+      [...help.stderr.matchAll(/^ {2}-(\S+)/gm)].map(([, flag]) => flag),
+      [...operations.map(([flag]) => flag.split("=")[0]), "max-age"].toSorted(),
+    );
     assert.match(help.stderr, /\n {2}-migrate string\n {4}\tset database version\n {2}-migration-info\n/);
     assert.match(help.stderr, /\n {2}-max-age string\n {4}\tmax age for displaying\/cleaning old records\n/);
     for (const wrong of [["--nope"], ["-version=maybe"], ["--max-age"], ["---version"]]) {
@@ -261,23 +325,19 @@ test("without a flag it consumes, serves the incumbent's counters, and writes st
   const port = await freePort();
   let child: ChildProcess | undefined;
   try {
-    child = spawn(
-      process.execPath,
-      [new URL("../../bin/ccx-notification-writer.js", import.meta.url).pathname],
-      {
-        env: cleanEnvironment({
-          ...environment(),
-          ...variables({
-            BROKER__ENABLED: "true",
-            METRICS__NAMESPACE: "notification_writer",
-            METRICS__ADDRESS: `127.0.0.1:${port}`,
-            TRACKER__TOPIC: tracker,
-            TRACKER__SERVICE_NAME: "the writer",
-          }),
+    child = spawn(process.execPath, [program], {
+      env: cleanEnvironment({
+        ...environment(),
+        ...variables({
+          BROKER__ENABLED: "true",
+          METRICS__NAMESPACE: "notification_writer",
+          METRICS__ADDRESS: `127.0.0.1:${port}`,
+          TRACKER__TOPIC: tracker,
+          TRACKER__SERVICE_NAME: "the writer",
         }),
-        stdio: ["ignore", "pipe", "pipe"],
-      },
-    );
+      }),
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let output = "";
     child.stdout?.on("data", (chunk) => {
       output += chunk;

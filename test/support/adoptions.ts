@@ -13,7 +13,7 @@ import {
 } from "./builders.ts";
 import { clusterOf } from "./incumbent.ts";
 
-/** Everything in a database but the contents of system tables: relations, columns, constraints, functions. */
+/** What a database consists of: relations, columns, constraints, indexes, rights, functions. */
 export async function theirSchema(db: Db): Promise<string[]> {
   const found = await rows(
     db,
@@ -31,6 +31,18 @@ export async function theirSchema(db: Db): Promise<string[]> {
      union all
      select concat_ws(' ', 'constraint', conrelid::regclass, conname, pg_get_constraintdef(oid))
      from pg_constraint where connamespace = 'public'::regnamespace
+     union all
+     select concat_ws(' ', 'index', pg_get_indexdef(i.indexrelid))
+     from pg_index i
+     join pg_class c on c.oid = i.indexrelid
+     where c.relnamespace = 'public'::regnamespace
+     union all
+     select concat_ws(' ', 'rights', c.relname, pg_get_userbyid(c.relowner), a)
+     from pg_class c
+     cross join lateral aclexplode(c.relacl) a
+     where c.relnamespace = 'public'::regnamespace
+     union all
+     select concat_ws(' ', 'rights', nspname, nspacl) from pg_namespace where nspname = 'public'
      union all
      select concat_ws(' ', 'trigger', tgrelid::regclass, tgname) from pg_trigger where not tgisinternal
      union all

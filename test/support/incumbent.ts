@@ -73,9 +73,15 @@ const hit = (rule: string) =>
 /**
  * Fills their tables: `reportsEach` reports of each cluster within the last week, the newest an hour old, all
  * with disk|KEY, and of every second cluster with net|KEY. A third of the clusters was notified three days
- * ago of what they have (target 1), a third ten days ago, a third never. What was skipped is there as well.
+ * ago of what they have (target 1), a third ten days ago, a third never. What was skipped is there as well, and
+ * a read error of each report of every `errorsOf`th cluster.
  */
-export async function fillVersionEight(db: Db, clusters: number, reportsEach: number): Promise<void> {
+export async function fillVersionEight(
+  db: Db,
+  clusters: number,
+  reportsEach: number,
+  errorsOf = 100,
+): Promise<void> {
   const cluster = "'00000000-0000-4000-8000-' || lpad(c::text, 12, '0')";
   const hits = `${report(`${hit("disk")} || case when c % 2 = 0 then ',' || ${hit("net")} else '' end`)}`;
   const present = "date_trunc('second', now() at time zone 'UTC')";
@@ -95,7 +101,7 @@ export async function fillVersionEight(db: Db, clusters: number, reportsEach: nu
   await db.query(
     `insert into read_errors (org_id, cluster, updated_at, error_text, created_at)
      select r.org_id, r.cluster, r.updated_at, 'it cannot be read', r.updated_at
-     from new_reports r where r.kafka_offset % 10 = 0 and r.account_number % 100 = 0`,
+     from new_reports r where r.account_number % ${errorsOf} = 0`,
   );
   await db.query("analyze");
 }

@@ -58,10 +58,14 @@ async function run(flags: Flags): Promise<void> {
   }
 }
 
+function brokersOf({ kafkaBrokers }: Config): readonly string[] {
+  if (kafkaBrokers === undefined) throw new ConfigurationError("broker.addresses names no broker.");
+  return kafkaBrokers;
+}
+
 /** Whether a broker answers, with the login and TLS that are configured. */
 async function checkKafka(config: Config, log: Logger): Promise<void> {
-  const { kafkaBrokers } = config;
-  if (kafkaBrokers === undefined) throw new ConfigurationError("broker.addresses names no broker.");
+  const kafkaBrokers = brokersOf(config);
   const { createKafka } = await import("../../kafka/client.ts");
   const admin = createKafka({ ...config, kafkaBrokers }, log, 1).admin();
   await endingWith(4, "Unable to connect to Kafka", async () => {
@@ -141,6 +145,7 @@ async function operates(flags: Flags, config: Config, log: Logger): Promise<bool
 
 /** Consumes until it is asked to stop: our service, in the part that takes reports in. */
 async function consume(given: Given, config: Config, log: Logger): Promise<void> {
+  brokersOf(config);
   const [{ run: runService }, { addIncumbentCounters }, { registry }, { textOf }, { asConfigurationError }] =
     await Promise.all([
       import("../../run.ts"),

@@ -4,11 +4,12 @@ import { test } from "node:test";
 import { below, pick, type Random, seeded } from "../../dev/samples/random.ts";
 import type { Api } from "../../src/results/api.ts";
 import examples from "../../src/results/examples.json" with { type: "json" };
-import type { Operation } from "../../src/results/operation.ts";
+import { namesIn, type Operation } from "../../src/results/operation.ts";
 import { aggregatorApis, publicApis } from "../../src/results/rooms.ts";
 import { Contract, pathWith, rightBodies, rightParams } from "../support/api_calls.ts";
 import { rows, value } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
+import { catalogOf, injections } from "../support/injections.ts";
 import {
   type Ask,
   consume,
@@ -118,6 +119,80 @@ test("examples conform to the document that shows them", () => {
       contract.check(id, { status, headers: new Headers(), text: JSON.stringify(answer), json: answer });
     }
   }
+});
+
+/** What changes with the parameter: a path and a body in which one value is another. */
+function* changed(api: Api, operation: Operation, value: string, of: RegExp) {
+  const right = rightBodies[operation.id];
+  const bodyWith = (body: unknown) => (operation.body && body !== undefined ? { body } : {});
+  for (const name of namesIn(operation.path))
+    if (of.test(name))
+      yield { path: pathWith(api, operation, { ...rightParams, [name]: value }), ...bodyWith(right) };
+  if (!operation.body || right === undefined) return;
+  const path = pathWith(api, operation, rightParams);
+  if (Array.isArray(right)) {
+    if (of.test("clusters")) yield { path, body: [value] };
+  } else
+    for (const [key, one] of Object.entries(right as object))
+      if (of.test(key))
+        yield { path, body: { ...(right as object), [key]: Array.isArray(one) ? [value] : value } };
+}
+
+const own = async (ask: Ask, api: Api, operation: Operation) => {
+  const { status, text } = await call(ask, api, operation);
+  return { status, text };
+};
+
+test("every operation answers about another organization's cluster as about one that nobody knows", async () => {
+  let compared = 0;
+  for (const [api, , ask] of served)
+    for (const operation of api.operations) {
+      const [theirs, unknown] = [
+        "11111111-1111-4111-8111-111111111105",
+        "11111111-1111-4111-8111-111111111199",
+      ];
+      const answersAbout = async (id: string) => {
+        const answers: string[] = [];
+        for (const { path, ...body } of changed(api, operation, id, /^clusters?$/)) {
+          const { status, text } = await ask(operation.method, path, body);
+          answers.push(`${status} ${text.replaceAll(id, "ID")}`);
+        }
+        return answers;
+      };
+      const about = await answersAbout(theirs);
+      assert.deepEqual(about, await answersAbout(unknown), `${api.prefix} ${operation.id}`);
+      compared += about.length;
+      // the organization in a path is that of whoever asks, or refused, or not looked at
+      for (const { path, ...body } of changed(api, operation, "12", /^organization$/)) {
+        const { status, text } = await ask(operation.method, path, body);
+        if (status === 403) continue;
+        assert.deepEqual({ status, text }, await own(ask, api, operation), `${api.prefix} ${operation.id}`);
+      }
+    }
+  const about = served.flatMap(([api]) => api.operations).filter(({ path }) => /\{clusters?\}/.test(path));
+  assert.ok(compared >= about.length && about.length > 0, `${compared} of ${about.length}`);
+});
+
+test("no parameter of any operation becomes SQL", async () => {
+  const before = await catalogOf(database.pool);
+  for (const [api, , ask] of served) {
+    const contract = new Contract(api);
+    for (const operation of api.operations)
+      for (const text of injections.slice(0, 4)) {
+        const sent = [...changed(api, operation, text, /./)];
+        for (const name of Object.keys(operation.query.shape)) {
+          const path = `${pathWith(api, operation, rightParams)}?${name}=${encodeURIComponent(text)}`;
+          const right = operation.body && rightBodies[operation.id];
+          sent.push(right === undefined ? { path } : { path, body: right });
+        }
+        for (const { path, ...body } of sent) {
+          const answer = await ask(operation.method, path, body);
+          contract.check(operation.id, answer, `${operation.method} ${path} ${JSON.stringify(body)} `);
+          if (answer.status >= 500) assert.match(operation.id, /upgrade_risks$/, path);
+        }
+      }
+  }
+  assert.deepEqual(await catalogOf(database.pool), before);
 });
 
 const nasty = [

@@ -889,7 +889,7 @@ create table filter_result (
   constraint filter_result_policy_id_fkey FOREIGN KEY (policy_id) REFERENCES policy(id) ON DELETE CASCADE
 );
 
--- one row for each problem (rule and error key) that a cluster has or had; kept up to date as reports arrive
+-- one row for each problem (rule and error key) that a cluster has or had; kept up to date as reports arrive; whoever changes it by hand sets latest_report.hits_hash to null, or reports with the same hits are passed over
 create table issue (
   -- number of the issue; it keeps it when it goes and comes back
   id bigint not null generated always as identity,

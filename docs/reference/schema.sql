@@ -889,7 +889,7 @@ create table filter_result (
   constraint filter_result_policy_id_fkey FOREIGN KEY (policy_id) REFERENCES policy(id) ON DELETE CASCADE
 );
 
--- one row for each problem (rule and error key) that a cluster has or had; kept up to date as reports arrive
+-- one row for each problem (rule and error key) that a cluster has or had; kept up to date as reports arrive; whoever changes it by hand sets latest_report.hits_hash to null, or reports with the same hits are passed over
 create table issue (
   -- number of the issue; it keeps it when it goes and comes back
   id bigint not null generated always as identity,
@@ -5008,8 +5008,8 @@ function ccx.longest_cooldown(at timestamp with time zone DEFAULT now())
   language sql stable
   set search_path=public, ccx, pg_temp;
 
--- Lets these clusters (two arrays, position by position) wait for a decision, because of a new report or not, until due_at at most for the rest of the partition backlog_of; returns how many wait by that.
-function ccx.mark_due(org_ids bigint[], clusters text[], by_report boolean, due_at timestamp with time zone DEFAULT now(), backlog_of text DEFAULT NULL::text)
+-- Lets these clusters (three arrays, position by position) wait for a decision, because of a new report or not, until due_at at most for the rest of the partition backlog_of; returns how many wait by that.
+function ccx.mark_due(org_ids bigint[], clusters text[], by_report boolean[], due_at timestamp with time zone DEFAULT now(), backlog_of text DEFAULT NULL::text)
   returns integer
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
@@ -5475,18 +5475,6 @@ function ccx.report_hits(report jsonb)
 function ccx.request_decisions(cause text, rule_names text[] DEFAULT NULL::text[], org_id bigint DEFAULT NULL::bigint, cluster text DEFAULT NULL::text, silence_id bigint DEFAULT NULL::bigint, at timestamp with time zone DEFAULT now())
   returns void
   language sql volatile
-  set search_path=public, ccx, pg_temp;
-
--- Lets clusters wait for a decision whose cooldown, spacing, damping, silence or wait after a failed rendering ended since the last time (and that reported within a day); returns how many, but for the silences.
-function ccx.requeue_ended_holds(at timestamp with time zone)
-  returns integer
-  language plpgsql volatile
-  set search_path=public, ccx, pg_temp;
-
--- Lets the clusters wait for a decision again that were put aside and whose next try is due; returns how many.
-function ccx.requeue_stuck(at timestamp with time zone)
-  returns integer
-  language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
 -- Reads the newest report of clusters again whose newest known one was deleted while others are there; returns of how many.
@@ -5962,6 +5950,18 @@ function ccx.take_disabled_rules(toggles jsonb, disables jsonb, OUT added intege
 function ccx.take_due(batch_size integer, at timestamp with time zone, only_orgs bigint[], only_clusters text[], OUT org_ids bigint[], OUT clusters text[], OUT by_report boolean[])
   returns record
   language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- The clusters whose cooldown, spacing, damping or wait after a failed rendering ended since the last time (and that reported within a day), which have to wait for a decision; what a silence held is requested.
+function ccx.take_ended_holds(at timestamp with time zone)
+  returns TABLE(org_id bigint, cluster text)
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
+-- The clusters that were put aside and whose next try is due; they have to wait for a decision again. Asks for the try after it in ten minutes.
+function ccx.take_stuck(at timestamp with time zone)
+  returns TABLE(org_id bigint, cluster text, by_report boolean)
+  language sql volatile
   set search_path=public, ccx, pg_temp;
 
 -- Asks the surveys of survey_schedule that are due where the fleet is large, gives up what nobody finishes, deletes what is old, and wakes the workers for what is left.

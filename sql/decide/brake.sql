@@ -108,10 +108,9 @@ begin
   -- another session met the limit, too
   on conflict do nothing;
 
-  perform mark_due(array_agg(d.org_id), array_agg(d.cluster), d.by_report)
+  perform mark_due(array_agg(d.org_id), array_agg(d.cluster), array_agg(d.by_report))
   from unnest(orgs, names, by_report) as d (org_id, cluster, by_report)
-  where (d.org_id, d.cluster) in (select * from unnest(beyond_orgs, beyond_names))
-  group by d.by_report;
+  where (d.org_id, d.cluster) in (select * from unnest(beyond_orgs, beyond_names));
 
   select coalesce(array_agg(d.org_id), '{}'), coalesce(array_agg(d.cluster), '{}'),
     coalesce(array_agg(d.by_report), '{}')

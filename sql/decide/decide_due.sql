@@ -138,7 +138,7 @@ begin
 
   -- the clock went back (another server took over): what is known only from later on is asked again then
   if is_live then
-    perform mark_due(array_agg(l.org_id), array_agg(l.cluster), true, max(l.received_at))
+    perform mark_due(array_agg(l.org_id), array_agg(l.cluster), array_agg(true), max(l.received_at))
     from unnest(orgs, names) as d (org_id, cluster)
     join latest_report l on l.org_id = d.org_id and l.cluster = d.cluster
     where l.received_at > at

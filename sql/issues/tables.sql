@@ -44,7 +44,8 @@ comment on column renamed_rule.ended_at is
 
 comment on table issue is
   'one row for each problem (rule and error key) that a cluster has or had; kept up to date as reports '
-  'arrive';
+  'arrive; whoever changes it by hand sets latest_report.hits_hash to null, or reports with the same hits '
+  'are passed over';
 comment on column issue.id is 'number of the issue; it keeps it when it goes and comes back';
 comment on column issue.org_id is 'organization that owns the cluster';
 comment on column issue.cluster is 'the cluster';

@@ -80,7 +80,7 @@ begin
     return null;
   end if;
   -- ingest() says whether more of the partition follows; nobody else does
-  perform mark_due(marked.org_ids, marked.clusters, true,
+  perform mark_due(marked.org_ids, marked.clusters, array_fill(true, array[cardinality(marked.clusters)]),
     coalesce(nullif(current_setting('ccx.decide_at', true), '')::timestamptz, now()),
     nullif(current_setting('ccx.backlog_of', true), ''));
   seen_at := clock_timestamp();

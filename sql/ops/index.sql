@@ -1,5 +1,5 @@
 -- What keeps the service running. sweep() runs every minute: it gives up what expired, makes tomorrow's
--- partitions, asks for new decisions where time alone changed the answer (requeue_ended_holds()), and wakes
+-- partitions, asks for new decisions where time alone changed the answer (take_ended_holds()), and wakes
 -- whoever has work. Every ten minutes it counts the fleet (count_fleet()) and what happened in the last hours
 -- (count_busy_hours(), by counted_hours()), which table busy_hour keeps.
 -- heartbeat() notes in worker that a process lives and frees the jobs of those that died. The view drift
@@ -11,7 +11,7 @@
 --!include ops/tables.sql
 --!include ops/drift.sql
 --!include ops/heartbeat.sql
---!include ops/requeue_ended_holds.sql
+--!include ops/take_ended_holds.sql
 --!include ops/end_heartbeat.sql
 --!include ops/counted_hours.sql
 --!include ops/count_busy_hours.sql

@@ -5,6 +5,8 @@ create or replace function ccx.sweep(at timestamptz default now())
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$
+declare
+  marked integer;
 begin
   perform ensure_partitions(sweep.at);
   perform expire_notifications(sweep.at);
@@ -12,8 +14,14 @@ begin
   -- tasks anyway
   perform graphile_worker.complete_jobs(array(
     select j.id from graphile_worker.jobs j where j.attempts >= j.max_attempts and j.locked_at is null));
-  cooldowns_ended := requeue_ended_holds(sweep.at);
-  perform requeue_stuck(sweep.at);
+  select mark_due(array_agg(d.org_id), array_agg(d.cluster), array_agg(d.by_report)),
+    count(*) filter (where d.has_ended)
+  into marked, cooldowns_ended
+  from (
+    select e.org_id, e.cluster, false as by_report, true as has_ended from take_ended_holds(sweep.at) e
+    union all
+    select s.org_id, s.cluster, s.by_report, false from take_stuck(sweep.at) s
+  ) d;
   delete from reported_elsewhere e where e.notified_at < sweep.at - longest_cooldown(sweep.at);
   perform count_fleet(sweep.at);
 

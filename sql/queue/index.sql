@@ -2,7 +2,7 @@
 -- add one through mark_due(), and so does everything else that may change an answer; a decision begins with
 -- take_due(). Where more messages of a partition are known to follow, a decision waits for them:
 -- release_caught_up() ends that. A cluster whose decision fails goes to stuck_cluster with put_aside();
--- requeue_stuck() and retry_stuck() bring it back. A change whose clusters are not known yet (a policy, a
+-- take_stuck() and retry_stuck() bring it back. A change whose clusters are not known yet (a policy, a
 -- silence, new content) adds a row to decision_request with request_decisions() instead; a trigger on that
 -- table wakes the deciders. The wake_… functions leave a wish with wake_up(), which tg_wake_up__send() turns
 -- into a graphile-worker job when the transaction commits: no open transaction holds the row of a job. A job
@@ -14,7 +14,7 @@
 --!include queue/mark_due.sql
 --!include queue/take_due.sql
 --!include queue/put_aside.sql
---!include queue/requeue_stuck.sql
+--!include queue/take_stuck.sql
 --!include queue/wake_up.sql
 --!include queue/tg_wake_up__send.sql
 --!include queue/release_caught_up.sql

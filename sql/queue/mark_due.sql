@@ -1,11 +1,12 @@
 -- Rows are locked in the order of organization and cluster, by their bytes, whoever calls: two sessions that
--- mark the same clusters wait for each other, never in a circle. An update, not "do nothing": a row that a
--- decision holds right now may be deleted, and the mark must not be lost.
+-- mark the same clusters wait for each other, never in a circle, as long as a transaction calls this once for
+-- clusters that it does not hold yet. An update, not "do nothing": a row that a decision holds right now may
+-- be deleted, and the mark must not be lost.
 --
 -- A report behind which more of its partition is known to follow postpones the decision, once; the report
 -- that is the last one known makes the cluster due at once. What is no report hastens nothing.
 create or replace function ccx.mark_due(
-  org_ids bigint[], clusters text[], by_report boolean,
+  org_ids bigint[], clusters text[], by_report boolean[],
   due_at timestamptz default now(), backlog_of text default null
 ) returns integer
 language plpgsql volatile
@@ -15,8 +16,9 @@ declare
   marked integer;
 begin
   insert into decision_due as d (org_id, cluster, by_report, due_at, backlog_of)
-  select distinct m.org_id, m.cluster collate "C", mark_due.by_report, mark_due.due_at, mark_due.backlog_of
-  from unnest(org_ids, clusters) as m (org_id, cluster)
+  select m.org_id, m.cluster collate "C", bool_or(m.by_report), mark_due.due_at, mark_due.backlog_of
+  from unnest(org_ids, clusters, mark_due.by_report) as m (org_id, cluster, by_report)
+  group by m.org_id, m.cluster collate "C"
   order by m.org_id, m.cluster collate "C"
   on conflict (org_id, cluster) do update
   set by_report = d.by_report or excluded.by_report,
@@ -30,6 +32,6 @@ begin
   return marked;
 end $$;
 
-comment on function ccx.mark_due(bigint[], text[], boolean, timestamptz, text) is
-  'Lets these clusters (two arrays, position by position) wait for a decision, because of a new report or '
-  'not, until due_at at most for the rest of the partition backlog_of; returns how many wait by that.';
+comment on function ccx.mark_due(bigint[], text[], boolean[], timestamptz, text) is
+  'Lets these clusters (three arrays, position by position) wait for a decision, because of a new report '
+  'or not, until due_at at most for the rest of the partition backlog_of; returns how many wait by that.';

@@ -341,7 +341,7 @@ test("the last report of a cluster that is known makes it due at once, whatever 
   rolledBack(database.pool, async (db) => {
     await db.query("truncate decision_due");
     const mark = (byReport: boolean, due: string, backlog: string | null) =>
-      db.query("select mark_due('{1}', '{x}', $1, $2, $3)", [byReport, due, backlog]);
+      db.query("select mark_due('{1}', '{x}', $1, $2, $3)", [[byReport], due, backlog]);
     const due = async () => (await rows(db, "select due_at, backlog_of from decision_due"))[0];
     const [now, soon, later] = ["2026-03-01T12:00:00Z", "2026-03-01T12:10:00Z", "2026-03-01T12:20:00Z"];
     await mark(false, now, null);

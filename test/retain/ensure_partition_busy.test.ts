@@ -7,23 +7,41 @@ import { until } from "../support/until.ts";
 const database = testDatabase();
 const exists = "select to_regclass('new_reports_20260301') is not null";
 const ensure = "select ensure_partition('new_reports', '2026-03-01')";
+const someoneWaits = () =>
+  value(
+    database.pool,
+    `select exists (select from pg_locks where not granted and database = (select oid from pg_database
+      where datname = current_database()))`,
+  );
 
 test("while a dump reads the table, its next day waits for the next call, and nobody waits behind it", async () => {
   const dump = await database.pool.connect();
+  const writer = await database.pool.connect();
   try {
     await dump.query("begin");
     await dump.query("select count(*) from new_reports");
-    assert.equal(await value(database.pool, ensure), false);
-    assert.equal(await value(database.pool, exists), false);
-    await database.pool.query(
+    let ended = false;
+    const made = value(database.pool, ensure).finally(() => {
+      ended = true;
+    });
+    await until("the day waits for the dump, or has given up", async () => ended || (await someoneWaits()));
+    // what the lock of a writer may take at most: less than a statement of the service
+    await writer.query("begin; set local lock_timeout = '2s'");
+    await writer.query(
       "insert into new_reports (org_id, cluster, report, updated_at) values (1, 'c', '', '2026-03-01')",
     );
+    await writer.query("commit");
+    assert.equal(await made, false);
+    assert.equal(await value(database.pool, exists), false);
     assert.equal(await value(database.pool, "select count(*)::integer from new_reports_default"), 1);
     await dump.query("commit");
     assert.equal(await value(database.pool, ensure), true);
     assert.equal(await value(database.pool, "select count(*)::integer from new_reports_20260301"), 1);
   } finally {
-    dump.release();
+    for (const session of [dump, writer]) {
+      await session.query("rollback");
+      session.release();
+    }
   }
 });
 
@@ -53,13 +71,7 @@ test("whoever has read the default partition and then deletes from it goes first
     await reader.query("begin");
     await reader.query("select from new_reports_default");
     const day = database.pool.query("select ensure_partition('new_reports', '2026-05-01') as made");
-    await until("the day waits for the reader", async () =>
-      value(
-        database.pool,
-        `select exists (select from pg_locks where not granted and database = (select oid from pg_database
-          where datname = current_database()))`,
-      ),
-    );
+    await until("the day waits for the reader", someoneWaits);
     await reader.query("delete from new_reports_default where updated_at < '2020-01-01'");
     await reader.query("commit");
     await day;

@@ -1,4 +1,3 @@
-import path from "node:path";
 import { ConfigurationError } from "../errors.ts";
 import { type IncumbentKey, type Program, programs, variableOf } from "./keys.ts";
 import { type Given, readIncumbent, readIncumbentFile } from "./sources.ts";
@@ -27,10 +26,9 @@ function programOf(file: string): Program {
  * Throws ConfigurationError when the file cannot be read or says what cannot be said.
  */
 export function translation(file: string): string[] {
-  const full = path.resolve(file);
-  const program = programOf(full);
+  const program = programOf(file);
   const { name, prefix, keys } = programs[program];
-  const given = readIncumbent(program, { [`${prefix}_CONFIG_FILE`]: full });
+  const given = readIncumbent(program, { [`${prefix}_CONFIG_FILE`]: file });
   return [
     `# ${file}, as ${name} reads it`,
     ...variables(program, given),
@@ -39,7 +37,7 @@ export function translation(file: string): string[] {
   ];
 }
 
-const secrets = new Set(["DATABASE_URL", "CCX_KAFKA_SASL_PASSWORD", "CCX_SERVICE_LOG_CLIENT_SECRET"]);
+const secrets = new Set(["CCX_KAFKA_SASL_PASSWORD", "CCX_SERVICE_LOG_CLIENT_SECRET"]);
 
 function variables(program: Program, given: Given): string[] {
   return [...translate(program, given)].flatMap(([key, { value, origin }]) => {

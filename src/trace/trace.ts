@@ -108,7 +108,6 @@ export async function inSpan<T>(
   const links = only
     ? []
     : known
-        .slice(0, mostLinks)
         .map(spanContextOf)
         .filter((found) => found !== undefined)
         .map((found) => ({ context: found }));
@@ -124,9 +123,6 @@ export async function inSpan<T>(
     }
   });
 }
-
-/** SDKs keep no more links of a span than this. */
-const mostLinks = 128;
 
 /** What a log line names a trace by. */
 export function traceIds(traceparent?: string | null): { trace_id?: string; span_id?: string } {

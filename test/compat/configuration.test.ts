@@ -13,7 +13,7 @@ import {
   variableOf,
   writerKeys,
 } from "../../src/compat/keys.ts";
-import { allKeys } from "../../src/compat/print_translation.ts";
+import { allKeys, translation } from "../../src/compat/print_translation.ts";
 import { readIncumbent } from "../../src/compat/sources.ts";
 import {
   databaseUrl,
@@ -672,6 +672,7 @@ timeout = ""
 [logging]
 debug = true
 logging_to_cloud_watch_enabled = true
+use_stderr = ""
 `,
     set("writer", { "broker.topic": "of the environment" }),
   );
@@ -687,12 +688,24 @@ logging_to_cloud_watch_enabled = true
     ["logging.debug only for the command", "logging.logging_to_cloud_watch_enabled not taken"],
     "what the file has, and nothing that is empty or a default",
   );
+  const secret = await said("secret.toml", '[service_log]\nenabled = true\nclient_secret = "hunter4"\n');
+  assert.match(secret, /^CCX_SERVICE_LOG_CLIENT_SECRET=\*\*\*$/m);
+  assert.doesNotMatch(secret, /hunter/);
   const filter = await said("filter.toml", `[kafka_broker]\nevent_filter = "impact > 1 && 'a' != 'b'"\n`);
   const [, word] = / ('filter=impact.*?b'\\'''?)/.exec(filter) ?? [];
   assert.equal(
     word?.replaceAll("'\\''", "\u0001").replaceAll("'", "").replaceAll("\u0001", "'"),
     "filter=impact > 1 && 'a' != 'b'",
   );
+});
+
+test("a value is quoted so that it is read again as it is", async () => {
+  for (const user of ["plain", "a#b", "ends in a blank ", `"a"`, "'a'", "`a`", "it's a `b`"]) {
+    const login = `security_protocol = "SASL_PLAINTEXT"\nsasl_username = ${JSON.stringify(user)}`;
+    const theirs = await file("quoted.toml", `[kafka_broker]\n${login}\n`);
+    const printed = parseEnv(translation(theirs).join("\n"));
+    assert.equal(printed.CCX_KAFKA_SASL_USERNAME, user);
+  }
 });
 
 test("a file is found and read as theirs would, whatever an editor has put in front", async () => {

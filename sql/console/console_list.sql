@@ -9,7 +9,7 @@ from (values
   ('rules', 'ccx.shown_noise', '{component,error_key,target}', '{rule,error_key,target}', null),
   ('policies', 'public.policies', '{policy_id}', '{org_id,rule,target}', 'since'),
   ('policy_history', 'public.policy_history', '{policy_id}', '{org_id,rule,target,changed_by}', 'since'),
-  ('silences', 'public.silences', '{id}', '{state,org_id,cluster,rule,tag,created_by}', 'starts_at'),
+  ('silences', 'public.silences', '{id}', '{id,state,org_id,cluster,rule,tag,created_by}', 'starts_at'),
   ('acknowledgements', 'public.acknowledgements', '{acknowledgement_id}', '{org_id,cluster,rule}', 'since'),
   ('waiting', 'public.delivery_gap', '{notification_id}', '{org_id,cluster,target,failure,state}', 'decided_at'),
   ('dead', 'public.dead_letter', '{notification_id}', '{org_id,cluster,target,failure}', 'ended_at'),

@@ -37,7 +37,7 @@ export function life(rows: AnyRow[], from: string, to: string, at: string): Html
   return html`<svg class="life" viewBox="0 0 ${left + wide + 10} ${height + 14}" role="img" aria-label="The life of the cluster; the table below says the same" data-from="${from}" data-to="${to}" data-left="${left}" data-width="${wide}">
 ${lanes.map(
   (lane, nth) =>
-    html`<line class="lane" x1="0" x2="${left + wide}" y1="${(nth + 1) * rowHeight}" y2="${(nth + 1) * rowHeight}"></line><text x="0" y="${nth * rowHeight + 16}"><title>${lane}</title>${lane.length > 24 ? `${cutText(lane, 23)}…` : lane}</text>`,
+    html`<line class="lane" x1="0" x2="${left + wide}" y1="${(nth + 1) * rowHeight}" y2="${(nth + 1) * rowHeight}"></line><text x="0" y="${nth * rowHeight + 16}"><title>${cutText(lane, 300)}</title>${lane.length > 24 ? `${cutText(lane, 23)}…` : lane}</text>`,
 )}
 ${rows.filter((row) => lanes.includes(laneOf(row))).map((row) => mark(row, x, y(row)))}
 ${ticks.map((ms, nth) => html`<text text-anchor="${anchor(nth)}" x="${(left + (wide * nth) / 6).toFixed(0)}" y="${height + 8}">${label(ms)}</text>`)}
@@ -47,7 +47,7 @@ ${ticks.map((ms, nth) => html`<text text-anchor="${anchor(nth)}" x="${(left + (w
 
 function mark(row: AnyRow, x: (value: unknown) => number, y: number): Html {
   const from = x(row.begins).toFixed(1);
-  const title = html`<title>${String(row.kind)}: ${cutText(String(row.label), 200)}, ${String(row.begins)}${row.ends ? ` to ${String(row.ends)}` : ""} ${cutText(String(row.detail ?? ""), 300)}</title>`;
+  const title = html`<title>${cutText(String(row.kind), 40)}: ${cutText(String(row.label), 200)}, ${String(row.begins)}${row.ends ? ` to ${String(row.ends)}` : ""} ${cutText(String(row.detail ?? ""), 300)}</title>`;
   if (row.kind === "issue" || row.kind === "silence") {
     const width = Math.max(3, x(row.ends ?? "infinity") - Number(from)).toFixed(1);
     return html`<rect class="${String(row.kind)}" x="${from}" y="${y}" width="${width}" height="12">${title}</rect>`;

@@ -1,16 +1,22 @@
 import type { AnyRow } from "../db/rows.ts";
 import { holdReasons } from "../text/hold_reasons.ts";
 import { brokenName, bytes, nothing, shown } from "./format.ts";
-import { type Html, html } from "./html.ts";
+import { type Html, html, type Part } from "./html.ts";
 import type { Column, Look } from "./table.ts";
 import { inWords, valueInWords } from "./words.ts";
 
 export const encoded = encodeURIComponent;
 
+const longestAddress = 2_000;
+
+/** A link; to what a stranger named so that no address holds it, there is none. */
+export const linked = (to: string, text: Part): Html =>
+  to.length > longestAddress ? html`${text}` : html`<a href="${to}">${text}</a>`;
+
 export const clusterLink = (value: unknown): Html =>
   value === null || value === undefined || value === ""
     ? shown(value)
-    : html`<a href="/console/clusters/${encoded(String(value))}">${shown(value)}</a>`;
+    : linked(`/console/clusters/${encoded(String(value))}`, shown(value));
 
 /** A rule with its error key, and the way to its page. */
 export const ruleLink = (row: AnyRow): Html => {
@@ -21,7 +27,7 @@ export const ruleLink = (row: AnyRow): Html => {
       .replace(/\.report$/, "")
       .split(".")
       .at(-1) ?? name;
-  return html`<a href="/console/rules/${encoded(bare)}">${brokenName(bare)}</a>${row.error_key ? html`<br><small>${brokenName(row.error_key)}</small>` : ""}`;
+  return html`${linked(`/console/rules/${encoded(bare)}`, brokenName(bare))}${row.error_key ? html`<br><small>${brokenName(row.error_key)}</small>` : ""}`;
 };
 
 export const verdict = (row: AnyRow): Html =>
@@ -29,14 +35,14 @@ export const verdict = (row: AnyRow): Html =>
 
 /** A reason that holds an issue, in words and as the database calls it. */
 export const reasonShown = (reason: string): Html =>
-  html`${inWords(reason) ?? ""} <small>(${reason})</small>`;
+  html`${inWords(reason) ?? ""} <small>(${shown(reason)})</small>`;
 
 export const why = (row: AnyRow): Html => {
   const reasons = (row.reasons ?? []) as string[];
   if (reasons.length === 0) return row.decision === "notify" ? html`nothing holds it` : nothing;
   return html`${reasons.map(
     (reason, nth) => html`${nth > 0 && html`<br>`}${reasonShown(reason)}`,
-  )}${Boolean(row.silence_id) && html`<br><a href="/console/silences?view=all&id=${String(row.silence_id)}">silence ${String(row.silence_id)}</a>`}${
+  )}${Boolean(row.silence_id) && html`<br><a href="/console/silences?id=${String(row.silence_id)}">silence ${String(row.silence_id)}</a>`}${
     Boolean(row.render_error) && html`<br><small>${shown(row.render_error)}</small>`
   }`;
 };
@@ -199,7 +205,7 @@ export const looks = {
     list: "notified",
     columns: [
       { name: "notified_at" },
-      { name: "state", label: "Outcome", cell: (row) => html`${valueInWords(String(row.state))}` },
+      { name: "state", label: "Outcome", cell: (row) => shown(valueInWords(String(row.state))) },
       { name: "target" },
       org,
       cluster,

@@ -155,9 +155,6 @@ async function register(server: FastifyInstance, options: ConsoleOptions): Promi
         },
         { seconds: seconds[manner], signal, canceller: from.canceller ?? canceller },
       );
-    const mayAct = () => {
-      if (!person.mayAct) throw new NotLetIn(`${person.name} may look, not act.`, false);
-    };
     return {
       read: (work) =>
         reader.read(async (server) => {
@@ -166,11 +163,11 @@ async function register(server: FastifyInstance, options: ConsoleOptions): Promi
           return answer;
         }),
       async attempt(work) {
-        mayAct();
+        requireAct(person);
         return ask("try", work);
       },
       async act(act, details, work) {
-        mayAct();
+        requireAct(person);
         const answer = await ask("act", async (db) => {
           const done = await work(db);
           await sql.recordAct(db, act, details);
@@ -233,7 +230,15 @@ async function register(server: FastifyInstance, options: ConsoleOptions): Promi
   function proven(request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
     server.csrfProtection(request, reply, done as () => void);
   }
-  for (const [route, handler] of Object.entries(acts(options))) server.post(route, own, answered(handler));
+  // who may not act is refused before a form is looked at, also where it would only show what it would do
+  const acting =
+    (handler: Handler): Handler =>
+    async (ask) => {
+      requireAct(ask.person);
+      return handler(ask);
+    };
+  for (const [route, handler] of Object.entries(acts(options)))
+    server.post(route, own, answered(acting(handler)));
 
   server.get("/live", async (request, reply) => {
     const person = await personOf(request);
@@ -322,6 +327,11 @@ function onlyTexts(values: unknown): Record<string, string | undefined> {
       return typeof one === "string" ? [[name, one.replaceAll("\0", "\u{FFFD}")]] : [];
     }),
   );
+}
+
+/** @throws NotLetIn */
+function requireAct(person: Person): void {
+  if (!person.mayAct) throw new NotLetIn(`${person.name} may look, not act.`, false);
 }
 
 /** Forms of other sites are refused before anything is looked at. */

@@ -126,10 +126,13 @@ export function filterForm(
   problem?: Problem,
 ): Html {
   const names = [...list.filters, ...(list.time_column === null ? [] : ["from", "to"])];
+  // as the head of the column says
+  const nameOf = (name: string) =>
+    labels[name] ?? look.columns.find((column) => column.name === name)?.label ?? words(name);
   const labelOf = (name: string) =>
     name === "from" || name === "to"
-      ? `${labels[name]} (${words(list.time_column ?? "").toLowerCase()}, UTC)`
-      : (labels[name] ?? words(name));
+      ? `${labels[name]} (${nameOf(list.time_column ?? "").toLowerCase()}, UTC)`
+      : nameOf(name);
   const field = (name: string) => {
     const value = state.filters[name] ?? "";
     const id = `filter-${name}`;
@@ -180,6 +183,7 @@ const labels: Record<string, string> = {
   from: "From",
   to: "Before",
   parent: "Table",
+  at: "When",
   notified_at: "Decided",
   decided_at: "Decided",
   updated_at: "Report of",

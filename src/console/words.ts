@@ -2,7 +2,10 @@ import { holdReasons } from "../text/hold_reasons.ts";
 
 const words = new Map<string, string>(
   Object.entries({
-    ...holdReasons,
+    // the column that an explanation in SQL names is a link here
+    ...Object.fromEntries(
+      Object.entries(holdReasons).map(([name, text]) => [name, text.replace(/ \(\w+_id\)$/, "")]),
+    ),
     // what became of a report, as the table reported calls it
     same: "all of it is held",
     lower: "nothing qualifies",

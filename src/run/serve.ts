@@ -80,8 +80,11 @@ function resultsOf({ config, log }: Serving): readonly HttpRoom[] {
   return [ending, ...others];
 }
 
-function consoleOf({ config, log }: Serving): HttpRoom {
-  const pool = createPool({ databaseUrl: config.databaseUrl, size: 6, name: "ccx console", log });
+/** The console with connections of its own; `pool` is ended with it. */
+export function consoleOf(
+  { config, log }: Pick<Serving, "config" | "log">,
+  pool = createPool({ databaseUrl: config.databaseUrl, size: 6, name: "ccx console", log }),
+): HttpRoom {
   return consoleRoom({
     pool,
     canceller: createPool({ databaseUrl: config.databaseUrl, size: 1, name: "ccx console, cancelling", log }),

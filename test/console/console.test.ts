@@ -5,7 +5,7 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
-import { type OpenConsole, startConsole } from "../../dev/console.ts";
+import { consoleRoutes, type OpenConsole, startConsole } from "../../dev/console.ts";
 import { looks } from "../../src/console/looks.ts";
 import { hashOf } from "../../src/console/person.ts";
 import { value } from "../support/builders.ts";
@@ -13,7 +13,7 @@ import { testDatabase } from "../support/database.ts";
 import { makeRoles } from "../support/role_logins.ts";
 import { startTcpProxy } from "../support/tcp_proxy.ts";
 import { until } from "../support/until.ts";
-import { allPages, fillConsole, mine, theirs } from "./scene.ts";
+import { allPages, fillConsole, mine, pagesAbout, theirs, unvisited } from "./scene.ts";
 
 const database = testDatabase();
 let local: OpenConsole;
@@ -439,10 +439,17 @@ describe("the console", () => {
       [`/rejected/${rejected}`, { do: "retry" }],
       [`/clusters/${mine.cluster}`, { do: "acknowledge", org: String(mine.org), rule: "disk|KEY" }],
     ];
-    for (const [at, form] of forms) {
-      const { status, text } = await post(known, at, form, { headers });
-      assert.equal(status, 403, `${at} ${form.do}: ${text.slice(-600)}`);
-    }
+    const routes = (await consoleRoutes()).filter((route) => /^POST \/(?!log)/.test(route));
+    const everywhere = routes.map((route) => route.replace("POST ", "").replace(/:\w+/, "1"));
+    for (const what of ["preview-replay", "ask-end", "unacknowledge", "zap"])
+      forms.push(...everywhere.map((at): [string, Record<string, string>] => [at, { do: what }]));
+    const who = [headers, bearer(narrowed), bearer(narrowedOperator)];
+    for (const [at, form] of forms)
+      for (const headers of who) {
+        const { status, text } = await post(known, at, form, { headers });
+        assert.equal(status, 403, `${at} ${form.do}: ${text.slice(-600)}`);
+        assert.match(text, /may look, not act/, `${at} ${form.do}`);
+      }
     assert.equal(await value(database.pool, "select count(*)::integer from silence"), 0);
     assert.equal(await value(database.pool, "select count(*)::integer from console_act"), 0);
   });
@@ -534,24 +541,43 @@ describe("the console", () => {
 
   test("a person of one organization sees nothing of another on any page, download or stream", async () => {
     await makeRoles(database.url);
-    const hidden = [String(theirs.org), theirs.cluster];
+    const secret = "for their eyes only";
+    await database.pool.query("select add_silence(now() + interval '1 day', $2, org_id => $1)", [
+      ...[theirs.org, secret],
+    ]);
+    await database.pool.query("select set_policy('service log', '{\"max_events\": 5}', $2, org_id => $1)", [
+      ...[theirs.org, secret],
+    ]);
+    await database.pool.query("select acknowledge($1, 'disk|KEY', justification => $2)", [
+      theirs.org,
+      secret,
+    ]);
+    const hidden = [String(theirs.org), theirs.cluster, secret];
     const rest = (text: string) => hidden.filter((one) => text.includes(one));
-    assert.deepEqual(rest((await get(known, "/new", bearer(tokens.operator))).text), hidden, "others see it");
+    const all = await reached(known, bearer(tokens.operator));
+    assert.deepEqual(rest(all.text), hidden, "others see it");
     const mineIs = await get(known, `/clusters/${mine.cluster}`, bearer(narrowed));
     assert.equal(mineIs.status, 200, mineIs.text);
     assert.ok((await get(known, "/new", bearer(narrowed))).text.includes(mine.cluster));
-    const ids = (
-      await database.pool.query<{ id: string; cluster: string }>("select id, cluster from notification")
-    ).rows;
-    const places = [
-      ...allPages(mine.cluster),
-      ...ids.filter(({ cluster }) => cluster === theirs.cluster).map(({ id }) => `/messages/${id}`),
+    const ofThem = await pagesAbout(database.pool, theirs);
+    const places = new Set([
+      ...[...all.places, ...ofThem, ...allPages(mine.cluster), ...(await pagesAbout(database.pool, mine))],
       ...["csv", "json"].flatMap((kind) => Object.keys(looks).map((name) => `/list/${name}.${kind}`)),
-    ];
+    ]);
+    const routes = (await consoleRoutes()).filter((route) => /^GET \/(?!static|live|log)/.test(route));
+    assert.deepEqual(unvisited(routes, [...places]), []);
+    /** What is asked about them is answered as what is asked about nobody. */
+    const nobody = (text: string) =>
+      text
+        .replaceAll(String(theirs.org), "987655")
+        .replaceAll(theirs.cluster, "00000000-0000-4000-8000-00000000ffff")
+        .replaceAll(/name="_csrf" value="[^"]+"|<time.*?<\/time>/g, "");
     for (const at of places) {
       const { status, text } = await get(known, at, bearer(narrowed));
       assert.ok([200, 404].includes(status), `${at}: ${status} ${text.slice(-400)}`);
-      assert.deepEqual(rest(text), [], at);
+      if (rest(at).length === 0) assert.deepEqual(rest(text), [], at);
+      else assert.equal(nobody(text), nobody((await get(known, nobody(at), bearer(narrowed))).text), at);
+      if (ofThem.includes(at)) assert.equal(status, 404, at);
     }
     // an operator of one organization sees as little, and does not act
     for (const at of ["/new", `/clusters/${mine.cluster}`, "/list/new.json"]) {
@@ -579,18 +605,36 @@ describe("the console", () => {
     for (const at of [draft, `/clusters/${theirs.cluster}`, `/rejected/${Number(rejected) + 1}`])
       assert.equal((await get(known, at, bearer(narrowed))).status, 404, at);
 
-    const all = await streamOf(known, tokens.operator);
+    const wide = await streamOf(known, tokens.operator);
     const narrow = await streamOf(known, narrowed);
-    await until("both streams are open", () => all.text.includes("retry") && narrow.text.includes("retry"));
+    await until("both streams are open", () => wide.text.includes("retry") && narrow.text.includes("retry"));
     await until("an event arrives", async () => {
       await database.pool.query("select ccx.announce('decided', $1::jsonb)", [{ org: theirs.org }]);
-      return all.text.includes("event: changed");
+      return wide.text.includes("event: changed");
     });
-    assert.deepEqual(rest(all.text + narrow.text), []);
+    assert.deepEqual(rest(wide.text + narrow.text), []);
     assert.doesNotMatch(narrow.text, /decided/);
-    all.stop();
+    wide.stop();
     narrow.stop();
   });
+
+  /** Every page and download that links lead to from the overview, whatever its order and moment, and all that they say. */
+  async function reached(open: OpenConsole, headers: Record<string, string>) {
+    const places = ["/"];
+    let said = "";
+    for (const at of places) {
+      const { text } = await get(open, at, headers);
+      said += text;
+      for (const [, link = ""] of text.matchAll(/href="\/console(\/[^"#]*)"/g)) {
+        const { pathname, searchParams } = new URL(link.replaceAll("&amp;", "&"), "http://console");
+        const isMoment = /^\/clusters\/[^/]+$/.test(pathname);
+        for (const name of ["sort", "dir", ...(isMoment ? ["at", "days"] : [])]) searchParams.delete(name);
+        const to = pathname + (searchParams.size > 0 ? `?${searchParams}` : "");
+        if (!pathname.startsWith("/static/") && !places.includes(to)) places.push(to);
+      }
+    }
+    return { places, text: said };
+  }
 
   /** What a person is sent while it happens. */
   async function streamOf(open: OpenConsole, token: string) {

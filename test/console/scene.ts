@@ -59,3 +59,27 @@ export const allPages = (cluster: string): string[] => [
   ...["/deliveries?view=storms", "/rejected", "/rejected?view=hours", "/storage", "/storage?view=retention"],
   ...["/storage?view=next", "/storage?view=consumer", "/acts"],
 ];
+
+/** The paths of the pages about one message, one issue, one report and one rejected message of a cluster, for all there are. */
+export async function pagesAbout(pool: Pool, { org, cluster }: typeof mine): Promise<string[]> {
+  const { rows } = await pool.query<{ path: string }>(
+    `select '/messages/' || id as path from notification where cluster = $2
+     union all select '/rejected/' || id from rejected_message where cluster = $2
+     union all select '/policies/' || policy_id from policy_history where org_id = $1
+     union all select format('/clusters/%s/report?org=%s&at=%s', cluster, org_id,
+         to_char(updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.USZ'))
+       from new_reports where org_id = $1 and cluster = $2
+     union all select format('/clusters/%s/text?issue=%s&target=%s', cluster, i.id, replace(t.name, ' ', '+'))
+       from issue i, event_targets t where org_id = $1 and cluster = $2 and closed_at is null
+     order by path`,
+    [org, cluster],
+  );
+  return rows.map(({ path }) => path);
+}
+
+/** Which of these routes (`GET /clusters/:cluster`) no place leads to. */
+export const unvisited = (routes: readonly string[], places: readonly string[]): string[] =>
+  routes.filter((route) => {
+    const pattern = new RegExp(`^${route.replace(/^GET /, "").replaceAll(/:\w+/g, "[^/]+")}$`);
+    return !places.some((place) => pattern.test(place.split("?")[0] ?? ""));
+  });

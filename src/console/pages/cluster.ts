@@ -6,7 +6,7 @@ import { type Html, html } from "../html.ts";
 import { proof } from "../layout.ts";
 import { life } from "../life.ts";
 import { listOn } from "../list_page.ts";
-import { encoded, looks, messageLink, ruleLink, verdict, why } from "../looks.ts";
+import { encoded, linked, looks, messageLink, ruleLink, verdict, why } from "../looks.ts";
 import * as sql from "../sql.ts";
 import { BadQuestion, plainTable } from "../table.ts";
 
@@ -144,7 +144,7 @@ function answersOf(ask: Ask, rows: AnyRow[], at: string | undefined): Html {
       {
         name: "issue_id",
         label: "Text",
-        cell: (row) => html`<a href="${textOf(row, at)}">as it would be sent</a>`,
+        cell: (row) => linked(textOf(row, at), "as it would be sent"),
       },
       { name: "total_risk", isNumber: true },
       { name: "issue_state" },
@@ -162,6 +162,9 @@ function answersOf(ask: Ask, rows: AnyRow[], at: string | undefined): Html {
   );
 }
 
+/** A rule and its error key of 255 characters each. */
+const longestRule = 511;
+
 function acts(ask: Ask, cluster: string, newest: AnyRow, answers: AnyRow[]): Html {
   const rules = [
     ...new Set(
@@ -173,7 +176,8 @@ function acts(ask: Ask, cluster: string, newest: AnyRow, answers: AnyRow[]): Htm
             .at(-1)}|${row.error_key}`,
       ),
     ),
-  ];
+    // what no report of ours can name
+  ].filter((rule) => rule.length <= longestRule);
   const path = `/console/clusters/${encoded(cluster)}`;
   return html`<h2>Act</h2><p><a href="/console/silences?view=add&cluster=${encoded(cluster)}">Silence this cluster</a></p>${
     rules.length > 0 &&

@@ -5,7 +5,7 @@ import { bytes, shown, time, words } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { tabs } from "../layout.ts";
 import { listOn } from "../list_page.ts";
-import { encoded, looks, reasonShown, targetNames, verdict } from "../looks.ts";
+import { encoded, linked, looks, reasonShown, targetNames, verdict } from "../looks.ts";
 import * as sql from "../sql.ts";
 import { plainTable } from "../table.ts";
 
@@ -66,7 +66,14 @@ export const newPage: Handler = async (ask) => {
           name: "name",
           label: view === "reason" ? "Why" : words(view),
           cell: (row) =>
-            html`<a href="${to(row)}">${view !== "reason" ? shown(row.name) : row.name === "new" ? "nothing holds it" : reasonShown(String(row.name))}</a>`,
+            linked(
+              to(row),
+              view !== "reason"
+                ? shown(row.name)
+                : row.name === "new"
+                  ? "nothing holds it"
+                  : reasonShown(String(row.name)),
+            ),
         },
         ...["decisions", "clusters", "organizations"].map((name) => ({ name, isNumber: true })),
       ],

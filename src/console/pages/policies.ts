@@ -39,7 +39,7 @@ export const policyPage: Handler = async (ask) => {
 };
 
 const versionOf = (row: AnyRow): Html =>
-  html`<table><tbody>${Object.entries(row).map(
+  html`<table class="facts"><tbody>${Object.entries(row).map(
     ([name, value]) => html`<tr><th scope="row">${words(name)}</th><td>${shown(value)}</td></tr>`,
   )}</tbody></table>`;
 
@@ -240,7 +240,11 @@ async function attempt(
     rows.reduce((all, row) => all + (row[side] === "notify" ? Number(row.decisions) : 0), 0);
   const tried = html`<section id="tried"><h2>What it would change now</h2>${
     rows.length > 0 &&
-    html`<p>${String(rows.reduce((all, row) => all + Number(row.decisions), 0))} decisions would change: of these ${String(counted("after"))} would notify instead of ${String(counted("before"))}.</p>`
+    html`<p>${String(rows.reduce((all, row) => all + Number(row.decisions), 0))} decisions would change: ${
+      counted("after") === 0 && counted("before") === 0
+        ? "all of these are held before and after, only the reasons are others"
+        : `of these ${counted("after")} would notify instead of ${counted("before")}`
+    }. <a href="#p-reason">Apply it</a> below.</p>`
   }${plainTable(
     rows.slice(0, mostRows),
     [
@@ -255,7 +259,7 @@ async function attempt(
     isWhole
       ? html`<p>${String(sum("issues"))} issues in ${String(sum("messages"))} messages instead of ${String(sum("issues_before"))} in ${String(sum("messages_before"))}.</p>${bars(
           "Issues notified, by day",
-          days.map(({ day }) => String(day)),
+          days.map(({ day }) => String(day).slice(5)),
           [
             { name: "as it was", kind: "b", values: of("issues_before") },
             { name: "with the change", kind: "a", values: of("issues") },

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import type { Db } from "../../db/rows.ts";
 import { type Ask, type Handler, NotThere, oneOf, Redirect } from "../ask.ts";
+import { faultAt, plainOf } from "../fault.ts";
 import { shown, time } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { proof, tabs } from "../layout.ts";
@@ -31,7 +32,7 @@ export const rejectedMessagePage: Handler = async (ask) => {
   return {
     title: `Rejected message ${id}`,
     body: html`<dl class="facts"><dt>Place</dt><dd>${shown(message.topic)}/${String(message.partition)}/${String(message.kafka_offset)}, arrived ${time(message.received_at)}</dd>
-<dt>Reason</dt><dd><strong>${shown(message.reason)}</strong>: ${message.detail}</dd>
+<dt>Reason</dt><dd><strong>${shown(message.reason)}</strong>: ${shown(message.detail)}</dd>
 <dt>Organization</dt><dd>${shown(message.org_id)}</dd>
 <dt>Cluster</dt><dd>${clusterLink(message.cluster)}</dd>
 <dt>State</dt><dd>${message.stored_at ? html`stored by a retry at ${time(message.stored_at)}` : html`waiting${Number(message.attempts) > 0 && `; tried again in vain ${message.attempts === 1 ? "once" : `${message.attempts} times`}`}`}</dd></dl>
@@ -50,27 +51,9 @@ async function messageOf(ask: Ask, id: string) {
   return message;
 }
 
-/**
- * Where the sentence of the refusal says that the fault is: a byte from 0 on. It names the byte, a line and a
- * column, or the field that is wrong.
- */
-function faultAt(value: Buffer, detail: string): number | undefined {
-  const [, found] = /\b(?:byte|position|offset) (\d+)\b/i.exec(detail) ?? [];
-  if (found !== undefined) return Number(found);
-  const text = value.toString("utf8");
-  const [, line, column] = /\bline (\d+),? column (\d+)\b/i.exec(detail) ?? [];
-  if (line !== undefined) {
-    const lines = text.split("\n");
-    const before = lines.slice(0, Number(line) - 1).reduce((length, one) => length + one.length + 1, 0);
-    return Buffer.byteLength(text.slice(0, before + Number(column) - 1));
-  }
-  const [, name] = /^(?:[\w.[\]]*\.)?(\w+) has to be /.exec(detail) ?? [];
-  const at = name === undefined ? -1 : text.indexOf(`"${name}"`);
-  return at < 0 ? undefined : Buffer.byteLength(text.slice(0, at));
-}
-
-function bodyOf(value: Buffer | null, detail: string): Html {
-  if (value === null) return html`<p class="empty">No value: it is a tombstone.</p>`;
+function bodyOf(stored: Buffer | null, detail: string): Html {
+  if (stored === null) return html`<p class="empty">No value: it is a tombstone.</p>`;
+  const value = plainOf(stored);
   const place = isUtf8(value) ? faultAt(value, detail) : undefined;
   const at = place === undefined ? undefined : Math.min(place, value.length);
   const from = at === undefined ? 0 : Math.max(0, at - mostShown / 2);

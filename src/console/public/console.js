@@ -2,6 +2,8 @@
 // click on the axis choose a moment, and offer to cancel what takes long. Without this script everything else
 // works.
 
+/** How often a page asks for what it could not read. */
+const askEveryMs = 2000;
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 function ownTimes(root) {
@@ -12,6 +14,7 @@ function ownTimes(root) {
 /** Takes the parts that follow from a new answer; what a person is about to do stays as it is. */
 let isAsking = false;
 let isStale = false;
+let saysUnread = () => {};
 async function renew() {
   isStale = true;
   if (isAsking || document.hidden) return;
@@ -20,7 +23,12 @@ async function renew() {
     while (isStale) {
       isStale = false;
       const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
-      if (!answer.ok) break;
+      saysUnread(!answer.ok);
+      if (!answer.ok) {
+        isStale = true;
+        setTimeout(renew, askEveryMs);
+        break;
+      }
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const part of document.querySelectorAll("[data-live]")) {
         const fresh = page.getElementById(part.id);
@@ -47,6 +55,12 @@ function follow() {
   };
   let events;
   let wait;
+  // the service is there, and what stands on the page is old all the same
+  const unread = "✖ the page could not be read again";
+  saysUnread = (isSo) => {
+    if (isSo && !said.classList.contains("lost")) show(unread, true);
+    if (!isSo && said.textContent === unread) show("● live", false);
+  };
   const connect = () => {
     events = new EventSource("/console/live");
     let isLost = false;
@@ -165,7 +179,6 @@ function wait() {
 /** A page that could not be made, since the database was away, asks until it can. */
 function heal() {
   if (!document.querySelector("[data-away]")) return;
-  const askEveryMs = 2000;
   setInterval(async () => {
     const answer = await fetch(location.href, { cache: "no-store" }).catch(() => undefined);
     if (answer && answer.status !== 503) location.reload();

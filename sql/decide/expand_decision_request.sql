@@ -62,7 +62,7 @@ begin
       coalesce(request.rule_names, case when silence.rule_name is not null then array[silence.rule_name] end),
       coalesce(request.org_id, silence.org_id), coalesce(request.cluster, silence.cluster),
       request.silence_id, silence, batch_size;
-    perform mark_due(orgs, names, array_fill(false, array[cardinality(names)]));
+    perform mark_due(orgs, names, array_fill(false, array[coalesce(cardinality(names), 0)]));
 
     if asked < batch_size then
       delete from decision_request r where r.id = request.id;

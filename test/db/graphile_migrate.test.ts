@@ -48,6 +48,8 @@ async function openProject(ours: TestDatabase, shadow: TestDatabase) {
 /** On a connection that is closed again: `reset` drops the database. */
 async function on<T>(url: string, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const pool = new pg.Pool({ connectionString: url, max: 1, options: "-c search_path=public,ccx" });
+  // `reset` may end the connection before its own end has got through
+  pool.on("error", () => undefined);
   const client = await pool.connect();
   try {
     return await work(client);

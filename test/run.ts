@@ -21,11 +21,16 @@ const longest = ["chaos", "bench", "e2e", "cli"];
  */
 const slow = [
   "test/adopt/adopt_large.test.ts", // 200,000 rows in each table, there and back
+  "test/adopt/check.test.ts", // what is said of databases of every kind
+  "test/adopt/steps.test.ts", // adoptions that are interrupted between two steps
+  "test/analyze/pipeline.test.ts", // every way of an upload, one after the other
   "test/analyze/refused.test.ts", // services for each class of bad input
   "test/analyze/killed.test.ts", // services that are killed at each step
   "test/bench", // pages and transactions, counted on fleets of thousands of clusters
   "test/cell/adopt_cell.test.ts", // databases that are copied, and services that start
   "test/cell/cells_property.test.ts", // one feed into eight databases
+  "test/console/hostile.test.ts", // each page with each column hostile, in a browser
+  "test/console/manners.test.ts", // each page by keyboard, on a phone, light and dark
   "test/chaos/chaos.test.ts", // every kind of fault once, on servers of its own
   "test/decide/decide_plan.test.ts", // plans for 8,000 clusters
   "test/dev/npm.test.ts", // stacks that start and end
@@ -38,11 +43,16 @@ const slow = [
   "test/compat/service.test.ts", // passes of a whole service, and commands as processes
   "test/compat/writer.test.ts",
   "test/content/render/renderer_hostile.test.ts", // templates that run to their limits
+  "test/db/load_code_changes.test.ts", // databases that are brought in step, again and again
+  "test/db/load_code_grants.test.ts",
+  "test/deliver/heals.test.ts", // circuits and leases, each to its end
+  "test/dev/deployment.test.ts", // images and templates as they would be deployed
   "test/db/graphile_migrate.test.ts", // every command of graphile-migrate, as a process
   "test/e2e/backpressure.test.ts", // services under load, or several of them
   "test/e2e/broker_away.test.ts",
   "test/e2e/workloads.test.ts",
   "test/e2e/circuit.test.ts",
+  "test/e2e/database_away.test.ts", // outages to the end of their back-offs
   "test/e2e/decisions.test.ts",
   "test/e2e/demo.test.ts",
   "test/e2e/group.test.ts",
@@ -56,7 +66,12 @@ const slow = [
   "test/e2e/upgrade.test.ts", // releases change under a running service
   "test/e2e/upload.test.ts", // uploads of 100 MB, and services that are killed
   "test/explain/backtest.test.ts", // weeks, replayed under each policy
+  "test/fleet/questions.test.ts", // several databases asked through another one
+  "test/ingest/ingest_fuzz.test.ts", // thousands of hostile messages
   "test/kafka/secured.test.ts", // a broker of its own for each way to log in
+  "test/issues/issues_property.test.ts", // random histories
+  "test/metrics/alerts.test.ts", // every alert, by promtool; test/metrics/faults has the expressions
+  "test/results/writes_at_once.test.ts", // every pair of writes, in both orders
 ].map((name) => path.normalize(name));
 
 const isSlow = (file: string) => slow.some((name) => file === name || file.startsWith(name + path.sep));

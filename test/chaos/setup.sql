@@ -109,7 +109,8 @@ create function chaos.acknowledge(org bigint) returns void language sql as $$
   on conflict do nothing;
 $$;
 
--- As on the first sweep of a day that nobody has prepared: the newest days have no partitions yet.
+-- As on the first sweep of a day that nobody has prepared: the newest day to come has no partitions yet. Never
+-- today: where no sweep has prepared anything, that is the newest one, and has reports.
 create function chaos.forget_a_day() returns void language plpgsql as $$
 declare
   part regclass;
@@ -117,6 +118,7 @@ begin
   for part in
     select max(i.inhrelid::regclass::text collate "C")::regclass from pg_inherits i join pg_class c on c.oid = i.inhrelid
     where i.inhparent in ('new_reports'::regclass, 'reported'::regclass) and c.relname ~ '_[0-9]{8}$'
+      and right(c.relname, 8) > to_char(now() at time zone 'UTC', 'YYYYMMDD')
     group by i.inhparent
   loop
     execute format('drop table %s', part);

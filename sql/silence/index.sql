@@ -3,8 +3,8 @@
 -- organization or for one cluster: acknowledge() writes to the aggregator's tables, rule_disable and
 -- cluster_rule_toggle, and triggers on these keep their history in acknowledgement, and in acknowledged_rule
 -- for whom it has to be looked into; the view acknowledgements shows those in force. lock_acknowledgements()
--- lets those who acknowledge for an organization take turns. A decision asks silence_scopes() once which silences may
--- matter, then matching_silence() and first_acknowledgement() for the issues concerned.
+-- lets those who acknowledge for an organization take turns. A decision asks silence_scopes() once which
+-- silences may matter, then matching_silence() and first_acknowledgement() for the issues concerned.
 
 --!include silence/tables.sql
 --!include silence/silence_matches.sql

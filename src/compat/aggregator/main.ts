@@ -21,8 +21,8 @@ const schemaVersion = "32";
 
 /**
  * The command insights-results-aggregator: answers the aggregator's paths, and where `broker.enabled`
- * says so consumes results and writes dead letters; or migrates. Sets the exit code: 0 done, 1 configuration, the database or a failure
- * of the service, 2 command line. What only some of it needs is imported there.
+ * says so consumes results and writes dead letters; or migrates. Sets the exit code: 0 done, 1 configuration,
+ * the database or a failure of the service, 2 command line. What only some of it needs is imported there.
  */
 export async function main(argv: readonly string[]): Promise<void> {
   try {

@@ -4409,8 +4409,8 @@ function ccx.busy_hours(at timestamp with time zone DEFAULT now())
   language sql stable
   set search_path=public, ccx, pg_temp;
 
--- The first so many (null: all) decisions that the open transaction would change (explain_diff), with how many there are in all, and how many of them notify before and after.
-function ccx.changed_decisions(most integer DEFAULT NULL::integer)
+-- The first so many (null: all) decisions that the open transaction would change (explain_diff), with how many there are in all and how many notify before and after; scoped as diff_in_words().
+function ccx.changed_decisions(most integer DEFAULT NULL::integer, only_target text DEFAULT NULL::text, only_org bigint DEFAULT NULL::bigint, only_rule text DEFAULT NULL::text)
   returns TABLE(target text, org_id bigint, cluster text, component text, error_key text, before text, after text, next_eligible_at_before timestamp with time zone, next_eligible_at timestamp with time zone, next_eligible text, total_decisions integer, total_notify_before integer, total_notify integer)
   language sql stable
   set search_path=public, ccx, pg_temp;
@@ -4666,8 +4666,13 @@ function ccx.details_when_gone(messages notification[])
   language plpgsql stable
   set search_path=public, ccx, pg_temp;
 
--- explain_diff with decision and reasons as one text, and whether cooldown, spacing and damping end later or sooner.
-function ccx.diff_in_words()
+-- explain_diff_by_rule, for one target, organization and rule (any spelling) or (null) for all.
+function ccx.diff_by_rule(only_target text DEFAULT NULL::text, only_org bigint DEFAULT NULL::bigint, only_rule text DEFAULT NULL::text)
+  returns TABLE(target text, component text, error_key text, before text, after text, next_eligible text, decisions integer, clusters integer, organizations integer)
+  language sql stable;
+
+-- explain_diff with decision and reasons as one text, and whether cooldown, spacing and damping end later or sooner; for one target, organization and rule (any spelling) or (null) for all.
+function ccx.diff_in_words(only_target text DEFAULT NULL::text, only_org bigint DEFAULT NULL::bigint, only_rule text DEFAULT NULL::text)
   returns TABLE(target text, org_id bigint, cluster text, component text, error_key text, before text, after text, next_eligible_at_before timestamp with time zone, next_eligible_at timestamp with time zone, next_eligible text)
   language sql stable;
 

@@ -9,6 +9,7 @@ import {
   type Row,
   reportAndDecide,
   rows,
+  value,
 } from "../support/builders.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 import { aLetteredCluster, disableRule, explainedAs, toggleRule } from "../support/policies.ts";
@@ -140,4 +141,35 @@ test("a row of the aggregator that is not off holds nothing", () =>
     await toggleRule(db, mine, "disk", "", { disabled: 0, enabled_at: at });
     assert.deepEqual(await heldFor(db, "disabled"), []);
     assert.deepEqual(await rows(db, "select * from acknowledgement"), []);
+  }));
+
+test("an issue finds its acknowledgement among thousands that name its rule", () =>
+  rolledBack(database.pool, async (db) => {
+    await loadContent(db, ["disk"]);
+    await db.query(
+      `insert into cluster_rule_toggle (cluster_id, rule_id, error_key, disabled, disabled_at)
+       select 'c' || n, 'disk', 'KEY', 1, '2026-01-01' from generate_series(1, 2000) n;
+       insert into rule_disable (org_id, rule_id, error_key, created_at)
+       select n, 'disk', 'KEY', '2026-01-01' from generate_series(1, 2000) n`,
+    );
+    // as many as a plan for each call is made for, and more
+    const clusters = Array.from({ length: 20 }, (_, n) => ({
+      org: n + 1,
+      cluster: `c${n + 1}`,
+      at,
+      hits: ["disk"],
+    }));
+    await addReports(db, clusters);
+    const read =
+      "select idx_tup_fetch + seq_tup_read from pg_stat_xact_user_tables where relname = 'acknowledgement'";
+    const before = Number(await value(db, read));
+    const found = await rows(
+      db,
+      `select first_acknowledgement(i.org_id, i.cluster, r.rule_name, r.error_key, $1) is not null as of_cluster,
+         first_acknowledgement(i.org_id, null, r.rule_name, r.error_key, $1) is not null as of_org
+       from issue i join rule r on r.id = i.rule_id`,
+      [at],
+    );
+    assert.deepEqual(found, Array(20).fill({ of_cluster: true, of_org: true }));
+    assert.ok(Number(await value(db, read)) - before < 200, "rows that it read");
   }));

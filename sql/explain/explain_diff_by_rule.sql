@@ -1,16 +1,7 @@
 create or replace view explain_diff_by_rule with (security_invoker = true) as
-select
-  d.target,
-  d.component,
-  d.error_key,
-  d.before,
-  d.after,
-  d.next_eligible,
-  count(*)::integer as decisions,
-  count(distinct d.cluster)::integer as clusters,
-  count(distinct d.org_id)::integer as organizations
-from ccx.diff_in_words() d
-group by d.target, d.component, d.error_key, d.before, d.after, d.next_eligible;
+select d.target, d.component, d.error_key, d.before, d.after, d.next_eligible, d.decisions, d.clusters,
+  d.organizations
+from ccx.diff_by_rule() d;
 
 comment on view explain_diff_by_rule is
   'What the open transaction would change (explain_diff), counted by rule and by what becomes of what.';

@@ -16,6 +16,7 @@
 --!include explain/new_issues.sql
 --!include explain/explain_diff.sql
 --!include explain/diff_in_words.sql
+--!include explain/diff_by_rule.sql
 --!include explain/explain_diff_by_rule.sql
 --!include explain/changed_decisions.sql
 --!include explain/explain_report.sql

@@ -46,7 +46,7 @@ export function addPolicySimulateCommand(policy: Command, context: Context): voi
         if (from !== undefined) return comparePast(db, { ...given, from }, change);
         await sql.withoutRemarks(db); // the simulation says more than they do
         await sql.setPolicy(db, given, change ?? {}, "ccx policy simulate");
-        return given.verbose ? eachDecision(db, limit ?? (json ? null : 1000)) : byRule(db);
+        return given.verbose ? eachDecision(db, given, limit ?? (json ? null : 1000)) : byRule(db, given);
       };
       const { rows, total, note, changes } = await context.withDatabase((pool) =>
         undone(pool, simulate, { seconds }).catch((error) => {
@@ -85,8 +85,8 @@ function wholeNumber(option: string, text: string): number {
 }
 
 /** The decisions of now that the open transaction changes, counted by rule. */
-async function byRule(db: Db): Promise<Outcome> {
-  const rows = await sql.explainDiffByRule(db);
+async function byRule(db: Db, scope: sql.PolicyScope): Promise<Outcome> {
+  const rows = await sql.diffByRule(db, scope);
   const decisions = (some = rows) => some.reduce((all, row) => all + row.decisions, 0);
   return outcome(rows, {
     decisions: decisions(),
@@ -96,8 +96,8 @@ async function byRule(db: Db): Promise<Outcome> {
 }
 
 /** Each of them, at most `limit`. */
-async function eachDecision(db: Db, limit: number | null): Promise<Outcome> {
-  const changed = await sql.changedDecisions(db, limit);
+async function eachDecision(db: Db, scope: sql.PolicyScope, limit: number | null): Promise<Outcome> {
+  const changed = await sql.changedDecisions(db, limit, scope);
   const [first] = changed;
   const rows = changed.map(({ total_decisions, total_notify_before, total_notify, ...row }) => row);
   const decisions = first?.total_decisions ?? 0;

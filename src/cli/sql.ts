@@ -349,13 +349,17 @@ const change = z.object({
   organizations: z.number(),
 });
 
-/** How the open transaction changes decisions, counted by rule; what happens most often first. */
-export const explainDiffByRule = (db: Db): Promise<z.infer<typeof change>[]> =>
+/**
+ * How the open transaction, which changed the policy of this scope, changes decisions, counted by rule; what
+ * happens most often first.
+ */
+export const diffByRule = (db: Db, { target, org, rule }: PolicyScope): Promise<z.infer<typeof change>[]> =>
   rowsOf(
     db,
     change,
-    `select * from explain_diff_by_rule
+    `select * from ccx.diff_by_rule($1, $2, $3)
      order by decisions desc, component, error_key, target, before, after, next_eligible`,
+    [target, org, rule],
   );
 
 const changedDecision = z.object({
@@ -374,9 +378,15 @@ const changedDecision = z.object({
   total_notify: z.number(),
 });
 
-/** The first so many (null: all) decisions that the open transaction changes, each with the totals of all. */
-export const changedDecisions = (db: Db, most: number | null): Promise<z.infer<typeof changedDecision>[]> =>
-  rowsOf(db, changedDecision, "select * from ccx.changed_decisions($1)", [most]);
+/** The first so many (null: all) decisions that it changes, each with the totals of all. */
+export const changedDecisions = (
+  db: Db,
+  most: number | null,
+  { target, org, rule }: PolicyScope,
+): Promise<z.infer<typeof changedDecision>[]> =>
+  rowsOf(db, changedDecision, "select * from ccx.changed_decisions($1, $2, $3, $4)", [
+    ...[most, target, org, rule],
+  ]);
 
 const count = z.coerce.number();
 const day = z.object({

@@ -290,12 +290,13 @@ export const setPolicy = async (db: Db, it: Scope, change: AnyRow, reason: strin
 export const endPolicy = (db: Db, it: Scope, reason: string): Promise<void> =>
   call(db, "select end_policy($1, $2, org_id => $3, rule => $4)", given(it.target, reason, it.org, it.rule));
 
-/** How the open transaction changes decisions, counted by rule. */
-export const explainDiffByRule = (db: Db): Promise<AnyRow[]> =>
+/** How the open transaction, which changed the policy of this scope, changes decisions, counted by rule. */
+export const diffByRule = (db: Db, { target, org, rule }: Scope): Promise<AnyRow[]> =>
   rowsOf(
     db,
     anyRow,
-    "select * from explain_diff_by_rule order by decisions desc, component, error_key, target",
+    "select * from ccx.diff_by_rule($1, $2, $3) order by decisions desc, component, error_key, target",
+    [target, org ?? null, rule ?? null],
   );
 
 /** What was sent, day by day, beside what would have been with a change. */

@@ -79,6 +79,12 @@ export async function uploadsQuiet(
   return redriven;
 }
 
+/** Who is in a transaction, since when, what it waits for, and whom it waits for. */
+const underWay = `select pid, application_name as name, state, (clock_timestamp() - xact_start)::text as since,
+    wait_event_type || ' ' || wait_event as waits, pg_blocking_pids(pid) as blocked_by, left(query, 200) as query
+  from pg_stat_activity
+  where datname = current_database() and xact_start is not null and pid <> pg_backend_pid() order by xact_start`;
+
 /** The end of every partition of a topic. */
 export async function endsOf(stage: Stage, topic: string): Promise<Map<number, number>> {
   const admin = stage.client.admin();
@@ -123,6 +129,7 @@ export async function quiet(
     say(`stored: ${JSON.stringify(await stage.inCells(stored, [stage.topics.results]))}`);
     for (const { name, service } of stage.consumers)
       say(`${name}: ${JSON.stringify(service.lines.slice(-15))} ${service.stderr.slice(-500)}`);
+    for (const line of await stage.inCells(underWay)) say(JSON.stringify(line));
     throw error;
   });
   say("everything is stored");

@@ -187,3 +187,36 @@ test("what is to be notified as gone has no decision without the policy that ask
     await db.query("select end_policy('notifications backend', 'what if', org_id => 1)");
     assert.deepEqual(await changes(db), ["1 disk: notify → ", "1 net: notify → "]);
   }));
+
+test("what a policy changes is found whole in its own scope", () =>
+  rolledBack(database.pool, async (db) => {
+    await aScene(db);
+    const scopes: { org?: number; rule?: string }[] = [
+      {},
+      { org: 2 },
+      { rule: "x.net.report" },
+      { org: 1, rule: "disk" },
+    ];
+    for (const target of ["notifications backend", "service log"])
+      for (const { org = null, rule = null } of scopes) {
+        const scope = [target, org, rule];
+        await db.query("savepoint only_to_try");
+        await db.query(
+          `select set_policy($1, '{"blocked_clusters": ["cluster-1", "cluster-2"]}', 'what if',
+             org_id => $2, rule => $3)`,
+          scope,
+        );
+        const all = await rows(db, "select * from explain_diff_by_rule");
+        const scoped = await rows(db, "select * from ccx.diff_by_rule($1, $2, $3)", scope);
+        assert.notDeepEqual(scoped, [], `nothing changes for ${scope}`);
+        assert.deepEqual(sorted(scoped), sorted(all));
+        const listed = await rows(db, "select * from ccx.changed_decisions(null, $1, $2, $3)", scope);
+        assert.equal(
+          listed.length,
+          all.reduce((sum, { decisions }) => sum + Number(decisions), 0),
+        );
+        await db.query("rollback to savepoint only_to_try");
+      }
+  }));
+
+const sorted = (some: Row[]): string[] => some.map((row) => JSON.stringify(row)).sort();

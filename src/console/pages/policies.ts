@@ -226,7 +226,7 @@ async function attempt(
   const { seen, rows } = await ask.attempt(async (db) => {
     const present = (await sql.policyToChange(db, scope)) ?? "none";
     await sql.setPolicy(db, scope, change, "tried in the console");
-    return { seen: present, rows: await sql.explainDiffByRule(db) };
+    return { seen: present, rows: await sql.diffByRule(db, scope) };
   });
   const isWhole = scope.org === undefined && scope.rule === undefined;
   const days = isWhole

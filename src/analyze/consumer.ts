@@ -171,6 +171,7 @@ export class AnnouncementConsumer {
       return await atEnd({
         ...{ kafka, topic, partition, highWatermark },
         isRecreated: (error) => codeOf(error) === sql.topicRecreated,
+        signal: this.#stopping.signal,
         work: (end) => take(pool, { topic, partition, highWatermark: end, expectedOffset }, portion),
       });
     } catch (error) {

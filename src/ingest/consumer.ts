@@ -332,6 +332,7 @@ export class ResultsConsumer {
     return await atEnd({
       ...{ kafka, topic, partition, highWatermark },
       isRecreated: (error) => codeOf(error) === sql.topicRecreated,
+      signal: this.#stopping.signal,
       work: (end) => ingestBatch(pool, { ...position, highWatermark: end }, entries, patience, this.#stream),
     }).catch(asRecreated);
   }

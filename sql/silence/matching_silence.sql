@@ -7,6 +7,9 @@
 -- A function compares its arguments as its caller would: called with a cluster, whose column is "C", it would
 -- compare names that way, too, which the index does not, and read every silence for each issue (1,000 issues
 -- and 1,000 silences: 195 s in place of 1.2).
+--
+-- `+ 0`, or the planner walks along the primary key to find the least number, and reads every silence where
+-- none matches (3,000 silences of many rules: 30 ms for each issue in place of 0.1).
 create or replace function ccx.matching_silence(
   org_id bigint, cluster text, rule_name text, error_key text, tags text[], at timestamptz
 ) returns bigint
@@ -14,7 +17,7 @@ language sql stable parallel safe
 set search_path = public, ccx, pg_temp
 set enable_seqscan = off
 as $$
-  select min(s.id)
+  select min(s.id + 0)
   from silence s
   where coalesce(s.cluster, '') = any (array['', matching_silence.cluster])
     and coalesce(s.org_id, 0) = any (array[0, matching_silence.org_id])

@@ -41,6 +41,10 @@ test("the chain replays from zero, and two at once both succeed", async () => {
   assert.deepEqual(found, await catalog(database.pool));
 });
 
+test("a clone has the same bytes on every system, since migrations and sql/ are compared by hash", async () => {
+  assert.match(await readFile(path.join(root, ".gitattributes"), "utf8"), /^\* text=auto eol=lf$/m);
+});
+
 test("nothing is uncommitted", async () => {
   const current = await readFile(path.join(root, "migrations/current.sql"), "utf8");
   assert.deepEqual(

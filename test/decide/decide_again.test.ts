@@ -141,6 +141,15 @@ test("a retry of what may have arrived keeps what it said", () =>
     assert.deepEqual(await claimed(db, 180), [["net", "disk"]], "also when its worker died");
   }));
 
+test("what a worker had that died may be out: it keeps what it said, and its time", () =>
+  withContent(async (db) => {
+    await report(db, 0, "disk");
+    const [first] = await claim(db, at(0));
+    await addReport(db, cluster, at(1), []);
+    const [again] = await claim(db, at(120));
+    assert.deepEqual([told([again as Row]), again?.first_tried_at], [[["disk"]], first?.first_tried_at]);
+  }));
+
 test("a claim of which nothing is left takes the next ones", () =>
   withContent(async (db) => {
     await report(db, 0, "disk");

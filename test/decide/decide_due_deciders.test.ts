@@ -5,7 +5,7 @@ import { createPool } from "../../src/db/pool.ts";
 import { decideDue } from "../../src/decide/decide_due.ts";
 import { createLogger } from "../../src/log.ts";
 import { aCluster, addReports, loadContent, rows, value } from "../support/builders.ts";
-import { testDatabase } from "../support/database.ts";
+import { rolledBack, testDatabase } from "../support/database.ts";
 
 const database = testDatabase();
 
@@ -157,6 +157,19 @@ for (const [what, [make, unmake]] of Object.entries(poisons)) {
     }
   });
 }
+
+test("each try that fails makes the wait for the next twice as long, six hours at most", () =>
+  rolledBack(database.pool, async (db) => {
+    const waits: unknown[] = [];
+    for (let tries = 1; tries <= 11; tries++) {
+      await db.query("select mark_due('{1}', '{c}', '{true}')");
+      await db.query("select put_aside(1, 'c', 'it fails', '2026-03-01')");
+      const wait =
+        "select extract(epoch from next_try_at - '2026-03-01')::integer / 60 from stuck_cluster where cluster = 'c'";
+      waits.push(await value(db, wait));
+    }
+    assert.deepEqual(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360]);
+  }));
 
 test("a decision that fails for everybody puts ten aside and is what the caller hears", async () => {
   const db = database.pool;

@@ -65,6 +65,26 @@ test("a row that is on its way to the default partition is not refused by its da
   }
 });
 
+test("nor is one whose statement began before its day is made, and has not come that far", async () => {
+  const [writer, gate] = [await database.pool.connect(), await database.pool.connect()];
+  try {
+    await gate.query("begin; select pg_advisory_xact_lock(1)");
+    const inserted = writer.query(
+      `insert into new_reports (org_id, cluster, report, updated_at)
+       select 1, 'slow', '', '2026-06-01' from pg_advisory_xact_lock(1)`,
+    );
+    await until("the statement waits", someoneWaits);
+    const made = "select ensure_partition('new_reports', '2026-06-01')";
+    assert.equal(await value(database.pool, made), false);
+    await gate.query("commit");
+    await inserted;
+    assert.equal(await value(database.pool, made), true);
+  } finally {
+    await gate.query("rollback");
+    for (const client of [writer, gate]) client.release();
+  }
+});
+
 test("whoever has read the default partition and then deletes from it goes first", async () => {
   const reader = await database.pool.connect();
   try {

@@ -258,9 +258,10 @@ test("an issue finds its silence among thousands that name its rule, cluster or 
 test("nor does it walk along all silences where the cluster comes out of a table", () =>
   rolledBack(database.pool, async (db) => {
     await db.query(
-      `insert into silence (rule_name, tag, period, reason, created_at)
-       select 'disk', 't' || n, '[2026-01-01,2027-01-01)', 'for the test', '2026-01-01'
-       from generate_series(1, 1000) n`,
+      `insert into silence (rule_name, error_key, tag, period, reason, created_at)
+       select case other when 'rule' then 'r' || n else 'disk' end, case other when 'key' then 'k' || n end,
+         case other when 'tag' then 't' || n end, '[2026-01-01,2027-01-01)', 'for the test', '2026-01-01'
+       from generate_series(1, 1000) n, unnest('{rule,key,tag}'::text[]) other`,
     );
     await db.query("analyze silence");
     const read =

@@ -115,6 +115,16 @@ test("in the destination of a link a value is percent-encoded, and leads only wh
   }
 });
 
+test("within a tag a value is escaped for HTML, whatever the markup around it", () => {
+  for (const format of ["markdown", "html"] as const) {
+    const evil = "x' onclick='f(1)";
+    const escaped = "x&#39;&#32;onclick&#61;&#39;f&#40;1&#41;";
+    assert.equal(settled("<a title='@'>", evil, format), `<a title='${escaped}'>`);
+    const encoded = "x%27%20onclick%3D%27f%281%29";
+    assert.equal(settled("<a href='https://x/@'>", evil, format), `<a href='https://x/${encoded}'>`);
+  }
+});
+
 test("what runs as code takes no value", () => {
   for (const format of ["markdown", "html"] as const)
     for (const place of [

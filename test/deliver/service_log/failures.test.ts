@@ -9,42 +9,68 @@ import { retryAfterMs, unanswered } from "../../../src/deliver/service_log/http.
 import { messageId } from "../rows.ts";
 import { entry, failure, scene } from "./scene.ts";
 
-const classes: [behaviour: Behaviour, reason: string, permanent: boolean, waitMs?: number][] = [
-  [{ status: 200 }, "server", false],
-  [{ status: 204 }, "server", false],
-  [{ status: 301, headers: { location: "/api/service_logs/v1/cluster_logs" } }, "server", false],
-  [{ status: 307, headers: { location: "/api/service_logs/v1/cluster_logs" } }, "server", false],
-  [{ status: 400 }, "client", true],
-  [{ status: 403 }, "auth", false],
-  [{ status: 404 }, "server", false],
-  [{ status: 408 }, "timeout", false],
-  [{ status: 409 }, "server", false],
-  [{ status: 413 }, "client", true],
-  [{ status: 418 }, "server", false],
-  [{ status: 422 }, "client", true],
-  [{ status: 429 }, "rate_limited", false],
-  [{ status: 429, headers: { "retry-after": "120" } }, "rate_limited", false, 120_000],
+/** Whether the entry may have been stored decides what a repetition may say, and for how long it is tried. */
+type Stored = "maybe stored" | "not stored";
+
+const classes: [behaviour: Behaviour, reason: string, stored: Stored, permanent: boolean, waitMs?: number][] =
   [
-    { status: 429, headers: { "retry-after": "Sat, 22 Aug 2026 10:01:30 GMT" } },
-    "rate_limited",
-    false,
-    90_000,
-  ],
-  [{ status: 500 }, "server", false],
-  [{ status: 503, headers: { "retry-after": "3" } }, "server", false, 3000],
-  ["drop", "network", false],
-  ["store-and-drop", "network", false],
-];
-for (const [behaviour, reason, permanent, waitMs] of classes) {
-  test(`${inspect(behaviour, { breakLength: Number.POSITIVE_INFINITY })} is "${reason}"${permanent ? " for good" : ""}, after one request`, async () => {
+    [{ status: 200 }, "server", "maybe stored", false],
+    [{ status: 204 }, "server", "maybe stored", false],
+    [
+      { status: 301, headers: { location: "/api/service_logs/v1/cluster_logs" } },
+      "server",
+      "not stored",
+      false,
+    ],
+    [
+      { status: 307, headers: { location: "/api/service_logs/v1/cluster_logs" } },
+      "server",
+      "not stored",
+      false,
+    ],
+    [{ status: 400 }, "client", "not stored", true],
+    [{ status: 403 }, "auth", "not stored", false],
+    [{ status: 404 }, "server", "not stored", false],
+    [{ status: 408 }, "timeout", "maybe stored", false],
+    [{ status: 409 }, "server", "not stored", false],
+    [{ status: 413 }, "client", "not stored", true],
+    [{ status: 418 }, "server", "not stored", false],
+    [{ status: 422 }, "client", "not stored", true],
+    [{ status: 429 }, "rate_limited", "not stored", false],
+    [{ status: 429, headers: { "retry-after": "120" } }, "rate_limited", "not stored", false, 120_000],
+    [
+      { status: 429, headers: { "retry-after": "Sat, 22 Aug 2026 10:01:30 GMT" } },
+      "rate_limited",
+      "not stored",
+      false,
+      90_000,
+    ],
+    [{ status: 500 }, "server", "maybe stored", false],
+    [{ status: 500, headers: { "retry-after": "3" } }, "server", "maybe stored", false, 3000],
+    [{ status: 503 }, "server", "maybe stored", false],
+    [{ status: 503, headers: { "retry-after": "3" } }, "server", "not stored", false, 3000],
+    ["drop", "network", "maybe stored", false],
+    ["store-and-drop", "network", "maybe stored", false],
+  ];
+for (const [behaviour, reason, stored, permanent, waitMs] of classes) {
+  test(`${inspect(behaviour, { breakLength: Number.POSITIVE_INFINITY })} is "${reason}"${permanent ? " for good" : ""}, ${stored}, after one request`, async () => {
     await using at = await scene();
     at.receiver.behave(behaviour);
     const error = await failure(at.client.post(entry));
     assert.deepEqual([error.reason, error.permanent, error.retryAfterMs], [reason, permanent, waitMs]);
+    assert.equal(error.notStored, stored === "not stored");
+    assert.equal(error.tooLarge, typeof behaviour === "object" && behaviour.status === 413);
     assert.equal(at.receiver.requests.posts, 1);
     assert.deepEqual(at.receiver.unexpected, []);
   });
 }
+
+test("where there is no token nothing was posted, whatever the token server's failure", async () => {
+  await using at = await scene();
+  at.receiver.behaveToken({ status: 500 });
+  const error = await failure(at.client.post(entry));
+  assert.deepEqual([error.reason, error.notStored, at.receiver.requests.posts], ["server", true, 0]);
+});
 
 for (const [status, said, isOwn] of [
   [404, "cluster_uuid does not exist", true],
@@ -99,8 +125,10 @@ test("nobody listening is network, a connection that does not come up is a time-
   await using at = await scene();
   await at.tokens.get();
   await at.receiver.stop();
-  assert.equal((await failure(at.client.post(entry))).reason, "network");
-  assert.equal(unanswered("Service Log", new errors.ConnectTimeoutError()).reason, "timeout");
+  const refused = await failure(at.client.post(entry));
+  assert.deepEqual([refused.reason, refused.notStored], ["network", true]);
+  const late = unanswered("Service Log", new errors.ConnectTimeoutError());
+  assert.deepEqual([late.reason, late.notStored], ["timeout", true]);
   const dns = Object.assign(new Error("getaddrinfo ENOTFOUND x"), { code: "ENOTFOUND" });
   assert.equal(unanswered("Service Log", dns).message, "The Service Log could not be reached (ENOTFOUND).");
 });

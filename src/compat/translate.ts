@@ -122,7 +122,8 @@ function putAggregator(given: Given, put: Put): void {
     );
   if (flagOf(given, "broker.org_allowlist_enabled"))
     throw new ConfigurationError(
-      "broker.org_allowlist_enabled has to be false: there is no list of organizations whose results are taken.",
+      "broker.org_allowlist_enabled has to be false: there is no list of organizations whose results are " +
+        "taken.",
     );
   put("CCX_RESULTS_API", "aggregator");
   put("CCX_RESULTS_TOPIC", textOf(given, "broker.topic"), "broker.topic");

@@ -20,8 +20,9 @@ export type AtEnd<T> = {
 };
 
 /**
- * Does work with the partition's end; once more, with the end as it is now, when it is refused since the topic
- * seems to have been created anew: what came with a batch is old when another consumer has gone on since.
+ * Does work with the partition's end; once more, with the end as it is now, when it is refused since the
+ * topic seems to have been created anew: what came with a batch is old when another consumer has gone on
+ * since.
  */
 export async function atEnd<T>({
   kafka,

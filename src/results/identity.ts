@@ -86,7 +86,8 @@ export function fromIdentity(header: string): Asker {
   if (typeof org_id !== "string" || !/^\d{1,10}$/.test(org_id) || !isOrg(BigInt(org_id)))
     throw new Refused(
       403,
-      `error retrieving requester org_id from token. account_number [${shown(account_number)}], user data [{Username: Email: UserID:${shown(userId)}}]`,
+      `error retrieving requester org_id from token. account_number [${shown(account_number)}], user data ` +
+        `[{Username: Email: UserID:${shown(userId)}}]`,
     );
   return { orgId: String(BigInt(org_id)), userId: isUser(userId) ? userId : "0" };
 }

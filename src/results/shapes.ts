@@ -1,8 +1,8 @@
 import { z } from "zod";
 
 /**
- * What goes in and out of the results API. Each schema is the check, the type and the OpenAPI schema of what it
- * describes; what goes out is only checked in tests, since SQL makes it.
+ * What goes in and out of the results API. Each schema is the check, the type and the OpenAPI schema of what
+ * it describes; what goes out is only checked in tests, since SQL makes it.
  */
 
 const uuidForms = [

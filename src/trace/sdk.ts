@@ -59,7 +59,9 @@ export function startTracing(processors: SpanProcessor[], sampler?: Sampler): { 
   };
 }
 
-/** The sampler that OTEL_TRACES_SAMPLER names; undefined: the default, which follows whoever began the trace. */
+/**
+ * The sampler that OTEL_TRACES_SAMPLER names; undefined: the default, which follows whoever began the trace.
+ */
 function samplerOf(env: NodeJS.ProcessEnv, log: Logger): Sampler | undefined {
   const { OTEL_TRACES_SAMPLER: name = "" } = env;
   const roots: Record<string, () => Sampler> = {

@@ -87,6 +87,24 @@ for (const threshold of ["total_risk", "likelihood", "impact", "severity"]) {
 
 const sentence = ([code, why]: [string, RegExp]): [string, RegExp] => [code, new RegExp(`^(${why.source})$`)];
 
+test("each bound of a setting has its sentence, and a value here that it refuses", async () => {
+  const bounds = await rows(
+    database.pool,
+    `select a.attname as setting, obj_description(c.oid, 'pg_constraint') as sentence
+     from pg_constraint c
+     join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
+     where c.conrelid = 'policy'::regclass and c.contype = 'c'
+       and a.attname not in ('org_id', 'rule_name', 'validity', 'reason', 'end_reason')
+       and c.conname <> 'policy_notify_resolved_check' -- set_policy() itself keeps it`,
+  );
+  const refusedHere = (sentence: string) =>
+    settings.some(([, [code, said]]) => code === "NTP06" && said.test(sentence));
+  assert.deepEqual(
+    bounds.filter(({ sentence }) => sentence === null || !refusedHere(String(sentence))),
+    [],
+  );
+});
+
 test("a setting that cannot be is refused with a sentence, for everybody and for one, and nothing changes", () =>
   rolledBack(database.pool, async (db) => {
     await addReport(db, aCluster(), at, ["disk"]);

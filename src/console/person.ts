@@ -56,7 +56,7 @@ const person = (
  * is for who comes through a proxy; the name * is everybody who does.
  * @throws ConfigurationError that names the first line which is none; it says nothing of the hash
  */
-export function parsePeople(text: string): Entry[] {
+function parsePeople(text: string): Entry[] {
   return text.split(/\r?\n/).flatMap((line, nth) => {
     const words = line.replace(/#.*$/, "").trim().split(/\s+/);
     if (words[0] === "") return [];

@@ -18,7 +18,7 @@ export type Patience = {
 };
 
 /** For whoever does not wait: what fails is halved at once. */
-export const noPatience: Patience = { isOver: () => true, now: () => new Date() };
+const noPatience: Patience = { isOver: () => true, now: () => new Date() };
 
 /**
  * Stores a portion of a partition with one call of SQL: of ingest(), or what its stream has in place of it.

@@ -70,7 +70,7 @@ function isTrusted(peer: string | undefined, trusted: Networks): boolean {
 }
 
 /** Reads the header's standard base64 of JSON. Throws Refused. */
-export function fromIdentity(header: string): Asker {
+function fromIdentity(header: string): Asker {
   const malformed = () => new Refused(403, "Malformed authentication token");
   if (header.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(header)) throw malformed();
   let identity: unknown;

@@ -30,7 +30,7 @@ const flushWithinMs = 1_000;
  * Has spans made from now on, and handed to these processors; log lines name the span that they belong to.
  * Returns what ends it.
  */
-export function startTracing(processors: SpanProcessor[], sampler?: Sampler): { stop(): Promise<void> } {
+function startTracing(processors: SpanProcessor[], sampler?: Sampler): { stop(): Promise<void> } {
   const resource = defaultResource()
     .merge(resourceFromAttributes({ "service.name": "ccx-notifications", "service.version": release }))
     .merge(detectResources({ detectors: [envDetector] }));

@@ -80,7 +80,7 @@ export async function uploadsQuiet(
 }
 
 /** The end of every partition of a topic. */
-export async function endsOf(stage: Stage, topic: string): Promise<Map<number, number>> {
+async function endsOf(stage: Stage, topic: string): Promise<Map<number, number>> {
   const admin = stage.client.admin();
   await admin.connect();
   const offsets = await admin.fetchTopicOffsets(topic).finally(() => admin.disconnect());

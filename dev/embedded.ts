@@ -4,10 +4,9 @@ import { loadContent } from "../src/content/source/load.ts";
 import { migrate } from "../src/db/migrate.ts";
 import { createPool } from "../src/db/pool.ts";
 import type { Logger } from "../src/log.ts";
+import { sampleContent } from "./samples/content.ts";
 import { startServiceLogReceiver } from "./stack/service_log_receiver.ts";
 import { startStack } from "./stack/stack.ts";
-
-export const sampleContent = new URL("../samples/content", import.meta.url).pathname;
 
 type Variables = Record<string, string | undefined>;
 

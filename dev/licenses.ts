@@ -7,7 +7,7 @@ export type Licensed = { name: string; version: string; license: string; dev: bo
  * Licences that permit use and distribution by a service under Apache-2.0, and ask for no more than a notice.
  * A package under another one is looked at by a person before it is added here.
  */
-export const allowedLicenses: readonly string[] = [
+const allowedLicenses: readonly string[] = [
   "0BSD",
   "Apache-2.0",
   "BlueOak-1.0.0",

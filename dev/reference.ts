@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Pool, PoolClient } from "pg";
 import { report } from "../src/cli.ts";
+import { keyList } from "../src/config/keys.ts";
 import { migrate } from "../src/db/migrate.ts";
 import { createPool } from "../src/db/pool.ts";
 import { createLogger } from "../src/log.ts";
@@ -59,13 +60,22 @@ const settingsSql = `
   select a.attname as name, col_description(a.attrelid, a.attnum) as meaning
   from pg_attribute a
   where a.attrelid = 'policy'::regclass and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
-    and a.attname <> all ('{id,target_id,org_id,rule_name,notify_resolved_since,validity,changed_by,reason,ended_by,end_reason}')
+    and a.attname not in ('id', 'target_id', 'org_id', 'rule_name', 'notify_resolved_since', 'validity',
+      'changed_by', 'reason', 'ended_by', 'end_reason')
   order by a.attnum`;
 
+/** A row for each key of the configuration; a pipe within a value does not end its cell. */
+const keyRows = keyList.map(([, { key, secret, default: value, description }]) => [
+  `\`${key}\`${secret ? " (secret)" : ""}`,
+  value === undefined ? "" : `\`${value.replaceAll("|", "\\|")}\``,
+  description,
+]);
+
+const configuration = "docs/reference/configuration.md";
 const settings = "docs/reference/policy-settings.md";
 const reasons = "docs/reference/reasons.md";
 
-/** Every file that follows from a migrated database, by its path from the root, as it has to be. */
+/** Every file that follows from a migrated database or from code, by its path from the root, as it has to be. */
 export const printed: Record<string, (db: Pool | PoolClient) => Promise<string>> = {
   "docs/reference/schema.sql": schemaPicture,
   "docs/reference/roles.md": rolesPage,
@@ -79,6 +89,7 @@ export const printed: Record<string, (db: Pool | PoolClient) => Promise<string>>
     ]);
     return withTable(reasons, ["reason", "meaning", "by policy"], cells);
   },
+  [configuration]: () => withTable(configuration, ["key", "default", "meaning"], keyRows),
   [settings]: async (db) => {
     const { rows } = await db.query<Setting>(settingsSql);
     const cells = rows.map(({ name, meaning }) => [`\`${name}\``, marked(meaning ?? "", settings)]);

@@ -49,5 +49,5 @@ begin
 end $$;
 
 comment on function fleet.apply(text) is
-  'Brings a cell the settings that it has not got yet, in their order, and returns what became of each; raises '
-  'NTZ07. Nothing while somebody else does the same.';
+  'Brings a cell the settings that it has not got yet, in their order, and returns what became of each; '
+  'raises NTZ07. Nothing while somebody else does the same.';

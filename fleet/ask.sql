@@ -13,7 +13,8 @@ declare
   context text;
   time_is_up boolean := false;
 begin
-  for cell in select c.name from fleet.cell c where c.name = coalesce(ask.only_cell, c.name) order by c.name loop
+  for cell in select c.name from fleet.cell c where c.name = coalesce(ask.only_cell, c.name)
+    order by c.name loop
     answer := null;
     error_code := null;
     error := null;
@@ -45,5 +46,5 @@ begin
 end $$;
 
 comment on function fleet.ask(text, text) is
-  'What each cell (or only this one) has in a table of this schema, as a JSON array of rows; where a cell does not answer, the '
-  'error in place of the answer.';
+  'What each cell (or only this one) has in a table of this schema, as a JSON array of rows; where a cell '
+  'does not answer, the error in place of the answer.';

@@ -23,7 +23,8 @@ declare
   way record;
 begin
   if attach.cell is null or attach.cell !~ '^[a-z0-9][a-z0-9_-]{0,30}$' then
-    raise exception 'a cell needs a name of at most 31 small letters, digits, "-" and "_"' using errcode = 'NTZ01';
+    raise exception 'a cell needs a name of at most 31 small letters, digits, "-" and "_"'
+      using errcode = 'NTZ01';
   end if;
   lock table fleet.cell in share row exclusive mode;
   execute format('drop schema if exists %I cascade', 'cell_' || attach.cell);
@@ -73,7 +74,8 @@ begin
     raise exception 'the buckets % belong to the cell "%", too', other.buckets, other.name
       using errcode = 'NTZ09', hint = 'After a split, attach that cell again, or detach it.';
   end if;
-  update fleet.cell c set buckets = found_there.buckets where c.name = attach.cell returning c.* into attached;
+  update fleet.cell c set buckets = found_there.buckets where c.name = attach.cell
+    returning c.* into attached;
   return attached;
 end $$;
 

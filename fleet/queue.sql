@@ -1,4 +1,5 @@
-create or replace function fleet.queue(action text, arguments jsonb, at timestamptz default now()) returns uuid
+create or replace function fleet.queue(action text, arguments jsonb, at timestamptz default now())
+  returns uuid
 language sql volatile
 set search_path = public, ccx, pg_temp
 as $$

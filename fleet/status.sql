@@ -38,5 +38,6 @@ as $$
 $$;
 
 comment on function fleet.status(text) is
-  'How each cell (or only this one) is: ok, attention (what its own status wants somebody to look at, or detail says), failed, or '
-  'away. With a statement_timeout of 2 s a cell that does not answer is named within that time.';
+  'How each cell (or only this one) is: ok, attention (what its own status wants somebody to look at, or '
+  'detail says), failed, or away. With a statement_timeout of 2 s a cell that does not answer is named '
+  'within that time.';

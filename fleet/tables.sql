@@ -57,7 +57,7 @@ comment on column fleet.outcome.state is 'applied, refused (for good), or waitin
 comment on column fleet.outcome.tried_at is 'when it was tried last';
 comment on column fleet.outcome.error is 'what the cell said, or what kept it from answering';
 
--- What each cell answers: views of the schema fleet there --------------------------------------------------------
+-- What each cell answers: views of the schema fleet there ---------------------------------------------------
 
 create table if not exists fleet.cell_state (
   cell text,
@@ -174,7 +174,7 @@ create table if not exists fleet.setting_in_force (
 ) partition by list (cell);
 comment on table fleet.setting_in_force is 'what is set in each cell, and should be the same in all';
 
--- What settings are brought with: a row that is inserted here is applied there ----------------------------------
+-- What settings are brought with: a row that is inserted here is applied there ------------------------------
 
 create table if not exists fleet.applied (
   cell text not null,

@@ -81,23 +81,29 @@ create or replace trigger _010_guard before delete on silence
 create or replace trigger _011_guard before truncate on silence
   for each statement execute function tg_guard('a silence stays on record, end_silence() ends it');
 create or replace trigger _012_guard before update on silence
-  for each row execute function tg_guard('a silence stays on record, end_silence() ends it', ended_at, ended_by, in_force);
+  for each row
+    execute function tg_guard('a silence stays on record, end_silence() ends it', ended_at, ended_by,
+      in_force);
 create or replace trigger _013_guard before update on silence
   for each row when (old.ended_at is not null) execute function tg_guard('it has ended');
 
 create or replace trigger _010_guard before delete on acknowledgement
   for each row execute function tg_guard('the history of acknowledgements stays, unacknowledge() ends one');
 create or replace trigger _011_guard before truncate on acknowledgement
-  for each statement execute function tg_guard('the history of acknowledgements stays, unacknowledge() ends one');
+  for each statement
+    execute function tg_guard('the history of acknowledgements stays, unacknowledge() ends one');
 create or replace trigger _012_guard before update on acknowledgement
-  for each row execute function tg_guard('the history of acknowledgements stays, unacknowledge() ends one', period);
+  for each row
+    execute function tg_guard('the history of acknowledgements stays, unacknowledge() ends one', period);
 
 create or replace trigger _010_guard before delete on rule_content
   for each row execute function tg_guard('a version stays as it was, load_content() makes a new one');
 create or replace trigger _011_guard before truncate on rule_content
   for each statement execute function tg_guard('a version stays as it was, load_content() makes a new one');
 create or replace trigger _012_guard before update on rule_content
-  for each row execute function tg_guard('a version stays as it was, load_content() makes a new one', validity, total_risk);
+  for each row
+    execute function tg_guard('a version stays as it was, load_content() makes a new one', validity,
+      total_risk);
 create or replace trigger _013_guard before update of validity on rule_content
   for each row when (lower(old.validity) is distinct from lower(new.validity) or not upper_inf(old.validity))
   execute function tg_guard('a version that has ended stays as it was');
@@ -110,9 +116,11 @@ create or replace trigger _012_guard before update on withdrawn_policy
   for each row execute function tg_guard('what was withdrawn stays on record');
 
 create or replace trigger _010_guard before delete on notification
-  for each row execute function tg_guard('the outbox is what customers were sent, retain() deletes what is past');
+  for each row
+    execute function tg_guard('the outbox is what customers were sent, retain() deletes what is past');
 create or replace trigger _011_guard before truncate on notification
-  for each statement execute function tg_guard('the outbox is what customers were sent, retain() deletes what is past');
+  for each statement
+    execute function tg_guard('the outbox is what customers were sent, retain() deletes what is past');
 create or replace trigger _012_guard
   before update of id, message_id, target_id, org_id, cluster, updated_at, decided_at, resolved, replay_of,
     traceparent
@@ -126,11 +134,14 @@ create or replace trigger _012_guard
   execute function tg_guard('what was decided stays, redrive() and replay() send again');
 
 create or replace trigger _010_guard before delete on notified_issue
-  for each row execute function tg_guard('without its ledger an issue is notified again, retain() deletes what is past');
+  for each row
+    execute function tg_guard('without its ledger an issue is notified again, retain() deletes what is past');
 create or replace trigger _011_guard before truncate on notified_issue
-  for each statement execute function tg_guard('without its ledger an issue is notified again, retain() deletes what is past');
+  for each statement
+    execute function tg_guard('without its ledger an issue is notified again, retain() deletes what is past');
 create or replace trigger _012_guard
-  before update of notification_id, issue_id, target_id, notified_at, occurrence, content_id, policy_id, resolved
+  before update of notification_id, issue_id, target_id, notified_at, occurrence, content_id, policy_id,
+    resolved
   on notified_issue
   for each row when (
     (old.notification_id, old.issue_id, old.target_id, old.notified_at, old.occurrence,
@@ -187,7 +198,8 @@ create or replace trigger _200_refuse_change instead of update or delete on aggr
   for each row execute function tg_aggregator__refuse_change();
 create or replace trigger _200_refuse_change instead of update or delete on aggregator.recommendation
   for each row execute function tg_aggregator__refuse_change();
-create or replace trigger _200_refuse_change instead of update or delete on aggregator.cluster_rule_user_feedback
+create or replace trigger _200_refuse_change instead of update or delete
+  on aggregator.cluster_rule_user_feedback
   for each row execute function tg_aggregator__refuse_change();
 
 -- Last, since everybody writes these two, and nobody can from here to the end of the load.

@@ -66,10 +66,8 @@ const endSoon = () => {
 };
 
 /**
- * The command `ccx`: the table of contents of what it can do. What only some commands need is imported by
- * them, since it took a person's `ccx explain` longer to load the service than to answer. Sets the exit code:
- * 0 done, 1 not done. What a person has to change is one line on stderr; only a fault of ours comes with a
- * stack trace.
+ * The command `ccx`. Sets the exit code: 0 done, 1 not done. What a person has to change is one line on
+ * stderr; only a fault of ours comes with a stack trace.
  */
 export async function main(argv: string[]): Promise<void> {
   failWhereOutputCannotGo();
@@ -79,6 +77,22 @@ export async function main(argv: string[]): Promise<void> {
     return;
   }
   let running: Command | undefined;
+  const program = createProgram((command) => {
+    running = command;
+  });
+  try {
+    await program.parseAsync(argv);
+  } catch (error) {
+    process.exitCode = report(error, running);
+  }
+}
+
+/**
+ * Every command with its options: the table of contents of what `ccx` can do. What only some commands need is
+ * imported by them, since it took a person's `ccx explain` longer to load the service than to answer.
+ * `onCommand` hears of a command before it runs.
+ */
+export function createProgram(onCommand: (command: Command) => void = () => {}): Command {
   const program = new Command("ccx")
     .description(
       "Notifies OpenShift customers of new issues of their clusters; every decision is made in PostgreSQL.",
@@ -87,9 +101,7 @@ export async function main(argv: string[]): Promise<void> {
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "ccx: ")) })
     .addHelpText("after", "\nccx --version prints the release.")
     .showHelpAfterError("(ccx --help lists the commands)")
-    .hook("preAction", (_, command) => {
-      running = command;
-    });
+    .hook("preAction", (_, command) => onCommand(command));
 
   const context = createContext(() => program.opts<{ config?: string }>().config);
 
@@ -181,11 +193,7 @@ export async function main(argv: string[]): Promise<void> {
       for (const line of describeConfig(context.config().config)) console.log(line);
     });
 
-  try {
-    await program.parseAsync(argv);
-  } catch (error) {
-    process.exitCode = report(error, running);
-  }
+  return program;
 }
 
 /**

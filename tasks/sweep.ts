@@ -4,8 +4,8 @@ import * as sql from "../src/ops/sql.ts";
 import type { Services } from "../src/worker/services.ts";
 
 /**
- * Picks up what a lost wake-up left behind (SQL sweep), and tries rejected messages again whose time has come.
- * Payload: none that matters (cron).
+ * Picks up what a lost wake-up left behind (SQL sweep), and tries rejected messages again whose time has
+ * come. Payload: none that matters (cron).
  */
 export default function sweep({ pool, log }: Services): Task {
   return async () => {

@@ -2,7 +2,7 @@ import type { KafkaMessage } from "kafkajs";
 import { type Entry, portionsOf } from "../../src/ingest/portions.ts";
 
 /** Values as the broker hands them over, from this offset on. */
-export function kafkaMessages(values: string[], firstOffset: number): KafkaMessage[] {
+function kafkaMessages(values: string[], firstOffset: number): KafkaMessage[] {
   return values.map((value, n) => ({
     key: null,
     value: Buffer.from(value),

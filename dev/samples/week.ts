@@ -9,7 +9,7 @@ import { createPool } from "../../src/db/pool.ts";
 import { ConfigurationError } from "../../src/errors.ts";
 import { portionsOf } from "../../src/ingest/portions.ts";
 import { createLogger } from "../../src/log.ts";
-import { sampleContent } from "../embedded.ts";
+import { sampleContent } from "./content.ts";
 import { sampleMessages } from "./samples.ts";
 
 const firstDay = Date.UTC(2026, 2, 2, 12);

@@ -99,7 +99,8 @@ begin
 
   with mine as (
     select *
-    from jsonb_to_recordset(ran) m (rule text, component text, tags jsonb, links jsonb, hits jsonb, reason text)
+    from jsonb_to_recordset(ran) m (rule text, component text, tags jsonb, links jsonb, hits jsonb,
+      reason text)
     where m.reason is null
   ), hit as (
     select m.component, h.key, json_build_object(
@@ -119,7 +120,8 @@ begin
       select from mine m
       where regexp_replace(m.component, '\.report$', '') = regexp_replace(r ->> 'component', '\.report$', ''))
   )
-  select count(*)::integer, coalesce(json_agg(h.report order by h.component collate "C", h.key collate "C"), '[]')
+  select count(*)::integer, coalesce(json_agg(h.report order by h.component collate "C", h.key collate "C"),
+    '[]')
   into hits, reports
   from hit h;
 
@@ -164,7 +166,8 @@ begin
 
   update sql_rule r
   set timeouts = case when l.rule is null then 0 else r.timeouts + 1 end,
-    suspended_at = case when r.timeouts >= 2 and l.rule is not null then analyze_archive.at else r.suspended_at end
+    suspended_at = case when r.timeouts >= 2 and l.rule is not null then analyze_archive.at
+      else r.suspended_at end
   from sql_rule o
   left join jsonb_to_recordset(analyze_archive.left_out) l (rule text) on l.rule = o.name
   where r.name = o.name and (l.rule is not null or r.timeouts > 0 and r.suspended_at is null);
@@ -180,5 +183,5 @@ end $$;
 
 comment on function ccx.analyze_archive(
   bigint, integer, text, text, text[], text[], jsonb, boolean, text, json, jsonb, interval, timestamptz) is
-  'Runs the SQL rules on an archive and puts its result into the outbox. state: analyzed, dead or waiting (why: '
-  'failure), lost (somebody else has it), or rules_changed (read the archive again).';
+  'Runs the SQL rules on an archive and puts its result into the outbox. state: analyzed, dead or waiting '
+  '(why: failure), lost (somebody else has it), or rules_changed (read the archive again).';

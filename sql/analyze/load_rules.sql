@@ -43,8 +43,8 @@ begin
       values (r.name, r.component, r.description, r.reads, r.tags, r.links, r.source, load_rules.at)
       on conflict (name) do update
       set component = excluded.component, description = excluded.description, reads = excluded.reads,
-        tags = excluded.tags, links = excluded.links, source = excluded.source, loaded_at = excluded.loaded_at,
-        loaded_by = excluded.loaded_by, timeouts = 0, suspended_at = null;
+        tags = excluded.tags, links = excluded.links, source = excluded.source,
+        loaded_at = excluded.loaded_at, loaded_by = excluded.loaded_by, timeouts = 0, suspended_at = null;
     end if;
     if action in ('added', 'changed') then
       begin

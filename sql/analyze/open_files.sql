@@ -14,7 +14,8 @@ begin
       perform prepare_rules();
     end if;
     create temp table files (path text collate "C" not null, document jsonb, body text) on commit delete rows;
-    alter table pg_temp.files alter column document set storage external, alter column body set storage external;
+    alter table pg_temp.files alter column document set storage external,
+      alter column body set storage external;
     grant select on pg_temp.files to ccx_rules;
   else
     delete from pg_temp.files;

@@ -15,7 +15,8 @@ begin
       execute 'create role ccx_rules nologin';
     exception
       when insufficient_privilege then
-        raise exception 'the role ccx_rules, as which rules run, is missing, and % may not create it', current_user
+        raise exception 'the role ccx_rules, as which rules run, is missing, and % may not create it',
+          current_user
           using errcode = 'NTY01', hint = advice;
       when duplicate_object or unique_violation then
         null; -- another database of this server was quicker

@@ -1,6 +1,7 @@
 -- The message of ccx.ocp.results: its members in the order in which the pipelines before us write them, and a
 -- line feed at its end. info and pass are there only when there are some.
-create or replace function ccx.result_message(a analysis, report json, started timestamptz, finished timestamptz)
+create or replace function ccx.result_message(a analysis, report json, started timestamptz,
+  finished timestamptz)
 returns text
 language sql stable
 set search_path = public, ccx, pg_temp

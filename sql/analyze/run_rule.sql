@@ -20,7 +20,8 @@ begin
   begin
     -- in the select list a function is asked row by row, so that a million rows are not even made
     for hit in execute format(
-      'select (h).error_key as key, (h).details as details from (select rules.%I() as h offset 0) one limit %s',
+      'select (h).error_key as key, (h).details as details '
+      'from (select rules.%I() as h offset 0) one limit %s',
       run_rule.name, most_hits + 1)
     loop
       found := found + 1;

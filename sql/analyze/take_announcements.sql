@@ -31,14 +31,16 @@ begin
   for update;
 
   if take_announcements.high_watermark < first_offset then
-    raise exception 'topic % partition % ends at offset %, but offset % is expected next: the topic was created anew',
+    raise exception 'topic % partition % ends at offset %, but offset % is expected next: the topic was '
+      'created anew',
       take_announcements.topic, take_announcements.partition, take_announcements.high_watermark, first_offset
       using errcode = 'NTI01',
         hint = format('when that is so: delete from consumer_offset where topic = %L and partition = %s',
           take_announcements.topic, take_announcements.partition);
   end if;
   if take_announcements.expected_offset > first_offset then
-    raise exception 'topic % partition % is at offset % in the database, but was at % before: it lost what it had',
+    raise exception 'topic % partition % is at offset % in the database, but was at % before: it lost what '
+      'it had',
       take_announcements.topic, take_announcements.partition, first_offset, take_announcements.expected_offset
       using errcode = 'NTI02', hint = format('read the partition again from offset %s', first_offset);
   end if;

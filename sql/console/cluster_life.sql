@@ -1,7 +1,8 @@
 -- Every question is answered by an index that begins with the cluster, or from its own issues.
 create or replace function ccx.cluster_life(cluster text, since timestamptz, until timestamptz)
 returns table (
-  kind text, lane text, begins timestamptz, ends timestamptz, org_id bigint, label text, id bigint, detail text)
+  kind text, lane text, begins timestamptz, ends timestamptz, org_id bigint, label text, id bigint,
+    detail text)
 language sql stable
 set search_path = public, ccx, pg_temp
 as $$

@@ -27,7 +27,8 @@ begin
   for name, wanted in select f.key, f.value from jsonb_each_text(filters) f loop
     if not (name = any (shown.filters) or name in ('from', 'to') and shown.time_column is not null) then
       raise exception '%: this table cannot be narrowed by it, only by %', name,
-        array_to_string(shown.filters || case when shown.time_column is not null then '{from,to}'::text[] end, ', ')
+        array_to_string(shown.filters || case when shown.time_column is not null then '{from,to}'::text[] end,
+          ', ')
         using errcode = 'NTH02', column = name;
     end if;
     begin
@@ -75,14 +76,14 @@ begin
   elsif after is not null then
     conditions := conditions || case
       when after[1] is null then format('%I is null and (%s) > (%s)', sort, key_columns, key_after)
-      else format('(%I %s %L::%s or %1$I is null or %1$I = %3$L::%4$s and (%5$s) > (%6$s))', sort, beyond, after[1],
-        sort_type, key_columns, key_after)
+      else format('(%I %s %L::%s or %1$I is null or %1$I = %3$L::%4$s and (%5$s) > (%6$s))', sort, beyond,
+        after[1], sort_type, key_columns, key_after)
     end;
   end if;
   begin
     return query execute format('select to_jsonb(r) from %s r %s order by %I %s nulls last, %s limit %s',
-      shown.relation, coalesce('where ' || nullif(array_to_string(conditions, ' and '), ''), ''), sort, direction,
-      key_columns, row_limit);
+      shown.relation, coalesce('where ' || nullif(array_to_string(conditions, ' and '), ''), ''), sort,
+      direction, key_columns, row_limit);
   exception when data_exception then
     raise exception 'the table cannot be read: %', sqlerrm using errcode = 'NTH03';
   end;

@@ -1,6 +1,7 @@
 create or replace function ccx.rule_texts(rule text)
 returns table (
-  rule_name text, error_key text, since timestamptz, until timestamptz, total_risk smallint, likelihood smallint,
+  rule_name text, error_key text, since timestamptz, until timestamptz, total_risk smallint,
+  likelihood smallint,
   impact smallint, status text, tags text[], description text, reason text, resolution text)
 language sql stable
 set search_path = public, ccx, pg_temp

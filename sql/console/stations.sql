@@ -2,7 +2,8 @@
 create or replace view ccx.stations with (security_invoker = true) as
 select s.station, s.target, s.waiting, s.oldest, s.per_hour, s.state
 from (
-  select 1 as place, 'results topic' as station, null::text as target, (select sum(l.lag) from consumer_lag l) as waiting,
+  select 1 as place, 'results topic' as station, null::text as target,
+    (select sum(l.lag) from consumer_lag l) as waiting,
     null::timestamptz as oldest,
     (select count(*) from new_reports n where n.updated_at > now() - interval '2 hours'
       and n.received_at > now() - interval '1 hour') as per_hour,

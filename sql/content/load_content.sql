@@ -71,7 +71,8 @@ begin
     coalesce(array_agg(distinct present_module) filter (where present_module is not null
       and present_module not in (select i.python_module from incoming i)), '{}'),
     coalesce(array_agg(distinct python_module) filter (where python_module is not null
-      and python_module not in (select c.python_module from rule_content c where upper_inf(c.validity))), '{}'),
+      and python_module not in (select c.python_module from rule_content c where upper_inf(c.validity))),
+      '{}'),
     array_agg(distinct rule_name) filter (where present_id is null)
   into added, changed, removed, unchanged, rule_names, vanished, appeared, added_names
   from compared;

@@ -10,10 +10,11 @@ begin
   -- a load at the same time would end what it does not know
   lock table rule_content in share row exclusive mode;
   insert into rule_content
-    (rule_name, python_module, error_key, description, generic, summary, reason, resolution, more_info, impact,
-      likelihood, status, publish_date, tags, validity)
+    (rule_name, python_module, error_key, description, generic, summary, reason, resolution, more_info,
+      impact, likelihood, status, publish_date, tags, validity)
   select rename_content.new_name, rename_content.module, c.error_key, c.description, c.generic, c.summary,
-    c.reason, c.resolution, c.more_info, c.impact, c.likelihood, c.status, c.publish_date, c.tags, free.validity
+    c.reason, c.resolution, c.more_info, c.impact, c.likelihood, c.status, c.publish_date, c.tags,
+      free.validity
   from rule_content c
   cross join lateral unnest(tstzmultirange(c.validity) - coalesce((
     select range_agg(n.validity)

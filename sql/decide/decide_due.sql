@@ -7,7 +7,8 @@ create or replace function ccx.decide_due(
   batch_size integer, at timestamptz default null, only_orgs bigint[] default null,
   only_clusters text[] default null
 )
-returns table (clusters integer, notifications integer, notified integer, held integer, decisions jsonb, traced jsonb)
+returns table (clusters integer, notifications integer, notified integer, held integer, decisions jsonb,
+  traced jsonb)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 -- a thousand clusters of a million: whatever statistics say, look them up by index, in the order in which
@@ -68,7 +69,8 @@ begin
       select d.target_id, d.org_id, d.cluster, d.issue_id, d.occurrence, d.content_id, d.policy_id,
         d.last_seen, d.total_risk,
         d.issue_state = 'resolved' as resolved, d.decision = 'notify' as is_notified, d.qualifies,
-        'target_disabled' = any (d.reasons) as is_off, d.last_notified_at, due.by_report, d.reasons, d.component
+        'target_disabled' = any (d.reasons) as is_off, d.last_notified_at, due.by_report, d.reasons,
+          d.component
       from decide(null, $1, $3) d
       join unnest($2, $3, $4) as due (org_id, cluster, by_report) on due.org_id = d.org_id
         and due.cluster = d.cluster

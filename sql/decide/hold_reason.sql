@@ -12,7 +12,8 @@ from (values
   ('missing_tag', 'the rule lacks one of the tags that the policy requires', true),
   ('cluster_not_allowed', 'the cluster is not among the policy''s allowed_clusters', true),
   ('cluster_blocked', 'the cluster is among the policy''s blocked_clusters', true),
-  ('render_failed', 'its texts could not be rendered, or did not fit into a message, in 24 hours (render_error)',
+  ('render_failed',
+    'its texts could not be rendered, or did not fit into a message, in 24 hours (render_error)',
     false),
   ('silenced', 'a silence is in force (silence_id)', false),
   ('acked', 'the organization acknowledged the rule (acknowledgement_id)', false),
@@ -20,7 +21,8 @@ from (values
   ('cooldown', 'it was notified through this target, and the cooldown has not passed since', false),
   ('spacing', 'the cluster was notified lately, and the spacing has not passed since', false),
   ('flapping', 'it comes and goes, and the policy damps that', false),
-  ('stale_report', 'the newest report of the cluster is older than max_report_age; the next one asks again', false),
+  ('stale_report', 'the newest report of the cluster is older than max_report_age; the next one asks again',
+    false),
   ('storm', 'too many clusters at once: the brake holds it until a person has looked', false)
 ) t (reason, meaning, by_policy);
 

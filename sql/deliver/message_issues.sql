@@ -2,8 +2,8 @@
 -- and the report is kept as long as its day is.
 create or replace function message_issues(notification_id bigint) returns table (
   target text, state text, ended_at timestamptz, resolved boolean, report_is_kept boolean, issues jsonb,
-  message_id uuid, org_id bigint, account_number bigint, cluster text, updated_at timestamptz, decided_at timestamptz,
-  first_tried_at timestamptz
+  message_id uuid, org_id bigint, account_number bigint, cluster text, updated_at timestamptz,
+  decided_at timestamptz, first_tried_at timestamptz
 )
 language sql stable
 begin atomic

@@ -21,7 +21,8 @@ as $$
       select from notification again where again.replay_of = n.id and again.state = 'sent'))
         then 1 when bool_or(n.state = 'dead') then 4 else 2 end,
     coalesce(max(r.report) filter (where n.state <> 'withdrawn'), ''), n.updated_at, n.decided_at,
-    coalesce(string_agg(distinct n.last_error, '; ') filter (where n.state in ('dead', 'withdrawn')), ''), n.target_id
+    coalesce(string_agg(distinct n.last_error, '; ') filter (where n.state in ('dead', 'withdrawn')), ''),
+      n.target_id
   from (
     select distinct e.org_id, e.cluster, e.decided_at, e.target_id
     from notification ended

@@ -3,7 +3,8 @@ returns table (target text, refusal text, messages integer, issues integer, left
 language sql volatile
 set search_path = public, ccx, pg_temp
 as $$
-  select coalesce(r.target, '') as target, r.refusal, count(*)::integer, sum(r.issues)::integer, sum(r.left_out)::integer
+  select coalesce(r.target, '') as target, r.refusal, count(*)::integer, sum(r.issues)::integer,
+    sum(r.left_out)::integer
   from redrive(notification_ids) r
   group by r.target, r.refusal
   order by r.target, r.refusal nulls first;

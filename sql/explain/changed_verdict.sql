@@ -17,7 +17,8 @@ begin atomic
     v.content_id,
     v.total_risk,
     v.tags,
-    policy_reasons(p.policy, c, case when changed_verdict.org_id is null then changed.enabled else wide.enabled end,
+    policy_reasons(p.policy, c, case when changed_verdict.org_id is null then changed.enabled
+      else wide.enabled end,
       case when p.is_stored then f.passes end),
     p.policy,
     v.target_id

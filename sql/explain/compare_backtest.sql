@@ -12,7 +12,8 @@ as $$
   select day, b.issues, a.issues, b.messages, a.messages, b.clusters, a.clusters, b.organizations,
     a.organizations
   from backtest(compare_backtest.target, from_time, to_time, org_id => compare_backtest.org_id) b
-  join backtest(compare_backtest.target, from_time, to_time, compare_backtest.policy, compare_backtest.org_id) a
+  join backtest(compare_backtest.target, from_time, to_time, compare_backtest.policy,
+    compare_backtest.org_id) a
     using (day)
   order by day;
 $$;

@@ -10,7 +10,8 @@ comment on column explain_notification.cluster is 'the cluster';
 comment on column explain_notification.component is 'the rule, as reports spell it';
 comment on column explain_notification.error_key is 'which of the rule''s problems';
 comment on column explain_notification.decision is 'notify or hold';
-comment on column explain_notification.reasons is 'every reason to hold it; the view hold_reason says what each means';
+comment on column explain_notification.reasons is
+  'every reason to hold it; the view hold_reason says what each means';
 comment on column explain_notification.total_risk is '1 low to 4 critical; null without content';
 comment on column explain_notification.last_notified_at is 'when it was last notified through this target';
 comment on column explain_notification.next_eligible_at is

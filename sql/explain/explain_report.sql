@@ -21,7 +21,8 @@ set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 begin
-  if num_nulls(explain_report.org_id, explain_report.cluster, explain_report.updated_at, explain_report.at) > 0
+  if num_nulls(explain_report.org_id, explain_report.cluster, explain_report.updated_at,
+    explain_report.at) > 0
   then
     raise exception 'a report is named by its organization, cluster and time' using errcode = 'NTE02';
   end if;

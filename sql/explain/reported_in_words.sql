@@ -17,7 +17,8 @@ join states s on s.id = r.state
 join notification_types k on k.id = r.notification_type
 cross join lateral (
   select coalesce(
-    array_agg(distinct rule.rule_name || '|' || rule.error_key order by rule.rule_name || '|' || rule.error_key),
+    array_agg(distinct rule.rule_name || '|' || rule.error_key
+      order by rule.rule_name || '|' || rule.error_key),
     '{}') as issues
   from notification n
   join notified_issue i on i.notification_id = n.id

@@ -1,8 +1,8 @@
 -- One screen for whoever is on call. Every row is there also when all is well, so that what is missing is
 -- seen. Nothing here reads more than what waits.
 create or replace view status with (security_invoker = true) as
-select s.what, s.target, case when s.needs_attention then 'attention' else 'ok' end as state, s.amount, s.oldest,
-  s.detail
+select s.what, s.target, case when s.needs_attention then 'attention' else 'ok' end as state, s.amount,
+  s.oldest, s.detail
 from (
   select 1 as position, 'consumer' as what, null::text as target,
     coalesce(max(o.updated_at) < now() - interval '3 hours', true) as needs_attention,
@@ -19,8 +19,8 @@ from (
       filter (where w.seen_at > now() - interval '90 seconds'), 'no worker lives')
   from worker w
   union all
-  select 3, 'decisions waiting', null, coalesce(min(d.due_at) < now() - interval '5 minutes', false), count(*),
-    min(d.due_at), 'clusters in decision_due'
+  select 3, 'decisions waiting', null, coalesce(min(d.due_at) < now() - interval '5 minutes', false),
+    count(*), min(d.due_at), 'clusters in decision_due'
   from decision_due d
   where d.due_at <= now()
   union all

@@ -4,8 +4,8 @@
 -- Of a cluster it shows the newest upload; of a cluster whose results come from another pipeline, its newest
 -- report. `took` is the time since the step before.
 create or replace function trace(what text)
-returns table (place bigint, at timestamptz, step text, took interval, request_id text, org_id bigint, cluster text,
-  detail text)
+returns table (place bigint, at timestamptz, step text, took interval, request_id text, org_id bigint,
+  cluster text, detail text)
 language sql stable
 set search_path = public, ccx, pg_temp
 as $$
@@ -54,8 +54,8 @@ as $$
     left join upload u on u.id = s.upload_id
     where s.announced_at is not null
     union all
-    select u.id as upload_id, 1 as nth, u.announced_at as at, 'announced' as step, u.request_id, u.org_id, u.cluster,
-      format('on %s/%s/%s', u.topic, u.partition, u.kafka_offset) as detail
+    select u.id as upload_id, 1 as nth, u.announced_at as at, 'announced' as step, u.request_id, u.org_id,
+      u.cluster, format('on %s/%s/%s', u.topic, u.partition, u.kafka_offset) as detail
     from upload u
     where u.announced_at is not null
       -- it is the time of the upload, and ours has that already

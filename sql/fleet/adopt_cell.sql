@@ -17,7 +17,8 @@ declare
   was text;
 begin
   if adopt_cell.name is null or adopt_cell.name !~ '^[a-z0-9][a-z0-9_-]{0,30}$' then
-    raise exception 'a cell needs a name of at most 31 small letters, digits, "-" and "_"' using errcode = 'NTZ01';
+    raise exception 'a cell needs a name of at most 31 small letters, digits, "-" and "_"'
+      using errcode = 'NTZ01';
   end if;
   -- whoever starts meanwhile waits here, and then finds the new name
   lock table cell in access exclusive mode;

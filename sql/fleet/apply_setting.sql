@@ -15,10 +15,12 @@ begin
   select p.oid into function_of
   from pg_proc p
   where p.pronamespace = 'public'::regnamespace and p.proname = apply_setting.action
-    and p.proname in ('set_policy', 'end_policy', 'add_silence', 'end_silence', 'acknowledge', 'unacknowledge',
+    and p.proname in ('set_policy', 'end_policy', 'add_silence', 'end_silence', 'acknowledge',
+      'unacknowledge',
       'set_retention');
   if not found then
-    raise exception 'a fleet cannot apply "%"', coalesce(apply_setting.action, 'null') using errcode = 'NTZ04';
+    raise exception 'a fleet cannot apply "%"', coalesce(apply_setting.action, 'null')
+      using errcode = 'NTZ04';
   end if;
   if not owns(apply_setting.arguments ->> 'cluster') then
     return '{"elsewhere": true}';
@@ -56,5 +58,5 @@ begin
 end $$;
 
 comment on function ccx.apply_setting(text, jsonb, timestamptz) is
-  'Calls a function that changes a setting, as a fleet asks for it, and returns what it returned; raises NTZ04 '
-  'to NTZ06, and what the function raises.';
+  'Calls a function that changes a setting, as a fleet asks for it, and returns what it returned; raises '
+  'NTZ04 to NTZ06, and what the function raises.';

@@ -17,6 +17,7 @@ comment on column fleet.cell_state.cell is 'name of the cell';
 comment on column fleet.cell_state.buckets is 'the buckets of its clusters';
 comment on column fleet.cell_state.adopted_at is 'when it became this cell; null: it never had another share';
 comment on column fleet.cell_state.release is 'the release whose functions it has';
-comment on column fleet.cell_state.attention is 'what the view status wants somebody to look at; empty: all is well';
+comment on column fleet.cell_state.attention is
+  'what the view status wants somebody to look at; empty: all is well';
 comment on column fleet.cell_state.columns is
   'every column that a fleet can ask for, as fleet.VIEW.COLUMN: cells may be of different releases';

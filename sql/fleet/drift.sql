@@ -4,7 +4,8 @@ select (select c.name from cell c) as cell,
 from drift v;
 
 comment on view fleet.drift is
-  'Where what this cell keeps differs from what it recomputes: the view drift; empty unless something is wrong.';
+  'Where what this cell keeps differs from what it recomputes: the view drift; empty unless something is '
+  'wrong.';
 comment on column fleet.drift.cell is 'name of the cell';
 comment on column fleet.drift.what is
   'newest report, missing issue, surplus issue, history, notification, or elsewhere';

@@ -8,7 +8,8 @@ join event_targets t on t.id = n.target_id
 join issue i on i.id = n.issue_id
 join rule r on r.id = i.rule_id;
 
-comment on view fleet.notified is 'What this cell has notified: the ledger, with names in place of its numbers.';
+comment on view fleet.notified is
+  'What this cell has notified: the ledger, with names in place of its numbers.';
 comment on column fleet.notified.cell is 'name of the cell';
 comment on column fleet.notified.target is 'the target';
 comment on column fleet.notified.org_id is 'organization that was notified';

@@ -7,8 +7,8 @@ from cell c
 cross join (
   select 'policy' as kind,
     concat_ws(', ', t.name, 'organization ' || p.org_id, 'rule ' || p.rule_name) as name,
-    to_jsonb(p) - '{id,target_id,org_id,rule_name,compiled_filter,changed_by,reason,ended_by,end_reason}'::text[]
-      as setting
+    to_jsonb(p) - array['id', 'target_id', 'org_id', 'rule_name', 'compiled_filter', 'changed_by', 'reason',
+      'ended_by', 'end_reason'] as setting
   from policy p
   join event_targets t on t.id = p.target_id
   where coalesce(upper(p.validity), 'infinity') > now()

@@ -1,7 +1,8 @@
 -- What the tables of this room and their columns hold; the tables themselves are in migrations/.
 
 comment on table fleet.applied is
-  'the settings that a fleet database has brought here; a new row is applied in the transaction that inserts it';
+  'the settings that a fleet database has brought here; a new row is applied in the transaction that '
+  'inserts it';
 comment on column fleet.applied.setting_id is 'the setting, as the fleet numbers it: each is applied once';
 comment on column fleet.applied.cell is 'the cell that it was for; after a split, of the one before';
 comment on column fleet.applied.action is 'the function that was called';

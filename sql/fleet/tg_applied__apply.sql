@@ -19,4 +19,5 @@ begin
   return null;
 end $$;
 
-comment on function ccx.tg_applied__apply() is 'Applies a setting that a fleet database brings; raises NTZ11 for one that is for another cell.';
+comment on function ccx.tg_applied__apply() is
+  'Applies a setting that a fleet database brings; raises NTZ11 for one that is for another cell.';

@@ -66,5 +66,5 @@ end $$;
 
 comment on function ccx.ingest(text, integer, jsonb, bigint, timestamptz, bigint, interval, bigint) is
   'Stores one batch of one Kafka partition and moves its offset, at least to portion_end; skips what was '
-  'consumed before, leaves elsewhere what another cell owns. Raises NTI01: topic anew; NTI02: database behind '
-  'expected_offset; NTI05: wrong hits_hash.';
+  'consumed before, leaves elsewhere what another cell owns. Raises NTI01: topic anew; NTI02: database '
+  'behind expected_offset; NTI05: wrong hits_hash.';

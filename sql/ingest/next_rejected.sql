@@ -18,7 +18,8 @@ begin atomic
         next_rejected.reason, next_rejected.topic, next_rejected.org_id, next_rejected.cluster,
           next_rejected.since, next_rejected.until,
     next_rejected.ids, next_rejected.positions) m
-      where m.stored_at is null and not m.headers ? 'ccx-record-batch' and m.id > next_rejected.after_id and m.id <= next_rejected.last_id
+      where m.stored_at is null and not m.headers ? 'ccx-record-batch' and m.id > next_rejected.after_id
+        and m.id <= next_rejected.last_id
       order by m.id
       limit next_rejected.batch_size
     ) r

@@ -32,7 +32,8 @@ begin
   return query
   with accepted as materialized (
     select m.org_id, m.cluster collate "C" as cluster, m.updated_at, m.account_number, m.kafka_offset,
-      coalesce(m.id, m.kafka_offset) as nth, -- rejected messages of several partitions: in the order of their arrival
+      -- rejected messages of several partitions: in the order of their arrival
+      coalesce(m.id, m.kafka_offset) as nth,
       m.report, m.request_id, m.gathered_at, m.cluster_version, m.traceparent, m.hits_hash
     from jsonb_to_recordset(batch) as m (
       id bigint, kafka_offset bigint, reason text,
@@ -92,4 +93,5 @@ end $$;
 
 comment on function ccx.store_reports(jsonb, bigint, timestamptz) is
   'Stores the reports of a batch (what has a reason, or comes before from_offset, is passed over); says how '
-  'many were new, had other content before, or were there already. Raises 22P02 (no JSON), NTI05 (wrong hash).';
+  'many were new, had other content before, or were there already. Raises 22P02 (no JSON), NTI05 (wrong '
+  'hash).';

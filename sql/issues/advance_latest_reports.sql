@@ -75,4 +75,5 @@ end $$;
 
 comment on function ccx.advance_latest_reports(arrived_report[], boolean) is
   'Moves latest_report forward; returns the clusters that it moved for (null: none), those that may have '
-  'changed hands, and of each report which new one of its cluster it is (0: pass it over), and when it arrived.';
+  'changed hands, and of each report which new one of its cluster it is (0: pass it over), and when it '
+  'arrived.';

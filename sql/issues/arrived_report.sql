@@ -21,4 +21,5 @@ comment on column ccx.arrived_report.request_id is 'the upload of the report';
 comment on column ccx.arrived_report.gathered_at is 'when that was gathered';
 comment on column ccx.arrived_report.cluster_version is 'OpenShift version in the report';
 comment on column ccx.arrived_report.hits_hash is
-  'as latest_report has it; null: the report does not count, since nobody can read it, or it is of the future';
+  'as latest_report has it; null: the report does not count, since nobody can read it, or it is of the '
+  'future';

@@ -1,6 +1,7 @@
 -- For the few that details_by_hit() does not have by the name of now: a subquery of its own in the caller
 -- would be looked up for all.
-create or replace function ccx.details_before_rename(by_hit jsonb, component text, error_key text) returns jsonb
+create or replace function ccx.details_before_rename(by_hit jsonb, component text, error_key text)
+  returns jsonb
 language sql stable parallel safe
 set search_path = public, ccx, pg_temp
 as $$

@@ -5,9 +5,11 @@ create or replace function ccx.hits_hash(report jsonb) returns table (hash bigin
 language sql immutable parallel safe
 begin atomic
   select ('x' || encode(substr(sha256(convert_to(
-    coalesce(string_agg(h.hit, '' order by h.hit collate "C"), ''), 'UTF8')), 1, 8), 'hex'))::bit(64)::bigint as hash
+    coalesce(string_agg(h.hit, '' order by h.hit collate "C"), ''), 'UTF8')), 1, 8), 'hex'))::bit(64)::bigint
+      as hash
   from (
-    select octet_length(r.component) || ':' || r.component || octet_length(r.error_key) || ':' || r.error_key as hit
+    select octet_length(r.component) || ':' || r.component || octet_length(r.error_key) || ':' || r.error_key
+      as hit
     from report_hits(hits_hash.report) r
   ) h;
 end;

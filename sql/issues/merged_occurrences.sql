@@ -8,7 +8,8 @@ as $$
   with pair as materialized (
     select o.id as kept, n.id as gone, o.occurrence + n.occurrence as occurrences
     from issue o
-    join issue n on n.cluster = o.cluster and n.org_id = o.org_id and n.rule_id = merged_occurrences.new_rule_id
+    join issue n on n.cluster = o.cluster and n.org_id = o.org_id
+      and n.rule_id = merged_occurrences.new_rule_id
     where o.rule_id = merged_occurrences.old_rule_id
   ), part as (
     select p.kept, p.occurrences - count(*) over (partition by p.kept) as deleted, o.*,
@@ -20,7 +21,8 @@ as $$
     from pair p
     join occurrence o on o.issue_id in (p.kept, p.gone)
   ), numbered as (
-    select p.*, count(*) filter (where p.begins) over (partition by p.kept order by p.opened_at, p.issue_id) as nth
+    select p.*, count(*) filter (where p.begins) over (partition by p.kept order by p.opened_at, p.issue_id)
+      as nth
     from part p
   )
   select n.issue_id, n.occurrence,

@@ -7,7 +7,8 @@ as $$
     select c.candidate, 2.0 * count(*) / (length(c.candidate) + length(nearest_name.name) - 2) as alike
     from unnest(candidates) c (candidate)
     cross join lateral (
-      select distinct substr(lower(c.candidate), g, 2) as pair from generate_series(1, length(c.candidate) - 1) g
+      select distinct substr(lower(c.candidate), g, 2) as pair
+        from generate_series(1, length(c.candidate) - 1) g
     ) p
     where length(c.candidate) > 1 and length(nearest_name.name) > 1
       and strpos(lower(nearest_name.name), p.pair) > 0

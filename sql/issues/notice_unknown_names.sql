@@ -46,7 +46,8 @@ begin
     if not found then
       select min(l.cluster) into nearest
       from latest_report l
-      where notice_unknown_names.cluster <> '' and starts_with(l.cluster, lower(notice_unknown_names.cluster));
+      where notice_unknown_names.cluster <> ''
+        and starts_with(l.cluster, lower(notice_unknown_names.cluster));
       raise notice 'cluster % has never reported', cluster
         using hint = coalesce('Did you mean ' || nearest || '?', 'A cluster is named by its whole UUID.');
     elsif owner <> org_id then

@@ -29,8 +29,8 @@ begin
   update issue i
   set first_seen = least(i.first_seen, g.first_seen),
     opened_at = coalesce(m.opened_at, greatest(i.opened_at, g.opened_at)),
-    closed_at = case when m.new_issue_id is not null then m.closed_at else greatest(i.closed_at, g.closed_at) end,
-    occurrence = coalesce(m.new_occurrence, i.occurrence + g.occurrence)
+    closed_at = case when m.new_issue_id is not null then m.closed_at else greatest(i.closed_at, g.closed_at)
+    end, occurrence = coalesce(m.new_occurrence, i.occurrence + g.occurrence)
   from gone g
   left join (
     select distinct on (m.new_issue_id) m.*

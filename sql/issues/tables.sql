@@ -17,9 +17,10 @@ comment on column latest_report.request_id is 'the upload of its newest report; 
 comment on column latest_report.gathered_at is 'when the cluster gathered that; null: not known';
 comment on column latest_report.cluster_version is 'OpenShift version in its newest report; null: not known';
 comment on column latest_report.hits_hash is
-  'hash of its hits by the names that rules had when it came (hits_hash(), names_hash()); null: read the next '
-  'report whole';
-comment on column latest_report.has_same_hits is 'they are those of the report before it, so nothing came or went';
+  'hash of its hits by the names that rules had when it came (hits_hash(), names_hash()); null: read the '
+  'next report whole';
+comment on column latest_report.has_same_hits is
+  'they are those of the report before it, so nothing came or went';
 comment on column latest_report.report is
   'the newest report itself, once its day of new_reports is dropped; null: it is still there';
 

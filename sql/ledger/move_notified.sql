@@ -2,7 +2,8 @@
 -- issues were notified within one cooldown, the later notification is the one that counts: from then on the
 -- earlier one is void. So is a message that the issue is gone, if by its other name it was not.
 create or replace function ccx.move_notified(
-  issue_ids bigint[], occurrences integer[], are_last boolean[], new_issue_ids bigint[], new_occurrences integer[]
+  issue_ids bigint[], occurrences integer[], are_last boolean[], new_issue_ids bigint[],
+    new_occurrences integer[]
 ) returns void
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
@@ -23,8 +24,8 @@ begin
     returning n.*, w.new_issue_id
   ), named as (
     -- one message that names both names the issue once
-    select distinct on (g.notification_id, g.new_issue_id) g.*, coalesce(m.new_occurrence, g.occurrence) as moved_to,
-      m.is_last
+    select distinct on (g.notification_id, g.new_issue_id) g.*,
+      coalesce(m.new_occurrence, g.occurrence) as moved_to, m.is_last
     from gone g
     left join moved m on m.issue_id = g.issue_id and m.occurrence = g.occurrence
     order by g.notification_id, g.new_issue_id, g.live desc, g.left_out, g.issue_id = g.new_issue_id desc
@@ -35,26 +36,28 @@ begin
         when n.resolved and not n.is_last then now()
         when n.resolved then lead(n.notified_at) over same_end
         when n.cooldown_period && lead(n.cooldown_period) over (
-            partition by n.new_issue_id, n.target_id, n.live, n.resolved order by n.notified_at, n.notification_id)
+            partition by n.new_issue_id, n.target_id, n.live, n.resolved
+              order by n.notified_at, n.notification_id)
           then lead(n.notified_at) over (
-            partition by n.new_issue_id, n.target_id, n.live, n.resolved order by n.notified_at, n.notification_id)
+            partition by n.new_issue_id, n.target_id, n.live, n.resolved
+              order by n.notified_at, n.notification_id)
       end as void_from
     from named n
     window same_end as (
       partition by n.new_issue_id, n.target_id, n.live, n.resolved, n.moved_to, n.is_last
       order by n.notified_at, n.notification_id)
   )
-  select array_agg((f.notification_id, f.new_issue_id, f.target_id, f.notified_at, f.cooldown_period, f.moved_to,
-    f.content_id, f.policy_id, f.resolved, f.superseded_at,
-    case when f.void_from is null then f.voided else f.voided + tstzmultirange(tstzrange(f.void_from, null)) end,
-    f.live, f.left_out, f.left_out_reasons)::notified_issue order by f.new_issue_id, f.notified_at)
+  select array_agg((f.notification_id, f.new_issue_id, f.target_id, f.notified_at, f.cooldown_period,
+    f.moved_to, f.content_id, f.policy_id, f.resolved, f.superseded_at,
+    case when f.void_from is null then f.voided else f.voided + tstzmultirange(tstzrange(f.void_from, null))
+    end, f.live, f.left_out, f.left_out_reasons)::notified_issue order by f.new_issue_id, f.notified_at)
   into entries
   from followed f;
 
   insert into notified_issue (notification_id, issue_id, target_id, notified_at, cooldown_period, occurrence,
     content_id, policy_id, resolved, superseded_at, voided, left_out, left_out_reasons)
-  select e.notification_id, e.issue_id, e.target_id, e.notified_at, e.cooldown_period, e.occurrence, e.content_id,
-    e.policy_id, e.resolved, e.superseded_at, e.voided, e.left_out, e.left_out_reasons
+  select e.notification_id, e.issue_id, e.target_id, e.notified_at, e.cooldown_period, e.occurrence,
+    e.content_id, e.policy_id, e.resolved, e.superseded_at, e.voided, e.left_out, e.left_out_reasons
   from unnest(entries) e;
   perform may_rewrite(was);
 end $$;

@@ -16,7 +16,8 @@ from (
   where c.age_seconds > 30 * 86400
   union all
   select 'warning', 'content', format('loads of content are refused since %s', g.held_since),
-    'rules stay as they were before', 'if it is meant: ccx content accept; why: select held_reason from content_guard'
+    'rules stay as they were before',
+      'if it is meant: ccx content accept; why: select held_reason from content_guard'
   from content_guard g
   where g.held_since is not null
   union all
@@ -185,7 +186,8 @@ from (
       floor(extract(epoch from now() - s.transaction_since) / 60), s.pid,
       coalesce(nullif(s.application_name, ''), 'no name')),
     'vacuum removes nothing that it might see, and retention may wait for its locks',
-    format('ask whoever it is (user %s); if nobody knows: select pg_terminate_backend(%s)', s.user_name, s.pid)
+    format('ask whoever it is (user %s); if nobody knows: select pg_terminate_backend(%s)', s.user_name,
+      s.pid)
   from sessions s
   where s.backend_type = 'client backend' and s.transaction_since < now() - interval '15 minutes'
   union all
@@ -226,7 +228,8 @@ from (
     select from ccx.database_role d join pg_roles r on r.rolname = d.name where pg_has_role(r.oid, 'usage'))
   group by o.kind
   union all
-  select 'warning', 'privileges', format('the roles lack %s statements, among them: %s', count(*), min(c.statement)),
+  select 'warning', 'privileges',
+    format('the roles lack %s statements, among them: %s', count(*), min(c.statement)),
     'a part of the service may fail, or somebody sees more than he should', 'ccx migrate --with-roles'
   from ccx.role_change c
   where exists (select from pg_policy p where p.polname = 'ccx_everybody')

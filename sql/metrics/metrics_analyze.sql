@@ -3,7 +3,8 @@ select
   w.waiting_archives,
   w.oldest_waiting_seconds,
   w.unpublished_results,
-  (select count(*) from analysis a where a.state = 'dead' and a.ended_at > now() - interval '1 day')::double precision
+  (select count(*) from analysis a where a.state = 'dead'
+    and a.ended_at > now() - interval '1 day')::double precision
     as dead_archives,
   (select count(*) from sql_rule r where r.suspended_at is null)::double precision as rules,
   (select count(*) from sql_rule r where r.suspended_at is not null)::double precision as suspended_rules

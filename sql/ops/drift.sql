@@ -105,7 +105,8 @@ join issue i on i.id = t.issue_id
 join rule r on r.id = i.rule_id
 where t.superseded_at <> t.notified_again_at
 union all
-select 'elsewhere', l.org_id, l.cluster, null, null, format('bucket %s belongs to another cell', bucket_of(l.cluster))
+select 'elsewhere', l.org_id, l.cluster, null, null,
+  format('bucket %s belongs to another cell', bucket_of(l.cluster))
 from latest_report l
 cross join cell c
 where not c.buckets @> bucket_of(l.cluster);
@@ -113,7 +114,8 @@ where not c.buckets @> bucket_of(l.cluster);
 comment on view drift is
   'Where what is kept up to date (issues as reports arrive, the ledger as they are notified) differs from '
   'what is recomputed from the stored reports and notifications; empty unless something is wrong.';
-comment on column drift.what is 'newest report, missing issue, surplus issue, history, notification, or elsewhere';
+comment on column drift.what is
+  'newest report, missing issue, surplus issue, history, notification, or elsewhere';
 comment on column drift.org_id is 'organization that owns the cluster';
 comment on column drift.cluster is 'the cluster';
 comment on column drift.component is 'the rule, as reports spell it';

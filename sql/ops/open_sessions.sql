@@ -1,7 +1,8 @@
 -- With the rights of the owner, who is in pg_read_all_stats: whoever watches the service has to see how long
 -- the transactions of others are open, and not what they ask. The texts of statements hold data of customers.
 create or replace function ccx.open_sessions()
-  returns table (pid integer, user_name text, application_name text, client inet, backend_type text, state text,
+  returns table (pid integer, user_name text, application_name text, client inet, backend_type text,
+    state text,
     state_since timestamptz, transaction_since timestamptz, statement_since timestamptz, wait_event_type text,
     wait_event text)
 language sql stable security definer

@@ -16,10 +16,13 @@ declare
   moved moved_occurrence[];
   renamed text[];
 begin
-  select r.*, regexp_replace(r.module, '\.(report|recommendation)$', '') as name into old_ref from rule_ref(old) r;
-  select r.*, regexp_replace(r.module, '\.(report|recommendation)$', '') as name into new_ref from rule_ref(new) r;
+  select r.*, regexp_replace(r.module, '\.(report|recommendation)$', '') as name into old_ref
+    from rule_ref(old) r;
+  select r.*, regexp_replace(r.module, '\.(report|recommendation)$', '') as name into new_ref
+    from rule_ref(new) r;
   if coalesce(old_ref.rule_name, '') = '' or coalesce(new_ref.rule_name, '') = '' then
-    raise exception 'a rename needs the name that the rule had and the one that it has' using errcode = 'NTN01';
+    raise exception 'a rename needs the name that the rule had and the one that it has'
+      using errcode = 'NTN01';
   end if;
   if old like '%|%' or new like '%|%' then
     raise exception 'a whole rule is renamed, not one of its error keys' using errcode = 'NTN02';

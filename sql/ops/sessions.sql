@@ -12,7 +12,8 @@ comment on column sessions.pid is 'process of the server; pg_terminate_backend(p
 comment on column sessions.user_name is 'who has logged in';
 comment on column sessions.application_name is 'how the program calls itself; ours begin with ccx';
 comment on column sessions.client is 'address that it comes from; null: this machine, or the server itself';
-comment on column sessions.backend_type is 'client backend, or a process of the server, such as autovacuum worker';
+comment on column sessions.backend_type is
+  'client backend, or a process of the server, such as autovacuum worker';
 comment on column sessions.state is
   'active, idle, or idle in transaction: it holds locks and does nothing';
 comment on column sessions.state_since is 'since when it is in this state';

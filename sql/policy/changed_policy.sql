@@ -9,7 +9,8 @@ declare
   settings constant text[] := array(
     select a.attname from pg_attribute a
     where a.attrelid = 'policy'::regclass and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
-      and a.attname <> all ('{id,target_id,org_id,rule_name,notify_resolved_since,validity,changed_by,reason,ended_by,end_reason}')
+      and a.attname not in ('id', 'target_id', 'org_id', 'rule_name', 'notify_resolved_since', 'validity',
+        'changed_by', 'reason', 'ended_by', 'end_reason')
     order by a.attnum);
   intervals constant text[] := array(
     select a.attname from pg_attribute a where a.attrelid = 'policy'::regclass
@@ -47,7 +48,8 @@ begin
   where jsonb_typeof(s.value) <> 'null'
     and case
       when a.atttypid = 'text[]'::regtype then case jsonb_typeof(s.value)
-        when 'array' then jsonb_path_exists(s.value, 'strict $[*] ? (@.type() == "array" || @.type() == "object")')
+        when 'array' then jsonb_path_exists(s.value,
+          'strict $[*] ? (@.type() == "array" || @.type() == "object")')
         else not pg_input_is_valid(s.value #>> '{}', 'text[]') end
       else jsonb_typeof(s.value) in ('array', 'object')
         or not pg_input_is_valid(s.value #>> '{}', format_type(a.atttypid, null)) end

@@ -34,7 +34,8 @@ begin
   loop
     execute format('select %s from (select ($1).*) as policy', bound.expression) into holds using policy;
     if not holds or bound.conname = 'policy_reason_check' and holds is null then
-      raise exception '%', bound.meaning using errcode = 'NTP06', constraint = bound.conname, column = bound.column_name;
+      raise exception '%', bound.meaning
+        using errcode = 'NTP06', constraint = bound.conname, column = bound.column_name;
     end if;
   end loop;
 end $$;

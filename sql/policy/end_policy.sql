@@ -18,10 +18,12 @@ begin
     raise exception 'a policy is for a whole rule, not for one of its error keys' using errcode = 'NTP01';
   end if;
   if isfinite(end_policy.at) is not true then
-    raise exception 'a policy ends at a time, not at %', coalesce(end_policy.at::text, 'null') using errcode = 'NTP13';
+    raise exception 'a policy ends at a time, not at %', coalesce(end_policy.at::text, 'null')
+      using errcode = 'NTP13';
   end if;
   if num_nonnulls(org_id, scope_rule) = 0 then
-    raise exception 'the policy of a target cannot end, only change (set_policy); name an organization or a rule'
+    raise exception 'the policy of a target cannot end, only change (set_policy); name an organization or a '
+      'rule'
       using errcode = 'NTP02';
   end if;
   if length(btrim(coalesce(end_policy.reason, ''))) < 5 then
@@ -46,7 +48,8 @@ begin
     case when scope_rule is not null then array[scope_rule] end, ended.org_id, at => end_policy.at);
   select * into effect from policy_end_effect(ended.id);
   if effect.held + effect.released > 0 then
-    raise notice 'of % open issues this holds % and releases %', effect.open_issues, effect.held, effect.released;
+    raise notice 'of % open issues this holds % and releases %', effect.open_issues, effect.held,
+      effect.released;
   end if;
   return ended;
 end $$;

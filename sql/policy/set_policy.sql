@@ -30,7 +30,8 @@ begin
     raise exception 'a policy is for a whole rule, not for one of its error keys' using errcode = 'NTP01';
   end if;
   if isfinite(set_policy.at) is not true then
-    raise exception 'a policy begins at a time, not at %', coalesce(set_policy.at::text, 'null') using errcode = 'NTP13';
+    raise exception 'a policy begins at a time, not at %', coalesce(set_policy.at::text, 'null')
+      using errcode = 'NTP13';
   end if;
   -- of two changes at once the second waits here, in a statement before the one that is to see what the first
   -- made

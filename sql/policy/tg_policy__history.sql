@@ -20,7 +20,8 @@ begin
   elsif tg_op = 'DELETE' and old.org_id::text = current_setting('ccx.forgotten_org', true) then
     return old;
   end if;
-  raise exception 'a version of a policy is not changed or deleted: set_policy() makes a new one, end_policy() ends one'
+  raise exception 'a version of a policy is not changed or deleted: set_policy() makes a new one, '
+    'end_policy() ends one'
     using errcode = 'NTP07';
 end $$;
 

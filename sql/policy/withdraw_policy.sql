@@ -9,7 +9,8 @@ declare
   effect record;
 begin
   if length(btrim(coalesce(withdraw_policy.reason, ''))) < 5 then
-    raise exception 'the withdrawal of a policy needs a reason that a colleague understands' using errcode = 'NTP15';
+    raise exception 'the withdrawal of a policy needs a reason that a colleague understands'
+      using errcode = 'NTP15';
   end if;
   perform lock_policies(p.target_id) from policy p where p.id = withdraw_policy.id;
   select * into effect from policy_effect(withdraw_policy.id);
@@ -24,8 +25,8 @@ begin
       using errcode = 'NTP16';
   end if;
   if effect.held + effect.released > 0 then
-    raise notice 'of % open issues it would have held % and released % from %', effect.open_issues, effect.held,
-      effect.released, lower(withdrawn.validity);
+    raise notice 'of % open issues it would have held % and released % from %', effect.open_issues,
+      effect.held, effect.released, lower(withdrawn.validity);
   end if;
   return withdrawn;
 end $$;

@@ -1,4 +1,5 @@
-create or replace function ccx.put_aside(org_id bigint, cluster text, reason text, at timestamptz default now())
+create or replace function ccx.put_aside(org_id bigint, cluster text, reason text,
+  at timestamptz default now())
   returns integer
 language plpgsql volatile
 set search_path = public, ccx, pg_temp

@@ -11,7 +11,8 @@ begin
     and coalesce(s.cluster = lower(retry_stuck.cluster) or s.cluster = retry_stuck.cluster,
       retry_stuck.cluster is null);
   get diagnostics retried = row_count;
-  perform mark_due(array_agg(s.org_id), array_agg(s.cluster), array_agg(s.by_report)) from take_stuck(now()) s;
+  perform mark_due(array_agg(s.org_id), array_agg(s.cluster), array_agg(s.by_report))
+    from take_stuck(now()) s;
   if retried > 0 then
     perform wake_decide();
   end if;

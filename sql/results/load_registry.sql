@@ -94,5 +94,6 @@ begin
 end $$;
 
 comment on function load_registry(text, bytea, text, text, boolean) is
-  'Makes the clusters of a source what read_registry() read in this transaction. kept: by hand, or of another '
-  'source; elsewhere: of other cells; refused: lines left out. accepted: a person agrees to whatever changes.';
+  'Makes the clusters of a source what read_registry() read in this transaction. kept: by hand, or of '
+  'another source; elsewhere: of other cells; refused: lines left out. accepted: a person agrees to '
+  'whatever changes.';

@@ -30,5 +30,5 @@ end $$;
 
 comment on function ccx.read_registry(
     integer[], text[], text[], text[], text[], text[], text[]) is
-  'Takes lines of a source into the temporary table registry_line, for load_registry() in the same transaction; '
-  'problems: what is wrong with a line already, or null.';
+  'Takes lines of a source into the temporary table registry_line, for load_registry() in the same '
+  'transaction; problems: what is wrong with a line already, or null.';

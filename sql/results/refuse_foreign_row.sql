@@ -18,5 +18,5 @@ begin
 end $$;
 
 comment on function ccx.refuse_foreign_row(text, bigint, text) is
-  'Looks at the owner of a row that somebody writes to one of the aggregator''s tables: returns the cluster in '
-  'lower case, or raises NTV01.';
+  'Looks at the owner of a row that somebody writes to one of the aggregator''s tables: returns the cluster '
+  'in lower case, or raises NTV01.';

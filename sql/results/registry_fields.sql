@@ -32,5 +32,5 @@ begin atomic
 end;
 
 comment on function ccx.registry_fields(text, text, text, text, text) is
-  'Cluster and organization of a line for the registry of clusters (null: it has none), and what is wrong with '
-  'the line; null: nothing.';
+  'Cluster and organization of a line for the registry of clusters (null: it has none), and what is wrong '
+  'with the line; null: nothing.';

@@ -3,10 +3,12 @@ select s.source, coalesce(g.clusters, 0) as clusters, s.loaded_at, s.loaded_by, 
   s.failed_at, s.failure
 from registry_source s
 left join (
-  select r.source, count(*)::integer as clusters from cluster_registry r where r.source is not null group by r.source
+  select r.source, count(*)::integer as clusters from cluster_registry r
+    where r.source is not null group by r.source
 ) g on g.source = s.source;
 
-comment on view registry_sources is 'What the registry of clusters is filled from, and how the last load went.';
+comment on view registry_sources is
+  'What the registry of clusters is filled from, and how the last load went.';
 comment on column registry_sources.source is 'its name';
 comment on column registry_sources.clusters is 'how many clusters are from there';
 comment on column registry_sources.loaded_at is 'when it was last loaded; null: never';

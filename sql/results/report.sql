@@ -8,7 +8,8 @@ from latest_report l
 where l.left_at is null;
 
 comment on view aggregator.report is
-  'The newest report of each cluster in the form of the aggregator''s table; an insert counts as a message does.';
+  'The newest report of each cluster in the form of the aggregator''s table; an insert counts as a message '
+  'does.';
 comment on column aggregator.report.org_id is 'organization that owns the cluster';
 comment on column aggregator.report.cluster is 'the cluster, in lower case';
 comment on column aggregator.report.report is 'what is stored of the report, as JSON; empty: its day is gone';

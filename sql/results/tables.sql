@@ -12,15 +12,19 @@ comment on column cluster_registry.managed is
 comment on column cluster_registry.status is
   'state of its subscription; a cluster that is Archived, Deprovisioned or Reserved is not listed';
 comment on column cluster_registry.changed_at is 'when this was last changed';
-comment on column cluster_registry.source is 'where it comes from; null: by hand, and then no source changes it';
+comment on column cluster_registry.source is
+  'where it comes from; null: by hand, and then no source changes it';
 
-comment on table registry_source is 'what the registry of clusters is filled from, and how the last load went';
+comment on table registry_source is
+  'what the registry of clusters is filled from, and how the last load went';
 comment on column registry_source.source is 'its name: file, http, or another that load_registry() was given';
 comment on column registry_source.max_share is
   'a load that would change and remove more than this part of its clusters needs a person who agrees';
 comment on column registry_source.min_clusters is 'fewer than so many need nobody';
-comment on column registry_source.location_hash is 'SHA-256 of the URL that it was fetched from; null: by no URL';
-comment on column registry_source.etag is 'what that named the version which was loaded; null: ask without it';
+comment on column registry_source.location_hash is
+  'SHA-256 of the URL that it was fetched from; null: by no URL';
+comment on column registry_source.etag is
+  'what that named the version which was loaded; null: ask without it';
 comment on column registry_source.last_modified is 'when that said it had changed; null: ask without it';
 comment on column registry_source.loaded_at is 'when it was last loaded; null: never';
 comment on column registry_source.loaded_by is 'by whom';

@@ -7,7 +7,8 @@ declare
   cluster constant text := refuse_foreign_row('recommendation', new.org_id, new.cluster_id);
 begin
   if not cluster_is_known(new.org_id, cluster) then
-    raise exception 'aggregator.recommendation: cluster % has no report of organization %', cluster, new.org_id
+    raise exception 'aggregator.recommendation: cluster % has no report of organization %', cluster,
+      new.org_id
       using errcode = 'NTV04', hint = 'insert its report first';
   end if;
   if not exists (

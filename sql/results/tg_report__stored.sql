@@ -23,7 +23,8 @@ begin
     where coalesce(jsonb_typeof(h -> 'component') <> 'string' or jsonb_typeof(h -> 'key') <> 'string'
       or length(h ->> 'component') not between 1 and 255 or length(h ->> 'key') not between 1 and 255, true))
   then
-    raise exception 'aggregator.report: the reports of the report have to be an array of hits with component and key'
+    raise exception 'aggregator.report: the reports of the report have to be an array of hits with component '
+      'and key'
       using errcode = 'NTV03';
   end if;
   select i ->> 'version' into version
@@ -36,7 +37,8 @@ begin
   where length(i ->> 'version') between 1 and 255
   limit 1;
   perform store_reports(jsonb_build_array(jsonb_build_object(
-    'kafka_offset', 0, 'org_id', new.org_id, 'account_number', 0, 'cluster', cluster, 'updated_at', checked_at,
+    'kafka_offset', 0, 'org_id', new.org_id, 'account_number', 0, 'cluster', cluster, 'updated_at',
+      checked_at,
     -- as text: numbers stay as they were written
     'report', (
       select format('{%s}', string_agg(to_json(m.key) || ':' || m.value, ',' order by m.nth))
@@ -49,5 +51,5 @@ end $$;
 revoke execute on function ccx.tg_report__stored() from public;
 
 comment on function ccx.tg_report__stored() is
-  'Trigger of aggregator.report: stores an inserted row by the rules for messages. Raises NTV01 (owner), NTV02 '
-  '(time) or NTV03 (report).';
+  'Trigger of aggregator.report: stores an inserted row by the rules for messages. Raises NTV01 (owner), '
+  'NTV02 (time) or NTV03 (report).';

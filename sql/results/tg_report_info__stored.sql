@@ -10,7 +10,8 @@ begin
       using errcode = 'NTV04', hint = 'insert its report first';
   end if;
   if length(coalesce(new.version_info, '')) > 255 then
-    raise exception 'aggregator.report_info: version_info is longer than 255 characters' using errcode = 'NTV05';
+    raise exception 'aggregator.report_info: version_info is longer than 255 characters'
+      using errcode = 'NTV05';
   end if;
   update latest_report l
   set cluster_version = nullif(new.version_info, '')
@@ -22,5 +23,5 @@ end $$;
 revoke execute on function ccx.tg_report_info__stored() from public;
 
 comment on function ccx.tg_report_info__stored() is
-  'Trigger of aggregator.report_info: notes the version of a cluster at its newest report. Raises NTV01 (owner), '
-  'NTV04 (no report) or NTV05 (text).';
+  'Trigger of aggregator.report_info: notes the version of a cluster at its newest report. Raises NTV01 '
+  '(owner), NTV04 (no report) or NTV05 (text).';

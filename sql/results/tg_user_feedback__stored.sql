@@ -14,7 +14,8 @@ begin
   if coalesce(new.user_vote, 0) not between -1 and 1 or octet_length(new.message) > 255
     or coalesce(new.user_id, '') = '' or coalesce(new.rule_id, '') = '' or new.error_key is null
   then
-    raise exception 'aggregator.cluster_rule_user_feedback: a vote has a user, a rule and an error key, is -1, 0 or 1, and its message has at most 255 bytes'
+    raise exception 'aggregator.cluster_rule_user_feedback: a vote has a user, a rule and an error key, is '
+      '-1, 0 or 1, and its message has at most 255 bytes'
       using errcode = 'NTV05';
   end if;
   insert into cluster_rule_user_feedback as f (cluster_id, rule_id, error_key, user_id, org_id, message,

@@ -49,7 +49,8 @@ comment on view ccx.cluster_table is
   'them.';
 comment on column ccx.cluster_table.nth is 'the order';
 comment on column ccx.cluster_table.name is 'the table; a partition by its own name';
-comment on column ccx.cluster_table.org is 'the condition that a row is of the organization $1; null: by_issue';
+comment on column ccx.cluster_table.org is
+  'the condition that a row is of the organization $1; null: by_issue';
 comment on column ccx.cluster_table.cluster is
   'what of a row names the cluster; null: by_issue, or the row is about the whole organization';
 comment on column ccx.cluster_table.by_issue is 'the row belongs to whom its issue belongs to';

@@ -48,7 +48,8 @@ begin
     execute format('alter table %I enable row level security', name);
   end if;
   execute format(
-    'with moved as (delete from %I where %I >= %L and %I < %L returning *) insert into %I select * from moved',
+    'with moved as (delete from %I where %I >= %L and %I < %L returning *) '
+    'insert into %I select * from moved',
     parent || '_default', time_column, day_start, time_column, day_end, name);
   execute format('alter table %I attach partition %I for values from (%L) to (%L)', parent, name, day_start,
     day_end);

@@ -13,7 +13,8 @@ declare
 begin
   names := case
     when one is not null then array[one]
-    else array(select l.cluster from latest_report l where l.org_id = forget.org_id order by l.cluster limit 100)
+    else array(select l.cluster from latest_report l where l.org_id = forget.org_id
+      order by l.cluster limit 100)
   end;
   if names <> '{}' then
     return query

@@ -24,7 +24,8 @@ declare
 begin
   perform given(retain.at);
   if retain.at > now() + interval '5 minutes' and not pg_has_role(session_user, current_user, 'member') then
-    raise exception 'retention cannot be of a time that is still to come: %', retain.at using errcode = 'NTR06';
+    raise exception 'retention cannot be of a time that is still to come: %', retain.at
+      using errcode = 'NTR06';
   end if;
   if not pg_try_advisory_xact_lock(hashtextextended('retain', 0)) then
     return; -- somebody else is at it

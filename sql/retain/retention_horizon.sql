@@ -6,7 +6,8 @@ as $$
   select (date_trunc('day', at at time zone 'UTC' - case
       -- what decisions remember: kept as long as said, and for a decision of that time its whole memory
       when r.parent in ('notification', 'occurrence', 'render_failure') then r.keep + longest_cooldown(at)
-      when r.parent in ('new_reports', 'reported', 'latest_report') then greatest(r.keep, longest_cooldown(at))
+      when r.parent in ('new_reports', 'reported', 'latest_report')
+        then greatest(r.keep, longest_cooldown(at))
       else r.keep
     end)) at time zone 'UTC'
   from retention r

@@ -11,7 +11,8 @@ begin
       coalesce(set_retention.keep::text, 'null')
       using errcode = 'NTR03';
   end if;
-  if set_retention.parent in ('new_reports', 'reported', 'latest_report') and set_retention.keep < longest_cooldown() then
+  if set_retention.parent in ('new_reports', 'reported', 'latest_report')
+    and set_retention.keep < longest_cooldown() then
     raise exception 'a retention of % is shorter than the longest cooldown, %', set_retention.keep,
       longest_cooldown()
       using errcode = 'NTR02',

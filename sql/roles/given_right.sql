@@ -1,5 +1,5 @@
--- What PUBLIC has, everybody has, so it is in here as the role `public`: PostgreSQL gives it every new function,
--- which nothing says in the catalog until somebody changes it.
+-- What PUBLIC has, everybody has, so it is in here as the role `public`: PostgreSQL gives it every new
+-- function, which nothing says in the catalog until somebody changes it.
 create or replace view ccx.given_right with (security_invoker = true) as
 with held as (
   select case c.relkind when 'S' then 'sequence' else 'table' end as kind, c.relnamespace as schema,
@@ -25,7 +25,8 @@ with held as (
   from pg_database d
   where d.datname = current_database()
 )
-select h.kind, h.object, coalesce(d.name, 'public') as role, a.privilege_type as privilege, h.column_name::text
+select h.kind, h.object, coalesce(d.name, 'public') as role, a.privilege_type as privilege,
+  h.column_name::text
 from held h
 left join pg_namespace n on n.oid = h.schema
 cross join lateral aclexplode(h.acl) a
@@ -42,7 +43,8 @@ join pg_roles g on g.oid = m.roleid
 join pg_roles r on r.oid = m.member
 join ccx.database_role d on d.name = r.rolname;
 
-comment on view ccx.given_right is 'Every right that the roles and PUBLIC have now, in the form of wanted_right.';
+comment on view ccx.given_right is
+  'Every right that the roles and PUBLIC have now, in the form of wanted_right.';
 comment on column ccx.given_right.kind is 'table (or view), sequence, function, schema, database or role';
 comment on column ccx.given_right.object is 'the object, as a statement names it';
 comment on column ccx.given_right.role is 'the role that has it; public: everybody';

@@ -31,7 +31,8 @@ from (values
   ('reported', '{org_id}'),
   ('reported_elsewhere', '{org_id}'),
   ('rule_disable', '{org_id::text}'),
-  ('silence', '{org_id} or org_id is null and (cluster is null or cluster in (select l.cluster from latest_report l))'),
+  ('silence',
+    '{org_id} or org_id is null and (cluster is null or cluster in (select l.cluster from latest_report l))'),
   ('stuck_cluster', '{org_id}'),
   ('upload_message', '{org_id}'),
   -- of the whole fleet: for whoever sees every organization

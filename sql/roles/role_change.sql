@@ -13,7 +13,8 @@ with ours as (
       or c.oid in (select to_regclass(t.name) from ccx.table_right t)
       or c.oid in (select i.inhrelid from pg_inherits i
         where i.inhparent in (select to_regclass(t.name) from ccx.table_right t))
-      or c.oid in (select to_regclass(split_part(o.name, ' ', 2)) from ccx.code_object o where o.name like 'view %'))
+      or c.oid in (select to_regclass(split_part(o.name, ' ', 2)) from ccx.code_object o
+        where o.name like 'view %'))
 ), setting as (
   select d.name as role, s.name, s.value
   from ccx.database_role d
@@ -32,7 +33,8 @@ with ours as (
     and pg_has_role(m.oid, 'member with admin option')
   group by m.rolname, s.name
 ), set_now as (
-  select r.rolname as role, split_part(c.entry, '=', 1) as name, substr(c.entry, strpos(c.entry, '=') + 1) as value
+  select r.rolname as role, split_part(c.entry, '=', 1) as name,
+    substr(c.entry, strpos(c.entry, '=') + 1) as value
   from pg_db_role_setting s
   join pg_roles r on r.oid = s.setrole
   cross join lateral unnest(s.setconfig) as c (entry)
@@ -48,7 +50,8 @@ with ours as (
       when 'sequence' then g.object in (
         select format('%I.%I', n.nspname, q.relname)
         from ours o
-        join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = o.oid and d.deptype in ('a', 'i')
+        join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = o.oid
+          and d.deptype in ('a', 'i')
         join pg_class q on q.oid = d.objid and q.relkind = 'S'
         join pg_namespace n on n.oid = q.relnamespace
         where d.classid = 'pg_class'::regclass)
@@ -70,8 +73,8 @@ from (
   union all
   select 2, format('grant ccx_owner to %I', current_user), 'ADMIN OPTION on the role ccx_owner'
   where not coalesce((
-    select pg_has_role(r.oid, 'set') and pg_has_role(r.oid, 'usage') from pg_roles r where r.rolname = 'ccx_owner'),
-    false)
+    select pg_has_role(r.oid, 'set') and pg_has_role(r.oid, 'usage') from pg_roles r
+    where r.rolname = 'ccx_owner'), false)
   union all
   select 3, format('alter role %I in database %I set %s = %L', s.role, current_database(), s.name, s.value),
     'CREATEROLE, with ADMIN OPTION on the role'
@@ -90,14 +93,14 @@ from (
   from superfluous f
   where f.role = 'public' and f.kind in ('schema', 'database')
   union all
-  select 5, format('grant %s on %s %s to %I', string_agg(m.privilege, ', ' order by m.privilege), m.kind, m.object,
-      m.role), format('ownership of the %s %s', m.kind, m.object)
+  select 5, format('grant %s on %s %s to %I', string_agg(m.privilege, ', ' order by m.privilege), m.kind,
+      m.object, m.role), format('ownership of the %s %s', m.kind, m.object)
   from missing m
   where m.kind in ('schema', 'database')
   group by m.kind, m.object, m.role
   union all
-  select 6, format('alter %s %s owner to ccx_owner', case o.kind when 'v' then 'view' else 'table' end, o.object),
-    format('ownership of %s, and SET on the role ccx_owner', o.object)
+  select 6, format('alter %s %s owner to ccx_owner', case o.kind when 'v' then 'view' else 'table' end,
+    o.object), format('ownership of %s, and SET on the role ccx_owner', o.object)
   from ours o
   where o.owner::regrole::text <> 'ccx_owner'
   union all
@@ -135,8 +138,9 @@ from (
   left join pg_policy p on p.polrelid = o.oid and p.polname = w.policy
   where p.oid is null or obj_description(p.oid, 'pg_policy') is distinct from w.condition
   union all
-  select 7, format('create policy ccx_service on %s to ccx_decide, ccx_deliver using (true) with check (true)', o.object),
-    format('ownership of %s', o.object)
+  select 7,
+    format('create policy ccx_service on %s to ccx_decide, ccx_deliver using (true) with check (true)',
+    o.object), format('ownership of %s', o.object)
   from ours o
   where o.schema = 'graphile_worker' and o.is_closed
     and not exists (select from pg_policy p where p.polrelid = o.oid and p.polname = 'ccx_service')

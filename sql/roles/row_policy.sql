@@ -4,7 +4,8 @@
 create or replace view ccx.row_policy with (security_invoker = true) as
 select p.name as table_name, r.policy, r.role, r.is_permissive,
   regexp_replace(
-    regexp_replace(r.condition, '\{([^{}]*)::text\}', r.mine_text, 'g'), '\{([^{}]*)\}', r.mine, 'g') as condition
+    regexp_replace(r.condition, '\{([^{}]*)::text\}', r.mine_text, 'g'), '\{([^{}]*)\}', r.mine, 'g')
+      as condition
 from ccx.organization_policy p
 cross join lateral (values
   ('ccx_everybody', 'public', true, 'true', '', ''),

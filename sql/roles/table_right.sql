@@ -13,8 +13,9 @@ from (values
   ('advisor_ratings', '', '', '', 'r', 'r', '', 'raw'),
   -- what is measured, without URLs that open an archive, identities, and what rules found
   ('analysis', 'rawd', 'r', 'r', 'rw', 'r',
-    'r(id, topic, partition, kafka_offset, request_id, org_id, cluster, announced_at, received_at, state, attempts, '
-      'next_attempt_at, started_at, downloaded_at, analyzed_at, ended_at, failure, redriven_at, archive_bytes, '
+    'r(id, topic, partition, kafka_offset, request_id, org_id, cluster, announced_at, received_at, state, '
+    'attempts, next_attempt_at, started_at, downloaded_at, analyzed_at, ended_at, failure, redriven_at, '
+    'archive_bytes, '
       'entries, hits)', ''),
   ('api_token', '', '', '', 'raw(revoked_at)', '', '', ''),
   ('archive', 'raw', 'r', 'rwd', 'r', 'r',
@@ -26,7 +27,8 @@ from (values
   ('busy_hour', '', 'rawd', '', 'r', 'r', '', ''),
   ('cell', 'r', 'r', 'r', 'r', 'r', 'r', 'r'),
   ('circuit', '', 'rw', 'raw', 'rw',
-    'r(target_id, failures, opened_at, retry_at, probe_until, failed_probes, last_failure, last_failed_at)', 'r', ''),
+    'r(target_id, failures, opened_at, retry_at, probe_until, failed_probes, last_failure, last_failed_at)',
+      'r', ''),
   ('cluster_registry', '', 'rawd', '', 'rawd', 'r', '', 'r'),
   ('cluster_rule_toggle', '', 'r', 'r', 'raw', 'r', '', 'raw'),
   ('cluster_rule_user_feedback', '', '', '', 'r', 'r', '', 'raw'),
@@ -48,8 +50,10 @@ from (values
   ('migration_info', 'r', 'r', 'r', 'r', '', '', ''),
   ('new_reports', 'raw', 'raw', 'r', 'raw', 'r', 'r(org_id, cluster, updated_at, received_at)', 'r'),
   ('notification', '',
-    'raw(attempts, next_attempt_at, leased_until, first_tried_at, state, ended_at, failure, last_error, may_be_out)',
-    'rw(attempts, next_attempt_at, leased_until, first_tried_at, state, ended_at, failure, last_error, may_be_out, result)',
+    'raw(attempts, next_attempt_at, leased_until, first_tried_at, state, ended_at, failure, last_error, '
+    'may_be_out)',
+    'rw(attempts, next_attempt_at, leased_until, first_tried_at, state, ended_at, failure, last_error, '
+    'may_be_out, result)',
     'raw(state, ended_at, next_attempt_at, redriven_at, attempts_before)', 'r', 'r', ''),
   ('notification_types', '', 'r', 'r', 'r', 'r', '', ''),
   ('notified_count', '', 'rad', 'r', 'r', '', 'r', ''),
@@ -96,7 +100,8 @@ from (values
   ('worker', '', 'rawd', 'rawd', 'r', '', 'r', '')
 ) as t (name, ingest, decide, deliver, operator, reader, metrics, results)
 cross join lateral (values
-  ('ccx_ingest', t.ingest), ('ccx_decide', t.decide), ('ccx_deliver', t.deliver), ('ccx_operator', t.operator),
+  ('ccx_ingest', t.ingest), ('ccx_decide', t.decide), ('ccx_deliver', t.deliver),
+    ('ccx_operator', t.operator),
   ('ccx_reader', t.reader), ('ccx_metrics', t.metrics), ('ccx_results', t.results),
   ('ccx_console', t.reader)
 ) as r (role, letters);

@@ -78,7 +78,8 @@ union all
 -- functions that run with the rights of the owner
 select 'function', p.oid::regprocedure::text, f.role, 'EXECUTE', null
 from (values
-  ('ensure_partition', 'ccx_ingest'), ('ensure_partition', 'ccx_decide'), ('ensure_partition', 'ccx_operator'),
+  ('ensure_partition', 'ccx_ingest'), ('ensure_partition', 'ccx_decide'),
+    ('ensure_partition', 'ccx_operator'),
   ('drop_empty_messages', 'ccx_decide'),
   ('split_too_large', 'ccx_decide'), ('split_too_large', 'ccx_deliver'),
   ('retain', 'ccx_decide'), ('retain', 'ccx_operator'), ('preview_retention', 'ccx_operator'),
@@ -96,7 +97,8 @@ select 'schema', n.nspname, d.name, p.privilege, null
 from ccx.database_role d
 cross join pg_namespace n
 cross join (values ('USAGE'), ('CREATE')) as p (privilege)
-where n.nspname in ('public', 'ccx', 'aggregator', 'fleet', 'extensions', 'graphile_worker', 'graphile_migrate')
+where n.nspname in ('public', 'ccx', 'aggregator', 'fleet', 'extensions', 'graphile_worker',
+  'graphile_migrate')
   and case
     when d.name = 'ccx_owner' then true
     when p.privilege = 'CREATE' then false

@@ -17,7 +17,8 @@ begin
     raise exception 'an acknowledgement needs an organization and a rule' using errcode = 'NTA01';
   end if;
   if acknowledge.cluster is not null and acknowledge.justification is not null then
-    raise exception 'an acknowledgement for one cluster has no place for a justification' using errcode = 'NTA02';
+    raise exception 'an acknowledgement for one cluster has no place for a justification'
+      using errcode = 'NTA02';
   end if;
   if acknowledge.cluster = '' then
     raise exception 'an acknowledgement cannot be for a cluster without a name' using errcode = 'NTA03';
@@ -32,7 +33,8 @@ begin
       where d.org_id = acknowledge.org_id::text
         and exists (
           select from rule_ref(d.rule_id) r
-          where present_name(r.rule_name) = present_name(asked.rule_name) and coalesce(nullif(d.error_key, ''), r.error_key, '') = key))
+          where present_name(r.rule_name) = present_name(asked.rule_name)
+            and coalesce(nullif(d.error_key, ''), r.error_key, '') = key))
     then
       return false;
     end if;
@@ -46,7 +48,8 @@ begin
         and t.org_id in ('0', acknowledge.org_id::text)
         and exists (
           select from rule_ref(t.rule_id) r
-          where present_name(r.rule_name) = present_name(asked.rule_name) and coalesce(nullif(t.error_key, ''), r.error_key, '') = key)
+          where present_name(r.rule_name) = present_name(asked.rule_name)
+            and coalesce(nullif(t.error_key, ''), r.error_key, '') = key)
         and t.disabled = 1)
     then
       return false;

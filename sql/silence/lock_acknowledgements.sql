@@ -6,5 +6,5 @@ begin atomic
 end;
 
 comment on function ccx.lock_acknowledgements(bigint) is
-  'Lets those who acknowledge rules for an organization take turns, until the transaction ends: what one asks '
-  'after it sees what the other wrote.';
+  'Lets those who acknowledge rules for an organization take turns, until the transaction ends: what one '
+  'asks after it sees what the other wrote.';

@@ -14,8 +14,8 @@ begin
     where a.source = 'rule_disable'
       and a.source_key = concat_ws(' ', old.org_id, old.rule_id, old.error_key)
       and upper_inf(a.period);
-    perform request_decisions('acknowledgement ended', array[present_name(rule_name(old.rule_id))], old.org_id::bigint,
-      at => changed_at);
+    perform request_decisions('acknowledgement ended', array[present_name(rule_name(old.rule_id))],
+      old.org_id::bigint, at => changed_at);
   end if;
   if tg_op <> 'DELETE' then
     -- a row that comes back with its old time, as when the table is copied anew, goes on where it ended
@@ -26,7 +26,8 @@ begin
     insert into acknowledgement (org_id, rule_name, error_key, period, source, source_key)
     values (new.org_id::bigint, present_name(rule_name(new.rule_id)),
       coalesce(nullif(new.error_key, ''), (select r.error_key from rule_ref(new.rule_id) r)),
-      tstzrange(greatest(case tg_op when 'INSERT' then least(new.created_at, changed_at) else changed_at end, free_from), null),
+      tstzrange(greatest(case tg_op when 'INSERT' then least(new.created_at, changed_at) else changed_at end,
+        free_from), null),
       'rule_disable', concat_ws(' ', new.org_id, new.rule_id, new.error_key));
   end if;
   return null;

@@ -20,7 +20,8 @@ begin
     where d.org_id = unacknowledge.org_id::text
       and exists (
         select from rule_ref(d.rule_id) r
-        where present_name(r.rule_name) = present_name(asked.rule_name) and coalesce(nullif(d.error_key, ''), r.error_key, '') = key);
+        where present_name(r.rule_name) = present_name(asked.rule_name)
+          and coalesce(nullif(d.error_key, ''), r.error_key, '') = key);
   else
     update cluster_rule_toggle t
     set disabled = 0, enabled_at = now(), updated_at = now()
@@ -28,7 +29,8 @@ begin
       and t.org_id in ('0', unacknowledge.org_id::text)
       and exists (
         select from rule_ref(t.rule_id) r
-        where present_name(r.rule_name) = present_name(asked.rule_name) and coalesce(nullif(t.error_key, ''), r.error_key, '') = key)
+        where present_name(r.rule_name) = present_name(asked.rule_name)
+          and coalesce(nullif(t.error_key, ''), r.error_key, '') = key)
       and t.disabled = 1;
   end if;
   if not found then

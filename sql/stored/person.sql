@@ -8,4 +8,5 @@ return case
 end;
 
 comment on function ccx.person() is
-  'Who acts: the database user; behind the console the name of the person, with the database user in brackets.';
+  'Who acts: the database user; behind the console the name of the person, with the database user in '
+  'brackets.';

@@ -22,5 +22,5 @@ as $$
 $$;
 
 comment on function ccx.archive_room(timestamptz) is
-  'How long and how many bytes of contents of archives are kept (archive_limits), how many archives and bytes '
-  'that is now, and how many of them go next.';
+  'How long and how many bytes of contents of archives are kept (archive_limits), how many archives and '
+  'bytes that is now, and how many of them go next.';

@@ -1,4 +1,5 @@
-create or replace function ccx.note_removed(archive_ids bigint[], at timestamptz default now()) returns integer
+create or replace function ccx.note_removed(archive_ids bigint[], at timestamptz default now())
+  returns integer
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$

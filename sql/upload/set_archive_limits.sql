@@ -1,4 +1,5 @@
-create or replace function set_archive_limits(keep interval, max_bytes bigint default null) returns archive_limits
+create or replace function set_archive_limits(keep interval, max_bytes bigint default null)
+  returns archive_limits
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$

@@ -1,6 +1,7 @@
 -- An announcement that Kafka has is a status of its own, and so is one that was given up. What failed for a
 -- reason that passes is tried again for as long as it takes.
-create or replace function ccx.settle_upload_messages(outcomes jsonb, at timestamptz default clock_timestamp())
+create or replace function ccx.settle_upload_messages(outcomes jsonb,
+  at timestamptz default clock_timestamp())
   returns table (sent integer, retried integer, dead integer)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp

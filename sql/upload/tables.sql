@@ -27,8 +27,9 @@ comment on column archive.removed_at is 'when the content was removed from the s
 comment on column archive.forgotten_at is
   'since when it is to be forgotten (forget()): it goes with its content; null: it is not';
 
-comment on table archive_chunk is 'contents of archives, in pieces, where the store is this database; written by fleet, upload: a new cell has '
-  'none';
+comment on table archive_chunk is
+  'contents of archives, in pieces, where the store is this database; written by fleet, upload: a new cell '
+  'has none';
 comment on column archive_chunk.object_key is 'which object: archive.object_key';
 comment on column archive_chunk.nth is 'which piece of it, from 0';
 comment on column archive_chunk.bytes is 'the piece';

@@ -15,10 +15,10 @@ import * as sql from "./sql.ts";
  */
 
 /** The newest version of the writer's schema; our tables are always of that one. */
-export const latestVersion = 8;
+const latestVersion = 8;
 
 /** Tables whose rows grow old. */
-export const oldTables = ["new_reports", "reported", "read_errors"] as const;
+const oldTables = ["new_reports", "reported", "read_errors"] as const;
 export type OldTable = (typeof oldTables)[number];
 export type { OldRow } from "./sql.ts";
 

@@ -21,7 +21,9 @@ import type { Files, Unpacking } from "./unpack.ts";
 
 /** Longer than a download, both engines and a publication may take. */
 const lease = "3 minutes";
-/** Others' work, what waits for its next try, and what a dead process left, are seen so much later at most. */
+/**
+ * Others' work, what waits for its next try, and what a dead process left, are seen so much later at most.
+ */
 const lookEveryMs = 1_000;
 const queryCanceled = "57014";
 
@@ -249,9 +251,9 @@ export class Analyzer {
   }
 
   /**
-   * All rules together took too long: those that do so by themselves are left out. Where the database does not
-   * even read the files in that time, that is no rule's fault. Nor is it where most rules are too slow, and then
-   * it looks no further: to probe each of many would outlast the lease.
+   * All rules together took too long: those that do so by themselves are left out. Where the database does
+   * not even read the files in that time, that is no rule's fault. Nor is it where most rules are too slow,
+   * and then it looks no further: to probe each of many would outlast the lease.
    */
   async #slowRules(unpacked: sql.Unpacked): Promise<sql.LeftOut[]> {
     const { pool, rulePool } = this.#options;

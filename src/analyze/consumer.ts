@@ -33,8 +33,8 @@ export type AnnouncementConsumerOptions = {
 };
 
 /**
- * Consumes announcements of uploads into the database, where they are jobs. As with results, the database says
- * how far we are, and what is committed to Kafka follows it.
+ * Consumes announcements of uploads into the database, where they are jobs. As with results, the database
+ * says how far we are, and what is committed to Kafka follows it.
  */
 export class AnnouncementConsumer {
   readonly #options: AnnouncementConsumerOptions;
@@ -186,7 +186,9 @@ export class AnnouncementConsumer {
   }
 }
 
-/** Stores a portion; one by one where the database refuses a value, so that it is put aside with its bytes. */
+/**
+ * Stores a portion; one by one where the database refuses a value, so that it is put aside with its bytes.
+ */
 async function take(pool: Pool, position: sql.Position, portion: KafkaMessage[]): Promise<sql.Taken> {
   const store = (parts: KafkaMessage[], expectedOffset: string | null, isRefused = false) =>
     sql.takeAnnouncements(

@@ -10,8 +10,8 @@ import * as sql from "./sql.ts";
 export type PublisherOptions = { pool: Pool; log: Logger; producer: MessageProducer; topic: string };
 
 /**
- * Puts results on their topic, keyed by their cluster, so that those of one cluster stay in order. What is
- * in hand goes out together. A result that is out and not settled goes out again later, byte by byte the same.
+ * Puts results on their topic, keyed by their cluster, so that those of one cluster stay in order. What is in
+ * hand goes out together. A result that is out and not settled goes out again later, byte by byte the same.
  */
 export class Publisher {
   readonly #options: PublisherOptions;

@@ -87,7 +87,9 @@ export const ownArchive = async (db: Db, id: string): Promise<OwnArchive | undef
 
 const verdict = z.object({ state: z.string().nullable() });
 
-/** Records a failed attempt, or (null) gives it back; says whether it waits or is dead, null: neither is ours. */
+/**
+ * Records a failed attempt, or (null) gives it back; says whether it waits or is dead, null: neither is ours.
+ */
 export const failAnalysis = async (
   db: Db,
   { id, attempt }: Job,
@@ -121,7 +123,10 @@ export type Unpacked = {
   facts: { bytes: number; entries: number; downloaded_at: string };
 };
 
-/** Runs the SQL rules on an archive, and puts the result into the outbox. Rejects with 57014 if it takes too long. */
+/**
+ * Runs the SQL rules on an archive, and puts the result into the outbox. Rejects with 57014 if it takes too
+ * long.
+ */
 export const analyzeArchive = (
   db: Db,
   { id, attempt, keep, rules_version }: Job,

@@ -38,9 +38,9 @@ type Entry = Extract extends AsyncIterable<infer One> ? One : never;
 export type Files = { texts: Map<string, string>; entries: number; bytes: number };
 
 /**
- * Unpacks a tar archive, gzipped or not, as it comes in. Nothing of it is believed: names, sizes and kinds are
- * checked before anything is kept, and a name that comes twice is refused, since readers would differ about
- * which counts. Bytes that are not UTF-8, and NUL, which PostgreSQL refuses, become U+FFFD.
+ * Unpacks a tar archive, gzipped or not, as it comes in. Nothing of it is believed: names, sizes and kinds
+ * are checked before anything is kept, and a name that comes twice is refused, since readers would differ
+ * about which counts. Bytes that are not UTF-8, and NUL, which PostgreSQL refuses, become U+FFFD.
  * @throws ArchiveError; what `source` fails with
  */
 export async function unpack(source: Readable, limits: ArchiveLimits, wanted: Unpacking): Promise<Files> {

@@ -8,7 +8,8 @@ export type Owns = (cluster: string | undefined, partition: number) => boolean;
 
 /**
  * Looks whether the database is the cell that this process is meant for. A copy of a database keeps the name
- * of what it was copied from until it is adopted, so no process for the new cell delivers from it before that.
+ * of what it was copied from until it is adopted, so no process for the new cell delivers from it before
+ * that.
  * @throws ConfigurationError, one sentence, for another cell
  */
 export async function requireCell(db: Db, name: string): Promise<void> {

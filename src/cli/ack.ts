@@ -25,7 +25,8 @@ export function addAckCommands(program: Command, context: Context): void {
     .action(async (given: Add) => {
       if (given.reason !== undefined && given.cluster !== undefined)
         throw new ConfigurationError(
-          "A reason is not kept for one cluster (cluster_rule_toggle has no column for it): leave --reason out, or use ccx silence add --cluster, which keeps it.",
+          "A reason is not kept for one cluster (cluster_rule_toggle has no column for it): leave " +
+            "--reason out, or use ccx silence add --cluster, which keeps it.",
         );
       const done = await context.withDatabase((pool) => sql.acknowledge(pool, given, given.reason));
       console.log(done ? "Acknowledged." : "It was so already.");

@@ -8,7 +8,10 @@ import * as sql from "./sql.ts";
 
 type Json = { json?: boolean };
 
-/** `ccx analyze load|rules|failing|archives|try|backtest|dead|redrive`: rules, and archives that were given up. */
+/**
+ * `ccx analyze load|rules|failing|archives|try|backtest|dead|redrive`: rules, and archives that were given
+ * up.
+ */
 export function addAnalyzeCommands(analyze: Command, context: Context): void {
   analyze
     .command("load")

@@ -37,7 +37,9 @@ export function addCellCommands(program: Command, context: Context): void {
     });
 }
 
-/** Buckets as people write them, `0-127,200`, as a multirange. Throws ConfigurationError for anything else. */
+/**
+ * Buckets as people write them, `0-127,200`, as a multirange. Throws ConfigurationError for anything else.
+ */
 function multirangeOf(list: string): string {
   const ranges = list.split(",").map((one) => {
     const [, from = "", to = from] = /^\s*(\d{1,3})(?:-(\d{1,3}))?\s*$/.exec(one) ?? [];

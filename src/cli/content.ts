@@ -13,8 +13,8 @@ import * as sql from "./sql.ts";
 type Options = { json?: true; yes?: true };
 
 /**
- * `ccx content load|accept|diff|fetch|rename`: what rules say is taken over rule by rule; what does not conform is left out
- * and named.
+ * `ccx content load|accept|diff|fetch|rename`: what rules say is taken over rule by rule; what does not
+ * conform is left out and named.
  */
 export function addContentCommands(program: Command, context: Context): void {
   const content = program.command("content").description("what rules say");

@@ -12,7 +12,9 @@ export type Context = {
   config(): { config: Config; log: Logger };
   /** Calls `work` with a connection to the configured database, and closes it. */
   withDatabase<T>(work: (pool: pg.Pool) => Promise<T>): Promise<T>;
-  /** The same for what is only asked: a standby answers where there is one that is fresh, and stderr says so. */
+  /**
+   * The same for what is only asked: a standby answers where there is one that is fresh, and stderr says so.
+   */
   question<T>(work: (pool: pg.Pool) => Promise<T>): Promise<T>;
 };
 

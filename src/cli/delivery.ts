@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import type { Pool } from "pg";
-import { bodyOptionsOf, shownMessage } from "../deliver/shown.ts";
 import { ConfigurationError, failureReasons } from "../errors.ts";
 import { createLogger } from "../log.ts";
 import { agreed } from "./confirm.ts";
@@ -13,7 +12,9 @@ type Dead = List & { failure?: string };
 type Redrive = Dead & { since?: string; id?: string; yes?: boolean };
 type Replay = sql.Replay & { yes?: boolean; json?: boolean };
 
-/** `ccx delivery list|dead|show|redrive|replay`: what waits, what was given up, and what people do about it. */
+/**
+ * `ccx delivery list|dead|show|redrive|replay`: what waits, what was given up, and what people do about it.
+ */
 export function addDeliveryCommands(program: Command, context: Context): void {
   const delivery = program.command("delivery").description("messages to the targets");
   const withScope = (command: Command) =>
@@ -57,6 +58,7 @@ export function addDeliveryCommands(program: Command, context: Context): void {
       if (!/^\d{1,18}$/.test(id)) throw new ConfigurationError("A message is named by its number.");
       const log = createLogger("silent");
       const { config } = context.config();
+      const { bodyOptionsOf, shownMessage } = await import("../deliver/shown.ts");
       const message = await context.withDatabase((pool) =>
         shownMessage(pool, id, log, bodyOptionsOf(config)),
       );
@@ -85,7 +87,8 @@ export function addDeliveryCommands(program: Command, context: Context): void {
 
   withScope(delivery.command("replay"))
     .description(
-      "send again what was sent or given up in a stretch of time, under new ids; exit code 3 when that is nothing",
+      "send again what was sent or given up in a stretch of time, under new ids; exit code 3 when that is " +
+        "nothing",
     )
     .requiredOption("--from <time>", "since when, for example 2026-12-24T08:00Z")
     .requiredOption("--to <time>", "until when")

@@ -6,7 +6,7 @@ import { createPool } from "../db/pool.ts";
 import { requireSameRelease } from "../db/release.ts";
 import { requireServer } from "../db/server.ts";
 import { messageOf } from "../errors.ts";
-import { BrokerProbe } from "../kafka/broker_probe.ts";
+import type { BrokerProbe } from "../kafka/broker_probe.ts";
 import { createLogger } from "../log.ts";
 import { within } from "../metrics/health.ts";
 import { aheadOf } from "../metrics/positions.ts";
@@ -20,8 +20,8 @@ const brokerWithinMs = 10_000;
 const mostSkewMs = 2_000;
 
 /**
- * `ccx doctor`: what a person would check by hand. Exit code 0: all is well, 1: warnings, 2: an error, so that
- * the service cannot do its work.
+ * `ccx doctor`: what a person would check by hand. Exit code 0: all is well, 1: warnings, 2: an error, so
+ * that the service cannot do its work.
  */
 export function addDoctorCommand(program: Command, context: Context): void {
   program
@@ -176,10 +176,16 @@ async function drifted(pool: pg.Pool): Promise<sql.Finding[]> {
   }
 }
 
+/** Whoever asks anything else does not wait for the Kafka client to be loaded. */
+async function probeOf(config: Config & { readonly kafkaBrokers: readonly string[] }): Promise<BrokerProbe> {
+  const { BrokerProbe } = await import("../kafka/broker_probe.ts");
+  return new BrokerProbe(config);
+}
+
 async function ofBrokers(
   config: Config & { readonly kafkaBrokers: readonly string[] },
 ): Promise<sql.Finding[]> {
-  const broker = new BrokerProbe(config);
+  const broker = await probeOf(config);
   try {
     await within(brokerWithinMs, () => broker.brokers());
     const read = [config.resultsTopic, config.workloadsTopic];
@@ -202,12 +208,15 @@ async function ofBrokers(
   }
 }
 
-/** Whether the topics are those of which the database has messages; brokers that do not answer say so themselves. */
+/**
+ * Whether the topics are those of which the database has messages; brokers that do not answer say so
+ * themselves.
+ */
 async function ofPositions(
   pool: pg.Pool,
   config: Config & { readonly kafkaBrokers: readonly string[] },
 ): Promise<sql.Finding[]> {
-  const broker = new BrokerProbe(config);
+  const broker = await probeOf(config);
   const ofOne = async (topic: string) => {
     const ends = await within(brokerWithinMs, () => broker.ends(topic)).catch(() => []);
     return aheadOf(topic, ends, await sql.consumed(pool, topic));

@@ -118,7 +118,9 @@ function outcome(
     left = "",
   }: { decisions: number; before: number; after: number; left?: string },
 ): Outcome {
-  const note = `\n${decisions} decisions would change${left}; notified now: ${after} instead of ${before} of them. Nothing was kept.`;
+  const note =
+    `\n${decisions} decisions would change${left}; notified now: ${after} instead of ${before} ` +
+    `of them. Nothing was kept.`;
   return { rows, changes: rows.length > 0, ...(rows.length > 0 && { note }) };
 }
 

@@ -1,7 +1,6 @@
 import type { Command } from "commander";
 import { ConfigurationError } from "../errors.ts";
 import type { RejectedFilter } from "../ingest/rejected.ts";
-import { retryRejected } from "../ingest/retry.ts";
 import type { Retried } from "../ingest/sql.ts";
 import { confirmed } from "./confirm.ts";
 import type { Context } from "./context.ts";
@@ -71,6 +70,7 @@ export function addRejectedCommands(program: Command, context: Context): void {
           if (!(await confirmed("Try them again? [y/N] ")))
             throw new ConfigurationError("Nothing was tried. --yes says that all of these are meant.");
         }
+        const { retryRejected } = await import("../ingest/retry.ts");
         return retryRejected(pool, filter);
       });
       if (json) console.log(JSON.stringify(done ?? null));
@@ -81,5 +81,7 @@ export function addRejectedCommands(program: Command, context: Context): void {
 
 function inWords({ stored, replaced, unchanged, rejected, done_already }: Retried): string {
   const others = done_already > 0 ? `, ${done_already} done by somebody else` : "";
-  return `${stored} stored, ${replaced} replaced, ${unchanged} unchanged, ${rejected} still rejected${others}`;
+  return (
+    `${stored} stored, ${replaced} replaced, ${unchanged} unchanged, ` + `${rejected} still rejected${others}`
+  );
 }

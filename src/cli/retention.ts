@@ -7,7 +7,8 @@ import { printRows } from "./output.ts";
 import * as sql from "./sql.ts";
 
 /**
- * `ccx retention show|set|apply`: which days are stored and past; and drops them, as a worker does every hour.
+ * `ccx retention show|set|apply`: which days are stored and past; and drops them, as a worker does every
+ * hour.
  */
 export function addRetentionCommands(program: Command, context: Context): void {
   const retention = program.command("retention").description("how long reports are kept");
@@ -34,8 +35,8 @@ export function addRetentionCommands(program: Command, context: Context): void {
           const after = await sql.pastOf(client, table);
           const [days, rows] = [after.days - before.days, after.rows - before.rows];
           if (days > 0 || rows > 0) {
-            const question = `${Math.max(days, 0)} days and ${Math.max(rows, 0)} rows are past by that. Go on?`;
-            await agreed(yes, question, "Nothing was changed.");
+            const past = `${Math.max(days, 0)} days and ${Math.max(rows, 0)} rows are past by that.`;
+            await agreed(yes, `${past} Go on?`, "Nothing was changed.");
           }
           await kept(client);
         }),

@@ -34,7 +34,8 @@ export const tokens = (db: Db): Promise<AnyRow[]> =>
   rowsOf(
     db,
     anyRow,
-    "select org_id, name, created_by, created_at, expires_at from api_tokens order by org_id, name, created_at",
+    `select org_id, name, created_by, created_at, expires_at from api_tokens
+     order by org_id, name, created_at`,
   );
 
 const taken = z.object({ revoked: z.number() });
@@ -87,8 +88,8 @@ export const explainAt = (db: Db, { at, target, cluster, org, rule }: Question):
   rowsOf(
     db,
     anyRow,
-    `select target, org_id, cluster, component, error_key, decision, reasons, issue_state, total_risk, last_notified_at,
-       next_eligible_at, policy_id, silence_id, acknowledgement_id, render_error
+    `select target, org_id, cluster, component, error_key, decision, reasons, issue_state, total_risk,
+       last_notified_at, next_eligible_at, policy_id, silence_id, acknowledgement_id, render_error
      from explain_at($1, $2, $3, org_id => $4, rule => $5)
      order by org_id, cluster, component, error_key, target`,
     given(at ?? "now", target, cluster, org, rule),
@@ -102,8 +103,8 @@ export const explainReport = (
   rowsOf(
     db,
     anyRow,
-    `select target, report_state, component, error_key, decided_at, decision, reasons, issue_state, last_notified_at,
-       next_eligible_at, policy_id, silence_id, acknowledgement_id, postponed_until
+    `select target, report_state, component, error_key, decided_at, decision, reasons, issue_state,
+       last_notified_at, next_eligible_at, policy_id, silence_id, acknowledgement_id, postponed_until
      from explain_report($1, $2, $3)
      where ($4::text is null or target = $4)`,
     given(report.org, report.cluster, report.updatedAt, report.target),
@@ -156,8 +157,8 @@ export const addSilence = async (
     db,
     silence.pick({ id: true }),
     `select id
-     from add_silence(ends_at => $1, lasts => $2, starts_at => $3, reason => $4, everything => $5, org_id => $6,
-       cluster => $7, rule => $8, error_key => $9, tag => $10)`,
+     from add_silence(ends_at => $1, lasts => $2, starts_at => $3, reason => $4, everything => $5,
+       org_id => $6, cluster => $7, rule => $8, error_key => $9, tag => $10)`,
     given(how.until, how.for, how.from, how.reason, how.everything, org, cluster, rule, errorKey, tag),
   );
   return id;
@@ -410,7 +411,8 @@ export const backtest = (db: Db, { target, from, to, org }: Stretch): Promise<z.
   rowsOf(
     db,
     day,
-    `select day, issues, messages, clusters, organizations from backtest($1, $2, $3, org_id => $4) order by day`,
+    `select day, issues, messages, clusters, organizations from backtest($1, $2, $3, org_id => $4)
+     order by day`,
     given(target, from, to ?? "now", org),
   );
 
@@ -679,8 +681,8 @@ export const uploads = (db: Db, filter: UploadFilter, limit: string): Promise<An
   rowsOf(
     db,
     anyRow,
-    `select request_id, org_id_of as org_id, cluster_of as cluster, state_of as state, size, received_at, storing,
-       announcing, waiting, processing, whole, failure
+    `select request_id, org_id_of as org_id, cluster_of as cluster, state_of as state, size, received_at,
+       storing, announcing, waiting, processing, whole, failure
      from ccx.uploads_since($1, $2, $3, $4, $5)`,
     [...given(filter.org, filter.cluster, filter.state, filter.since), limit],
   );
@@ -694,8 +696,8 @@ export const uploadedArchives = (
   rowsOf(
     db,
     anyRow,
-    `select request_id, org_id_of as org_id, cluster_of as cluster, size, store, stored_at, kept_until, same_as,
-       duplicates, sha256
+    `select request_id, org_id_of as org_id, cluster_of as cluster, size, store, stored_at, kept_until,
+       same_as, duplicates, sha256
      from ccx.kept_archives($1, $2, $3, $4)`,
     [...given(filter.org, filter.cluster, filter.since), limit],
   );
@@ -722,7 +724,9 @@ const archiveRoom = z
   })
   .loose();
 
-/** How long and how much of the contents of archives is kept, how much that is now, and what of it goes next. */
+/**
+ * How long and how much of the contents of archives is kept, how much that is now, and what of it goes next.
+ */
 export const archiveRoomNow = (db: Db): Promise<z.infer<typeof archiveRoom>> =>
   rowOf(
     db,

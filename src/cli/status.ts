@@ -8,7 +8,8 @@ export function addStatusCommand(program: Command, context: Context): void {
   program
     .command("status")
     .description(
-      "how the service is, on one screen: consumer, workers, what waits and since when; exit code 3 when something needs attention",
+      "how the service is, on one screen: consumer, workers, what waits and since when; exit code 3 when " +
+        "something needs attention",
     )
     .option("--json", "one JSON array")
     .action(async ({ json }: { json?: true }) => {

@@ -12,7 +12,8 @@ type List = Json & sql.UploadFilter & { limit: string; wide?: boolean };
 type Limits = Json & { keep?: string; maxBytes?: string; yes?: true };
 
 /**
- * `ccx upload list|show|archives|redrive|limits`: what clusters uploaded, where it is, and what is kept of it.
+ * `ccx upload list|show|archives|redrive|limits`: what clusters uploaded, where it is, and what is kept of
+ * it.
  */
 export function addUploadCommands(program: Command, context: Context): void {
   const upload = program.command("upload").description("archives that clusters uploaded");

@@ -16,14 +16,15 @@ function programOf(file: string): Program {
     return "service";
   if (["broker", "tracker"].some((name) => sections.has(name))) return "writer";
   throw new ConfigurationError(
-    `${file} has no section of ccx-notification-service (kafka_broker, service_log, dependencies) or ccx-notification-writer (broker, tracker) or insights-results-aggregator (server, storage_backend).`,
+    `${file} has no section of ccx-notification-service (kafka_broker, service_log, dependencies) or ` +
+      `ccx-notification-writer (broker, tracker) or insights-results-aggregator (server, storage_backend).`,
   );
 }
 
 /**
- * What a configuration file of an incumbent says in our words, as lines: variables, the policy as commands, and
- * in comments what has no place here, with the reason. Secrets are left out; the environment does not count.
- * Throws ConfigurationError when the file cannot be read or says what cannot be said.
+ * What a configuration file of an incumbent says in our words, as lines: variables, the policy as commands,
+ * and in comments what has no place here, with the reason. Secrets are left out; the environment does not
+ * count. Throws ConfigurationError when the file cannot be read or says what cannot be said.
  */
 export function translation(file: string): string[] {
   const program = programOf(file);
@@ -63,7 +64,8 @@ function policies(given: Given): string[] {
         shellWord(`${name}=${asSetting(name, value)}`),
       );
       return [
-        `# ccx policy set --target ${shellWord(target)} --reason 'from ccx-notification-service' ${settings.join(" ")}`,
+        `# ccx policy set --target ${shellWord(target)} --reason 'from ccx-notification-service' ` +
+          `${settings.join(" ")}`,
       ];
     }),
   ];

@@ -12,7 +12,7 @@ export type PolicyChange = Readonly<Record<string, unknown>>;
 
 /** The value of a key, "" when there is none. */
 export const textOf = ({ values }: Given, name: string): string => values.get(name)?.text ?? "";
-export const originOf = ({ values }: Given, name: string): Origin => values.get(name)?.origin ?? "default";
+const originOf = ({ values }: Given, name: string): Origin => values.get(name)?.origin ?? "default";
 export const flagOf = (given: Given, name: string): boolean => readFlag(textOf(given, name)) ?? false;
 export const numberOf = (given: Given, name: string): number => Number(textOf(given, name) || 0);
 export const listOf = (given: Given, name: string): string[] =>
@@ -20,7 +20,7 @@ export const listOf = (given: Given, name: string): string[] =>
     .split(",")
     .map((item) => item.trim())
     .filter((item) => item !== "");
-export const durationOf = (given: Given, name: string): number => readDuration(textOf(given, name)) ?? 0;
+const durationOf = (given: Given, name: string): number => readDuration(textOf(given, name)) ?? 0;
 
 type Variable = { value: string; origin: Origin };
 
@@ -122,7 +122,8 @@ function putAggregator(given: Given, put: Put): void {
     );
   if (flagOf(given, "broker.org_allowlist_enabled"))
     throw new ConfigurationError(
-      "broker.org_allowlist_enabled has to be false: there is no list of organizations whose results are taken.",
+      "broker.org_allowlist_enabled has to be false: there is no list of organizations whose results are " +
+        "taken.",
     );
   put("CCX_RESULTS_API", "aggregator");
   put("CCX_RESULTS_TOPIC", textOf(given, "broker.topic"), "broker.topic");

@@ -147,7 +147,8 @@ function contradictions(config: Config): string[] {
   const isPlainHttp = config.contentUrl !== undefined && !secureUrl.safeParse(config.contentUrl).success;
   if (isPlainHttp && !config.contentAllowHttp) {
     problems.push(
-      "CCX_CONTENT_URL has to be an https:// URL (http:// only for this machine), or CCX_CONTENT_ALLOW_HTTP has to be true.",
+      "CCX_CONTENT_URL has to be an https:// URL (http:// only for this machine), or " +
+        "CCX_CONTENT_ALLOW_HTTP has to be true.",
     );
   }
   return [...new Set(problems)];

@@ -50,14 +50,16 @@ export const keys = {
     schema: postgresUrl,
     secret: true,
     description:
-      "The same database without a pooler (PgBouncer) in between, where `DATABASE_URL` has one; used in its place.",
+      "The same database without a pooler (PgBouncer) in between, where `DATABASE_URL` has one; used in " +
+      "its place.",
   },
   databaseReadUrl: {
     key: "CCX_DATABASE_READ_URL",
     schema: postgresUrl,
     secret: true,
     description:
-      "A standby of the database, for what people and clients only ask: `ccx explain` and its like, the results API, the console. Without it the primary answers.",
+      "A standby of the database, for what people and clients only ask: `ccx explain` and its like, the " +
+      "results API, the console. Without it the primary answers.",
   },
   databaseReadMaxAgeSeconds: {
     key: "CCX_DATABASE_READ_MAX_AGE_SECONDS",
@@ -139,7 +141,8 @@ export const keys = {
     key: "CCX_CELL",
     schema: cellName,
     description:
-      "Which cell the database is, where there are several; the consumer group ends in it. Unset: the only one.",
+      "Which cell the database is, where there are several; the consumer group ends in it. Unset: the " +
+      "only one.",
   },
   workloadsTopic: {
     key: "CCX_WORKLOADS_TOPIC",
@@ -170,7 +173,8 @@ export const keys = {
     schema: hosts,
     default: "localhost,127.0.0.1,[::1]",
     description:
-      "Where archives may be fetched from, separated by commas: `host`, `host:port`, `*.domain`; `http://host` without TLS.",
+      "Where archives may be fetched from, separated by commas: `host`, `host:port`, `*.domain`; " +
+      "`http://host` without TLS.",
   },
   archiveTimeoutMs: {
     key: "CCX_ARCHIVE_TIMEOUT_MS",
@@ -214,13 +218,15 @@ export const keys = {
     schema: count(1, 60_000, "milliseconds"),
     default: "10000",
     description:
-      "Longest time for all rules on one archive together, in milliseconds; then each runs by itself, and the slow ones are left out.",
+      "Longest time for all rules on one archive together, in milliseconds; then each runs by itself, and " +
+      "the slow ones are left out.",
   },
   rulesPython: {
     key: "CCX_RULES_PYTHON",
     schema: pythonNames,
     description:
-      "Python packages with rules for insights-core, separated by commas. Unset: only SQL rules run. The same in all processes.",
+      "Python packages with rules for insights-core, separated by commas. Unset: only SQL rules run. The " +
+      "same in all processes.",
   },
   python: {
     key: "CCX_PYTHON",
@@ -256,7 +262,8 @@ export const keys = {
     key: "CCX_TRACKER_TOPIC",
     schema: topic,
     description:
-      "The topic that gets the status of each consumed message, for the payload tracker. Unset: it gets none.",
+      "The topic that gets the status of each consumed message, for the payload tracker. Unset: it gets " +
+      "none.",
   },
   trackerService: {
     key: "CCX_TRACKER_SERVICE",
@@ -344,7 +351,8 @@ export const keys = {
     key: "CCX_CONTENT_URL",
     schema: webUrl,
     description:
-      "Where a content service gives out what rules say; a worker asks it every five minutes. Unset: only `ccx content load`.",
+      "Where a content service gives out what rules say; a worker asks it every five minutes. Unset: only " +
+      "`ccx content load`.",
   },
   contentAllowHttp: {
     key: "CCX_CONTENT_ALLOW_HTTP",
@@ -362,7 +370,8 @@ export const keys = {
     key: "CCX_REGISTRY_URL",
     schema: secureUrl,
     description:
-      "Where the registry of clusters is given out as CSV; a worker asks it every five minutes. Unset: only `ccx registry load`.",
+      "Where the registry of clusters is given out as CSV; a worker asks it every five minutes. Unset: " +
+      "only `ccx registry load`.",
   },
   registryToken: {
     key: "CCX_REGISTRY_TOKEN",
@@ -466,7 +475,8 @@ export const keys = {
     key: "CCX_ARCHIVE_BASE_URL",
     schema: webUrl,
     description:
-      "Where consumers reach a process that takes uploads, for the stores `database` and `folder`. Unset: this machine, at `CCX_HTTP_PORT`.",
+      "Where consumers reach a process that takes uploads, for the stores `database` and `folder`. Unset: " +
+      "this machine, at `CCX_HTTP_PORT`.",
   },
   archiveUrlSeconds: {
     key: "CCX_ARCHIVE_URL_SECONDS",
@@ -491,7 +501,8 @@ export const keys = {
     schema: count(0, 86400, "seconds"),
     default: "600",
     description:
-      "Longest wait of a decision for the rest of a partition that is being caught up with, in seconds; 0: none.",
+      "Longest wait of a decision for the rest of a partition that is being caught up with, in seconds; " +
+      "0: none.",
   },
   ingestStatementTimeoutMs: {
     key: "CCX_INGEST_STATEMENT_TIMEOUT_MS",
@@ -536,14 +547,16 @@ export const keys = {
     schema: count(0, 1_000_000_000, "milliseconds"),
     default: "600000",
     description:
-      "Longest time that one statement may take for sweep, retention, content, surveys and retries, in milliseconds; 0: none.",
+      "Longest time that one statement may take for sweep, retention, content, surveys and retries, in " +
+      "milliseconds; 0: none.",
   },
   upkeepLockTimeoutMs: {
     key: "CCX_UPKEEP_LOCK_TIMEOUT_MS",
     schema: count(0, 1_000_000_000, "milliseconds"),
     default: "5000",
     description:
-      "Longest wait for somebody else's lock for sweep, retention, content, surveys and retries, in milliseconds; 0: none.",
+      "Longest wait for somebody else's lock for sweep, retention, content, surveys and retries, in " +
+      "milliseconds; 0: none.",
   },
   idleInTransactionTimeoutMs: {
     key: "CCX_IDLE_IN_TRANSACTION_TIMEOUT_MS",
@@ -579,14 +592,16 @@ export const keys = {
     key: "CCX_HTTP_CLIENT_CA_FILE",
     schema: text,
     description:
-      "File with the gateways' authority (PEM): the results API believes the `x-rh-identity` of whoever shows a certificate of it. Needs the server's.",
+      "File with the gateways' authority (PEM): the results API believes the `x-rh-identity` of whoever " +
+      "shows a certificate of it. Needs the server's.",
   },
   resultsApi: {
     key: "CCX_RESULTS_API",
     schema: word(["public", "aggregator"]),
     default: "public",
     description:
-      "What the results API serves: the `public` paths, or those of the `aggregator` for a smart proxy in front of it.",
+      "What the results API serves: the `public` paths, or those of the `aggregator` for a smart proxy in " +
+      "front of it.",
   },
   aggregatorPrefix: {
     key: "CCX_AGGREGATOR_PREFIX",
@@ -599,7 +614,8 @@ export const keys = {
     schema: flag,
     default: "true",
     description:
-      "Whether a request for the aggregator's paths needs an identity. `false`: one of a trusted peer that has none is for the organization in its path.",
+      "Whether a request for the aggregator's paths needs an identity. `false`: one of a trusted peer " +
+      "that has none is for the organization in its path.",
   },
   aggregatorDebug: {
     key: "CCX_AGGREGATOR_DEBUG",
@@ -613,14 +629,16 @@ export const keys = {
     schema: networks,
     default: "127.0.0.0/8,::1/128",
     description:
-      "Networks of the gateways whose `x-rh-identity` the results API believes, separated by commas; by default only this machine.",
+      "Networks of the gateways whose `x-rh-identity` the results API believes, separated by commas; by " +
+      "default only this machine.",
   },
   resultsInternalOrganizations: {
     key: "CCX_RESULTS_INTERNAL_ORGANIZATIONS",
     schema: organizations,
     default: "none",
     description:
-      "Organizations that the results API shows the vendor's own (internal) rules, separated by commas; `none`: none.",
+      "Organizations that the results API shows the vendor's own (internal) rules, separated by commas; " +
+      "`none`: none.",
   },
   resultsPoolSize: {
     key: "CCX_RESULTS_POOL_SIZE",

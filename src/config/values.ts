@@ -85,7 +85,8 @@ export const postgresUrl = z
   .refine(
     isPostgresUrl,
     unlessFails(
-      "a URL such as postgres://user:password@host:5432/database (percent-encode special characters of the password)",
+      "a URL such as postgres://user:password@host:5432/database (percent-encode special characters of " +
+        "the password)",
     ),
   );
 
@@ -142,7 +143,9 @@ function url(options: { plainHttp?: boolean } = {}) {
  * A link for people, with places to fill in, each written as {name}; what fills them never becomes its host.
  */
 export function linkTemplate(...places: string[]) {
-  const expected = `an http(s):// URL in which only ${places.map((place) => `{${place}}`).join(", ")} may stand in braces`;
+  const expected =
+    `an http(s):// URL in which only ` +
+    `${places.map((place) => `{${place}}`).join(", ")} may stand in braces`;
   return z.string().superRefine((value, context) => {
     const filled = value.replaceAll(/\{(\w+)\}/g, (whole, place) => (places.includes(place) ? "x" : whole));
     const message = /^https?:\/\/[^\s{}]+$/i.test(filled)

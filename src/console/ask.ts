@@ -37,7 +37,9 @@ export class Overtaken extends Error {}
 /** Tables and parts about the whole fleet: nothing in them belongs to one organization. */
 const ofTheFleet = new Set(["storms", "partitions", "retention", "acts", "status", "stations", "doctor"]);
 
-/** Whether this table or part is for this person: who sees one organization only sees nothing of the fleet. */
+/**
+ * Whether this table or part is for this person: who sees one organization only sees nothing of the fleet.
+ */
 export const isFor = (person: Person, part: string): boolean =>
   person.organization === undefined || !ofTheFleet.has(part);
 

@@ -3,7 +3,9 @@ import { gunzipSync } from "node:zlib";
 /** What is larger was refused for its size, and is shown as it came. */
 const mostBytes = 10 * 1024 * 1024;
 
-/** The bytes that the sentence of a refusal counts: inflated where they are gzip, without a byte order mark. */
+/**
+ * The bytes that the sentence of a refusal counts: inflated where they are gzip, without a byte order mark.
+ */
 export function plainOf(value: Buffer): Buffer {
   let bytes = value;
   if (value[0] === 0x1f && value[1] === 0x8b)
@@ -37,7 +39,9 @@ export function faultAt(bytes: Buffer, detail: string): number | undefined {
 
 const token = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
 
-/** Where the value of this member begins in JSON, as a path such as `Report.reports[3].component` names it. */
+/**
+ * Where the value of this member begins in JSON, as a path such as `Report.reports[3].component` names it.
+ */
 function placeOfMember(json: string, path: string): number | undefined {
   const wanted = path.replaceAll(/\[(\d+)\]/g, ".$1");
   const open: { isArray: boolean; key: string }[] = [];

@@ -106,7 +106,9 @@ export const looks = {
   },
   rules: {
     list: "rules",
-    says: "A sighting is a report that has the rule; held back is the share of sightings that were not notified. An occurrence lasts from the first report that has the rule to the first without it.",
+    says:
+      "A sighting is a report that has the rule; held back is the share of sightings that were not " +
+      "notified. An occurrence lasts from the first report that has the rule to the first without it.",
     columns: [
       component,
       { name: "target" },
@@ -127,7 +129,9 @@ export const looks = {
   },
   policies: {
     list: "policies",
-    says: "Who is notified of what. The narrowest policy counts: of an organization and a rule, of an organization, of a rule, of all.",
+    says:
+      "Who is notified of what. The narrowest policy counts: of an organization and a rule, of an " +
+      "organization, of a rule, of all.",
     columns: [
       { name: "target" },
       orAll(org),
@@ -247,7 +251,9 @@ export const looks = {
   },
   dead: {
     list: "dead",
-    says: "Messages that were given up, with what the receiver said. To redrive one is to try it again under the same id.",
+    says:
+      "Messages that were given up, with what the receiver said. To redrive one is to try it again " +
+      "under the same id.",
     columns: [
       {
         name: "notification_id",
@@ -313,7 +319,9 @@ export const looks = {
   },
   storms: {
     list: "storms",
-    says: "When a rule hits too many clusters at once, a brake holds the rest until somebody releases or drops them.",
+    says:
+      "When a rule hits too many clusters at once, a brake holds the rest until somebody releases or " +
+      "drops them.",
     columns: [
       { name: "id", label: "Storm", isNumber: true },
       { name: "target" },
@@ -335,7 +343,9 @@ export const looks = {
   },
   partitions: {
     list: "partitions",
-    says: "Reports and outcomes are stored day by day; a day is dropped once it is past its time and nothing holds it.",
+    says:
+      "Reports and outcomes are stored day by day; a day is dropped once it is past its time and " +
+      "nothing holds it.",
     columns: [
       { name: "parent", label: "Table" },
       ...plain("day", "name"),

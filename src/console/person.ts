@@ -52,11 +52,11 @@ const person = (
 };
 
 /**
- * The people of a file, one a line: `HASH NAME reader|operator [ORGANIZATION]`. A dash in place of the hash is
- * for who comes through a proxy; the name * is everybody who does.
+ * The people of a file, one a line: `HASH NAME reader|operator [ORGANIZATION]`. A dash in place of the hash
+ * is for who comes through a proxy; the name * is everybody who does.
  * @throws ConfigurationError that names the first line which is none; it says nothing of the hash
  */
-export function parsePeople(text: string): Entry[] {
+function parsePeople(text: string): Entry[] {
   return text.split(/\r?\n/).flatMap((line, nth) => {
     const words = line.replace(/#.*$/, "").trim().split(/\s+/);
     if (words[0] === "") return [];
@@ -122,7 +122,9 @@ const isLoopback = (address: string) => {
   return parsed.range() === "loopback";
 };
 
-/** A page of another site that has its name lead to this machine would be let in as somebody who sits here. */
+/**
+ * A page of another site that has its name lead to this machine would be let in as somebody who sits here.
+ */
 const isNameOfThisMachine = (host: string) =>
   /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i.test(host);
 
@@ -207,7 +209,8 @@ function onThisMachine(request: FastifyRequest, address: string): Person {
     request.headers.forwarded === undefined;
   if (!isHere)
     throw new NotLetIn(
-      "Nobody has said who may use this console, so it answers on this machine only: open it as localhost, or " +
+      "Nobody has said who may use this console, so it answers on this machine only: open it as " +
+        "localhost, or " +
         "set CCX_CONSOLE_TOKENS_FILE or CCX_CONSOLE_TRUSTED_PROXIES (docs/guides/console.md).",
       false,
     );

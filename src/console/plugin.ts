@@ -147,8 +147,8 @@ async function register(server: FastifyInstance, options: ConsoleOptions): Promi
         async (db) => {
           if (person.organization !== undefined && !(await sql.isNarrowed(db)))
             throw new NotLetIn(
-              `You may see organization ${person.organization} only, and this database has no row-level security ` +
-                "that keeps to it: `ccx migrate --with-roles` sets it up.",
+              `You may see organization ${person.organization} only, and this database has no row-level ` +
+                "security that keeps to it: `ccx migrate --with-roles` sets it up.",
               false,
             );
           return work(db);

@@ -159,11 +159,13 @@ export function filterForm(
         )}`;
   const sorts = look.columns.filter(({ unsorted }) => !unsorted);
   const isOpen = given.length > 0 || problem !== undefined;
+  const place = (name: string) =>
+    names.includes(name) ? { id: `filter-${name}`, label: labelOf(name) } : undefined;
   // where a screen is wide, the style sheet shows the form in any case, and columns are sorted by their heads
   return html`<details class="narrow"${isOpen ? html` open` : ""}><summary>${summary}</summary>
 <form class="filters" method="get" action="${path}" aria-label="Narrow the table">
 ${Object.entries(own).map(([name, value]) => value && html`<input type="hidden" name="${name}" value="${value}">`)}
-${problem && problemShown(problem, (name) => (names.includes(name) ? { id: `filter-${name}`, label: labelOf(name) } : undefined))}
+${problem && problemShown(problem, place)}
 ${names.map(field)}
 <div class="narrow-only"><label for="sort-by">Sort by</label><select id="sort-by" name="sort">${sorts.map(
     (column) =>

@@ -16,9 +16,9 @@ export type Errand = {
 const roles = new WeakMap<PoolClient, boolean>();
 
 /**
- * Runs `work` in a transaction that is set to an organization: `ccx.organization` for the policies of row-level
- * security, and the role `ccx_results`, which has no other rights, where there is one and we may take it.
- * Rejects with what `pg` throws; with 57014 when the time is over or the signal is aborted.
+ * Runs `work` in a transaction that is set to an organization: `ccx.organization` for the policies of
+ * row-level security, and the role `ccx_results`, which has no other rights, where there is one and we may
+ * take it. Rejects with what `pg` throws; with 57014 when the time is over or the signal is aborted.
  */
 export async function asOrganization<T>(
   pool: Pool,

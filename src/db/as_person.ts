@@ -23,9 +23,10 @@ export type Limits = {
 };
 
 /**
- * Calls `work` in a transaction with the rights of this person. The one place where they are set: the role, the
- * organization that row-level security compares with, and the name that ccx.person() records. When the signal
- * is aborted, the statement that runs is cancelled in the database, too. Rejects with what `pg` throws.
+ * Calls `work` in a transaction with the rights of this person. The one place where they are set: the role,
+ * the organization that row-level security compares with, and the name that ccx.person() records. When the
+ * signal is aborted, the statement that runs is cancelled in the database, too. Rejects with what `pg`
+ * throws.
  */
 export async function asPerson<T>(
   pool: Pool,
@@ -50,7 +51,8 @@ export async function asPerson<T>(
          set_config('statement_timeout', $3, true), set_config('lock_timeout', '3s', true),
          set_config('role', coalesce((
            select rolname from pg_roles
-           where rolname = $4 and has_table_privilege(oid, 'public.event_targets', 'select')), 'none'), true)`,
+           where rolname = $4 and has_table_privilege(oid, 'public.event_targets', 'select')),
+         'none'), true)`,
       [asker.name, asker.organization ?? "", `${seconds}s`, asker.role],
     );
     signal.throwIfAborted();

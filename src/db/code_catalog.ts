@@ -64,7 +64,8 @@ export async function dependentsOf(
        from part p
        join pg_depend d on d.refclassid = p.classid and d.refobjid = p.objid
        where not exists (
-         select from pg_class t where d.classid = 'pg_class'::regclass and t.oid = d.objid and t.relkind = 't')
+         select from pg_class t
+         where d.classid = 'pg_class'::regclass and t.oid = d.objid and t.relkind = 't')
      ), dependent as (
        -- a rule stands for its view, the default of a column for the column's table
        select distinct
@@ -83,7 +84,8 @@ export async function dependentsOf(
          select from pg_type t
          where d.classid = 'pg_type'::regclass and t.oid = d.objid and (t.typrelid <> 0 or t.typelem <> 0))
        and not exists (
-         select from pg_class c where d.classid = 'pg_class'::regclass and c.oid = d.objid and c.relkind = 'c')
+         select from pg_class c
+         where d.classid = 'pg_class'::regclass and c.oid = d.objid and c.relkind = 'c')
      order by d.objid`,
     [classid, objid],
   );

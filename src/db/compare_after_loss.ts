@@ -9,8 +9,9 @@ export type Comparison = {
 };
 
 /**
- * Has `compare` called when the pool has lost connections and the database answers again: a stand-by without the
- * last transactions may have taken over. What it rejects with, whoever asks the database next gets to see.
+ * Has `compare` called when the pool has lost connections and the database answers again: a stand-by without
+ * the last transactions may have taken over. What it rejects with, whoever asks the database next gets to
+ * see.
  */
 export function compareAfterLoss(
   pool: Pool,

@@ -149,7 +149,8 @@ export function parameterOf(error: unknown): number | undefined {
 
 /** What a person has to know whose DATABASE_URL leads to a pooler. */
 export const behindPooler =
-  "DATABASE_URL leads through a pooler (such as PgBouncer) that keeps no session: set CCX_DATABASE_DIRECT_URL to the database itself.";
+  "DATABASE_URL leads through a pooler (such as PgBouncer) that keeps no session: set " +
+  "CCX_DATABASE_DIRECT_URL to the database itself.";
 
 /**
  * True for what only a pooler between us and the server says: it refuses the settings that a connection

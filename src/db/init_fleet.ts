@@ -10,8 +10,8 @@ import { requireServer } from "./server.ts";
 const folder = path.join(import.meta.dirname, "../../fleet");
 
 /**
- * Makes a database the fleet database, or brings the one that it is in step with this release (fleet/). The cells
- * stay attached; what a release has new is asked of each of them.
+ * Makes a database the fleet database, or brings the one that it is in step with this release (fleet/). The
+ * cells stay attached; what a release has new is asked of each of them.
  * @throws ConfigurationError for a database that is a cell, and where the extension postgres_fdw is missing
  */
 export async function initFleet(pool: Pool, log: Logger): Promise<Loaded> {

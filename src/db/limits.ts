@@ -10,7 +10,9 @@ export type Limits = {
   idleInTransactionMs: number;
 };
 
-/** By how much an answer may be later than the server would give up: then the server, or the way to it, hangs. */
+/**
+ * By how much an answer may be later than the server would give up: then the server, or the way to it, hangs.
+ */
 const graceMs = 10_000;
 
 /** What the session of a connection is set to; forgotten with the connection. */

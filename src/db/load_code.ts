@@ -42,8 +42,8 @@ const nothing: Loaded = { loaded: [], dropped: [] };
  *
  * Returns the names of what was created or replaced, and of what was dropped for good.
  * @throws ConfigurationError when an object of somebody else depends on one that has to be dropped, or when
- * locks could
- *   not be had for minutes; Error with the file's name when a file cannot be loaded. Nothing has changed then.
+ *   locks could not be had for minutes; Error with the file's name when a file cannot be loaded. Nothing has
+ *   changed then.
  */
 export async function loadCode(
   client: ClientBase,
@@ -60,7 +60,8 @@ export async function loadCode(
       if (troubleOf(error) !== "in_the_way") throw error;
       if (attempt === tries)
         throw new ConfigurationError(
-          `Other sessions hold locks that the release needs: end them, or try again later. (${messageOf(error)})`,
+          `Other sessions hold locks that the release needs: end them, or try again later. ` +
+            `(${messageOf(error)})`,
           { cause: error },
         );
       const waitMs = backoffMs(attempt);
@@ -239,7 +240,8 @@ class Load {
       );
       if (its === undefined)
         throw new ConfigurationError(
-          `The release has to change ${name}, but ${type} ${identity} depends on it and is not part of ccx-notifications: drop it, run \`ccx migrate\`, and create it again.`,
+          `The release has to change ${name}, but ${type} ${identity} depends on it and is not part of ` +
+            `ccx-notifications: drop it, run \`ccx migrate\`, and create it again.`,
         );
       names.push(its);
     }

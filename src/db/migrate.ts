@@ -18,7 +18,8 @@ import { waitForDatabase } from "./wait.ts";
  * Brings the database up to date: graphile-worker's schema first, since our functions queue jobs, then the
  * tables (migrations/), then the code (sql/). Does nothing, and takes no lock, when it is up to date; a
  * second one at the same time waits for the first. `codeOnly` leaves out the tables, for graphile-migrate's
- * own commands. `withRoles` brings the roles of sql/roles/ as well. It waits for a database that is away, for `waitSeconds` at most where that is given.
+ * own commands. `withRoles` brings the roles of sql/roles/ as well. It waits for a database that is away, for
+ * `waitSeconds` at most where that is given.
  * @throws ConfigurationError for what a person has to change: credentials, somebody's view in the way
  */
 export async function migrate(

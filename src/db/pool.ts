@@ -53,7 +53,9 @@ export function createPool(options: {
     keepAlive: true,
     ...(options.statementTimeoutMs !== undefined && { statement_timeout: options.statementTimeoutMs }),
     // a user called ccx would otherwise find, and create, everything in the schema of that name first
-    options: `${given.options} -c timezone=UTC -c datestyle=ISO -c search_path=${options.searchPath ?? "public"}`,
+    options:
+      `${given.options} -c timezone=UTC -c datestyle=ISO ` +
+      `-c search_path=${options.searchPath ?? "public"}`,
     types: types as never,
     ...(options.onConnect && { onConnect: options.onConnect }),
   });

@@ -44,7 +44,8 @@ export async function requireSameRelease(pool: Pool): Promise<void> {
     const [run, committed] = [await databaseMigrations(pool), await committedMigrations()];
     if (run.some((hash) => !committed.includes(hash)))
       throw new ConfigurationError(
-        `The database is of a newer release than this program (${release}): start the program of that release.`,
+        `The database is of a newer release than this program (${release}): start the program of that ` +
+          `release.`,
       );
     if (committed.some((hash) => !run.includes(hash)))
       throw new ConfigurationError(
@@ -56,7 +57,8 @@ export async function requireSameRelease(pool: Pool): Promise<void> {
     );
     const loaded = rows[0] ? `release ${rows[0].release}, loaded at ${rows[0].loaded_at}` : "none";
     throw new ConfigurationError(
-      `The functions of the database (${loaded}) are not those of this program (release ${release}): run \`ccx migrate\` of the release that is to run, then start that program.`,
+      `The functions of the database (${loaded}) are not those of this program (release ${release}): run ` +
+        `\`ccx migrate\` of the release that is to run, then start that program.`,
     );
   } catch (error) {
     if (["42P01", "3F000"].includes(codeOf(error) ?? ""))

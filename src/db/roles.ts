@@ -15,7 +15,9 @@ const tries = 20;
 /** Each round may show more: what a role may do can only be granted once it is there. */
 const rounds = 5;
 
-/** What of the roles, policies and rights in sql/roles/ the database does not have, in the order to run it. */
+/**
+ * What of the roles, policies and rights in sql/roles/ the database does not have, in the order to run it.
+ */
 export async function roleChanges(db: Pick<ClientBase, "query">): Promise<RoleChange[]> {
   const { rows } = await db.query<RoleChange>(
     "select position, statement, needs from ccx.role_change order by position",
@@ -26,7 +28,8 @@ export async function roleChanges(db: Pick<ClientBase, "query">): Promise<RoleCh
 /**
  * Brings roles, row-level security and rights in step with sql/roles/, statement by statement, so that no
  * table is locked for longer than its own change takes. Returns how many statements that were.
- * @throws ConfigurationError that names, for each statement that could not be run, the privilege that is missing
+ * @throws ConfigurationError that names, for each statement that could not be run, the privilege that is
+ *   missing
  */
 export async function applyRoles(client: ClientBase, log: Logger): Promise<number> {
   const failed = new Map<string, string>();
@@ -67,7 +70,8 @@ async function run(client: ClientBase, statement: string, log: Logger): Promise<
       if (troubleOf(error) !== "in_the_way") throw error;
       if (attempt === tries)
         throw new ConfigurationError(
-          `Other sessions hold locks that the roles need: end them, or try again later. (${messageOf(error)})`,
+          `Other sessions hold locks that the roles need: end them, or try again later. ` +
+            `(${messageOf(error)})`,
           { cause: error },
         );
       const waitMs = backoffMs(attempt);

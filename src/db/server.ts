@@ -20,7 +20,8 @@ export async function requireServer(pool: Pool, { writes = false } = {}): Promis
     time_zone: string;
     search_path: string;
   }>(
-    `select current_setting('server_version_num')::integer / 10000 as version, current_setting('server_version') as text,
+    `select current_setting('server_version_num')::integer / 10000 as version,
+       current_setting('server_version') as text,
        current_setting('server_encoding') as encoding, pg_is_in_recovery() as standby,
        current_setting('default_transaction_read_only') as read_only, ${session}`,
   );
@@ -41,7 +42,8 @@ export async function requireServer(pool: Pool, { writes = false } = {}): Promis
     );
   if (writes && server.read_only === "on")
     throw new ConfigurationError(
-      "The database of DATABASE_URL is read-only (default_transaction_read_only is on): nothing can be changed.",
+      "The database of DATABASE_URL is read-only (default_transaction_read_only is on): nothing can be " +
+        "changed.",
     );
 }
 
@@ -69,11 +71,13 @@ function refuseLostSettings(is: { time_zone: string; search_path: string }): voi
  */
 export async function refuseForeignTables(pool: Pool): Promise<void> {
   const { rows } = await pool.query<{ name: string | null; between: boolean }>(
-    `select to_regnamespace('ccx_staging') is not null or to_regnamespace('ccx_leaving') is not null as between,
+    `select to_regnamespace('ccx_staging') is not null
+         or to_regnamespace('ccx_leaving') is not null as between,
        (select c.relname
         from pg_class c
         where c.relnamespace = to_regnamespace('public') and c.relkind in ('r', 'p')
-          and c.relname in ('new_reports', 'reported', 'states', 'notification_types', 'event_targets', 'read_errors')
+          and c.relname in ('new_reports', 'reported', 'states', 'notification_types', 'event_targets',
+            'read_errors')
           and to_regclass('graphile_migrate.migrations') is null
         order by 1
         limit 1) as name`,
@@ -84,6 +88,7 @@ export async function refuseForeignTables(pool: Pool): Promise<void> {
     );
   if (typeof rows[0]?.name === "string")
     throw new ConfigurationError(
-      `The database of DATABASE_URL has a table ${rows[0].name} that ccx-notifications did not make: use an empty database, or take the one of the notification writer over with \`ccx adopt\`.`,
+      `The database of DATABASE_URL has a table ${rows[0].name} that ccx-notifications did not make: use ` +
+        `an empty database, or take the one of the notification writer over with \`ccx adopt\`.`,
     );
 }

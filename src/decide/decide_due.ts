@@ -60,9 +60,9 @@ function traceMessages({ traced }: sql.Decided, ms: number): void {
 const mostInARow = 10;
 
 /**
- * Decides for a batch. When that fails through the work itself (a constraint or trigger, a timeout, a fault of
- * ours), the clusters that wait longest are halved until those are found for which it does, and these are put
- * aside. Rejects with what `pg` throws when the server is in trouble, or when it fails for everybody.
+ * Decides for a batch. When that fails through the work itself (a constraint or trigger, a timeout, a fault
+ * of ours), the clusters that wait longest are halved until those are found for which it does, and these are
+ * put aside. Rejects with what `pg` throws when the server is in trouble, or when it fails for everybody.
  */
 async function decideBatch(pool: Pool, log: Logger): Promise<sql.Decided> {
   try {

@@ -11,8 +11,8 @@ const decided = z.object({
 });
 
 /**
- * How many clusters a batch had, the messages it queued, the issues it notified and held, its decisions by their
- * reasons, and the traces of those messages whose reports came with one.
+ * How many clusters a batch had, the messages it queued, the issues it notified and held, its decisions by
+ * their reasons, and the traces of those messages whose reports came with one.
  */
 export type Decided = z.infer<typeof decided>;
 

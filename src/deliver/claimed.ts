@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Doubt } from "../content/render/doubts.ts";
 
 /** The one form of time the receivers accept: UTC, `T` and `Z`, at most nanoseconds (anchors §2.2). */
-export const utcTimestamp = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/;
+const utcTimestamp = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/;
 
 const timestamp = z.string().regex(utcTimestamp);
 const digits = z.string().regex(/^\d+$/);

@@ -27,7 +27,9 @@ const seconds = histogram({
 });
 const seenDefinition = {
   name: "deliver_seen_to_notified_seconds",
-  help: "From the arrival of the report that the decision was taken on until the receiver accepted the message",
+  help:
+    "From the arrival of the report that the decision was taken on until the receiver accepted the " +
+    "message",
   labels: ["target"],
   buckets: waitSeconds,
 } as const;

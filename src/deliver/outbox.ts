@@ -95,10 +95,10 @@ async function claimSome(
 }
 
 /**
- * Records how deliveries ended. Neither an outage of the database nor a release that is loaded just then loses
- * it: they would go out again. What the database cannot record all at once (a statement that takes too long,
- * somebody's constraint) is recorded in halves. A single one that is refused is given up ("unsettled") if it is
- * out, so that it does not go out again; else its lease ends, and it is tried again.
+ * Records how deliveries ended. Neither an outage of the database nor a release that is loaded just then
+ * loses it: they would go out again. What the database cannot record all at once (a statement that takes too
+ * long, somebody's constraint) is recorded in halves. A single one that is refused is given up ("unsettled")
+ * if it is out, so that it does not go out again; else its lease ends, and it is tried again.
  *
  * @param unsettled called with such a single outcome
  */

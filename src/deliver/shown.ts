@@ -31,7 +31,10 @@ export type ShownMessage = {
   /** False: the details that the texts speak of are not there any more. */
   report_is_kept: boolean;
   issues: ShownIssue[];
-  /** What goes over the wire, as JSON; null: nothing is left of it. A message that was not tried yet has the time of its decision. */
+  /**
+   * What goes over the wire, as JSON; null: nothing is left of it. A message that was not tried yet has the
+   * time of its decision.
+   */
   body: unknown;
 };
 

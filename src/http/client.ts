@@ -42,9 +42,9 @@ const neverProxied = "localhost,127.0.0.1,[::1]";
 
 /**
  * Connections of one receiver; the caller closes it. None goes to a forbidden address, whatever DNS says by
- * then. HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment count, in either case; the proxy's own address is
- * looked at in the same way. What it connects to is its affair, but a URL with a forbidden host is refused
- * before it is asked.
+ * then. HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment count, in either case; the proxy's own
+ * address is looked at in the same way. What it connects to is its affair, but a URL with a forbidden host is
+ * refused before it is asked.
  * @throws ConfigurationError when a proxy is no URL, ForbiddenAddress when it has a forbidden address
  */
 export function createAgent(
@@ -124,10 +124,10 @@ export async function send(
 }
 
 /**
- * Asks for a URL and hands the body of the answer over as it comes, whatever its status; redirects are answers,
- * not followed. The caller reads the body to its end, or destroys it once it has more than
- * `limits.maxResponseBytes`. `limits.timeoutMs` counts for all of it, and `stop` ends it early: the body fails
- * then.
+ * Asks for a URL and hands the body of the answer over as it comes, whatever its status; redirects are
+ * answers, not followed. The caller reads the body to its end, or destroys it once it has more than
+ * `limits.maxResponseBytes`. `limits.timeoutMs` counts for all of it, and `stop` ends it early: the body
+ * fails then.
  *
  * @throws NoAnswer
  */

@@ -9,8 +9,8 @@ export class Refusal extends Error {
 export type Whole = { status: number; headers: HttpAnswer["headers"]; body: Buffer };
 
 /**
- * One GET, no retry, no redirect, no compression. `stop` ends it early. 304 is an answer only to a request with
- * a condition.
+ * One GET, no retry, no redirect, no compression. `stop` ends it early. 304 is an answer only to a request
+ * with a condition.
  *
  * @throws Refusal
  */

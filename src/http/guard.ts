@@ -36,11 +36,14 @@ const embeddings = (
 function embedded(address: ipaddr.IPv6): ipaddr.IPv4[] {
   if (address.range() === "loopback") return [];
   const bytes = address.toByteArray();
-  return embeddings
-    .filter(({ network }) => address.match(network))
-    .flatMap(({ places }) => places.map((place) => place.map((at) => bytes[at] ?? 0)))
-    .filter(([first], nth) => nth === 0 || first !== 0) // zeros in the middle are the filling of a longer prefix
-    .map((found) => new ipaddr.IPv4(found));
+  return (
+    embeddings
+      .filter(({ network }) => address.match(network))
+      .flatMap(({ places }) => places.map((place) => place.map((at) => bytes[at] ?? 0)))
+      // zeros in the middle are the filling of a longer prefix
+      .filter(([first], nth) => nth === 0 || first !== 0)
+      .map((found) => new ipaddr.IPv4(found))
+  );
 }
 
 function isForbidden(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {

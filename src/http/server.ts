@@ -36,8 +36,8 @@ export type ServerTls = {
   cert: string;
   key: string;
   /**
-   * The authority of the gateways: a client may show a certificate of it, and is known by that. One without is
-   * served as well: a room decides what it believes.
+   * The authority of the gateways: a client may show a certificate of it, and is known by that. One without
+   * is served as well: a room decides what it believes.
    */
   clientCa?: string | undefined;
 };
@@ -67,8 +67,8 @@ export const jsonAnswer = (status: number, body: unknown): Answer => ({
 
 /**
  * The HTTP server of this process: answers GET and HEAD for these paths, and what its rooms answer. `port` 0
- * takes any that is free; with `tls` it speaks nothing but TLS. Throws ConfigurationError when it cannot listen
- * there, or with that certificate.
+ * takes any that is free; with `tls` it speaks nothing but TLS. Throws ConfigurationError when it cannot
+ * listen there, or with that certificate.
  */
 export async function startServer({ host, port, ...options }: ServerOptions, log: Logger): Promise<Server> {
   const server = await buildServer(options, log);
@@ -151,7 +151,8 @@ function secured({ cert, key, clientCa }: ServerTls): TlsOptions {
     createSecureContext(own);
   } catch (error) {
     throw new ConfigurationError(
-      `CCX_HTTP_CERT_FILE, CCX_HTTP_KEY_FILE and CCX_HTTP_CLIENT_CA_FILE cannot be used: ${messageOf(error)}.`,
+      `CCX_HTTP_CERT_FILE, CCX_HTTP_KEY_FILE and CCX_HTTP_CLIENT_CA_FILE cannot be used: ` +
+        `${messageOf(error)}.`,
       { cause: error },
     );
   }

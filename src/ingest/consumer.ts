@@ -48,8 +48,8 @@ export type ResultsConsumerOptions = {
   /** Most messages in one call of ingest(). */
   batchSize: number;
   /**
-   * How long a decision waits at most while more of a partition is known to follow, in milliseconds; 0: it does
-   * not wait. Ten minutes unless given.
+   * How long a decision waits at most while more of a partition is known to follow, in milliseconds; 0: it
+   * does not wait. Ten minutes unless given.
    */
   catchUpMs?: number;
   /** How long stop() takes at most, in milliseconds; seven seconds unless given. */
@@ -188,8 +188,8 @@ export class ResultsConsumer {
    * Stores a batch, in portions one after the other. The last one may still be under way when this ends:
    * while the database stores a portion, the next one is fetched and read. What comes after it is stored only
    * once it is; should it be given up, what Kafka hands over next is compared with the database, and the
-   * partition read again from there. Where it is stuck, the partition is paused, and what is not resolved here
-   * comes again later.
+   * partition read again from there. Where it is stuck, the partition is paused, and what is not resolved
+   * here comes again later.
    */
   async #consume(payload: EachBatchPayload): Promise<void> {
     const { messages, partition } = payload.batch;
@@ -252,8 +252,8 @@ export class ResultsConsumer {
 
   /**
    * Tries until the messages are stored, and then tells Kafka; false when we lost the partition or are to
-   * stop before that, or it has to be read again from an earlier offset. What Kafka does not hear it hears with
-   * the next portion, and hands over again until then.
+   * stop before that, or it has to be read again from an earlier offset. What Kafka does not hear it hears
+   * with the next portion, and hands over again until then.
    */
   async #store(payload: EachBatchPayload, all: Entry[], portion: Portion): Promise<boolean> {
     const { log } = this.#options;

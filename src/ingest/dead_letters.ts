@@ -57,7 +57,7 @@ export async function forwardRejected(
  * such a one goes out empty, and `ccx-rejected-null-headers` says which they were, as JSON: name → places
  * among the name's values.
  */
-export function deadLetterOf(message: RejectedMessage): Message {
+function deadLetterOf(message: RejectedMessage): Message {
   const theirs = Object.entries(message.headers);
   const headers: IHeaders = Object.fromEntries(
     theirs.map(([name, values]) => [name, values.map((value) => value ?? Buffer.alloc(0))]),

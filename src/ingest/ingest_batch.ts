@@ -9,8 +9,8 @@ import { type Stream, streams } from "./streams.ts";
 const retryAfterMs = 10 * 60_000;
 
 /**
- * What is done about a portion that the database does not get done: nothing before `isOver`, since a lock or a
- * busy server passes; then it is halved.
+ * What is done about a portion that the database does not get done: nothing before `isOver`, since a lock or
+ * a busy server passes; then it is halved.
  */
 export type Patience = {
   isOver(): boolean;
@@ -18,7 +18,7 @@ export type Patience = {
 };
 
 /** For whoever does not wait: what fails is halved at once. */
-export const noPatience: Patience = { isOver: () => true, now: () => new Date() };
+const noPatience: Patience = { isOver: () => true, now: () => new Date() };
 
 /**
  * Stores a portion of a partition with one call of SQL: of ingest(), or what its stream has in place of it.
@@ -45,10 +45,10 @@ export async function ingestBatch(
 
 /**
  * Calls `store` with the entries as one JSON array. When the database refuses a value that passed our checks,
- * they are halved until the message is found, and that one is rejected as `not_storable`. When it does not get
- * them done, that is done once patience is over; the message that does not get done even by itself is rejected
- * as `timed_out`, and tried again later. Where hardly anything gets done, nobody is guilty, and the error is
- * thrown; what was stored before stays.
+ * they are halved until the message is found, and that one is rejected as `not_storable`. When it does not
+ * get them done, that is done once patience is over; the message that does not get done even by itself is
+ * rejected as `timed_out`, and tried again later. Where hardly anything gets done, nobody is guilty, and the
+ * error is thrown; what was stored before stays.
  */
 export async function halving<T>(
   entries: Entry[],

@@ -121,7 +121,9 @@ function parse(value: Buffer | null, now: Date, limits: Limits, body: Body): Par
   if (time === undefined) {
     return refused({
       reason: "invalid_last_checked",
-      text: `LastChecked has to be a time such as 2026-01-31T23:59:59.123456Z, but is ${JSON.stringify(LastChecked.slice(0, 40))}.`,
+      text:
+        `LastChecked has to be a time such as 2026-01-31T23:59:59.123456Z, but is ` +
+        `${JSON.stringify(LastChecked.slice(0, 40))}.`,
     });
   }
   const latestMs = now.getTime() + toleratedFutureMs;

@@ -1,6 +1,6 @@
 /*
- * Own code: Date.parse() takes much that is no RFC 3339 and, like the usual libraries, drops what is finer than a
- * millisecond; PostgreSQL takes still more, and what it refuses ends the whole batch.
+ * Own code: Date.parse() takes much that is no RFC 3339 and, like the usual libraries, drops what is finer
+ * than a millisecond; PostgreSQL takes still more, and what it refuses ends the whole batch.
  */
 
 /**

@@ -28,7 +28,10 @@ export type Position = {
   highWatermark: string;
   /** Where the caller's last batch of the partition ended; null on its first. */
   expectedOffset?: string | null | undefined;
-  /** How long decisions may wait for the rest of the partition (an interval); null: nothing is known to follow. */
+  /**
+   * How long decisions may wait for the rest of the partition (an interval); null: nothing is known to
+   * follow.
+   */
   decideWithin?: string | null | undefined;
   /** The offset after the portion, whose last messages may be left out as they are for other cells. */
   portionEnd?: string | undefined;
@@ -37,7 +40,9 @@ export type Position = {
 /** SQLSTATE that `ingest` raises for a topic that was created anew. */
 export const topicRecreated = "NTI01";
 
-/** SQLSTATE that `ingest` raises when the database is behind the offset that is expected: it lost something. */
+/**
+ * SQLSTATE that `ingest` raises when the database is behind the offset that is expected: it lost something.
+ */
 export const databaseBehind = "NTI02";
 
 /** SQLSTATE that `ingest` raises when a hash that came with a report is not that of its hits. */

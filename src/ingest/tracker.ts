@@ -30,10 +30,10 @@ export type PayloadTrackerOptions = {
 };
 
 /**
- * Writes the status of uploads for the payload tracker: `received` once a message is read, `processed` and then
- * `success` or `error` once it is stored or rejected; nothing for one without a request id. Statuses go out in
- * batches, behind the consumer's back: a topic that is away, slow or missing never stops consumption, it costs
- * the oldest statuses.
+ * Writes the status of uploads for the payload tracker: `received` once a message is read, `processed` and
+ * then `success` or `error` once it is stored or rejected; nothing for one without a request id. Statuses go
+ * out in batches, behind the consumer's back: a topic that is away, slow or missing never stops consumption,
+ * it costs the oldest statuses.
  */
 export class PayloadTracker {
   readonly #options: PayloadTrackerOptions;

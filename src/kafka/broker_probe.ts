@@ -29,8 +29,8 @@ export class BrokerProbe {
   }
 
   /**
-   * How many partitions a topic has, and how long it keeps messages (-1: for ever; undefined: it is not said);
-   * undefined for a topic that does not exist.
+   * How many partitions a topic has, and how long it keeps messages (-1: for ever; undefined: it is not
+   * said); undefined for a topic that does not exist.
    */
   async topic(name: string): Promise<{ partitions: number; retentionMs: number | undefined } | undefined> {
     await this.#connect();

@@ -17,7 +17,7 @@ export interface Codec {
 }
 
 /** Far above what a broker takes in one batch, far below what would take the process down. */
-export const defaultMaxBatchBytes = 256 * 1024 * 1024;
+const defaultMaxBatchBytes = 256 * 1024 * 1024;
 
 /**
  * Lets kafkajs, which brings only gzip, read and write all compression types of Kafka. Call once at start.

@@ -33,7 +33,9 @@ const overhead = 12; // its offset and its length, in all formats
 const headerBytes = 61; // of a batch, in front of its records
 const magicAt = 16;
 
-/** Lets kafkajs hand over what it cannot decode as a message with `unreadable`. Call once, before it fetches. */
+/**
+ * Lets kafkajs hand over what it cannot decode as a message with `unreadable`. Call once, before it fetches.
+ */
 export function passOnUnreadable(): void {
   const path = require.resolve(`${protocol}/requests/fetch/v4/decodeMessages`);
   const loaded = require.cache[path];
@@ -106,7 +108,10 @@ function standIn(batch: Buffer, error: unknown): Decoded {
 
 const newestCodec = 4; // zstd; kafkajs takes one that it does not know for none
 
-/** @throws Error when the bytes of a batch are not those that its producer wrote, or in a codec that is unknown */
+/**
+ * @throws Error when the bytes of a batch are not those that its producer wrote, or in a codec that is
+ * unknown
+ */
 function checkHeader(batch: Buffer): void {
   if (batch.length < headerBytes) throw new Error("it is cut off");
   const codec = batch.readInt16BE(21) & 7;
@@ -114,7 +119,9 @@ function checkHeader(batch: Buffer): void {
   if (crc32c(batch.subarray(21)) !== batch.readUInt32BE(17)) throw new Error("its checksum does not fit");
 }
 
-/** @throws Error when there are messages outside of the offsets that the batch says it has, or out of order */
+/**
+ * @throws Error when there are messages outside of the offsets that the batch says it has, or out of order
+ */
 function checkOffsets(batch: Buffer, records: Decoded[]): void {
   let before = batch.readBigInt64BE(0) - 1n;
   const last = before + 1n + BigInt(batch.readInt32BE(23));

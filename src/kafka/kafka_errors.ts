@@ -19,24 +19,24 @@ function textOf(error: Error, property: "type" | "code"): string {
 export function kafkaConfigurationError(error: unknown): ConfigurationError | undefined {
   for (const cause of causes(error)) {
     if (cause instanceof ConfigurationError) return cause;
-    const reason = `(${messageOf(cause)})`;
     const type = textOf(cause, "type");
     const code = textOf(cause, "code");
     let problem: string | undefined;
     if (cause.name === "KafkaJSSASLAuthenticationError" || type === "SASL_AUTHENTICATION_FAILED") {
-      problem = `Kafka refuses the login: check CCX_KAFKA_SASL_USERNAME and CCX_KAFKA_SASL_PASSWORD ${reason}.`;
+      problem = "Kafka refuses the login: check CCX_KAFKA_SASL_USERNAME and CCX_KAFKA_SASL_PASSWORD";
     } else if (type === "UNSUPPORTED_SASL_MECHANISM") {
-      problem = `Kafka does not offer this way to log in: check CCX_KAFKA_SASL_MECHANISM ${reason}.`;
+      problem = "Kafka does not offer this way to log in: check CCX_KAFKA_SASL_MECHANISM";
     } else if (type.endsWith("_AUTHORIZATION_FAILED")) {
-      problem = `Kafka does not permit this: the user needs more rights, or the name is wrong ${reason}.`;
+      problem = "Kafka does not permit this: the user needs more rights, or the name is wrong";
     } else if (/^(ERR_TLS_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_(GET|VERIFY)_)/.test(code)) {
-      problem = `The brokers' certificate is not trusted: check CCX_KAFKA_CA_FILE and KAFKA_BROKERS ${reason}.`;
+      problem = "The brokers' certificate is not trusted: check CCX_KAFKA_CA_FILE and KAFKA_BROKERS";
     } else if (/^ERR_SSL_.*_ALERT_(BAD_CERTIFICATE|CERTIFICATE_|UNKNOWN_CA|HANDSHAKE_FAILURE)/.test(code)) {
-      problem = `The brokers do not accept our certificate: check CCX_KAFKA_CERT_FILE and CCX_KAFKA_KEY_FILE ${reason}.`;
+      problem = "The brokers do not accept our certificate: check CCX_KAFKA_CERT_FILE and CCX_KAFKA_KEY_FILE";
     } else if (/^(EPROTO|ERR_SSL_)/.test(code)) {
-      problem = `The brokers do not answer with TLS: check CCX_KAFKA_TLS and the ports in KAFKA_BROKERS ${reason}.`;
+      problem = "The brokers do not answer with TLS: check CCX_KAFKA_TLS and the ports in KAFKA_BROKERS";
     }
-    if (problem !== undefined) return new ConfigurationError(problem, { cause: error });
+    if (problem !== undefined)
+      return new ConfigurationError(`${problem} (${messageOf(cause)}).`, { cause: error });
   }
   return undefined;
 }

@@ -13,7 +13,9 @@ const refusal = (group: string): ConfigurationError =>
     { retriable: false },
   );
 
-/** A member that does not say what it belongs to, of an earlier release or while the group forms, is let be. */
+/**
+ * A member that does not say what it belongs to, of an earlier release or while the group forms, is let be.
+ */
 function isForeign(metadata: Buffer, identity: string): boolean {
   if (metadata.length === 0) return false;
   const said = MemberMetadata.decode(metadata)?.userData?.toString() ?? "";
@@ -21,8 +23,8 @@ function isForeign(metadata: Buffer, identity: string): boolean {
 }
 
 /**
- * Partitions go round, as usual, and each member says to which database it belongs. Where two begin at the same
- * moment, the one that shares partitions out sees the other and gives up with a ConfigurationError.
+ * Partitions go round, as usual, and each member says to which database it belongs. Where two begin at the
+ * same moment, the one that shares partitions out sees the other and gives up with a ConfigurationError.
  */
 export const ownAssigner =
   (group: string, identity: string): PartitionAssigner =>

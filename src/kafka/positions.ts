@@ -24,7 +24,10 @@ export class Positions {
   readonly #options: PositionsOptions;
   /** "sought" until the batch after the seek has come. */
   readonly #partitions = new Map<number, "sought" | "checked">();
-  /** Where the last portion that we stored ended, or the check found the database. All else that is remembered. */
+  /**
+   * Where the last portion that we stored ended, or the check found the database. All else that is
+   * remembered.
+   */
   readonly #ended = new Map<number, bigint>();
 
   constructor(options: PositionsOptions) {

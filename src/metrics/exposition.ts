@@ -60,7 +60,9 @@ async function lag(pool: Pool, topic: string, ends: Sources["ends"]): Promise<Sa
   const next = new Map(offsets.map(({ partition, next_offset }) => [partition, next_offset]));
   return partitions.map(({ partition, low, high }) => ({
     name: "ccx_consumer_lag_messages",
-    help: "Messages of the partition that the broker has and the database has not; below 0: the topic is another one",
+    help:
+      "Messages of the partition that the broker has and the database has not; below 0: the topic is " +
+      "another one",
     labels: { topic, partition: String(partition) },
     value: high - Math.max(next.get(String(partition)) ?? low, low),
   }));

@@ -1,7 +1,7 @@
 /**
- * Exemplars, and the format that has a place for them. Plain Prometheus text has none, so a scrape that does not
- * ask for OpenMetrics gets what it always got. prom-client can write OpenMetrics, too, but renames its counters
- * for good when it does.
+ * Exemplars, and the format that has a place for them. Plain Prometheus text has none, so a scrape that does
+ * not ask for OpenMetrics gets what it always got. prom-client can write OpenMetrics, too, but renames its
+ * counters for good when it does.
  */
 export const openMetricsType = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 

@@ -1,7 +1,9 @@
 import type { PartitionEnds } from "../kafka/broker_probe.ts";
 import type { Finding } from "./sql.ts";
 
-/** What the database says of a topic that ends before what was stored of it: it is another one than before. */
+/**
+ * What the database says of a topic that ends before what was stored of it: it is another one than before.
+ */
 export function aheadOf(
   topic: string,
   ends: readonly PartitionEnds[],
@@ -13,7 +15,9 @@ export function aheadOf(
     return {
       severity: "error",
       topic: "kafka",
-      finding: `partition ${partition} of topic ${topic} ends at ${high}, and the database has it up to ${next}`,
+      finding:
+        `partition ${partition} of topic ${topic} ends at ${high}, and the database has it up to ` +
+        `${next}`,
       meaning:
         "the topic was made anew, or these are other brokers: new messages look as if they were stored",
       what_to_do:

@@ -63,7 +63,9 @@ const misnamed = [
 
 let isWatched = false;
 
-/** Process, event loop, heap and garbage collector; watching costs something, so only who serves them does. */
+/**
+ * Process, event loop, heap and garbage collector; watching costs something, so only who serves them does.
+ */
 export function watchNode(): void {
   if (isWatched) return;
   isWatched = true;

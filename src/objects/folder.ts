@@ -56,7 +56,9 @@ export class FolderStore implements ObjectStore {
     throw new ObjectMissing(key);
   }
 
-  /** Tells an object that is gone from a file system that is not mounted. Every object is below such a folder. */
+  /**
+   * Tells an object that is gone from a file system that is not mounted. Every object is below such a folder.
+   */
   async #isThere(key: string): Promise<void> {
     const folder = path.join(this.#root, key.split("/")[0] ?? "");
     await access(folder).catch((cause) => {

@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 
 /** The path below which this service gives out archives itself, for stores that have no URLs of their own. */
-export const archivePath = "/api/ingress/v1/archive/";
+const archivePath = "/api/ingress/v1/archive/";
 
 /** The URL of an object at this service, valid until `expires` (seconds since 1970). */
 export function signedUrl(baseUrl: string, secret: string, key: string, expires: number): string {

@@ -7,8 +7,8 @@ import { enveloped, partsOf } from "./shapes.ts";
 import * as sql from "./sql.ts";
 
 /**
- * The paths of the aggregator itself, for a smart proxy that calls it today. An organization in a path has to be
- * that of whoever asks; hits are shown whatever is known about them, internal rules included.
+ * The paths of the aggregator itself, for a smart proxy that calls it today. An organization in a path has to
+ * be that of whoever asks; hits are shown whatever is known about them, internal rules included.
  */
 
 const text = z.string();

@@ -39,8 +39,8 @@ export type Api = {
   /** What nobody without an identity gets: 403, or 401 as the aggregator says it. */
   unknownCaller: 401 | 403;
   /**
-   * A request of a trusted peer that names nobody is for the organization and the user in its path, as with an
-   * aggregator without `auth`.
+   * A request of a trusted peer that names nobody is for the organization and the user in its path, as with
+   * an aggregator without `auth`.
    */
   believesPath?: boolean;
 };

@@ -70,7 +70,7 @@ function isTrusted(peer: string | undefined, trusted: Networks): boolean {
 }
 
 /** Reads the header's standard base64 of JSON. Throws Refused. */
-export function fromIdentity(header: string): Asker {
+function fromIdentity(header: string): Asker {
   const malformed = () => new Refused(403, "Malformed authentication token");
   if (header.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(header)) throw malformed();
   let identity: unknown;
@@ -86,7 +86,8 @@ export function fromIdentity(header: string): Asker {
   if (typeof org_id !== "string" || !/^\d{1,10}$/.test(org_id) || !isOrg(BigInt(org_id)))
     throw new Refused(
       403,
-      `error retrieving requester org_id from token. account_number [${shown(account_number)}], user data [{Username: Email: UserID:${shown(userId)}}]`,
+      `error retrieving requester org_id from token. account_number [${shown(account_number)}], user data ` +
+        `[{Username: Email: UserID:${shown(userId)}}]`,
     );
   return { orgId: String(BigInt(org_id)), userId: isUser(userId) ? userId : "0" };
 }

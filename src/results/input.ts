@@ -82,6 +82,7 @@ function problemOfBody(error: z.ZodError, json: unknown): string {
   for (const step of issue.path) value = (value as Record<PropertyKey, unknown> | null)?.[step];
   const name = issue.path.filter((step) => typeof step === "string").at(-1) ?? "body";
   return typeof value === "string"
-    ? `Error during validating param '${String(name)}' with value '${shown(value)}'. Error: '${issue.message}'`
+    ? `Error during validating param '${String(name)}' with value '${shown(value)}'. Error: ` +
+        `'${issue.message}'`
     : `Error during validating param '${String(name)}'. Error: '${issue.message}'`;
 }

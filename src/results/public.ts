@@ -212,7 +212,9 @@ export const v2: readonly Operation[] = [
     answer: ({ db, who, params }) =>
       sql.workload(db, who.orgId, params.cluster, params.namespace, who.seesInternal),
     missing: ({ params }) => ({
-      status: `Item with ID cluster=${params.cluster};namespace=${params.namespace} was not found in the storage`,
+      status:
+        `Item with ID cluster=${params.cluster};namespace=${params.namespace} was not found in the ` +
+        `storage`,
     }),
   }),
   operation("upgrade_risks", "GET", "/cluster/{cluster}/upgrade-risks-prediction", {
@@ -368,6 +370,7 @@ export function requireOwn(own: string, asked: string): void {
   if (own !== asked)
     throw new Refused(
       403,
-      `you have no permissions to get or change info about the organization with ID ${asked}; you can access info about organization with ID ${own}`,
+      `you have no permissions to get or change info about the organization with ID ${asked}; you can ` +
+        `access info about organization with ID ${own}`,
     );
 }

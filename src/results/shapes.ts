@@ -1,8 +1,8 @@
 import { z } from "zod";
 
 /**
- * What goes in and out of the results API. Each schema is the check, the type and the OpenAPI schema of what it
- * describes; what goes out is only checked in tests, since SQL makes it.
+ * What goes in and out of the results API. Each schema is the check, the type and the OpenAPI schema of what
+ * it describes; what goes out is only checked in tests, since SQL makes it.
  */
 
 const uuidForms = [
@@ -19,7 +19,7 @@ export function clusterOf(text: string): string | undefined {
 }
 
 /** What is wrong with a text that should be a UUID. */
-export const uuidProblem = (text: string): string =>
+const uuidProblem = (text: string): string =>
   [32, 36, 38, 45].includes(Buffer.byteLength(text))
     ? "invalid UUID format"
     : `invalid UUID length: ${Buffer.byteLength(text)}`;
@@ -107,10 +107,10 @@ export const userId = z
   .meta({ description: "A user", examples: ["u-1"] });
 
 /** Most clusters that one request may name. */
-export const mostClusters = 10_000;
+const mostClusters = 10_000;
 
 /** Most whole reports in one answer. */
-export const mostReports = 1_000;
+const mostReports = 1_000;
 
 const listOf = (most: number) => z.array(cluster).max(most, `at most ${most} clusters can be named at once`);
 

@@ -10,7 +10,10 @@ export type Body = z.infer<typeof answer>;
 /** Each connection prepares a statement once, under the name of its function. */
 const prepared = (text: string): Prepared => ({ name: /\w+(?=\()/.exec(text)?.[0] ?? text, text });
 
-/** The newest report of a cluster; version 1 or 2 of the public API. `osd`: who sees only rules for managed clusters. */
+/**
+ * The newest report of a cluster; version 1 or 2 of the public API. `osd`: who sees only rules for managed
+ * clusters.
+ */
 export const report = (
   db: Db,
   orgId: string,
@@ -468,7 +471,9 @@ const registryLoaded = z.object({
   problems: z.array(z.string()),
 });
 
-/** What a load did; `kept`: clusters that are there by hand, or from another source; `problems`: at most 100. */
+/**
+ * What a load did; `kept`: clusters that are there by hand, or from another source; `problems`: at most 100.
+ */
 export type RegistryLoaded = z.infer<typeof registryLoaded>;
 
 /** Whose clusters are loaded; with a URL, also which version of it. */

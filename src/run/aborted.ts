@@ -1,6 +1,6 @@
 /**
- * The result of this work, unless the signal is aborted before there is one: then it rejects with the signal's
- * reason at once, and nobody hears any more of what becomes of the work.
+ * The result of this work, unless the signal is aborted before there is one: then it rejects with the
+ * signal's reason at once, and nobody hears any more of what becomes of the work.
  */
 export function unlessAborted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   if (signal.aborted) return Promise.reject(signal.reason);

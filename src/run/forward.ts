@@ -12,9 +12,9 @@ import type { Parts } from "./parts.ts";
 const everyMs = 2_000;
 
 /**
- * Starts to write rejected messages to the dead-letter topic, where there is one, without a worker: what a worker
- * does with the task forward_rejected. Several may do so at once. `stack` stops it. Returns what rejects when it
- * cannot go on.
+ * Starts to write rejected messages to the dead-letter topic, where there is one, without a worker: what a
+ * worker does with the task forward_rejected. Several may do so at once. `stack` stops it. Returns what
+ * rejects when it cannot go on.
  */
 export async function startForwarding(
   { config, kafka, pool, log, signal }: Parts,

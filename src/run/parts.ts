@@ -4,8 +4,9 @@ import type { Logger } from "pino";
 import type { Config } from "../config/config.ts";
 
 /**
- * What a process does: make results of uploads, take results in, decide and deliver, serve people and programs,
- * or all of it. `forward` is the small part of `work` that a consumer without a worker has beside it.
+ * What a process does: make results of uploads, take results in, decide and deliver, serve people and
+ * programs, or all of it. `forward` is the small part of `work` that a consumer without a worker has beside
+ * it.
  */
 export type Role = "analyze" | "consume" | "forward" | "work" | "serve";
 

@@ -80,8 +80,8 @@ export async function startWorking(
   const worker = await startWorker({ pool, log, tasks, roles });
   stack.defer(async () => {
     await worker.stop();
-    // A task that is left to itself fails when what it works with is closed. That is no outcome of what it had
-    // claimed, so it cannot record one: the lease ends.
+    // A task that is left to itself fails when what it works with is closed. That is no outcome of what it
+    // had claimed, so it cannot record one: the lease ends.
     ended.abort(new Error("the process ends"));
   });
   // beside the consumer, not after it: together they have ten seconds

@@ -1,5 +1,6 @@
 /*
- * Own code, as escape.ts: both only ask what is code, and fences of lists and quotations count to the end of the text.
+ * Own code, as escape.ts: both only ask what is code, and fences of lists and quotations count to the end of
+ * the text.
  */
 
 /** In a list or a quotation, too. */

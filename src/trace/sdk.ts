@@ -30,7 +30,7 @@ const flushWithinMs = 1_000;
  * Has spans made from now on, and handed to these processors; log lines name the span that they belong to.
  * Returns what ends it.
  */
-export function startTracing(processors: SpanProcessor[], sampler?: Sampler): { stop(): Promise<void> } {
+function startTracing(processors: SpanProcessor[], sampler?: Sampler): { stop(): Promise<void> } {
   const resource = defaultResource()
     .merge(resourceFromAttributes({ "service.name": "ccx-notifications", "service.version": release }))
     .merge(detectResources({ detectors: [envDetector] }));
@@ -59,7 +59,9 @@ export function startTracing(processors: SpanProcessor[], sampler?: Sampler): { 
   };
 }
 
-/** The sampler that OTEL_TRACES_SAMPLER names; undefined: the default, which follows whoever began the trace. */
+/**
+ * The sampler that OTEL_TRACES_SAMPLER names; undefined: the default, which follows whoever began the trace.
+ */
 function samplerOf(env: NodeJS.ProcessEnv, log: Logger): Sampler | undefined {
   const { OTEL_TRACES_SAMPLER: name = "" } = env;
   const roots: Record<string, () => Sampler> = {

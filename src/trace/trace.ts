@@ -93,8 +93,8 @@ export const onwards = (span: Span | undefined, came: string | null | undefined)
   span ? traceparentOf(span.spanContext()) : (came ?? undefined);
 
 /**
- * Calls `work` within a span of a batch, so that its log lines name it. A batch of a single thing is part of the
- * trace of that thing; one of several begins a trace that links to theirs.
+ * Calls `work` within a span of a batch, so that its log lines name it. A batch of a single thing is part of
+ * the trace of that thing; one of several begins a trace that links to theirs.
  */
 export async function inSpan<T>(
   name: string,

@@ -23,7 +23,9 @@ export class EnoughOfIt extends Error {
   override name = "EnoughOfIt";
 }
 
-/** More parts than any client sends, named or not: a form of millions of them would keep us busy for minutes. */
+/**
+ * More parts than any client sends, named or not: a form of millions of them would keep us busy for minutes.
+ */
 const mostParts = 100;
 /** RFC 2046 permits 70; the parser none beyond 252. */
 const mostBoundaryBytes = 200;
@@ -31,8 +33,8 @@ const limits = { maxHeaderPairs: 50, maxHeaderSize: 16 * 1024 };
 
 /**
  * Reads a form as it comes in: a part is handed on with its beginning, and nothing is read that nobody takes.
- * When `take` rejects, the rest of the form is read and thrown away first, unless that is EnoughOfIt. Resolves
- * when the form has ended and all of it is taken.
+ * When `take` rejects, the rest of the form is read and thrown away first, unless that is EnoughOfIt.
+ * Resolves when the form has ended and all of it is taken.
  *
  * The parts come from the parser below busboy, which hands out their headers as they are: which service an
  * archive is for depends on the parameters of its content type.

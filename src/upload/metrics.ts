@@ -40,7 +40,9 @@ const announced = counter({
 });
 const removed = counter({
   name: "upload_archives_removed_total",
-  help: "Contents of archives that were removed from the store: their time had come (past), or nobody knew them",
+  help:
+    "Contents of archives that were removed from the store: their time had come (past), or nobody " +
+    "knew them",
   labels: ["why"],
 });
 atZero(

@@ -19,7 +19,9 @@ export type Services = {
   serviceLog?: Target | undefined;
   /** Absent where this process is not configured for it: content comes from folders, or another process. */
   contentSource?: ContentSource | undefined;
-  /** Absent where this process is not configured for it: the registry of clusters comes from files, by hand, … */
+  /**
+   * Absent where this process is not configured for it: the registry of clusters comes from files, by hand, …
+   */
   registrySource?: RegistrySource | undefined;
   /** Absent where this process is not configured for it: rejected messages are then only in the database. */
   deadLetters?: DeadLetters | undefined;

@@ -47,8 +47,8 @@ export interface Worker {
    */
   readonly failed: Promise<never>;
   /**
-   * Waits for the tasks that are running, for seven seconds at most: a database that is away, frozen, locked or
-   * read-only does not let them end. What they had claimed is due again when its lease ends, and another
+   * Waits for the tasks that are running, for seven seconds at most: a database that is away, frozen, locked
+   * or read-only does not let them end. What they had claimed is due again when its lease ends, and another
    * process frees their jobs once this one has been silent for 90 seconds.
    */
   stop(): Promise<void>;

@@ -86,7 +86,7 @@ const underWay = `select pid, application_name as name, state, (clock_timestamp(
   where datname = current_database() and xact_start is not null and pid <> pg_backend_pid() order by xact_start`;
 
 /** The end of every partition of a topic. */
-export async function endsOf(stage: Stage, topic: string): Promise<Map<number, number>> {
+async function endsOf(stage: Stage, topic: string): Promise<Map<number, number>> {
   const admin = stage.client.admin();
   await admin.connect();
   const offsets = await admin.fetchTopicOffsets(topic).finally(() => admin.disconnect());

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import pg from "pg";
-import { sampleContent } from "../../dev/embedded.ts";
+import { sampleContent } from "../../dev/samples/content.ts";
 import { assertGivesUp, finished, runCcx, spawnCcx } from "../support/command.ts";
 import { testDatabase } from "../support/database.ts";
 import { startRefusingPostgres } from "../support/refusing_postgres.ts";

@@ -1,9 +1,18 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, describe, test } from "node:test";
+import type { Command } from "commander";
+import { createProgram } from "../../src/cli.ts";
 import { testDatabase } from "../support/database.ts";
 import { evil, hasEvil, named, runInjected } from "../support/injected_command.ts";
 
 const database = testDatabase();
+const folder = mkdtempSync(path.join(tmpdir(), "injection-test-"));
+after(() => rmSync(folder, { recursive: true }));
+const registry = path.join(folder, "registry.csv");
+writeFileSync(registry, "cluster,org_id\n");
 
 /** The command once with each of these options. */
 const each = (command: string[], options: string[], more: string[] = []): string[][] =>
@@ -78,6 +87,8 @@ const asked: string[][] = [
   ["content", "rename", "disk", evil],
   ...each(["registry", "list"], ["--org", "--cluster", "--source"]),
   ["policy", "withdraw", "1", "--reason", evil],
+  ["policy", "withdraw", evil, "--reason", "x"],
+  ["registry", "load", registry, "--source", evil],
   ["retention", "set", evil, "8 days"],
   ["forget", "--org", evil, "--yes"],
   ["forget", "--org", "1", "--cluster", evil, "--dry-run"],
@@ -114,14 +125,55 @@ const refused: string[][] = [
   ["registry", "load", evil],
   ["registry", "list", "--limit", evil],
   ["rejected", "show", evil],
+  ["rejected", "retry", evil],
   ["analyze", "try", "x", evil],
   ["analyze", "redrive", evil],
-  ["upload", "list", "--limit", evil],
+  ...each(["upload", "list"], ["--limit"]),
+  ...each(["upload", "archives"], ["--limit"]),
+  ...each(["upload", "limits"], ["--max-bytes"]),
   ["rejected", "list", "--limit", evil],
   ["survey", "ask", "decisions", "--by", evil],
   ["survey", "show", evil],
   ["cell", "adopt", "x", "--buckets", evil, "--yes"],
 ];
+
+/** What needs another database (test/fleet, test/adopt) or a survey, or is a file or a number of seconds. */
+const elsewhere = [
+  ...["fleet", "adopt", "survey show --by"],
+  ...["analyze load folder", "config --from-incumbent", "migrate --wait"],
+];
+
+/** Every argument and option of this command, and of those below it, that takes a value: as `silence add --tag`. */
+function valuesOf(
+  command: Command,
+  words: string[] = [],
+): { words: string[]; name: string; isOption: boolean }[] {
+  return [
+    ...command.registeredArguments.map((it) => ({ words, name: it.name(), isOption: false })),
+    ...command.options
+      .filter((it) => it.required || it.optional)
+      .map((it) => ({ words, name: it.long ?? it.flags, isOption: true })),
+    ...command.commands.flatMap((it) => valuesOf(it, [...words, it.name()])),
+  ];
+}
+
+test("every argument and option that takes a value is in one of these lists", () => {
+  const tried = [...asked, ...refused];
+  const missing = valuesOf(createProgram())
+    .filter(({ words, name, isOption }) => {
+      const given = tried.filter((it) => words.every((word, nth) => it[nth] === word));
+      return !given.some((it) =>
+        it.some(
+          (word, nth) => hasEvil(word) && (isOption ? it[nth - 1] === name : !it[nth - 1]?.startsWith("--")),
+        ),
+      );
+    })
+    .map(({ words, name }) => [...words, name].join(" "));
+  assert.deepEqual(
+    missing.filter((it) => !elsewhere.some((known) => it.startsWith(known))),
+    ["--config"],
+  );
+});
 
 describe("what a person types is a value, never SQL", { concurrency: 3 }, () => {
   for (const command of asked)

@@ -3,7 +3,7 @@ import type { RenderedIssue, RenderedNotification } from "../../src/deliver/clai
 export const cluster = "c8590f31-e97e-4b85-b506-c45ce1911a12";
 export const messageId = "6f1d1f7e-3b0a-4c55-8a63-1d8c0d6f2a10";
 
-export function anIssue(changes: Partial<RenderedIssue> = {}): RenderedIssue {
+function anIssue(changes: Partial<RenderedIssue> = {}): RenderedIssue {
   return {
     component: "ccx_rules_ocp.external.rules.nodes_requirements_check.report",
     error_key: "NODES_MINIMUM_REQUIREMENTS_NOT_MET",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import pg from "pg";
-import { sampleContent } from "../../dev/embedded.ts";
+import { sampleContent } from "../../dev/samples/content.ts";
 import { loadContent } from "../../src/content/source/load.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { createLogger } from "../../src/log.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import kafkajs from "kafkajs";
-import { sampleContent } from "../../dev/embedded.ts";
+import { sampleContent } from "../../dev/samples/content.ts";
 import { startGuard } from "../../dev/stack/guard.ts";
 import { startKafkaCluster } from "../../dev/stack/kafka/cluster.ts";
 import { findKafka } from "../../dev/stack/kafka/install.ts";

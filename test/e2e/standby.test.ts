@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type pg from "pg";
-import { sampleContent } from "../../dev/embedded.ts";
+import { sampleContent } from "../../dev/samples/content.ts";
 import { loadContent } from "../../src/content/source/load.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { createPool } from "../../src/db/pool.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { sampleContent } from "../../dev/embedded.ts";
+import { sampleContent } from "../../dev/samples/content.ts";
 import { seeded } from "../../dev/samples/random.ts";
 import { loadContent as loadFolder } from "../../src/content/source/load.ts";
 import { ingestBatch } from "../../src/ingest/ingest_batch.ts";

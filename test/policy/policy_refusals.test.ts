@@ -72,6 +72,21 @@ const settings: [change: Row, why: [code: string, sentence: RegExp]][] = [
     { notify_resolved: true },
     ["NTP06", /.+ drops messages about resolved issues until .+ receiver_knows_resolved once it is/],
   ],
+  [{ decide_again_after: "-1 second" }, ["NTP06", /decide_again_after has to be between 0 and 100 years/]],
+  [{ decide_again_after: "101 years" }, ["NTP06", /decide_again_after has to be between 0 and 100 years/]],
+  [
+    { max_report_age: "59 seconds" },
+    ["NTP06", /max_report_age is an interval from 1 minute to 100 years, or null/],
+  ],
+  [
+    { max_report_age: "101 years" },
+    ["NTP06", /max_report_age is an interval from 1 minute to 100 years, or null/],
+  ],
+  [{ storm_share: 0 }, ["NTP06", /storm_share is more than 0 and at most 1, or null/]],
+  [{ storm_share: 1.01 }, ["NTP06", /storm_share is more than 0 and at most 1, or null/]],
+  [{ storm_minimum: 0 }, ["NTP06", /storm_minimum has to be between 1 and 1000000000/]],
+  [{ storm_minimum: 1_000_000_001 }, ["NTP06", /storm_minimum has to be between 1 and 1000000000/]],
+  [{ doubtful_texts: "drop" }, ["NTP06", /doubtful_texts is send or hold/]],
   [{ notify_resolved: null }, ["NTP05", /the setting notify_resolved cannot be empty/]],
   [{ notify_resolved_since: "2026-01-01" }, ["NTP09", /a policy has no setting "notify_resolved_since".+/]],
   [{ id: 9 }, ["NTP09", /a policy has no setting "id"; the settings are: .+/]],
@@ -86,6 +101,24 @@ for (const threshold of ["total_risk", "likelihood", "impact", "severity"]) {
 }
 
 const sentence = ([code, why]: [string, RegExp]): [string, RegExp] => [code, new RegExp(`^(${why.source})$`)];
+
+test("each bound of a setting has its sentence, and a value here that it refuses", async () => {
+  const bounds = await rows(
+    database.pool,
+    `select a.attname as setting, obj_description(c.oid, 'pg_constraint') as sentence
+     from pg_constraint c
+     join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
+     where c.conrelid = 'policy'::regclass and c.contype = 'c'
+       and a.attname not in ('org_id', 'rule_name', 'validity', 'reason', 'end_reason')
+       and c.conname <> 'policy_notify_resolved_check' -- set_policy() itself keeps it`,
+  );
+  const refusedHere = (sentence: string) =>
+    settings.some(([, [code, said]]) => code === "NTP06" && said.test(sentence));
+  assert.deepEqual(
+    bounds.filter(({ sentence }) => sentence === null || !refusedHere(String(sentence))),
+    [],
+  );
+});
 
 test("a setting that cannot be is refused with a sentence, for everybody and for one, and nothing changes", () =>
   rolledBack(database.pool, async (db) => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PoolClient } from "pg";
-import { sampleContent } from "../../dev/embedded.ts";
+import { sampleContent } from "../../dev/samples/content.ts";
 import { loadContent as loadSamples } from "../../src/content/source/load.ts";
 import {
   aCluster,

@@ -110,6 +110,22 @@ test("no file imports from a higher floor, or from another room", async () => {
   assert.deepEqual(offences(await readImports()), []);
 });
 
+test("a command loads what only the service needs when it runs, not when ccx starts", async () => {
+  const imports = /^(?:import|export)\b(?! type)[^;"]*\bfrom "([^"]+)"/gm;
+  const loaded = new Set(["src/cli.ts"]);
+  for (const file of loaded)
+    for (const [, to = ""] of (await readFile(path.join(root, file), "utf8").catch(() => "")).matchAll(
+      imports,
+    ))
+      loaded.add(to.startsWith(".") ? path.posix.join(path.posix.dirname(file), to) : to);
+  const heavy = /^(?:kafkajs|undici|fastify|graphile-|quickjs-|yaml$|@opentelemetry\/|@aws-sdk\/)/;
+  assert.deepEqual(
+    [...loaded].filter((name) => heavy.test(name)),
+    [],
+  );
+  assert.ok(loaded.has("pg") && loaded.has("commander"), [...loaded].join(" "));
+});
+
 test("no imports go in a circle, not even those of types", async () => {
   const circle = circleIn(await readImports());
   assert.equal(circle, undefined, circle?.join(" → "));

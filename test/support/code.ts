@@ -29,7 +29,7 @@ export function changed(
 }
 
 /** The same object with another text, which hashes differently. */
-export function withSql(object: CodeObject, sql: string): CodeObject {
+function withSql(object: CodeObject, sql: string): CodeObject {
   const [changed] = objectsOf(sql, object.file);
   assert.equal(changed?.name, object.name);
   return changed as CodeObject;

@@ -6,7 +6,7 @@ export type Behaviour =
   | { body: string | Uint8Array; status?: number; headers?: Record<string, string> }
   | ("hang" | "drop" | "half-body");
 
-export const registryPath = "/inventory/clusters.csv";
+const registryPath = "/inventory/clusters.csv";
 const token = "hunter3";
 
 /**

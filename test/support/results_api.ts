@@ -22,7 +22,7 @@ export const recordedMessages = (): string[] =>
   readFileSync(fixture("messages.ndjson"), "utf8").trimEnd().split("\n");
 
 /** What rules say in the recorded answers. */
-export const recordedContent = (): unknown => JSON.parse(readFileSync(fixture("content.json"), "utf8"));
+const recordedContent = (): unknown => JSON.parse(readFileSync(fixture("content.json"), "utf8"));
 
 /** A request that was sent to the real program, and its answer. */
 export type Recorded = {

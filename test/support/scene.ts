@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type pg from "pg";
-import { sampleContent } from "../../dev/embedded.ts";
+import { sampleContent } from "../../dev/samples/content.ts";
 import { type ServiceLogReceiver, startServiceLogReceiver } from "../../dev/stack/service_log_receiver.ts";
 import { loadContent } from "../../src/content/source/load.ts";
 import { openDatabase } from "./database.ts";

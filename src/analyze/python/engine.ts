@@ -2,8 +2,8 @@ import { release } from "../../version.ts";
 import { Child, type PythonOptions } from "./child.ts";
 
 /**
- * The Python rules: as many processes as archives are analyzed at the same time, each started when it is first
- * needed and again when it has ended. Its rules are those of insights-core, unchanged.
+ * The Python rules: as many processes as archives are analyzed at the same time, each started when it is
+ * first needed and again when it has ended. Its rules are those of insights-core, unchanged.
  */
 export class PythonEngine {
   readonly #options: PythonOptions;

@@ -1,8 +1,8 @@
 import { z } from "zod";
 
 /**
- * What the runner (runner.py) answers, and what of it goes into a result. Rules may print anything; what is not
- * of this form is not believed.
+ * What the runner (runner.py) answers, and what of it goes into a result. Rules may print anything; what is
+ * not of this form is not believed.
  */
 
 const component = z.string().regex(/^([a-zA-Z0-9_]+\.)+[a-zA-Z0-9_]+$/);

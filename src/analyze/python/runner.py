@@ -1,11 +1,11 @@
 """Runs rules of insights-core on archives that somebody else has unpacked, one after the other.
 
-Arguments: seconds that one rule may take, bytes of memory that the process may take (0: any), and the packages
-or modules with the rules. Each line of standard input is {"id": text, "folder": path}; each line of the
-answer is {"id", "report", "failures", "rules", "memory"}, where "rules" is how many had what they need and ran,
-or {"id", "error"} where the whole archive cannot be read. The first line says that the rules are loaded:
-{"ready": count, "version": of insights-core}, or {"refused"}. What rules print goes to standard error. It ends
-when its input does.
+Arguments: seconds that one rule may take, bytes of memory that the process may take (0: any), and the
+packages or modules with the rules. Each line of standard input is {"id": text, "folder": path}; each line of
+the answer is {"id", "report", "failures", "rules", "memory"}, where "rules" is how many had what they need
+and ran, or {"id", "error"} where the whole archive cannot be read. The first line says that the rules are
+loaded: {"ready": count, "version": of insights-core}, or {"refused"}. What rules print goes to standard
+error. It ends when its input does.
 """
 
 import io
@@ -128,7 +128,8 @@ def main():
             say({**answer, "memory": memory()})
         except Exception as error:
             traceback.print_exc()
-            say({"id": job["id"], "error": ("%s: %s" % (type(error).__name__, error))[:500], "memory": memory()})
+            text = "%s: %s" % (type(error).__name__, error)
+            say({"id": job["id"], "error": text[:500], "memory": memory()})
 
 
 main()

@@ -96,7 +96,8 @@ async function migrate(version: string | undefined, config: Config, log: Logger)
   if (version !== "latest" && version !== schemaVersion)
     throw new Ended(
       1,
-      `The database can only be migrated to ${schemaVersion} or latest: there is no way to ${JSON.stringify(version.slice(0, 40))}.`,
+      `The database can only be migrated to ${schemaVersion} or latest: there is no way to ` +
+        `${JSON.stringify(version.slice(0, 40))}.`,
     );
   const { migrate: migrateDatabase } = await import("../../db/migrate.ts");
   await endingWith(1, "the database cannot be migrated", () =>

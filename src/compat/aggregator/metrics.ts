@@ -6,8 +6,8 @@ import { addCounters, nameBelow } from "../counters.ts";
 const votes = ["like", "dislike", "reset_vote"];
 
 /**
- * Puts the metrics of the aggregator and its db-writer beside ours, under its namespace: once in a process, before
- * it consumes or answers. Those about its SQL have no counterpart (docs/guides/migrating.md).
+ * Puts the metrics of the aggregator and its db-writer beside ours, under its namespace: once in a process,
+ * before it consumes or answers. Those about its SQL have no counterpart (docs/guides/migrating.md).
  */
 export function addAggregatorMetrics(registry: Registry, namespace: string): void {
   let [feedback, ratings] = [0, 0];

@@ -76,7 +76,8 @@ export class PassMetrics {
     this.#status = new Gauge(
       named(
         "service_status",
-        "0 inactive, 1 starting, 2 fetching content, 3 reading clusters, 4 reading what was reported, 5 processing clusters, 6 finished",
+        "0 inactive, 1 starting, 2 fetching content, 3 reading clusters, 4 reading what was reported, " +
+          "5 processing clusters, 6 finished",
       ),
     );
   }

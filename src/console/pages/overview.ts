@@ -59,7 +59,9 @@ function attentionOf(rows: AnyRow[] | undefined): Html {
   if (found.length === 0)
     return html`<p class="empty">Nothing: the consumer, the workers, the messages and the circuits are well.</p>`;
   return html`<ul class="attention">${found.map((row) => {
-    const what = html`${shown(words(String(row.what)))}${Boolean(row.target) && html` (${shown(row.target)})`}${!withoutAmount.has(String(row.what)) && html`: ${shown(row.amount)}`}`;
+    const target = Boolean(row.target) && html` (${shown(row.target)})`;
+    const amount = !withoutAmount.has(String(row.what)) && html`: ${shown(row.amount)}`;
+    const what = html`${shown(words(String(row.what)))}${target}${amount}`;
     const to = placeOfStatus[String(row.what)];
     return html`<li>${to ? html`<a href="${to}">${what}</a>` : html`<strong>${what}</strong>`}${
       Boolean(row.oldest) &&

@@ -203,7 +203,8 @@ async function overtaken(
   return page(409, {
     problem: {
       message:
-        "Somebody else changed this policy since you tried yours. Nothing was applied; below is what your change does now.",
+        "Somebody else changed this policy since you tried yours. Nothing was applied; below is what your " +
+        "change does now.",
     },
     tried: html`${theirs}${tried}`,
     ...again,

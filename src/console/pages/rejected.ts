@@ -77,9 +77,8 @@ function dump(bytes: Buffer): string {
   for (let at = 0; at < bytes.length; at += 16) {
     const part = bytes.subarray(at, at + 16);
     const hex = part.toString("hex").replaceAll(/..(?=.)/g, "$& ");
-    lines.push(
-      `${at.toString(16).padStart(8, "0")}  ${hex.padEnd(47)}  ${part.toString("latin1").replaceAll(/[^ -~]/g, ".")}`,
-    );
+    const text = part.toString("latin1").replaceAll(/[^ -~]/g, ".");
+    lines.push(`${at.toString(16).padStart(8, "0")}  ${hex.padEnd(47)}  ${text}`);
   }
   return lines.join("\n");
 }

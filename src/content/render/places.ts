@@ -7,11 +7,11 @@ export type Format = "html" | "markdown";
 export const valueSign = "\uFDD0";
 
 /**
- * Where a value stands.
- * `text`: running text; `lone` behind a backtick without its like, which a backtick of the value could
- * close. `span`, `block`: code, which shows backslashes; `indent` begins each further line.
- * `html`: text that HTML may read without Markdown, and titles of links. `attribute`: a harmless one.
- * `url`: the destination of a link; `before` is the author's part of it, `tag` says that a tag holds it. `nowhere`: no escaping helps.
+ * Where a value stands. `text`: running text; `lone` behind a backtick without its like, which a backtick of
+ * the value could close. `span`, `block`: code, which shows backslashes; `indent` begins each further line.
+ * `html`: text that HTML may read without Markdown, and titles of links. `attribute`: a harmless one. `url`:
+ * the destination of a link; `before` is the author's part of it, `tag` says that a tag holds it. `nowhere`:
+ * no escaping helps.
  */
 export type Place =
   | { in: "text"; before: string; after: string; oneLine: boolean; lone: boolean }

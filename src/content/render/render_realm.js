@@ -1,6 +1,7 @@
 /*
  * Runs inside the sandbox, once for each content version, before any of its templates: makes everything the
- * templates share unchangeable, and returns the function that renders them. Read as text by rendering_realm.ts.
+ * templates share unchangeable, and returns the function that renders them. Read as text by
+ * rendering_realm.ts.
  */
 (function prepare(doT, templates, longestText) {
   const { parse, stringify } = JSON;
@@ -25,7 +26,10 @@
   const edges = /^ +| +$/g;
   const comments = /\/\*[\s\S]*?\*\//g;
 
-  /** No reader can use `undefined`, `[object Object]` or the source of a function; lists of plain values are fine. */
+  /**
+   * No reader can use `undefined`, `[object Object]` or the source of a function; lists of plain values are
+   * fine.
+   */
   const isPlain = (it) =>
     typeof it === "string" ||
     typeof it === "boolean" ||
@@ -76,7 +80,8 @@
   const encoded = (it, place) => (it ? value(it, place) : "");
 
   const compile = (name) => {
-    // the existing renderer runs doT's strip on text whose newlines are hidden from it; this is what is left of it
+    // the existing renderer runs doT's strip on text whose newlines are hidden from it; this is what is left
+    // of it
     let text = apply(replace, comments, [apply(replace, edges, [templates[name], " "]), ""]);
     let place = 0;
     text = apply(replace, interpolate, [
@@ -121,7 +126,10 @@
   for (const key of globals) defineProperty(globalThis, key, { configurable: false, writable: false });
   const known = new Set(globals);
 
-  /** Implicit globals work, as before, but do not outlive the rendering. False when the realm cannot be cleaned. */
+  /**
+   * Implicit globals work, as before, but do not outlive the rendering. False when the realm cannot be
+   * cleaned.
+   */
   const clean = () => {
     if (getPrototypeOf(globalThis) !== Object.prototype) return false;
     const keys = ownKeys(globalThis);
@@ -130,7 +138,10 @@
     return true;
   };
 
-  /** What objects of the details inherit: the methods that templates call, and nothing that is taken for a value. */
+  /**
+   * What objects of the details inherit: the methods that templates call, and nothing that is taken for a
+   * value.
+   */
   const everyone = Object.prototype;
   const inherited = { __proto__: null };
   for (const name of ["hasOwnProperty", "propertyIsEnumerable", "toString", "valueOf"])

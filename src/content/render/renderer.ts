@@ -20,8 +20,8 @@ export interface RenderRequest<Name extends string> {
 }
 
 /**
- * The texts, or one line that says which template failed and why. `doubts`: what a reader would miss, if there
- * is any.
+ * The texts, or one line that says which template failed and why. `doubts`: what a reader would miss, if
+ * there is any.
  */
 export type Rendered<Name extends string> =
   | { texts: Record<Name, string>; doubts?: Doubt[] }

@@ -61,8 +61,8 @@ export class TextReader {
   }
 
   /**
-   * The text of a file (path relative to the content folder), without a byte order mark, with line feeds only.
-   * Throws ContentError for a file that is missing, a link, over 1 MiB, not UTF-8, or holds a NUL
+   * The text of a file (path relative to the content folder), without a byte order mark, with line feeds
+   * only. Throws ContentError for a file that is missing, a link, over 1 MiB, not UTF-8, or holds a NUL
    * (which PostgreSQL cannot store), and when all files read so far are over 50 MiB.
    */
   async text(path: string): Promise<string> {

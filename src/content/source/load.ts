@@ -20,8 +20,8 @@ export async function loadContent(pool: Pool, directory: string, accepted = fals
 /**
  * Takes over the whole rule content of a source (SQL load_content) in one transaction; what did not change
  * gets no new version, what does not conform keeps its old one. Throws ContentError when it is over 50 MiB,
- * and an error that `sql.isTooMuch` when it would change too much at once and nobody `accepted` that; then nothing has
- * changed.
+ * and an error that `sql.isTooMuch` when it would change too much at once and nobody `accepted` that; then
+ * nothing has changed.
  */
 export async function storeContent(
   pool: Pool,

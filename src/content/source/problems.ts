@@ -29,7 +29,9 @@ export class Problems {
     }
   }
 
-  /** Notes the problems of a ContentError; throws any other error, and one that concerns the whole content. */
+  /**
+   * Notes the problems of a ContentError; throws any other error, and one that concerns the whole content.
+   */
   note(error: unknown): void {
     if (!(error instanceof ContentError) || error.ofTheWhole) throw error;
     this.#found.push(...error.problems);

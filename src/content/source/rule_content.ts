@@ -62,7 +62,10 @@ export function checkModule({ name, pythonModule }: Rule, path: string): void {
 /** Behind the names of impacts, as config.yaml or the answer has them: numbers, or anything else. */
 export type Impacts = ReadonlyMap<string, unknown>;
 
-/** The number of a risk of a resolution; 0 where the source has none that makes sense: nothing is decided by it. */
+/**
+ * The number of a risk of a resolution; 0 where the source has none that makes sense: nothing is decided by
+ * it.
+ */
 export function resolutionRiskOf(risk: unknown): number {
   const number = oneToFour.safeParse(risk);
   return number.success ? number.data : 0;

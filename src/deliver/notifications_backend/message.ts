@@ -26,8 +26,8 @@ function knownRisk(totalRisk: number | null): number {
  * Turns a claimed row into the notification of one cluster: one event per issue. Pure: the same row gives the
  * same bytes on every try, so that the receiver recognises a repetition by its id. The key keeps the messages
  * of a cluster in order. There is no `severity`: the receiver works it out from the risks of the events, and
- * knows none but CRITICAL for this event type. `resolved-recommendation` is sent only where a policy says that
- * the receiver knows it (receiver_knows_resolved). Contract: reference/anchors.md §2.2–2.6.
+ * knows none but CRITICAL for this event type. `resolved-recommendation` is sent only where a policy says
+ * that the receiver knows it (receiver_knows_resolved). Contract: reference/anchors.md §2.2–2.6.
  */
 export function buildNotificationMessage(
   row: RenderedNotification,

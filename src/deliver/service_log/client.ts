@@ -112,7 +112,8 @@ export class ServiceLogClient {
 
   /**
    * What an answer other than success means. Only 400, 413, 422 and what names a field of the entry are about
-   * the entry; any other refusal is about the address, the way to it, or who asks, and would meet every entry.
+   * the entry; any other refusal is about the address, the way to it, or who asks, and would meet every
+   * entry.
    */
   #refused(
     { status, text, retryAfter }: Answer,

@@ -14,8 +14,8 @@ export interface ServiceLogEntryOptions {
 }
 
 /** Both count characters (Unicode code points): the columns behind the Service Log are `varchar`. */
-export const longestSummary = 255;
-export const longestDescription = 4000;
+const longestSummary = 255;
+const longestDescription = 4000;
 
 /** In place of the reason, which speaks of what is the case. */
 const gone = "The newest report of the cluster does not have this problem any more.";

@@ -84,7 +84,9 @@ export class ServiceLogTarget implements Target {
     await this.#tokens.close();
   }
 
-  /** The id of the entry, if it is there already; whatever fails in here, it has not been posted this time. */
+  /**
+   * The id of the entry, if it is there already; whatever fails in here, it has not been posted this time.
+   */
   async #known(messageId: string): Promise<string | null> {
     try {
       return await this.#client.search(messageId);

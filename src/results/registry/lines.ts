@@ -11,9 +11,9 @@ type Column = (typeof columns)[number];
 export type RegistryLine = { line: number; problem?: string } & Partial<Record<Column, string>>;
 
 /**
- * The lines of a CSV file (RFC 4180, UTF-8, commas) behind its header, which names the columns in any order. A line
- * break never belongs to a field: a quote that somebody forgot spoils its own line, and not the rest of the file.
- * Whether the values make sense is SQL's to say.
+ * The lines of a CSV file (RFC 4180, UTF-8, commas) behind its header, which names the columns in any order.
+ * A line break never belongs to a field: a quote that somebody forgot spoils its own line, and not the rest
+ * of the file. Whether the values make sense is SQL's to say.
  *
  * @throws ConfigurationError for what is no such file at all
  */
@@ -32,7 +32,8 @@ export function registryLines(bytes: Uint8Array): Iterable<RegistryLine> {
   const missing = needed.filter((name) => !names.includes(name));
   if (unknown.length > 0 || missing.length > 0 || new Set(names).size < names.length)
     throw new ConfigurationError(
-      `has to begin with a header of ${columns.join(", ")}, each at most once; ${needed.join(" and ")} are needed`,
+      `has to begin with a header of ${columns.join(", ")}, each at most once; ${needed.join(" and ")} ` +
+        `are needed`,
     );
   return linesBelow(text, names as Column[]);
 }

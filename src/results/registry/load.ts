@@ -6,11 +6,11 @@ import { registryLines } from "./lines.ts";
 const linesAtOnce = 5_000;
 
 /**
- * Makes the clusters of a source what a CSV file says, in one transaction: all of it or nothing, but for the lines
- * that are refused, each of which `problems` names.
+ * Makes the clusters of a source what a CSV file says, in one transaction: all of it or nothing, but for the
+ * lines that are refused, each of which `problems` names.
  *
- * @throws ConfigurationError for what is no such file, and an error that `sql.isTooMuch` when it would change too
- * much and nobody `accepted` that
+ * @throws ConfigurationError for what is no such file, and an error that `sql.isTooMuch` when it would change
+ *   too much and nobody `accepted` that
  */
 export async function loadRegistry(
   pool: Pool,

@@ -42,8 +42,9 @@ export async function takeRegistry(
 }
 
 /**
- * The same for a worker: what does not succeed is one warning, noted in `registry_source`, and the clusters stay as
- * they were: the next round tries again. So are lines that are left out. `stop` ends it early, without a word.
+ * The same for a worker: what does not succeed is one warning, noted in `registry_source`, and the clusters
+ * stay as they were: the next round tries again. So are lines that are left out. `stop` ends it early,
+ * without a word.
  */
 export async function refreshRegistry(
   pool: Pool,

@@ -25,8 +25,8 @@ export function nameOf({ url }: RegistrySource): string {
 }
 
 /**
- * Asks for the whole registry, or, where a version is known, whether it has changed since that version: null means that it has
- * not. One GET of 128 MiB at most, no retry, no redirect. `stop` ends it early.
+ * Asks for the whole registry, or, where a version is known, whether it has changed since that version: null
+ * means that it has not. One GET of 128 MiB at most, no retry, no redirect. `stop` ends it early.
  *
  * @throws ConfigurationError, one line that names the source and the reason
  */

@@ -3,7 +3,8 @@ import { GobReader } from "./reader.ts";
 import { definedType, definitionType, firstUserType, type GobType, ownTypes } from "./types.ts";
 
 /*
- * Own code: we know of no maintained decoder for JavaScript, and this one has to bound what a stranger's bytes may cost.
+ * Own code: we know of no maintained decoder for JavaScript, and this one has to bound what a stranger's
+ * bytes may cost.
  */
 
 // Every value takes a byte at least, and can take some fifty in memory: 50 MB of the smallest would be

@@ -384,6 +384,8 @@ create table analysis (
   result_partition integer,
   -- offset of the result; null: the broker did not say
   result_offset bigint,
+  -- trace that it goes on in, in the form of W3C Trace Context; null: none was started
+  traceparent text,
   constraint analysis_pkey PRIMARY KEY (id),
   constraint analysis_known UNIQUE (org_id, request_id, announced_at),
   constraint analysis_check CHECK ((state = ANY (ARRAY['waiting'::text, 'analyzed'::text])) = (next_attempt_at IS NOT NULL)),
@@ -465,6 +467,8 @@ create table archive (
   removed_at timestamp with time zone,
   -- since when it is to be forgotten (forget()): it goes with its content; null: it is not
   forgotten_at timestamp with time zone,
+  -- trace that it goes on in, in the form of W3C Trace Context; null: none was started
+  traceparent text,
   constraint archive_pkey PRIMARY KEY (archive_id),
   constraint archive_object_key_key UNIQUE (object_key),
   constraint archive_request_id_key UNIQUE (request_id),
@@ -4451,7 +4455,7 @@ function ccx.circuit_delay(failed_probes integer)
 
 -- Takes at most so many archives that are due, for the length of a lease, and says which of them to keep.
 function ccx.claim_analyses(batch_size integer, lease interval, has_python boolean, keep_per_hour integer DEFAULT 0, at timestamp with time zone DEFAULT now())
-  returns TABLE(id bigint, attempt integer, url text, request_id text, keep boolean, rules_version text)
+  returns TABLE(id bigint, attempt integer, url text, request_id text, keep boolean, rules_version text, traceparent text)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
@@ -4477,13 +4481,13 @@ function ccx.claim_notifications(target text, batch_size integer, lease interval
 
 -- Takes results that are due to be published, for the length of a lease.
 function ccx.claim_results(batch_size integer, lease interval, at timestamp with time zone DEFAULT now())
-  returns TABLE(id bigint, cluster text, message text)
+  returns TABLE(id bigint, cluster text, message text, traceparent text)
   language sql volatile
   set search_path=public, ccx, pg_temp;
 
 -- Takes announcements and statuses that are due, in their order; they are due again when the lease ends.
 function ccx.claim_upload_messages(batch_size integer, lease interval, url_valid interval, at timestamp with time zone DEFAULT clock_timestamp())
-  returns TABLE(id bigint, attempt integer, kind text, request_id text, org_id bigint, account_number text, service text, status text, status_msg text, noted_at timestamp with time zone, signed_at timestamp with time zone, principal text, category text, content_type text, size bigint, store text, object_key text, b64_identity text, metadata jsonb, received_at text, stale_at timestamp with time zone)
+  returns TABLE(id bigint, attempt integer, kind text, request_id text, org_id bigint, account_number text, service text, status text, status_msg text, noted_at timestamp with time zone, signed_at timestamp with time zone, principal text, category text, content_type text, size bigint, store text, object_key text, b64_identity text, metadata jsonb, received_at text, stale_at timestamp with time zone, traceparent text)
   language sql volatile
   set search_path=public, ccx, pg_temp;
 

@@ -234,7 +234,7 @@ export const boards: readonly Board[] = [
         unit: "s",
         lines: [
           ["open", fleet("ccx_postgres_oldest_transaction_seconds")],
-          ["open and idle", fleet("ccx_postgres_oldest_idle_transaction_seconds")],
+          ["open and idle, or prepared", fleet("ccx_postgres_oldest_idle_transaction_seconds")],
         ],
       },
       {

@@ -384,6 +384,8 @@ create table analysis (
   result_partition integer,
   -- offset of the result; null: the broker did not say
   result_offset bigint,
+  -- trace that it goes on in, in the form of W3C Trace Context; null: none was started
+  traceparent text,
   constraint analysis_pkey PRIMARY KEY (id),
   constraint analysis_known UNIQUE (org_id, request_id, announced_at),
   constraint analysis_check CHECK ((state = ANY (ARRAY['waiting'::text, 'analyzed'::text])) = (next_attempt_at IS NOT NULL)),
@@ -465,6 +467,8 @@ create table archive (
   removed_at timestamp with time zone,
   -- since when it is to be forgotten (forget()): it goes with its content; null: it is not
   forgotten_at timestamp with time zone,
+  -- trace that it goes on in, in the form of W3C Trace Context; null: none was started
+  traceparent text,
   constraint archive_pkey PRIMARY KEY (archive_id),
   constraint archive_object_key_key UNIQUE (object_key),
   constraint archive_request_id_key UNIQUE (request_id),
@@ -2737,9 +2741,9 @@ view metrics_outbox with (security_invoker=true) (
 
 -- The server, as far as it can hold us up: sessions, transactions, and size.
 view metrics_postgres with (security_invoker=true) (
-  -- how long the transaction is open that is open longest; it keeps vacuum from removing rows
+  -- how long the transaction is open, or prepared, that is so longest; it keeps vacuum from removing rows
   oldest_transaction_seconds double precision,
-  -- how long the session does nothing inside a transaction that does so longest
+  -- how long the session does nothing inside a transaction that does so longest, or a transaction is prepared
   oldest_idle_transaction_seconds double precision,
   -- sessions that wait for a lock
   sessions_waiting_for_lock double precision,
@@ -2750,7 +2754,9 @@ view metrics_postgres with (security_invoker=true) (
   -- size of the database
   database_size_bytes double precision,
   -- transactions since the oldest that is not frozen; at 2 billion the server stops
-  transaction_id_age double precision
+  transaction_id_age double precision,
+  -- transactions that are prepared for a commit in two phases; the service itself prepares none
+  prepared_transactions double precision
 );
 
 -- The jobs of each task: wake-ups that are due, that a worker runs, and that failed for the last time.
@@ -3187,9 +3193,9 @@ view reported_in_words with (security_invoker=true) (
   error_log text
 );
 
--- Who else uses this database, for how long, and who is in whose way. The texts of statements are in pg_stat_activity, for members of pg_read_all_stats.
+-- Who else uses this database, for how long, and who is in whose way, prepared transactions included. The texts of statements are in pg_stat_activity, for members of pg_read_all_stats.
 view sessions with (security_invoker=true) (
-  -- process of the server; pg_terminate_backend(pid) ends it
+  -- process of the server; pg_terminate_backend(pid) ends it; 0: a prepared transaction
   pid integer,
   -- who has logged in
   user_name text,
@@ -3197,13 +3203,13 @@ view sessions with (security_invoker=true) (
   application_name text,
   -- address that it comes from; null: this machine, or the server itself
   client inet,
-  -- client backend, or a process of the server, such as autovacuum worker
+  -- client backend, prepared transaction, or a process of the server, such as autovacuum worker
   backend_type text,
   -- active, idle, or idle in transaction: it holds locks and does nothing
   state text,
   -- since when it is in this state
   state_since timestamp with time zone,
-  -- when its open transaction began; null: there is none
+  -- when its open transaction began, or was prepared; null: there is none
   transaction_since timestamp with time zone,
   -- when its statement began, or its last one while it is idle
   statement_since timestamp with time zone,
@@ -3211,8 +3217,10 @@ view sessions with (security_invoker=true) (
   wait_event_type text,
   -- what it waits for
   wait_event text,
-  -- the sessions whose locks it waits for
-  waits_for integer[]
+  -- the sessions whose locks it waits for; 0: a prepared transaction
+  waits_for integer[],
+  -- the name of a prepared transaction; rollback prepared NAME ends it
+  prepared_as text
 );
 
 -- Who asked not to be notified, of what, why, and whether that is pending, active or expired.
@@ -3443,6 +3451,14 @@ view aggregator.report_info with (security_invoker=true) (
   version_info text
 );
 
+-- Our tables, views, sequences and functions with the rights of the owner: what only the roles are to use.
+view ccx.closed_object with (security_invoker=true) (
+  -- table (or view), sequence or function
+  kind text,
+  -- how a statement names it
+  object text
+);
+
 -- The tables whose rows belong to an organization or a cluster, in the order in which forget() empties them.
 view ccx.cluster_table with (security_invoker=true) (
   -- the order
@@ -3501,12 +3517,68 @@ view ccx.given_right with (security_invoker=true) (
   column_name text
 );
 
+-- Every right that anybody has now on the database, its schemas that we use, and what is in them.
+view ccx.held_right with (security_invoker=true) (
+  -- table (or view), sequence, function, schema or database
+  kind text,
+  -- the object, as a statement names it
+  object text,
+  -- who has it; 0: everybody
+  grantee oid,
+  -- what he may do
+  privilege text,
+  -- the column, where it is not the whole object
+  column_name text,
+  -- who gave it
+  grantor oid,
+  -- true: he may give it to others
+  is_grantable boolean,
+  -- whose object it is
+  owner oid
+);
+
 -- The tables whose rows belong to organizations, and the condition by which a row is among those that somebody sees.
 view ccx.organization_policy with (security_invoker=true) (
   -- the table
   name text,
   -- the condition; {x} stands for: x is an organization that the role may see
   condition text
+);
+
+-- Every right on what is ours that somebody has by himself, who is neither the owner nor a role of ours, nor a superuser. The view doctor warns of those that are not foreseen.
+view ccx.other_right with (security_invoker=true) (
+  -- the login, or role of the site
+  grantee text,
+  -- table (or view), sequence, function or schema
+  kind text,
+  -- the object, as a statement names it
+  object text,
+  -- what he may do with it
+  rights text,
+  -- true: to insert into a table that other programs write as well
+  is_foreseen boolean,
+  -- what takes it from him
+  statement text
+);
+
+-- The tables, days and views that are ours, and not of somebody else who uses the same schemas.
+view ccx.our_relation with (security_invoker=true) (
+  -- the table or view
+  oid oid,
+  -- its schema
+  schema name,
+  -- its name
+  name name,
+  -- r: a table, p: a partitioned one, v: a view
+  kind "char",
+  -- true: it is a partition
+  is_day boolean,
+  -- whose it is
+  owner oid,
+  -- true: row-level security is on
+  is_closed boolean,
+  -- how a statement names it
+  object text
 );
 
 -- explain_notification of the thousand clusters that reported last: what the console lists of a large fleet until it is narrowed.
@@ -4451,7 +4523,7 @@ function ccx.circuit_delay(failed_probes integer)
 
 -- Takes at most so many archives that are due, for the length of a lease, and says which of them to keep.
 function ccx.claim_analyses(batch_size integer, lease interval, has_python boolean, keep_per_hour integer DEFAULT 0, at timestamp with time zone DEFAULT now())
-  returns TABLE(id bigint, attempt integer, url text, request_id text, keep boolean, rules_version text)
+  returns TABLE(id bigint, attempt integer, url text, request_id text, keep boolean, rules_version text, traceparent text)
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
@@ -4477,13 +4549,13 @@ function ccx.claim_notifications(target text, batch_size integer, lease interval
 
 -- Takes results that are due to be published, for the length of a lease.
 function ccx.claim_results(batch_size integer, lease interval, at timestamp with time zone DEFAULT now())
-  returns TABLE(id bigint, cluster text, message text)
+  returns TABLE(id bigint, cluster text, message text, traceparent text)
   language sql volatile
   set search_path=public, ccx, pg_temp;
 
 -- Takes announcements and statuses that are due, in their order; they are due again when the lease ends.
 function ccx.claim_upload_messages(batch_size integer, lease interval, url_valid interval, at timestamp with time zone DEFAULT clock_timestamp())
-  returns TABLE(id bigint, attempt integer, kind text, request_id text, org_id bigint, account_number text, service text, status text, status_msg text, noted_at timestamp with time zone, signed_at timestamp with time zone, principal text, category text, content_type text, size bigint, store text, object_key text, b64_identity text, metadata jsonb, received_at text, stale_at timestamp with time zone)
+  returns TABLE(id bigint, attempt integer, kind text, request_id text, org_id bigint, account_number text, service text, status text, status_msg text, noted_at timestamp with time zone, signed_at timestamp with time zone, principal text, category text, content_type text, size bigint, store text, object_key text, b64_identity text, metadata jsonb, received_at text, stale_at timestamp with time zone, traceparent text)
   language sql volatile
   set search_path=public, ccx, pg_temp;
 
@@ -5191,9 +5263,9 @@ function ccx.open_files(paths text[], bodies text[])
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- The sessions of this database, of every user, without the texts of their statements: what the view sessions shows.
+-- The sessions and prepared transactions of this database, of every user, without the texts of their statements: what the view sessions shows.
 function ccx.open_sessions()
-  returns TABLE(pid integer, user_name text, application_name text, client inet, backend_type text, state text, state_since timestamp with time zone, transaction_since timestamp with time zone, statement_since timestamp with time zone, wait_event_type text, wait_event text)
+  returns TABLE(pid integer, user_name text, application_name text, client inet, backend_type text, state text, state_since timestamp with time zone, transaction_since timestamp with time zone, statement_since timestamp with time zone, wait_event_type text, wait_event text, prepared_as text)
   language sql stable security definer
   set search_path=public, ccx, pg_temp;
 

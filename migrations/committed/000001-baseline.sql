@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:2dc627cf5e877bd790fd88e6fd5c40c1e9578646
+--! Hash: sha1:7e76cd9a7fe605f408a056cedbfb4a69adfe0e74
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -1049,7 +1049,8 @@ create table archive (
   received_at timestamptz not null,
   stored_at timestamptz not null default now(),
   removed_at timestamptz,
-  forgotten_at timestamptz
+  forgotten_at timestamptz,
+  traceparent text
 );
 create index archive_content_idx on archive (org_id, sha256, archive_id);
 create index archive_duplicate_idx on archive (duplicate_of) where duplicate_of is not null;
@@ -1158,6 +1159,7 @@ create table analysis (
   result_topic text,
   result_partition integer,
   result_offset bigint,
+  traceparent text,
   constraint analysis_known unique (org_id, request_id, announced_at),
   constraint analysis_check check ((state in ('waiting', 'analyzed')) = (next_attempt_at is not null)),
   constraint analysis_check1 check ((state = 'analyzed') = (message is not null)),

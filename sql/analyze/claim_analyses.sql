@@ -8,7 +8,9 @@ create or replace function ccx.claim_analyses(
   has_python boolean,
   keep_per_hour integer default 0,
   at timestamptz default now()
-) returns table (id bigint, attempt integer, url text, request_id text, keep boolean, rules_version text)
+) returns table (
+  id bigint, attempt integer, url text, request_id text, keep boolean, rules_version text, traceparent text
+)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
 as $$
@@ -51,9 +53,9 @@ begin
       error = 'the process that had it ended without a word, or has it still'
     from due d
     where a.id = d.id
-    returning a.id, a.attempts, a.url, a.request_id, d.place, a.state
+    returning a.id, a.attempts, a.url, a.request_id, a.traceparent, d.place, a.state
   )
-  select t.id, t.attempts, t.url, t.request_id, t.place <= room, force.version
+  select t.id, t.attempts, t.url, t.request_id, t.place <= room, force.version, t.traceparent
   from taken t
   where t.state = 'waiting'
   order by t.place;

@@ -41,6 +41,8 @@ comment on column analysis.message is 'the result, byte by byte, while it waits 
 comment on column analysis.result_topic is 'topic that the result was published to';
 comment on column analysis.result_partition is 'partition of that topic; null: the broker did not say';
 comment on column analysis.result_offset is 'offset of the result; null: the broker did not say';
+comment on column analysis.traceparent is
+  'trace that it goes on in, in the form of W3C Trace Context; null: none was started';
 
 comment on table sql_rule is 'the rules that run in the database: one function each in the schema rules';
 comment on column sql_rule.name is 'name of the rule, of its file, and of its function';

@@ -1,6 +1,6 @@
 -- One call per Kafka batch of one partition: the jobs and the offset move together or not at all.
 --
--- An element of the batch is {kafka_offset, service, text}, or {kafka_offset, service, reason, detail, value}
+-- An element of the batch is {kafka_offset, service, text, traceparent}, or, instead of a text, {reason, detail, value}
 -- for what is no text, with its bytes in base64. service is the header; null: the announcement says it. What
 -- is for another service is skipped. An announcement that is repeated (same organization, request id and
 -- time) is the same job.
@@ -52,9 +52,9 @@ begin
         case when pg_input_is_valid(m.text, 'jsonb') then m.text::jsonb ->> 'service' end) as service,
       coalesce(m.reason, a.reason) as reason, coalesce(m.detail, a.detail) as detail,
       a.request_id, a.org_id, a.account_number, a.cluster, a.url, a.announced_at, a.last_checked,
-      a.gathering_time
+      a.gathering_time, m.traceparent
     from jsonb_to_recordset(take_announcements.batch) m (
-      kafka_offset bigint, service text, text text, reason text, detail text, value text)
+      kafka_offset bigint, service text, text text, reason text, detail text, value text, traceparent text)
     left join lateral read_announcement(m.text, take_announcements.at) a on m.text is not null
   ), fresh as (
     select *
@@ -64,10 +64,10 @@ begin
   ), stored as (
     insert into analysis as a (
       topic, partition, kafka_offset, request_id, org_id, account_number, cluster, vouched, url, announced_at,
-      last_checked, gathering_time, received_at, state, next_attempt_at)
+      last_checked, gathering_time, received_at, state, traceparent, next_attempt_at)
     select take_announcements.topic, take_announcements.partition, f.kafka_offset, f.request_id, f.org_id,
       f.account_number, f.cluster, f.cluster is not null, f.url, f.announced_at, f.last_checked,
-      f.gathering_time, take_announcements.at, 'waiting',
+      f.gathering_time, take_announcements.at, 'waiting', f.traceparent,
       -- our own consumer takes no report of the future: a clock that is ahead a little is waited for
       greatest(take_announcements.at, f.announced_at - interval '5 minutes')
     from fresh f

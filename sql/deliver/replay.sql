@@ -22,8 +22,9 @@ begin
   ), repeated as (
     insert into notification
       (id, target_id, org_id, account_number, cluster, updated_at, decided_at, next_attempt_at, resolved,
-        replay_of)
-    select o.id, n.target_id, n.org_id, n.account_number, n.cluster, n.updated_at, at, at, n.resolved, n.id
+        replay_of, traceparent)
+    select o.id, n.target_id, n.org_id, n.account_number, n.cluster, n.updated_at, at, at, n.resolved, n.id,
+      n.traceparent
     from original o
     join notification n on n.id = o.notification_id
   )

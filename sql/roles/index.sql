@@ -4,7 +4,8 @@
 -- the letters of PostgreSQL's own grants. wanted_right spells it out, together with views, functions and
 -- sequences; given_right is what the catalog has now, and role_change the statements that lead from the one
 -- to the other. `ccx migrate --with-roles` runs them, `ccx roles script` prints them. No statement is left
--- where nothing is missing, so that a second run locks nothing.
+-- where nothing is missing, so that a second run locks nothing. other_right has what somebody else has by
+-- himself: nothing takes it from him, and the view doctor names it.
 --
 -- Rows: whoever is in ccx_reader sees the organizations that organization_reader names for him, and
 -- ccx_results the one of the setting ccx.organization. So does ccx_console, which sees all where nothing is
@@ -19,5 +20,9 @@
 --!include roles/organization_policy.sql
 --!include roles/row_policy.sql
 --!include roles/wanted_right.sql
+--!include roles/held_right.sql
 --!include roles/given_right.sql
+--!include roles/our_relation.sql
+--!include roles/closed_object.sql
+--!include roles/other_right.sql
 --!include roles/role_change.sql

@@ -3,18 +3,7 @@
 -- comment on a policy is its condition, by which a changed one is known.
 create or replace view ccx.role_change with (security_invoker = true) as
 with ours as (
-  select c.oid, n.nspname as schema, c.relname as name, c.relkind as kind, c.relispartition as is_day,
-    c.relowner as owner, c.relrowsecurity as is_closed, format('%I.%I', n.nspname, c.relname) as object
-  from pg_class c
-  join pg_namespace n on n.oid = c.relnamespace
-  where c.relkind in ('r', 'p', 'v')
-    and (
-      n.nspname in ('graphile_worker', 'graphile_migrate')
-      or c.oid in (select to_regclass(t.name) from ccx.table_right t)
-      or c.oid in (select i.inhrelid from pg_inherits i
-        where i.inhparent in (select to_regclass(t.name) from ccx.table_right t))
-      or c.oid in (select to_regclass(split_part(o.name, ' ', 2)) from ccx.code_object o
-        where o.name like 'view %'))
+  select * from ccx.our_relation
 ), setting as (
   select d.name as role, s.name, s.value
   from ccx.database_role d
@@ -45,23 +34,9 @@ with ours as (
   select g.* from ccx.given_right g
   -- a role of the site's own may have ours as members; those of PostgreSQL reach beyond the matrix
   where (g.kind <> 'role' or g.object like 'pg\_%') and not (g.kind = 'database' and g.privilege <> 'CREATE')
-    and (g.role <> 'public' or case g.kind
-      when 'table' then g.object in (select o.object from ours o)
-      when 'sequence' then g.object in (
-        select format('%I.%I', n.nspname, q.relname)
-        from ours o
-        join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = o.oid
-          and d.deptype in ('a', 'i')
-        join pg_class q on q.oid = d.objid and q.relkind = 'S'
-        join pg_namespace n on n.oid = q.relnamespace
-        where d.classid = 'pg_class'::regclass)
-      -- others run with the rights of whoever calls them
-      when 'function' then g.object in (
-        select p.oid::regprocedure::text
-        from ccx.code_object c
-        join pg_proc p on p.oid = to_regprocedure(c.identity) and p.prosecdef
-        where c.name like 'function %')
-      else g.privilege = 'CREATE' end)
+    and (g.role <> 'public' or case
+      when g.kind in ('schema', 'database') then g.privilege = 'CREATE'
+      else (g.kind, g.object) in (select o.kind, o.object from ccx.closed_object o) end)
   except
   select w.* from ccx.wanted_right w
 )

@@ -76,7 +76,7 @@ from (values
   ('rule', '', 'r', 'r', 'r', 'r', 'r', 'r'),
   ('rule_content', '', 'raw', 'r', 'raw', 'r', 'r', 'r'),
   ('rule_disable', '', 'r', 'r', 'rad', 'r', '', 'rawd'),
-  ('rule_failure', 'rad', '', '', 'r', '', 'r(analysis_id, component, reason, failed_at)', ''),
+  ('rule_failure', 'rawd', '', '', 'r', '', 'r(analysis_id, component, reason, failed_at)', ''),
   ('rule_group', '', '', '', 'rawd', 'r', '', 'r'),
   ('severity', '', 'r', 'r', 'r', 'r', '', ''),
   ('side_by_side', 'r', 'r', 'r', 'rw', 'r', 'r', ''),

@@ -28,7 +28,8 @@ begin
   for tries in 1 .. 2 loop
     insert into archive (
       request_id, org_id, account_number, principal, cluster, service, category, content_type, size, sha256,
-      store, object_key, b64_identity, metadata, user_agent, duplicate_of, received_at, stored_at)
+      store, object_key, b64_identity, metadata, user_agent, duplicate_of, received_at, stored_at,
+      traceparent)
     select case tries when 1 then given.request_id else upload->>'spare_id' end,
       given.org_id, given.account_number, given.principal, given.cluster, given.service, given.category,
       given.content_type, given.size, decode(upload->>'sha256', 'hex'), given.store, given.object_key,
@@ -38,7 +39,7 @@ begin
         where a.org_id = given.org_id and a.sha256 = decode(upload->>'sha256', 'hex')
         order by a.archive_id limit 1
       ),
-      given.received_at, accept_upload.at
+      given.received_at, accept_upload.at, given.traceparent
     on conflict (request_id) do nothing
     returning * into added;
     exit when added.archive_id is not null;

@@ -7,7 +7,7 @@ create or replace function ccx.claim_upload_messages(
   id bigint, attempt integer, kind text, request_id text, org_id bigint, account_number text, service text,
   status text, status_msg text, noted_at timestamptz, signed_at timestamptz, principal text, category text,
   content_type text, size bigint, store text, object_key text, b64_identity text, metadata jsonb,
-  received_at text, stale_at timestamptz
+  received_at text, stale_at timestamptz, traceparent text
 )
 language sql volatile
 set search_path = public, ccx, pg_temp
@@ -35,7 +35,7 @@ as $$
     c.status_msg, c.noted_at, c.signed_at, a.principal, a.category, a.content_type, a.size, a.store,
     a.object_key, a.b64_identity, a.metadata,
     to_char(a.received_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    a.stored_at + interval '30 days'
+    a.stored_at + interval '30 days', a.traceparent
   from claimed c
   left join archive a on a.archive_id = c.archive_id
   order by c.message_id;

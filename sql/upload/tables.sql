@@ -26,6 +26,8 @@ comment on column archive.stored_at is 'when the content and this row were compl
 comment on column archive.removed_at is 'when the content was removed from the store; null: it is kept';
 comment on column archive.forgotten_at is
   'since when it is to be forgotten (forget()): it goes with its content; null: it is not';
+comment on column archive.traceparent is
+  'trace that it goes on in, in the form of W3C Trace Context; null: none was started';
 
 comment on table archive_chunk is
   'contents of archives, in pieces, where the store is this database; written by fleet, upload: a new cell '

@@ -9,6 +9,7 @@ import { backoffMs } from "../db/wait.ts";
 import { ConfigurationError, messageOf } from "../errors.ts";
 import { within } from "../kafka/within.ts";
 import { quotable } from "../text/clean.ts";
+import { failsHere, inSpan } from "../trace/trace.ts";
 import { release } from "../version.ts";
 import { type Fetching, fetchArchive } from "./download.ts";
 import { ArchiveError } from "./failures.ts";
@@ -132,7 +133,8 @@ export class Analyzer {
   }
 
   #begin(job: sql.Job): void {
-    const work = this.#work(job)
+    const about = { parents: [job.traceparent ?? undefined], attributes: { "ccx.request": job.request_id } };
+    const work = inSpan("analyze", about, () => this.#work(job))
       .catch((error) => this.#failed.reject(error))
       .finally(() => {
         this.#jobs.delete(work);
@@ -151,11 +153,12 @@ export class Analyzer {
       const { state, failure, error, cluster, hits, failed, message } = done;
       const ms = Math.round(performance.now() - began);
       if (state === "analyzed" && cluster !== null && message !== null) {
-        publisher.add([{ id: job.id, cluster, message }]);
+        publisher.add([{ id: job.id, cluster, message, traceparent: job.traceparent }]);
         countAnalyzed(ms, failed ?? 0);
         log.info({ ...about, cluster, hits, failed_rules: failed, ms }, "archive analyzed");
       } else if (failure !== null) {
         countFailed(failure);
+        failsHere(failure);
         log.warn({ ...about, failure, error, state }, "archive not analyzed");
       } else if (state === "rules_changed") await this.#settle(job, null, null);
       else log.info({ ...about }, "somebody else has the archive by now");
@@ -176,6 +179,7 @@ export class Analyzer {
       error instanceof ArchiveError ? error.failure : isUnstorable(error) ? "not_storable" : "engine_failed";
     const text = quotable(messageOf(error), 500);
     countFailed(failure);
+    failsHere(failure);
     const state = await this.#settle(job, failure, text);
     log.warn({ ...about, failure, error: text, state }, "archive not analyzed");
   }

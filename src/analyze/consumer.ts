@@ -14,6 +14,7 @@ import { keepAlive } from "../kafka/keep_alive.ts";
 import { Positions } from "../kafka/positions.ts";
 import { atEnd } from "../kafka/topic_end.ts";
 import { within } from "../kafka/within.ts";
+import { endSpan, incoming, inSpan, onwards, type Span, SpanKind, startSpan } from "../trace/trace.ts";
 import { countTaken } from "./metrics.ts";
 import * as sql from "./sql.ts";
 
@@ -133,16 +134,22 @@ export class AnnouncementConsumer {
       const inPosition = await alive(whileAway(() => this.#positions.check(partition, first), patience));
       if (!inPosition) return;
       for (let at = 0; at < messages.length; at += batchSize) {
-        const portion = messages.slice(at, at + batchSize);
-        const last = portion.at(-1)?.offset;
+        const portion = messages.slice(at, at + batchSize).map(arrived);
+        const last = portion.at(-1)?.message.offset;
         // once: what is found out meanwhile does not make this portion the next one
         const expectedOffset = this.#positions.expected(partition);
-        const taken = await alive(whileAway(() => this.#take(payload, portion, expectedOffset), patience));
+        const parents = portion.filter(({ isOurs }) => isOurs).map(({ traceparent }) => traceparent);
+        const taken = await inSpan("take batch", { kind: SpanKind.CONSUMER, parents }, async () => {
+          const taken = await alive(whileAway(() => this.#take(payload, portion, expectedOffset), patience));
+          if (!taken || last === undefined) return undefined;
+          this.#positions.stored(partition, BigInt(last) + 1n);
+          countTaken(taken);
+          this.#options.log.info({ topic, partition, last, ...taken }, "announcements taken");
+          return taken;
+        });
+        for (const { span } of portion) endSpan(span);
         if (!taken || last === undefined) return;
         const end = BigInt(last) + 1n;
-        this.#positions.stored(partition, end);
-        countTaken(taken);
-        this.#options.log.info({ topic, partition, last, ...taken }, "announcements taken");
         if (taken.taken > 0) this.#options.onTaken();
         payload.resolveOffset(last);
         await payload.heartbeat();
@@ -162,7 +169,7 @@ export class AnnouncementConsumer {
   /** Undefined when the database is behind, and the partition is read again. */
   async #take(
     payload: EachBatchPayload,
-    portion: KafkaMessage[],
+    portion: Arrived[],
     expectedOffset: string | null,
   ): Promise<sql.Taken | undefined> {
     const { topic, partition, highWatermark } = payload.batch;
@@ -186,11 +193,9 @@ export class AnnouncementConsumer {
   }
 }
 
-/**
- * Stores a portion; one by one where the database refuses a value, so that it is put aside with its bytes.
- */
-async function take(pool: Pool, position: sql.Position, portion: KafkaMessage[]): Promise<sql.Taken> {
-  const store = (parts: KafkaMessage[], expectedOffset: string | null, isRefused = false) =>
+/** Stores a portion; one by one where the database refuses a value, so that it is put aside with its bytes. */
+async function take(pool: Pool, position: sql.Position, portion: Arrived[]): Promise<sql.Taken> {
+  const store = (parts: Arrived[], expectedOffset: string | null, isRefused = false) =>
     sql.takeAnnouncements(
       pool,
       { ...position, expectedOffset },
@@ -208,7 +213,7 @@ async function take(pool: Pool, position: sql.Position, portion: KafkaMessage[])
       if (!isUnstorable(error)) throw error;
       return store([one], expectedOffset, true);
     });
-    expectedOffset = `${BigInt(one.offset) + 1n}`;
+    expectedOffset = `${BigInt(one.message.offset) + 1n}`;
     for (const name of Object.keys(total) as (keyof typeof total)[]) total[name] += stored[name];
   }
   return total;
@@ -216,15 +221,34 @@ async function take(pool: Pool, position: sql.Position, portion: KafkaMessage[])
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** An element of the batch of take_announcements(), as JSON. */
-function entryOf(message: KafkaMessage & { unreadable?: Unreadable }, isRefused: boolean): string {
+type Arrived = {
+  message: KafkaMessage & { unreadable?: Unreadable };
+  service: string | null;
+  /** It may be for us; the topic has announcements for other services, too. */
+  isOurs: boolean;
+  /** The trace that it goes on in: what came with it, or, where we trace, its own span. */
+  traceparent: string | undefined;
+  span: Span | undefined;
+};
+
+function arrived(message: KafkaMessage): Arrived {
   const header = [message.headers?.service].flat()[0];
   const service = header?.toString().replaceAll("\0", "\u{FFFD}").toWellFormed() ?? null;
+  const isOurs = service === null || service === "openshift";
+  const came = incoming(message.headers);
+  const attributes = { "messaging.system": "kafka", "messaging.kafka.offset": message.offset };
+  const about = { kind: SpanKind.CONSUMER, parent: came, attributes };
+  const span = isOurs ? startSpan("take announcement", about) : undefined;
+  return { message, service, isOurs, span, traceparent: onwards(span, came) };
+}
+
+/** An element of the batch of take_announcements(), as JSON. */
+function entryOf({ message, service, traceparent }: Arrived, isRefused: boolean): string {
   const what = isRefused
     ? { reason: "unreadable", detail: "the database refuses a value in it" }
     : textOf(message);
   const value = "reason" in what ? base64Of(message.value) : null;
-  return JSON.stringify({ kafka_offset: message.offset, service, value, ...what });
+  return JSON.stringify({ kafka_offset: message.offset, service, value, traceparent, ...what });
 }
 
 const base64Of = (value: Buffer | null): string | null =>

@@ -4,6 +4,7 @@ import { whileMigrated } from "../db/wait.ts";
 import { messageOf } from "../errors.ts";
 import type { MessageProducer } from "../kafka/producer.ts";
 import { sendEach } from "../kafka/send_each.ts";
+import { endSpan, inSpan, onwards, SpanKind, startSpan } from "../trace/trace.ts";
 import { countPublished } from "./metrics.ts";
 import * as sql from "./sql.ts";
 
@@ -39,7 +40,8 @@ export class Publisher {
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, 200);
-      await this.#publish(batch).catch((error) =>
+      const parents = batch.map(({ traceparent }) => traceparent ?? undefined);
+      await inSpan("publish batch", { parents }, () => this.#publish(batch)).catch((error) =>
         this.#options.log.error(
           { error: messageOf(error), results: batch.length },
           "results are published later",
@@ -50,8 +52,22 @@ export class Publisher {
 
   async #publish(batch: readonly sql.Result[]): Promise<void> {
     const { pool, log, producer, topic } = this.#options;
-    const messages = new Map(batch.map(({ id, cluster, message }) => [id, { key: cluster, value: message }]));
+    const sending = batch.map(({ id, cluster, message, traceparent: parent }) => {
+      const attributes = { "ccx.cluster": cluster };
+      const span = startSpan("publish result", { kind: SpanKind.PRODUCER, parent, attributes });
+      const traceparent = onwards(span, parent);
+      return {
+        id,
+        span,
+        message: { key: cluster, value: message, ...(traceparent && { headers: { traceparent } }) },
+      };
+    });
+    const messages = new Map(sending.map(({ id, message }) => [id, message]));
     const results = await sendEach(producer, topic, messages);
+    for (const { id, span } of sending) {
+      const result = results.get(id);
+      endSpan(span, result?.ok ? undefined : result?.error.message);
+    }
     const outcomes = [...results].map(([id, result]) => {
       if (result.ok) return { id, partition: result.partition, offset: result.offset };
       const { permanent, tooLarge, message } = result.error;

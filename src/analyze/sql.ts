@@ -54,6 +54,7 @@ const job = z.object({
   request_id: z.string(),
   keep: z.boolean(),
   rules_version: z.string(),
+  traceparent: z.string().nullable(),
 });
 
 /** An archive that is ours for the length of the lease. */
@@ -69,7 +70,7 @@ export const claimAnalyses = (
     job,
     {
       name: "claim_analyses",
-      text: `select id, attempt, url, request_id, keep, rules_version
+      text: `select id, attempt, url, request_id, keep, rules_version, traceparent
              from ccx.claim_analyses($1, $2, $3, $4)`,
     },
     [given.most, given.lease, given.hasPython, given.keepPerHour],
@@ -167,14 +168,22 @@ export const openFiles = (db: Db, { paths, bodies }: Unpacked): Promise<AnyRow> 
 export const probeRule = (db: Db, rule: string, { paths, bodies }: Unpacked): Promise<AnyRow> =>
   rowOf(db, anyRow, "select reason from ccx.probe_rule($1, $2, $3)", [rule, paths, bodies]);
 
-const result = z.object({ id: z.string(), cluster: z.string(), message: z.string() });
+const result = z.object({
+  id: z.string(),
+  cluster: z.string(),
+  message: z.string(),
+  traceparent: z.string().nullable(),
+});
 
 /** A result that is to be published. */
 export type Result = z.infer<typeof result>;
 
 /** Takes results that are left, at most `most`, under a lease (an interval). */
 export const claimResults = (db: Db, most: number, lease: string): Promise<Result[]> =>
-  rowsOf(db, result, "select id, cluster, message from ccx.claim_results($1, $2)", [most, lease]);
+  rowsOf(db, result, "select id, cluster, message, traceparent from ccx.claim_results($1, $2)", [
+    most,
+    lease,
+  ]);
 
 const settled = z.object({ published: z.number(), retried: z.number(), dead: z.number() });
 

@@ -77,7 +77,11 @@ async function ofDatabase(
     if (unfinished.length > 0) return [...skew, ...unfinished];
     await requireSameRelease(pool);
     const found = await sql.doctor(pool);
-    const more = [...(await lostSession(pool)), ...(await ofPositions(pool, config))];
+    const more = [
+      ...(await lostSession(pool)),
+      ...(await ofPositions(pool, config)),
+      ...(await ofUploadTopics(pool, config)),
+    ];
     return [...skew, ...found, ...more, ...(withDrift ? await drifted(pool) : [])];
   } catch (trouble) {
     return [
@@ -222,8 +226,33 @@ async function ofPositions(
     return aheadOf(topic, ends, await sql.consumed(pool, topic));
   };
   try {
-    const read = [config.resultsTopic, config.workloadsTopic].filter((topic) => topic !== undefined);
+    const { resultsTopic, workloadsTopic, announcementsTopic } = config;
+    const read = [resultsTopic, workloadsTopic, announcementsTopic].filter((topic) => topic !== undefined);
     return (await Promise.all(read.map(ofOne))).flat();
+  } finally {
+    await broker.close();
+  }
+}
+
+/** Topics of uploads, where there are any; brokers that do not answer say so themselves. */
+async function ofUploadTopics(
+  pool: pg.Pool,
+  config: Config & { readonly kafkaBrokers: readonly string[] },
+): Promise<sql.Finding[]> {
+  const { announcementsTopic, payloadStatusTopic } = config;
+  const consumed = await sql.consumed(pool, announcementsTopic);
+  if (consumed.length === 0 && !(await sql.hasUploads(pool))) return [];
+  const broker = new BrokerProbe(config);
+  try {
+    const answers = await within(brokerWithinMs, () => broker.brokers()).then(
+      () => true,
+      () => false,
+    );
+    if (!answers) return [];
+    return [
+      ...(await ofTopic(broker, announcementsTopic, consumed.length > 0)),
+      ...(await ofTopic(broker, payloadStatusTopic, false)),
+    ];
   } finally {
     await broker.close();
   }

@@ -39,6 +39,12 @@ const offset = z.object({ partition: z.string(), next_offset: z.number() });
 export const consumed = (db: Db, topic: string): Promise<z.infer<typeof offset>[]> =>
   rowsOf(db, offset, "select partition, next_offset from metrics_consumer where topic = $1", [topic]);
 
+const archive = z.object({ archive_id: z.string() });
+
+/** Whether archives are uploaded to us, as far as some are remembered. */
+export const hasUploads = async (db: Db): Promise<boolean> =>
+  (await rowsOf(db, archive, "select archive_id from archives limit 1")).length > 0;
+
 const content = z.object({ rules_in_force: z.number() });
 
 /** How many rules have content in force. */

@@ -124,6 +124,15 @@ export async function inSpan<T>(
   });
 }
 
+/** What goes on from the span that this runs in, or from what came in where nobody traces. */
+export const onwardsFromHere = (came: string | null | undefined): string | undefined =>
+  onwards(trace.getSpan(context.active()), came);
+
+/** The span that this runs in ends with an error, though nothing is thrown. */
+export const failsHere = (message: string): void => {
+  trace.getSpan(context.active())?.setStatus({ code: SpanStatusCode.ERROR, message });
+};
+
 /** What a log line names a trace by. */
 export function traceIds(traceparent?: string | null): { trace_id?: string; span_id?: string } {
   const found = spanContextOf(traceparent);

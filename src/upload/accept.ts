@@ -23,6 +23,8 @@ export type Upload = {
   identity: Identity;
   userAgent: string | undefined;
   receivedAt: Date;
+  /** the trace that it goes on in */
+  traceparent: string | undefined;
 };
 
 /** Nothing is taken: there is no file, or nobody for whom it is. */
@@ -111,7 +113,7 @@ function destinationIn(services: readonly string[], contentType: string): Destin
 async function record(
   pool: Pool,
   store: ObjectStore,
-  { requestId, identity, userAgent, receivedAt }: Upload,
+  { requestId, identity, userAgent, receivedAt, traceparent }: Upload,
   { service, category, contentType, key, received }: Taken,
   metadata: string | undefined,
 ): Promise<sql.Accepted> {
@@ -133,6 +135,7 @@ async function record(
     b64_identity: identity.header,
     metadata: metadata ?? null,
     user_agent: userAgent ?? null,
+    traceparent: traceparent ?? null,
     received_at: receivedAt.toISOString(),
   };
   const accepted = await sql.acceptUpload(pool, JSON.stringify(archive), content ?? null).catch((cause) => {

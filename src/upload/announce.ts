@@ -6,6 +6,7 @@ import { DeliveryError, messageOf } from "../errors.ts";
 import { type RecordProducer, type SendResult, sendEach } from "../kafka/send_each.ts";
 import type { Logger } from "../log.ts";
 import type { ObjectStore } from "../objects/store.ts";
+import { endSpan, inSpan, onwards, type Span, SpanKind, startSpan } from "../trace/trace.ts";
 import { type Claimed, type ClaimedAnnouncement, claimedSchema, identitySchema } from "./claimed.ts";
 import { announcementOf, statusOf } from "./message.ts";
 import { countMessages } from "./metrics.ts";
@@ -46,27 +47,40 @@ export async function announceUploads(
     const claimed = await sql.claimUploadMessages(pool, batchSize, leaseMs, announcing.urlSeconds);
     if (claimed.length === 0) return;
     const began = performance.now();
-    const outcomes = await sendAll(claimed, announcing);
-    const settled = await sql.settleUploadMessages(pool, JSON.stringify(outcomes));
-    countMessages(settled);
-    logFailures(outcomes, log);
-    log.info({ ...settled, ms: Math.round(performance.now() - began) }, "uploads announced");
+    const { rows, unusable } = parsed(claimed);
+    const parents = rows.flatMap((row) =>
+      row.kind === "announcement" ? [row.traceparent ?? undefined] : [],
+    );
+    const settled = await inSpan("announce batch", { parents }, async () => {
+      const outcomes = [...unusable, ...(await sendAll(rows, announcing))];
+      const settled = await sql.settleUploadMessages(pool, JSON.stringify(outcomes));
+      countMessages(settled);
+      logFailures(outcomes, log);
+      log.info({ ...settled, ms: Math.round(performance.now() - began) }, "uploads announced");
+      return settled;
+    });
     // the others will have their turn by the job that is queued for then
     if (settled.sent === 0) return;
   }
 }
 
-async function sendAll(claimed: readonly unknown[], announcing: Announcing): Promise<Outcome[]> {
-  const outcomes: Outcome[] = [];
+function parsed(claimed: readonly unknown[]): { rows: Claimed[]; unusable: Outcome[] } {
+  const unusable: Outcome[] = [];
   const rows: Claimed[] = [];
   for (const row of claimed) {
-    const parsed = claimedSchema.safeParse(row);
-    if (parsed.success) rows.push(parsed.data);
+    const checked = claimedSchema.safeParse(row);
+    if (checked.success) rows.push(checked.data);
     else {
-      const error = new DeliveryError("schema", z.prettifyError(parsed.error), { permanent: true });
-      outcomes.push(failed(identitySchema.parse(row), error, false));
+      const error = new DeliveryError("schema", z.prettifyError(checked.error), { permanent: true });
+      unusable.push(failed(identitySchema.parse(row), error, false));
     }
   }
+  return { rows, unusable };
+}
+
+async function sendAll(rows: readonly Claimed[], announcing: Announcing): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  const spans = new Map<string, Span | undefined>();
   const announcements = new Map<string, Message>();
   const statuses = new Map<string, Message>();
   for (const row of rows) {
@@ -74,7 +88,12 @@ async function sendAll(claimed: readonly unknown[], announcing: Announcing): Pro
     else {
       const url = await urlOf(row, announcing);
       if (url instanceof DeliveryError) outcomes.push(failed(row, url, false));
-      else announcements.set(row.id, announcementOf(row, url));
+      else {
+        const attributes = { "ccx.request": row.request_id, "ccx.attempt": row.attempt };
+        const span = startSpan("announce", { kind: SpanKind.PRODUCER, parent: row.traceparent, attributes });
+        spans.set(row.id, span);
+        announcements.set(row.id, announcementOf(row, url, onwards(span, row.traceparent)));
+      }
     }
   }
   const { producer, announceTopic, statusTopic } = announcing;
@@ -84,6 +103,7 @@ async function sendAll(claimed: readonly unknown[], announcing: Announcing): Pro
   ]);
   for (const row of rows) {
     const result = results.get(row.id);
+    if (result) endSpan(spans.get(row.id), result.ok ? undefined : result.error.message);
     if (result?.ok) outcomes.push(sent(row, result));
     else if (result) outcomes.push(failed(row, result.error, result.tried));
   }

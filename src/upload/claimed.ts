@@ -26,6 +26,7 @@ const announcement = z.object({
   received_at: z.string(),
   stale_at: z.coerce.date(),
   signed_at: z.coerce.date(),
+  traceparent: z.string().nullable(),
 });
 
 const status = z.object({

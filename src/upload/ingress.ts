@@ -5,6 +5,7 @@ import type { Logger } from "../log.ts";
 import { isSigned } from "../objects/signed_url.ts";
 import { archiveIdentity } from "../objects/sql.ts";
 import { ObjectMissing, type ObjectStore } from "../objects/store.ts";
+import { failsHere, incoming, inSpan, onwardsFromHere, SpanKind } from "../trace/trace.ts";
 import { release } from "../version.ts";
 import { acceptUpload, type Limits, NotTaken } from "./accept.ts";
 import { textOf } from "./form.ts";
@@ -54,7 +55,12 @@ export function ingress(options: IngressOptions): FastifyPluginAsync {
   const prefix = remembered(async () => (await archiveIdentity(pool)).prefix);
   let running = 0;
 
-  const upload = async (request: FastifyRequest, reply: FastifyReply) => {
+  const upload = (request: FastifyRequest, reply: FastifyReply) => {
+    const came = incoming(request.headers);
+    return inSpan("upload", { kind: SpanKind.SERVER, parents: [came] }, () => take(request, reply, came));
+  };
+
+  const take = async (request: FastifyRequest, reply: FastifyReply, came: string | undefined) => {
     const began = performance.now();
     const receivedAt = new Date();
     const end = (outcome: Outcome, details: Record<string, unknown> = {}, size?: number) => {
@@ -62,6 +68,7 @@ export function ingress(options: IngressOptions): FastifyPluginAsync {
       const ms = Math.round(performance.now() - began);
       const isOurs = outcome === "store_failed" || outcome === "database_failed";
       const level = isOurs ? "error" : size === undefined && outcome !== "test" ? "warn" : "info";
+      if (level !== "info") failsHere(outcome);
       log[level]({ requestId: request.requestId, outcome, ...details, ms }, "upload");
     };
     let identity: Identity;
@@ -88,7 +95,10 @@ export function ingress(options: IngressOptions): FastifyPluginAsync {
     try {
       const accepted = await acceptUpload(
         request.raw,
-        { requestId: request.requestId, identity, receivedAt, userAgent: request.headers["user-agent"] },
+        {
+          ...{ requestId: request.requestId, identity, receivedAt, traceparent: onwardsFromHere(came) },
+          userAgent: request.headers["user-agent"],
+        },
         { pool, store: await store(), keyPrefix: await prefix(), limits },
       );
       const { request_id, outcome, size, destination, hasMetadata } = accepted;

@@ -5,7 +5,11 @@ import type { ClaimedAnnouncement, ClaimedStatus } from "./claimed.ts";
 const never = "0001-01-01T00:00:00Z";
 
 /** An announcement, member by member as the ingress before us writes it; `url` leads to the archive. */
-export function announcementOf(row: ClaimedAnnouncement, url: string): Message {
+export function announcementOf(
+  row: ClaimedAnnouncement,
+  url: string,
+  traceparent: string | undefined,
+): Message {
   const { metadata } = row;
   const { queue_key, ...given } = metadata ?? {};
   const value = {
@@ -28,7 +32,11 @@ export function announcementOf(row: ClaimedAnnouncement, url: string): Message {
     timestamp: row.received_at,
   };
   const key = typeof queue_key === "string" && queue_key !== "" ? queue_key : null;
-  return { key, value: JSON.stringify(value), headers: { service: row.service } };
+  return {
+    key,
+    value: JSON.stringify(value),
+    headers: { service: row.service, ...(traceparent && { traceparent }) },
+  };
 }
 
 /** A message for the payload tracker. */

@@ -150,6 +150,7 @@ test("two adoptions do not meet, and one that somebody keeps from a table names 
   let nested: unknown;
   const holder = await database.pool.connect();
   try {
+    await holder.query("begin; select from public.new_reports; prepare transaction 'left behind'");
     await holder.query("begin; set local application_name = 'a dump'; select from public.new_reports");
     const first = adopt(
       {
@@ -163,11 +164,12 @@ test("two adoptions do not meet, and one that somebody keeps from a table names 
     );
     await assert.rejects(
       first,
-      /does not let go of them[\s\S]*process \d+ of a dump \(\w+\), whose transaction began/,
+      /does not let go of them[\s\S]*process \d+ of a dump \(\w+\), whose transaction began[\s\S]*the prepared transaction 'left behind' of/,
     );
     assert.match(String(nested), /Another `ccx adopt` is at work on this database: wait for its end/);
   } finally {
     await holder.query("rollback");
+    await holder.query("rollback prepared 'left behind'");
     holder.release();
   }
   // from the middle there is a way back as well as one forward

@@ -63,6 +63,8 @@ test("what was sent goes out again under a new id that says what it repeats, and
   rolledBack(database.pool, async (db) => {
     const cluster = await message(db, ["disk", "net"]);
     const [original] = await rows(db, "select id, message_id from notification");
+    await db.query(`set local ccx.rewrite_history = on; update notification set traceparent = 'its trace';
+      set local ccx.rewrite_history = off`);
     const before = await decisions(db, cluster, "2026-03-08T11:59:59Z");
     const reported = await rows(db, "select * from reported");
     assert.deepEqual(await replay(db), [
@@ -73,8 +75,8 @@ test("what was sent goes out again under a new id that says what it repeats, and
     assert.equal(more.length, 0);
     assert.notEqual(again?.message_id, original?.message_id);
     assert.deepEqual(
-      [again?.cluster, again?.decided_at, issuesOf(again)],
-      [cluster, nextDay, ["disk", "net"]],
+      [again?.cluster, again?.decided_at, issuesOf(again), again?.traceparent],
+      [cluster, nextDay, ["disk", "net"], "its trace"],
     );
     assert.equal(
       await value(db, "select replay_of from notification where id = $1", [again?.id]),

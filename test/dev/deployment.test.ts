@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { existsSync, globSync, readFileSync } from "node:fs";
-import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
@@ -214,7 +217,6 @@ function accepted(env: Record<string, string>): void {
 test("every environment that is set is a configuration that we accept", () => {
   accepted({
     ...configMap,
-    DATABASE_URL: "postgres://ccx@postgres/ccx",
     CCX_KAFKA_SASL_PASSWORD: "as in the secret",
   });
   for (const service of Object.values<Any>(composed.services))
@@ -243,6 +245,94 @@ test("every environment that is set is a configuration that we accept", () => {
       );
       accepted(values);
     }
+});
+
+test("each pod logs in to the database as itself", () => {
+  const logins = workloads.map(({ metadata, spec }) => {
+    const [{ args, env, envFrom }] = spec.template.spec.containers;
+    assert.deepEqual(
+      envFrom.map(({ configMapRef, secretRef }: Any) => (configMapRef ?? secretRef).name),
+      ["ccx-notifications", "ccx-notifications"],
+      metadata.name,
+    );
+    return [
+      args[0],
+      ...env.map(
+        ({ name, valueFrom }: Any) => `${name} ${valueFrom.secretKeyRef.name} ${valueFrom.secretKeyRef.key}`,
+      ),
+    ];
+  });
+  const roles = ["analyze", "consume", "serve", "work", "migrate"];
+  assert.deepEqual(
+    logins,
+    roles.map((role) => [role, `DATABASE_URL ccx-notifications-database ${role}`]),
+  );
+});
+
+test("every topic that we use by default is made by compose.yaml and known to the platform", () => {
+  const defaults = keyList
+    .filter(([, { key, default: value }]) => /_TOPIC$/.test(key) && value !== undefined)
+    .map(([, { default: value }]) => String(value));
+  assert.ok(defaults.length >= 4, `${defaults}`);
+  const [script] = composed.services.topics.command;
+  const made = /for topic in ([^;]+);/.exec(script)?.[1]?.split(/[\s\\]+/);
+  assert.deepEqual(new Set(made), new Set(defaults));
+  const values = new Map(template.parameters.map(({ name, value }: Any) => [`\${${name}}`, value]));
+  const known = template.objects[0].spec.kafkaTopics.map(({ topicName }: Any) => values.get(topicName));
+  assert.deepEqual(new Set(known), new Set(defaults));
+});
+
+test("Docker's check asks the port that the process listens on, with TLS where it speaks TLS", async (t) => {
+  const [program = "", ...args]: string[] = JSON.parse(
+    /^ {2}CMD (.+)$/m.exec(read("deploy/Dockerfile"))?.[1] ?? "[]",
+  );
+  assert.equal(program, "node");
+  const folder = await mkdtemp(path.join(tmpdir(), "ccx-check-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const [cert, key] = ["cert.pem", "key.pem"].map((name) => path.join(folder, name)) as [string, string];
+  execFileSync(
+    "openssl",
+    [
+      "req",
+      "-x509",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:prime256v1",
+      "-noenc",
+      "-days",
+      "2",
+      "-subj",
+      "/CN=ours",
+      "-keyout",
+      key,
+      "-out",
+      cert,
+    ],
+    { stdio: "pipe" },
+  );
+  for (const tls of [undefined, { cert, key }]) {
+    let status = 200;
+    const handler = (request: IncomingMessage, response: ServerResponse) =>
+      void response.writeHead(request.url === "/livez" ? status : 404).end();
+    const server = tls
+      ? createTlsServer({ cert: readFileSync(cert), key: readFileSync(key) }, handler)
+      : createServer(handler);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const env = cleanEnvironment({
+      CCX_HTTP_PORT: String((server.address() as AddressInfo).port),
+      ...(tls && { CCX_HTTP_CERT_FILE: cert }),
+    });
+    const check = () =>
+      new Promise((resolve) =>
+        execFile(process.execPath, args, { env }, (error) => resolve(error?.code ?? 0)),
+      );
+    assert.equal(await check(), 0, tls ? "TLS" : "no TLS");
+    status = 503;
+    if (!tls) assert.equal(await check(), 1);
+    server.close();
+    server.closeAllConnections();
+  }
 });
 
 test("on the platform the worker asks for names of clusters, and what serves knows its gateway", () => {
@@ -320,12 +410,21 @@ test("the image has what `ccx migrate` needs, no test server, and a user that is
   t.diagnostic(`${Math.round(bytes / 1024)} MiB besides Node.js`);
 
   await using database = await openDatabase({ empty: true });
-  const env = cleanEnvironment({ DATABASE_URL: database.url });
-  execFileSync(process.execPath, ["bin/ccx.js", "migrate"], { cwd: image, env, stdio: "pipe" });
+  // as its user, who owns nothing there, and with no other environment
+  const [, uid = "", gid = ""] = /^USER (\d+):(\d+)$/m.exec(dockerfile) ?? [];
+  const user = process.getuid?.() === 0 ? { uid: Number(uid), gid: Number(gid) } : {};
+  await chmod(image, 0o755);
+  const set = /^ENV (.+)$/m.exec(last)?.[1]?.replaceAll("/opt/ccx", image).split(" ") ?? [];
+  const env = {
+    ...Object.fromEntries(set.map((pair) => pair.split("="))),
+    ...{ PATH: process.env.PATH, DATABASE_URL: database.url },
+  };
+  execFileSync(process.execPath, ["bin/ccx.js", "migrate"], { cwd: image, env, stdio: "pipe", ...user });
   const { rows } = await database.pool.query("select count(*)::integer as policies from policy");
   assert.ok(rows[0].policies > 0);
   // the service itself, as far as a server that is not there lets it
-  const started = spawnSync(process.execPath, ["bin/ccx.js", "run"], { cwd: image, env, encoding: "utf8" });
+  const here = { cwd: image, env, encoding: "utf8", ...user } as const;
+  const started = spawnSync(process.execPath, ["bin/ccx.js", "run"], here);
   assert.match(started.stderr, /^ccx: KAFKA_BROKERS is not set/);
 });
 

@@ -5,6 +5,8 @@ import { identityOf } from "../support/results_api.ts";
 import { makeRoles, openLogins } from "../support/role_logins.ts";
 import { scenario } from "../support/scene.ts";
 import { until } from "../support/until.ts";
+import { oneFile, uploading } from "../support/uploading.ts";
+import { announcement, archiveOf } from "../support/uploads.ts";
 
 scenario("the service runs as users that own nothing, and are no superusers", {}, async (scene) => {
   await makeRoles(scene.databaseUrl);
@@ -52,6 +54,26 @@ scenario("the service runs as users that own nothing, and are no superusers", {}
   }
   await consume.stop();
   await work.stop();
+});
+
+scenario("archives are analyzed by a user who is only in ccx_ingest", {}, async (scene) => {
+  await using owned = new AsyncDisposableStack();
+  const { server, uploads, loaded, env } = await uploading(scene, owned);
+  await loaded();
+  await makeRoles(scene.databaseUrl);
+  const { url } = await owned.use(await openLogins(scene.databaseUrl)).login("ccx_ingest");
+  const analyze = scene.start("analyze", { env: { ...env, DATABASE_URL: url } });
+  const cluster = aCluster();
+  await uploads.announce([
+    announcement({ url: server.serve("/one", await archiveOf(oneFile(cluster))), cluster }),
+  ]);
+  const [message] = await uploads.published(1);
+  assert.equal(message?.key, cluster);
+  await analyze.stop();
+  assert.deepEqual(
+    analyze.lines.filter(({ level }) => level === "error" || level === "warn"),
+    [],
+  );
 });
 
 for (const [what, role, env] of [

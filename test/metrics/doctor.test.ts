@@ -7,6 +7,7 @@ import { aCluster, loadContent, reportAndDecide, rows, setPolicy } from "../supp
 import { runCcx } from "../support/command.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 import { openTopics } from "../support/kafka.ts";
+import { until } from "../support/until.ts";
 
 const database = testDatabase();
 
@@ -217,6 +218,38 @@ test("what a user may not use is an error, with an example", () =>
     assert.equal(found[0]?.severity, "error");
   }));
 
+test("a transaction that somebody prepared and left counts as an open one, until what the doctor says ends it", async () => {
+  const theirs = await database.pool.connect();
+  await theirs.query("begin; select from circuit for update; prepare transaction 'it''s theirs'");
+  const ended = theirs.query("update circuit set failures = failures"); // waits for it
+  try {
+    const waits = "select from sessions where waits_for = '{0}' and state = 'active'";
+    await until("somebody waits", async () => (await rows(database.pool, waits)).length > 0);
+    const statement = await rolledBack(database.pool, async (db) => {
+      await makeWell(db);
+      assert.deepEqual(await rows(db, "select finding from doctor"), [], "of now it is");
+      await db.query(`do $$ begin
+        execute replace(pg_get_functiondef('ccx.open_sessions()'::regprocedure), 'x.prepared,', 'x.prepared - interval ''1 hour'',');
+      end $$`);
+      const [metrics] = await rows(db, "select * from metrics_postgres");
+      assert.equal(metrics?.prepared_transactions, 1);
+      for (const name of ["oldest_transaction_seconds", "oldest_idle_transaction_seconds"])
+        assert.ok(Number(metrics?.[name]) >= 3_600, `${name} ${metrics?.[name]}`);
+      const found = await rows(db, "select finding, what_to_do from doctor");
+      assert.deepEqual(
+        found.map(({ finding }) => finding),
+        ["the transaction 'it''s theirs' has been prepared for 60 minutes"],
+      );
+      return /rollback prepared .+$/.exec(String(found[0]?.what_to_do))?.[0] ?? "";
+    });
+    await database.pool.query(statement);
+  } finally {
+    await database.pool.query("rollback prepared 'it''s theirs'").catch(() => undefined);
+    await ended;
+    theirs.release();
+  }
+});
+
 test("ccx doctor ends with 2 for errors, 1 for warnings, 0 when all is well", async () => {
   await using topics = await openTopics();
   const env = {
@@ -262,6 +295,16 @@ test("ccx doctor ends with 2 for errors, 1 for warnings, 0 when all is well", as
   } finally {
     db.release();
   }
+  await database.pool.query(anArchive);
+  const { found } = await doctor({
+    CCX_ANNOUNCEMENTS_TOPIC: "nobody.made.it",
+    CCX_PAYLOAD_STATUS_TOPIC: "nor.this",
+  });
+  assert.deepEqual(
+    found.filter((finding) => finding.startsWith("kafka")),
+    ["nobody.made.it", "nor.this"].map((topic) => `kafka: topic ${topic} does not exist`),
+  );
+  await database.pool.query("delete from archive");
   const elsewhere = await doctor({ CCX_RESULTS_TOPIC: "nobody.made.it" });
   assert.deepEqual(elsewhere, { code: 2, found: ["kafka: topic nobody.made.it does not exist"] });
   const away = await doctor({ KAFKA_BROKERS: "127.0.0.1:1" });

@@ -120,6 +120,86 @@ test("a role of PostgreSQL that reaches beyond the matrix is taken from ours aga
     assert.deepEqual(await changes(), []);
   }));
 
+test("a right that a login has by itself is left to it, and named with what takes it", async () => {
+  const { pool } = database;
+  const [alice, bob] = [(await logins.login()).name, (await logins.login("ccx_reader")).name];
+  await pool.query(`grant insert, select (id), update (reason) on policy to ${alice}; grant insert on reported to ${alice};
+    grant select on new_reports to ${alice} with grant option; grant usage on sequence notification_id_seq to ${alice};
+    grant execute on function retain(timestamptz) to ${alice}; grant create on schema ccx to ${bob};
+    create table of_the_site (id bigint); grant select on of_the_site to ${alice};
+    set role ${alice}; grant select on new_reports to ${bob}; reset role`);
+  await makeRoles(database.url);
+  const listed =
+    "select grantee, object, rights, is_foreseen, statement from ccx.other_right order by statement";
+  const found = await rows(pool, listed);
+  const names = (text: unknown) => String(text).replaceAll(alice, "alice").replaceAll(bob, "bob");
+  assert.deepEqual(
+    found.map((row) => [names(row.grantee), row.object, row.rights, row.is_foreseen, names(row.statement)]),
+    [
+      ["bob", "ccx", "CREATE", false, "revoke CREATE on schema ccx from bob"],
+      [
+        "alice",
+        "retain(timestamp with time zone)",
+        "EXECUTE",
+        false,
+        "revoke EXECUTE on function retain(timestamp with time zone) from alice",
+      ],
+      ["alice", "public.reported", "INSERT", true, "revoke INSERT on table public.reported from alice"],
+      [
+        "alice",
+        "public.policy",
+        "INSERT, SELECT(id), UPDATE(reason)",
+        false,
+        "revoke INSERT, SELECT(id), UPDATE(reason) on table public.policy from alice",
+      ],
+      [
+        "alice",
+        "public.new_reports",
+        "SELECT",
+        false,
+        "revoke SELECT on table public.new_reports from alice cascade",
+      ],
+      [
+        "alice",
+        "public.notification_id_seq",
+        "USAGE",
+        false,
+        "revoke USAGE on sequence public.notification_id_seq from alice",
+      ],
+      [
+        "bob",
+        "public.new_reports",
+        "SELECT",
+        false,
+        "revoke grant option for SELECT on table public.new_reports from alice cascade",
+      ],
+    ],
+  );
+  const privileges =
+    "select severity, finding, what_to_do from doctor where topic = 'privileges' order by finding";
+  const said = (await rows(pool, privileges))
+    .map((row) => `${row.severity}: ${names(row.finding)}; ${names(row.what_to_do)}`)
+    .filter((text) => /alice|bob/.test(text))
+    .sort();
+  assert.deepEqual(
+    said.map((text) => text.split(";")[0]),
+    [
+      "warning: alice has rights of its own on 4 objects, among them SELECT on public.new_reports",
+      "warning: bob has rights of its own on 2 objects, among them CREATE on ccx",
+    ],
+  );
+  assert.match(
+    said[0] ?? "",
+    /: revoke SELECT on table public.new_reports from alice cascade; all of them: select \* from ccx.other_right where grantee = 'alice'$/,
+  );
+  for (const { statement, is_foreseen } of found) if (!is_foreseen) await pool.query(String(statement));
+  assert.deepEqual(
+    (await rows(pool, listed)).map(({ object }) => object),
+    ["public.reported"],
+  );
+  await pool.query(`drop table of_the_site; revoke insert on reported from ${alice}`);
+});
+
 /** What somebody gives everybody, in haste or by `create or replace` in another way than ours. */
 const toPublic = (pool: Pool) =>
   pool.query(`select ccx.ensure_partition('new_reports', '2020-05-18');

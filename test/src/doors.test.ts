@@ -50,6 +50,18 @@ test("only src/db and the sql.ts of each room ask the database", async () => {
   assert.deepEqual(offences(await sources("{src,tasks}/**/*.ts")), []);
 });
 
+test("every client of Kafka has the security settings: one function makes them, and only src/kafka has kafkajs", async () => {
+  const files = [...(await sources("{src,tasks,bin}/**/*.{ts,js}"))];
+  const makes = (pattern: RegExp) => files.filter(([, text]) => pattern.test(text)).map(([file]) => file);
+  assert.deepEqual(makes(/\bnew (?:kafkajs\.)?Kafka\(/), ["src/kafka/client.ts"]);
+  const imports = makes(/^import (?!type\b)[^;]*from "kafkajs"|\b(?:import|require)\("kafkajs"\)/m);
+  assert.ok(imports.length > 1);
+  assert.deepEqual(
+    imports.filter((file) => !file.startsWith("src/kafka/")),
+    [],
+  );
+});
+
 test("a sql.ts calls one function or view, and leaves the thinking to it", async () => {
   const doors = await sources("src/{*/,}sql.ts");
   assert.ok(doors.size > 5, [...doors.keys()].join(" "));

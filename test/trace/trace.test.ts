@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { findPorts } from "../../dev/stack/server.ts";
 import {
   incoming,
   isTracing,
@@ -11,6 +12,9 @@ import {
 import { aCluster, aReport } from "../support/reports.ts";
 import { scenario } from "../support/scene.ts";
 import { startCollector } from "../support/spans.ts";
+import { archivePart, form, formType, identity } from "../support/upload.ts";
+import { oneFile, uploading } from "../support/uploading.ts";
+import { archiveOf } from "../support/uploads.ts";
 
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 const theirs = `00-${traceId}-00f067aa0ba902b7-01`;
@@ -115,6 +119,74 @@ scenario(
     assert.match(String(decided?.trace_id), /^[0-9a-f]{32}$/);
   },
 );
+
+for (const isTraced of [true, false])
+  scenario(
+    `an upload goes on in the trace of its request, ${isTraced ? "span by span" : "also where nobody traces"}`,
+    {},
+    async (scene) => {
+      await using owned = new AsyncDisposableStack();
+      const { uploads, loaded, env } = await uploading(scene, owned);
+      await loaded();
+      await using collector = await startCollector();
+      const [port] = await findPorts(1);
+      const base = `http://127.0.0.1:${port}`;
+      const service = scene.start("run", {
+        env: {
+          ...{ ...env, CCX_HTTP_PORT: String(port), CCX_ARCHIVE_BASE_URL: base },
+          ...(isTraced && { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url }),
+        },
+      });
+      await service.says("running");
+      const cluster = aCluster();
+      const answer = await fetch(`${base}/api/ingress/v1/upload`, {
+        method: "POST",
+        headers: {
+          "x-rh-identity": identity("42", { cluster }),
+          "content-type": formType,
+          traceparent: theirs,
+        },
+        body: new Uint8Array(form([archivePart(await archiveOf(oneFile(cluster)))])),
+      });
+      assert.equal(answer.status, 202);
+      await uploads.published(1);
+      await scene.consumed(2);
+      await scene.quiet();
+      const says = ["upload", "uploads announced", "announcements taken", "archive analyzed"];
+      for (const line of [...says, "results published", "ingested"]) await service.says(line);
+      await service.stop();
+
+      const kept = await scene.rows(
+        `select (select traceparent from archive) as archive, (select traceparent from analysis) as analysis,
+           (select traceparent from new_reports) as report`,
+      );
+      if (!isTraced) {
+        assert.deepEqual(kept, [{ archive: theirs, analysis: theirs, report: theirs }]);
+        return;
+      }
+      const ours = collector.spans.filter((span) => span.traceId === traceId);
+      const id = (name: string) => {
+        const found = ours.filter((span) => span.name === name);
+        assert.equal(found.length, 1, `${name} in ${collector.spans.map((span) => span.name)}`);
+        return found[0]?.spanId;
+      };
+      const way = ["upload", "announce", "take announcement", "publish result", "ingest"];
+      let parent = "00f067aa0ba902b7";
+      for (const name of way) {
+        assert.equal(ours.find((span) => span.name === name)?.parentSpanId, parent, name);
+        parent = id(name) ?? "";
+      }
+      const taken = id("take announcement");
+      assert.equal(ours.find(({ name }) => name === "analyze")?.parentSpanId, taken);
+      assert.deepEqual(
+        kept.map((row) => Object.values(row).map((text) => spanContextOf(String(text))?.spanId)),
+        [[id("upload"), taken, id("ingest")]],
+      );
+      for (const msg of [...says, "results published", "ingested"])
+        for (const line of service.lines.filter((it) => it.msg === msg && !("sent" in it && it.sent === 0)))
+          assert.equal(line.trace_id, traceId, JSON.stringify(line));
+    },
+  );
 
 scenario("without tracing a trace only passes through, and lines name none", {}, async (scene) => {
   const service = scene.start("run");

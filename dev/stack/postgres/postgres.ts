@@ -173,6 +173,7 @@ function initdbArguments(data: string, version: PostgresVersion): string[] {
     // Only TCP: the path of a socket in a long temporary folder may exceed what the system allows.
     unix_socket_directories: "",
     max_connections: "200",
+    max_prepared_transactions: "10",
     shared_buffers: "256MB",
     fsync: "off",
     full_page_writes: "off",

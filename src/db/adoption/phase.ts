@@ -180,6 +180,15 @@ export async function whoHolds(pool: Pool): Promise<string[]> {
      where l.locktype = 'relation' and l.granted and a.pid <> pg_backend_pid()
        and l.database = (select oid from pg_database where datname = current_database())
        and c.relnamespace in ('public'::regnamespace, to_regnamespace('${kept}'))
+       and c.relname = any ($1)
+     union all
+     select distinct format('the prepared transaction %L of %s, which is to be committed or rolled back', x.gid, x.owner)
+     from pg_locks l
+     join pg_locks own on own.virtualtransaction = l.virtualtransaction and own.locktype = 'transactionid'
+     join pg_prepared_xacts x on x.transaction = own.transactionid
+     join pg_class c on c.oid = l.relation
+     where l.locktype = 'relation' and l.pid is null and own.pid is null and x.database = current_database()
+       and c.relnamespace in ('public'::regnamespace, to_regnamespace('${kept}'))
        and c.relname = any ($1)`,
     [writerTables],
   );

@@ -4521,6 +4521,12 @@ function ccx.collect_metrics()
   set lock_timeout=500ms
   set search_path=public, ccx, pg_temp;
 
+-- What each column of a table or view means, as its comment says, by name.
+function ccx.column_meanings(relation text)
+  returns jsonb
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
 -- Reads a filter expression and returns it in postfix order for evaluate_filter(); refuses what it does not understand and says where.
 function ccx.compile_filter(filter text)
   returns text[]

@@ -57,6 +57,9 @@ export function problemOf(
   return { message: `"${values[field] ?? ""}" is not ${form}.`, field };
 }
 
+/** How much a field takes whose form becomes an address: a server reads no more than 16 KB of one. */
+export const mostTyped = 600;
+
 /** Where a field stands on the page. */
 export type Place = { id: string; label: string };
 

@@ -7,6 +7,7 @@ import {
   BadQuestion,
   filterForm,
   type Look,
+  meaningsOf,
   pageSize,
   questionOf,
   stateOf,
@@ -46,7 +47,7 @@ export async function listOn(
     const rows = await ask.read((db) => sql.listRows(db, questionOf(look, state, pageSize + 1)));
     const made = table({ path, own, look, list, state, rows, ...(lead && { lead }) });
     return {
-      body: html`<div class="list">${look.says !== undefined && html`<p class="says">${look.says}</p>`}${filterForm(path, own, look, list, state)}<div id="table-${look.list}" data-live>${lines?.(rows)}${wrap ? wrap(made, rows) : made}</div></div>`,
+      body: html`<div class="list">${look.says !== undefined && html`<p class="says">${look.says}</p>`}${filterForm(path, own, look, list, state)}<div id="table-${look.list}" data-live>${lines?.(rows)}${wrap ? wrap(made, rows) : made}</div>${meaningsOf(look, list)}</div>`,
       status: 200,
     };
   } catch (error) {

@@ -37,17 +37,22 @@ const list = z.object({
   keys: z.array(z.string()),
   filters: z.array(z.string()),
   time_column: z.string().nullable(),
+  meanings: z.record(z.string(), z.string().nullable()),
 });
 
-/** What a table of the console may be narrowed by, and the columns that tell its rows apart. */
+/** What a table of the console may be narrowed by, the columns that tell its rows apart, and what each means. */
 export type List = z.infer<typeof list>;
 
 /** The table of this name, if there is one. */
 export const listOf = async (db: Db, name: string): Promise<List | undefined> =>
   (
-    await rowsOf(db, list, "select name, keys, filters, time_column from ccx.console_list where name = $1", [
-      name,
-    ])
+    await rowsOf(
+      db,
+      list,
+      `select name, keys, filters, time_column, ccx.column_meanings(relation) as meanings
+       from ccx.console_list where name = $1`,
+      [name],
+    )
   )[0];
 
 /** Whether the rows of this role follow the organization of the person. */
@@ -57,12 +62,6 @@ export const isNarrowed = async (db: Db): Promise<boolean> =>
 /** Records what a person does. */
 export const recordAct = (db: Db, act: string, details: AnyRow): Promise<void> =>
   call(db, "select ccx.record_act($1, $2::jsonb)", [act, JSON.stringify(details)]);
-
-const target = z.object({ name: z.string() });
-
-/** The names of the targets. */
-export const targets = async (db: Db): Promise<string[]> =>
-  (await rowsOf(db, target, "select name from event_targets order by id")).map(({ name }) => name);
 
 // --- overview
 
@@ -135,12 +134,14 @@ export const reportOf = async (
   at: string,
 ): Promise<AnyRow | undefined> =>
   (
-    await rowsOf(
-      db,
-      anyRow,
-      `select org_id, cluster, updated_at, received_at, report from new_reports
-       where org_id = $1 and cluster = lower($2) and updated_at = $3`,
-      [org, cluster, at],
+    await named(["org", "cluster", "at"], () =>
+      rowsOf(
+        db,
+        anyRow,
+        `select org_id, cluster, updated_at, received_at, report from new_reports
+         where org_id = $1 and cluster = lower($2) and updated_at = $3`,
+        [org, cluster, at],
+      ),
     )
   )[0];
 
@@ -171,25 +172,31 @@ export type Issue = {
   errorKey?: string | undefined;
 };
 
-/** Acknowledges a rule; false when it was so already. */
-export const acknowledge = async (db: Db, it: Issue, reason: string | undefined): Promise<boolean> =>
+const ofIssue = ["org", "rule", "cluster", "rule"];
+
+/** Acknowledges a rule for a cluster; false when it was so already. */
+export const acknowledge = async (db: Db, it: Issue): Promise<boolean> =>
   (
-    await rowOf(
-      db,
-      done,
-      "select acknowledge($1, $2, $3, $4, $5) as done",
-      given(it.org, it.rule, it.cluster, it.errorKey, reason),
+    await named(ofIssue, () =>
+      rowOf(
+        db,
+        done,
+        "select acknowledge($1, $2, $3, $4) as done",
+        given(it.org, it.rule, it.cluster, it.errorKey),
+      ),
     )
   ).done;
 
 /** Takes an acknowledgement back; false when there was none. */
 export const unacknowledge = async (db: Db, it: Issue): Promise<boolean> =>
   (
-    await rowOf(
-      db,
-      done,
-      "select unacknowledge($1, $2, $3, $4) as done",
-      given(it.org, it.rule, it.cluster, it.errorKey),
+    await named(ofIssue, () =>
+      rowOf(
+        db,
+        done,
+        "select unacknowledge($1, $2, $3, $4) as done",
+        given(it.org, it.rule, it.cluster, it.errorKey),
+      ),
     )
   ).done;
 
@@ -268,12 +275,25 @@ export const policyToChange = async (db: Db, it: Scope): Promise<string | null> 
 export const policyVersion = (db: Db, number: string): Promise<AnyRow[]> =>
   rowsOf(db, anyRow, "select * from policy_history where policy_id = $1", [number]);
 
-export const policies = (db: Db): Promise<AnyRow[]> =>
+/** The policies in force that concern this organization and rule, the widest first. */
+export const policiesOf = (
+  db: Db,
+  it: { org?: string | undefined; rule?: string | undefined },
+): Promise<AnyRow[]> =>
   rowsOf(
     db,
     anyRow,
-    "select * from policies order by target, org_id nulls first, rule_name nulls first limit 500",
+    `select * from policies
+     where (org_id is null or org_id::text = $1) and (rule_name is null or rule_name = ccx.rule_name($2))
+     order by target, org_id nulls first, rule_name nulls first`,
+    given(it.org, it.rule),
   );
+
+const meanings = z.object({ meanings: z.record(z.string(), z.string().nullable()) });
+
+/** What each setting of a policy means. */
+export const settingMeanings = async (db: Db): Promise<Record<string, string | null>> =>
+  (await rowOf(db, meanings, "select ccx.column_meanings('policy') as meanings")).meanings;
 
 /** Changes a policy from now on; returns the number of the new version. */
 export const setPolicy = async (db: Db, it: Scope, change: AnyRow, reason: string): Promise<string> =>

@@ -5241,6 +5241,12 @@ function ccx.person()
   returns text
   language sql stable parallel safe;
 
+-- The policies in force of all, and those that this organization, this rule or both have of their own.
+function ccx.policies_about(org_id text, rule text)
+  returns SETOF policies
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
 -- How many open issues this version of a policy holds that were to be notified before it, how many it releases, and how many open issues there are; whatever cooldowns and silences say.
 function ccx.policy_effect(id bigint, OUT held integer, OUT released integer, OUT open_issues integer)
   returns record

@@ -2,11 +2,12 @@
 -- of its own. console_list names the tables that a page shows, each with the view behind it, the columns that
 -- tell its rows apart, and those that a person may narrow it by. console_rows() reads a page of such a table,
 -- sorted, narrowed, and from where the page before ended; column_meanings() says what its columns mean;
--- rejected_row is a rejected message without its bytes. cluster_life() puts what happened to one cluster on one axis; known_cluster() says whether there is
--- such a cluster; issue_draft() is an issue as a message would name it. busy_hours() counts what came and
--- went in each hour of the last day; stations() is the way of a report from topic to topic with what waits
--- where; rule_texts() are the versions of what a rule says. record_act() writes down what a person did, with
--- the name; the table console_act keeps it. is_narrowed() says whether the rows that a role sees follow the
+-- rejected_row is a rejected message without its bytes. cluster_life() puts what happened to one cluster on
+-- one axis; known_cluster() says whether there is such a cluster; issue_draft() is an issue as a message
+-- would name it. busy_hours() counts what came and went in each hour of the last day; stations() is the way
+-- of a report from topic to topic with what waits where; rule_texts() are the versions of what a rule says.
+-- record_act() writes down what a person did, with the name; the table console_act keeps it. policies_about()
+-- are the policies that a change would meet. is_narrowed() says whether the rows that a role sees follow the
 -- organization of the person: where they do not, such a person is refused.
 
 --!include console/tables.sql
@@ -27,3 +28,4 @@
 --!include console/held_groups.sql
 --!include console/seen_to_notified.sql
 --!include console/policy_to_change.sql
+--!include console/policies_about.sql

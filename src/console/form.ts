@@ -32,7 +32,7 @@ const aNumber = "a whole number of at most 18 digits, such as 1001";
 const aTime = "a time, such as 2026-12-24T08:00Z (UTC)";
 /** What a field takes, whatever the type of the database behind it is called. */
 const taken: Record<string, string> = {
-  ...{ org: aNumber, org_id: aNumber },
+  ...{ org: aNumber, org_id: aNumber, id: aNumber },
   ...{ from: aTime, to: aTime, until: aTime, at: aTime },
   for: "a length of time, such as 2 days",
 };

@@ -34,13 +34,13 @@ export const listRows = async (db: Db, it: ListQuestion): Promise<AnyRow[]> => {
 
 const list = z.object({
   name: z.string(),
+  relation: z.string(),
   keys: z.array(z.string()),
   filters: z.array(z.string()),
   time_column: z.string().nullable(),
-  meanings: z.record(z.string(), z.string().nullable()),
 });
 
-/** What a table of the console may be narrowed by, the columns that tell its rows apart, and what each means. */
+/** What a table of the console may be narrowed by, and the columns that tell its rows apart. */
 export type List = z.infer<typeof list>;
 
 /** The table of this name, if there is one. */
@@ -49,11 +49,17 @@ export const listOf = async (db: Db, name: string): Promise<List | undefined> =>
     await rowsOf(
       db,
       list,
-      `select name, keys, filters, time_column, ccx.column_meanings(relation) as meanings
-       from ccx.console_list where name = $1`,
+      "select name, relation, keys, filters, time_column from ccx.console_list where name = $1",
       [name],
     )
   )[0];
+
+/** What each column of a table or view means, by name. */
+export type Meanings = Record<string, string | null>;
+const meanings = z.object({ meanings: z.record(z.string(), z.string().nullable()) });
+
+export const columnMeanings = async (db: Db, relation: string): Promise<Meanings> =>
+  (await rowOf(db, meanings, "select ccx.column_meanings($1) as meanings", [relation])).meanings;
 
 /** Whether the rows of this role follow the organization of the person. */
 export const isNarrowed = async (db: Db): Promise<boolean> =>
@@ -275,25 +281,17 @@ export const policyToChange = async (db: Db, it: Scope): Promise<string | null> 
 export const policyVersion = (db: Db, number: string): Promise<AnyRow[]> =>
   rowsOf(db, anyRow, "select * from policy_history where policy_id = $1", [number]);
 
-/** The policies in force that concern this organization and rule, the widest first. */
-export const policiesOf = (
+/** The policies in force that a change for this organization and rule would meet, the widest first. */
+export const policiesAbout = (
   db: Db,
   it: { org?: string | undefined; rule?: string | undefined },
 ): Promise<AnyRow[]> =>
   rowsOf(
     db,
     anyRow,
-    `select * from policies
-     where (org_id is null or org_id::text = $1) and (rule_name is null or rule_name = ccx.rule_name($2))
-     order by target, org_id nulls first, rule_name nulls first`,
+    "select * from ccx.policies_about($1, $2) order by target, org_id nulls first, rule_name nulls first",
     given(it.org, it.rule),
   );
-
-const meanings = z.object({ meanings: z.record(z.string(), z.string().nullable()) });
-
-/** What each setting of a policy means. */
-export const settingMeanings = async (db: Db): Promise<Record<string, string | null>> =>
-  (await rowOf(db, meanings, "select ccx.column_meanings('policy') as meanings")).meanings;
 
 /** Changes a policy from now on; returns the number of the new version. */
 export const setPolicy = async (db: Db, it: Scope, change: AnyRow, reason: string): Promise<string> =>

@@ -3,7 +3,7 @@ import { cutText } from "../text/cut.ts";
 import { invalid, mostTyped, type Problem, problemShown } from "./form.ts";
 import { meant, shown, words } from "./format.ts";
 import { type Html, html } from "./html.ts";
-import type { List, ListQuestion } from "./sql.ts";
+import type { List, ListQuestion, Meanings } from "./sql.ts";
 import { valueInWords } from "./words.ts";
 
 export type Column = {
@@ -269,9 +269,9 @@ export function table({ path, own, look, list, state, rows, lead }: TableParts):
 }
 
 /** What the columns of a table mean, in the words of the database. */
-export function meaningsOf(look: Look, list: List): Html | "" {
+export function meaningsOf(look: Look, meanings: Meanings): Html {
   const rows = look.columns.flatMap((column): [string, string][] => {
-    const meaning = list.meanings[column.name];
+    const meaning = meanings[column.name];
     return meaning ? [[headOf(column), meaning]] : [];
   });
   return html`<details class="meanings"><summary>What the columns mean</summary><dl class="facts">${rows.map(

@@ -183,6 +183,7 @@ describe("the console", () => {
   test("a form that is refused keeps what was typed, names the field, and ties the sentence to it", async () => {
     const pages: [at: string, field: string, label: string, sentence: string][] = [
       ["/new?from=soon", "from", "From (last seen, UTC)", '"soon" is not a time, such as'],
+      ["/silences?id=one", "id", "Silence", '"one" is not a whole number'],
       ["/new?view=reason&org_id=x", "org_id", "Organization", '"x" is not a whole number'],
       ["/new?view=rule&target=nobody", "target", "Target", "there is no target"],
       [

@@ -153,8 +153,8 @@ ${tried && html`<div class="wide">${tried}</div>`}${
 /** What each setting means, and what it is now for whoever the form is about. */
 async function settingsNow(ask: Ask, { org, rule }: Scope): Promise<Html> {
   const { meanings, inForce } = await ask.read(async (db) => ({
-    meanings: await sql.settingMeanings(db),
-    inForce: await sql.policiesOf(db, { org, rule }),
+    meanings: await sql.columnMeanings(db, "policy"),
+    inForce: await sql.policiesAbout(db, { org, rule }),
   }));
   const whose = (row: AnyRow) =>
     [row.target, row.org_id && `organization ${row.org_id}`, row.rule_name && `rule ${row.rule_name}`]

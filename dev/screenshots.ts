@@ -77,12 +77,19 @@ async function main([folder]: string[]): Promise<void> {
     missing: "/clusters/nobody",
   };
   const page = await browser.newPage();
+  // a machine that is busy besides needs more than the half minute of puppeteer
+  page.setDefaultTimeout(300_000);
+  const go = async (at: string) => {
+    const answer = await page.goto(`${open.url}${at}`, { waitUntil: "load" });
+    const status = answer?.status() ?? 503;
+    if (status >= 500) throw new Error(`${at} answered ${status}: there is nothing to take a picture of.`);
+  };
   if (folder === "--readme") {
     await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
     await page.setViewport({ width: 1200, height: 760 });
     await mkdir(ofReadme, { recursive: true });
     for (const name of ["overview", "cluster"] as const) {
-      await page.goto(`${open.url}${pages[name]}`, { waitUntil: "load" });
+      await go(pages[name]);
       await page.waitForFunction('document.querySelector("#live")?.textContent === "● live"');
       await page.screenshot({ path: path.join(ofReadme, `${name}.png`) as `${string}.png` });
     }
@@ -107,10 +114,10 @@ async function main([folder]: string[]): Promise<void> {
         });
       };
       for (const [name, at] of Object.entries(pages)) {
-        await page.goto(`${open.url}${at}`, { waitUntil: "load" });
+        await go(at);
         await shoot(name);
       }
-      await page.goto(`${open.url}/policies?view=try`);
+      await go("/policies?view=try");
       await page.type("#set-total_risk_threshold", "3");
       await Promise.all([page.waitForNavigation({ timeout: 120_000 }), page.click('button[value="try"]')]);
       await shoot("policy_tried");

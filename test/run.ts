@@ -30,6 +30,7 @@ const slow = [
   "test/cell/adopt_cell.test.ts", // databases that are copied, and services that start
   "test/cell/cells_property.test.ts", // one feed into eight databases
   "test/console/hostile.test.ts", // each page with each column hostile, in a browser
+  "test/console/hostile_forms.test.ts", // each field of each form with each hostile text
   "test/console/manners.test.ts", // each page by keyboard, on a phone, light and dark
   "test/chaos/chaos.test.ts", // every kind of fault once, on servers of its own
   "test/decide/decide_plan.test.ts", // plans for 8,000 clusters

@@ -4593,6 +4593,12 @@ function ccx.collect_metrics()
   set lock_timeout=500ms
   set search_path=public, ccx, pg_temp;
 
+-- What each column of a table or view means, as its comment says, by name.
+function ccx.column_meanings(relation text)
+  returns jsonb
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
 -- Reads a filter expression and returns it in postfix order for evaluate_filter(); refuses what it does not understand and says where.
 function ccx.compile_filter(filter text)
   returns text[]
@@ -5311,6 +5317,12 @@ function ccx.past_rows(name text)
 function ccx.person()
   returns text
   language sql stable parallel safe;
+
+-- The policies in force of all, and those that this organization, this rule or both have of their own.
+function ccx.policies_about(org_id text, rule text)
+  returns SETOF policies
+  language sql stable
+  set search_path=public, ccx, pg_temp;
 
 -- How many open issues this version of a policy holds that were to be notified before it, how many it releases, and how many open issues there are; whatever cooldowns and silences say.
 function ccx.policy_effect(id bigint, OUT held integer, OUT released integer, OUT open_issues integer)

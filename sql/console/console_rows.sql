@@ -11,6 +11,7 @@ declare
   conditions text[] := '{}';
   name text;
   wanted text;
+  filter_type text;
   sort_type text;
   key_columns text;
   key_after text;
@@ -31,7 +32,14 @@ begin
           ', ')
         using errcode = 'NTH02', column = name;
     end if;
+    select case when t.typcategory = 'A' then format_type(t.typelem, null) else format_type(t.oid, null) end
+    into filter_type
+    from pg_attribute a
+    join pg_type t on t.oid = a.atttypid
+    where a.attrelid = shown.relation::regclass and a.attname = name;
     begin
+      -- refused here, where it is known which one it is
+      execute format('select %L::%s', wanted, coalesce(filter_type, 'text'));
       conditions := conditions || case
         when name = 'from' then format('%I >= %L', shown.time_column, wanted::timestamptz)
         when name = 'to' then format('%I < %L', shown.time_column, wanted::timestamptz)

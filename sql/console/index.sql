@@ -1,12 +1,13 @@
 -- What the pages of the console ask beyond the views and functions that people call by hand. It has no rule
 -- of its own. console_list names the tables that a page shows, each with the view behind it, the columns that
 -- tell its rows apart, and those that a person may narrow it by. console_rows() reads a page of such a table,
--- sorted, narrowed, and from where the page before ended; rejected_row is a rejected message without its
--- bytes. cluster_life() puts what happened to one cluster on one axis; known_cluster() says whether there is
--- such a cluster; issue_draft() is an issue as a message would name it. busy_hours() counts what came and
--- went in each hour of the last day; stations() is the way of a report from topic to topic with what waits
--- where; rule_texts() are the versions of what a rule says. record_act() writes down what a person did, with
--- the name; the table console_act keeps it. is_narrowed() says whether the rows that a role sees follow the
+-- sorted, narrowed, and from where the page before ended; column_meanings() says what its columns mean;
+-- rejected_row is a rejected message without its bytes. cluster_life() puts what happened to one cluster on
+-- one axis; known_cluster() says whether there is such a cluster; issue_draft() is an issue as a message
+-- would name it. busy_hours() counts what came and went in each hour of the last day; stations() is the way
+-- of a report from topic to topic with what waits where; rule_texts() are the versions of what a rule says.
+-- record_act() writes down what a person did, with the name; the table console_act keeps it. policies_about()
+-- are the policies that a change would meet. is_narrowed() says whether the rows that a role sees follow the
 -- organization of the person: where they do not, such a person is refused.
 
 --!include console/tables.sql
@@ -14,6 +15,7 @@
 --!include console/shown_noise.sql
 --!include console/recent_decision.sql
 --!include console/console_list.sql
+--!include console/column_meanings.sql
 --!include console/console_rows.sql
 --!include console/known_cluster.sql
 --!include console/cluster_life.sql
@@ -26,3 +28,4 @@
 --!include console/held_groups.sql
 --!include console/seen_to_notified.sql
 --!include console/policy_to_change.sql
+--!include console/policies_about.sql

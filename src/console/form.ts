@@ -32,7 +32,7 @@ const aNumber = "a whole number of at most 18 digits, such as 1001";
 const aTime = "a time, such as 2026-12-24T08:00Z (UTC)";
 /** What a field takes, whatever the type of the database behind it is called. */
 const taken: Record<string, string> = {
-  ...{ org: aNumber, org_id: aNumber },
+  ...{ org: aNumber, org_id: aNumber, id: aNumber },
   ...{ from: aTime, to: aTime, until: aTime, at: aTime },
   for: "a length of time, such as 2 days",
 };
@@ -56,6 +56,9 @@ export function problemOf(
   if (field === undefined || form === undefined || isOfItsForm) return { message: refusal.message, field };
   return { message: `"${values[field] ?? ""}" is not ${form}.`, field };
 }
+
+/** How much a field takes whose form becomes an address: a server reads no more than 16 KB of one. */
+export const mostTyped = 600;
 
 /** Where a field stands on the page. */
 export type Place = { id: string; label: string };

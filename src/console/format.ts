@@ -49,6 +49,10 @@ function cut(text: string): Html {
   return html`<span title="${text.length} characters, of which these are the first">${cutText(text, mostShown)}…</span>`;
 }
 
+/** What the database says of a column, as who does not write SQL says it. */
+export const meant = (comment: string | null | undefined): Html =>
+  shown(comment?.replaceAll(/\bnull\b/g, "empty"));
+
 /** A name of a column as words. */
 export const words = (name: string): string => {
   const text = name.replaceAll("_", " ");

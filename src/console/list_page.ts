@@ -7,6 +7,7 @@ import {
   BadQuestion,
   filterForm,
   type Look,
+  meaningsOf,
   pageSize,
   questionOf,
   stateOf,
@@ -43,10 +44,13 @@ export async function listOn(
   const withoutPlace = stateOf({ ...ask.query, after: undefined }, look, known);
   try {
     const state = stateOf(ask.query, look, known);
-    const rows = await ask.read((db) => sql.listRows(db, questionOf(look, state, pageSize + 1)));
+    const { rows, meanings } = await ask.read(async (db) => ({
+      rows: await sql.listRows(db, questionOf(look, state, pageSize + 1)),
+      meanings: await sql.columnMeanings(db, list.relation),
+    }));
     const made = table({ path, own, look, list, state, rows, ...(lead && { lead }) });
     return {
-      body: html`<div class="list">${look.says !== undefined && html`<p class="says">${look.says}</p>`}${filterForm(path, own, look, list, state)}<div id="table-${look.list}" data-live>${lines?.(rows)}${wrap ? wrap(made, rows) : made}</div></div>`,
+      body: html`<div class="list">${look.says !== undefined && html`<p class="says">${look.says}</p>`}${filterForm(path, own, look, list, state)}<div id="table-${look.list}" data-live>${lines?.(rows)}${wrap ? wrap(made, rows) : made}</div>${meaningsOf(look, meanings)}</div>`,
       status: 200,
     };
   } catch (error) {

@@ -112,7 +112,10 @@ export const looks = {
     columns: [
       component,
       { name: "target" },
-      ...numbers("notified", "clusters", "organizations", "sightings"),
+      ...numbers("notified"),
+      { name: "clusters", label: "Clusters notified", isNumber: true },
+      { name: "organizations", label: "Organizations notified", isNumber: true },
+      ...numbers("sightings"),
       {
         name: "dedup_ratio",
         label: "Held back",
@@ -382,6 +385,9 @@ export const looks = {
 
 export const messageLink = (value: unknown): Html =>
   html`<a href="/console/messages/${encoded(String(value))}">${String(value)}</a>`;
+
+/** Said of a text that is no more than its title. */
+export const titleOnly: Html = html`<p>This target gets the title only; its receiver has the rest.</p>`;
 
 /** The choices among the targets. */
 export const targetNames = targets;

@@ -215,7 +215,7 @@ async function register(server: FastifyInstance, options: ConsoleOptions): Promi
         path: pathOf(request),
         query: onlyTexts(request.query),
         params: onlyTexts(request.params) as Record<string, string>,
-        form: (request.body ?? {}) as Ask["form"],
+        form: formOf(request.body),
         ...asker(person, gone.signal, (seconds) => {
           ageSeconds = Math.max(ageSeconds ?? 0, seconds);
         }),
@@ -319,15 +319,27 @@ const pathOf = (request: FastifyRequest) => {
   return whole === "/console" ? "/console/" : whole;
 };
 
+/** A character that the database cannot hold is shown as what it is: a character that is none. */
+const storable = (text: string) => text.replaceAll("\0", "\u{FFFD}");
+
 /** A parameter that is given twice counts once. */
 function onlyTexts(values: unknown): Record<string, string | undefined> {
   return Object.fromEntries(
     Object.entries((values ?? {}) as Record<string, unknown>).flatMap(([name, value]) => {
       const one = Array.isArray(value) ? value.at(-1) : value;
-      return typeof one === "string" ? [[name, one.replaceAll("\0", "\u{FFFD}")]] : [];
+      return typeof one === "string" ? [[name, storable(one)]] : [];
     }),
   );
 }
+
+/** The fields of a form, with all values of one that is given several times. */
+const formOf = (body: unknown): Ask["form"] =>
+  Object.fromEntries(
+    Object.entries((body ?? {}) as Record<string, string | string[]>).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.map(storable) : storable(value),
+    ]),
+  );
 
 /** @throws NotLetIn */
 function requireAct(person: Person): void {
@@ -369,14 +381,24 @@ function pageOf(error: unknown, awaySince: string | undefined, mayBeAskedAgain: 
   if (codeOf(error) === "42501") return page(403, "Not let in", "Your role of the database may not do this.");
   const setup = asConfigurationError(error);
   const trouble = troubleOf(error);
-  if (trouble === "away" || setup)
+  if (trouble === "away" || setup) {
+    const what = setup
+      ? html`${setup.message} It has been so since ${time(awaySince)}.`
+      : html`The database does not answer, since ${time(awaySince)}.`;
     return {
-      title: "The database is away",
+      title: setup ? "The database is not ready" : "The database is away",
       status: 503,
       body: mayBeAskedAgain
-        ? html`<p class="problem" role="alert" data-away>${setup?.message ?? "The database does not answer"}, since ${time(awaySince)}. The service goes on by itself once it is back, and so does this page.</p><p><a href="">Try again</a></p>`
-        : html`<p class="problem" role="alert">${setup?.message ?? "The database does not answer"}, since ${time(awaySince)}. Nothing was done. Go back to the form and send it again once the database is there.</p>`,
+        ? html`<p class="problem" role="alert" data-away>${what} The service goes on by itself once that is over, and so does this page.</p><p><a href="">Try again</a></p>`
+        : html`<p class="problem" role="alert">${what} Nothing was done. Go back to the form and send it again once the database is there.</p>`,
     };
+  }
+  if (statusCode === 413)
+    return page(
+      413,
+      "Too much",
+      `A form holds at most ${mostOfForm / 1024} KB: go back to it, and shorten it.`,
+    );
   if (trouble === "of_the_work")
     return page(503, "It took too long", "The answer took longer than a page may: narrow the question.");
   if (trouble === "in_the_way")

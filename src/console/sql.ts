@@ -34,6 +34,7 @@ export const listRows = async (db: Db, it: ListQuestion): Promise<AnyRow[]> => {
 
 const list = z.object({
   name: z.string(),
+  relation: z.string(),
   keys: z.array(z.string()),
   filters: z.array(z.string()),
   time_column: z.string().nullable(),
@@ -45,10 +46,20 @@ export type List = z.infer<typeof list>;
 /** The table of this name, if there is one. */
 export const listOf = async (db: Db, name: string): Promise<List | undefined> =>
   (
-    await rowsOf(db, list, "select name, keys, filters, time_column from ccx.console_list where name = $1", [
-      name,
-    ])
+    await rowsOf(
+      db,
+      list,
+      "select name, relation, keys, filters, time_column from ccx.console_list where name = $1",
+      [name],
+    )
   )[0];
+
+/** What each column of a table or view means, by name. */
+export type Meanings = Record<string, string | null>;
+const meanings = z.object({ meanings: z.record(z.string(), z.string().nullable()) });
+
+export const columnMeanings = async (db: Db, relation: string): Promise<Meanings> =>
+  (await rowOf(db, meanings, "select ccx.column_meanings($1) as meanings", [relation])).meanings;
 
 /** Whether the rows of this role follow the organization of the person. */
 export const isNarrowed = async (db: Db): Promise<boolean> =>
@@ -57,12 +68,6 @@ export const isNarrowed = async (db: Db): Promise<boolean> =>
 /** Records what a person does. */
 export const recordAct = (db: Db, act: string, details: AnyRow): Promise<void> =>
   call(db, "select ccx.record_act($1, $2::jsonb)", [act, JSON.stringify(details)]);
-
-const target = z.object({ name: z.string() });
-
-/** The names of the targets. */
-export const targets = async (db: Db): Promise<string[]> =>
-  (await rowsOf(db, target, "select name from event_targets order by id")).map(({ name }) => name);
 
 // --- overview
 
@@ -135,12 +140,14 @@ export const reportOf = async (
   at: string,
 ): Promise<AnyRow | undefined> =>
   (
-    await rowsOf(
-      db,
-      anyRow,
-      `select org_id, cluster, updated_at, received_at, report from new_reports
-       where org_id = $1 and cluster = lower($2) and updated_at = $3`,
-      [org, cluster, at],
+    await named(["org", "cluster", "at"], () =>
+      rowsOf(
+        db,
+        anyRow,
+        `select org_id, cluster, updated_at, received_at, report from new_reports
+         where org_id = $1 and cluster = lower($2) and updated_at = $3`,
+        [org, cluster, at],
+      ),
     )
   )[0];
 
@@ -171,25 +178,31 @@ export type Issue = {
   errorKey?: string | undefined;
 };
 
-/** Acknowledges a rule; false when it was so already. */
-export const acknowledge = async (db: Db, it: Issue, reason: string | undefined): Promise<boolean> =>
+const ofIssue = ["org", "rule", "cluster", "rule"];
+
+/** Acknowledges a rule for a cluster; false when it was so already. */
+export const acknowledge = async (db: Db, it: Issue): Promise<boolean> =>
   (
-    await rowOf(
-      db,
-      done,
-      "select acknowledge($1, $2, $3, $4, $5) as done",
-      given(it.org, it.rule, it.cluster, it.errorKey, reason),
+    await named(ofIssue, () =>
+      rowOf(
+        db,
+        done,
+        "select acknowledge($1, $2, $3, $4) as done",
+        given(it.org, it.rule, it.cluster, it.errorKey),
+      ),
     )
   ).done;
 
 /** Takes an acknowledgement back; false when there was none. */
 export const unacknowledge = async (db: Db, it: Issue): Promise<boolean> =>
   (
-    await rowOf(
-      db,
-      done,
-      "select unacknowledge($1, $2, $3, $4) as done",
-      given(it.org, it.rule, it.cluster, it.errorKey),
+    await named(ofIssue, () =>
+      rowOf(
+        db,
+        done,
+        "select unacknowledge($1, $2, $3, $4) as done",
+        given(it.org, it.rule, it.cluster, it.errorKey),
+      ),
     )
   ).done;
 
@@ -268,11 +281,16 @@ export const policyToChange = async (db: Db, it: Scope): Promise<string | null> 
 export const policyVersion = (db: Db, number: string): Promise<AnyRow[]> =>
   rowsOf(db, anyRow, "select * from policy_history where policy_id = $1", [number]);
 
-export const policies = (db: Db): Promise<AnyRow[]> =>
+/** The policies in force that a change for this organization and rule would meet, the widest first. */
+export const policiesAbout = (
+  db: Db,
+  it: { org?: string | undefined; rule?: string | undefined },
+): Promise<AnyRow[]> =>
   rowsOf(
     db,
     anyRow,
-    "select * from policies order by target, org_id nulls first, rule_name nulls first limit 500",
+    "select * from ccx.policies_about($1, $2) order by target, org_id nulls first, rule_name nulls first",
+    given(it.org, it.rule),
   );
 
 /** Changes a policy from now on; returns the number of the new version. */

@@ -1,9 +1,9 @@
 import type { AnyRow } from "../db/rows.ts";
 import { cutText } from "../text/cut.ts";
-import { invalid, type Problem, problemShown } from "./form.ts";
-import { shown, words } from "./format.ts";
+import { invalid, mostTyped, type Problem, problemShown } from "./form.ts";
+import { meant, shown, words } from "./format.ts";
 import { type Html, html } from "./html.ts";
-import type { List, ListQuestion } from "./sql.ts";
+import type { List, ListQuestion, Meanings } from "./sql.ts";
 import { valueInWords } from "./words.ts";
 
 export type Column = {
@@ -145,7 +145,7 @@ export function filterForm(
           (one) =>
             html`<option${one === value ? html` selected` : ""} value="${one}">${valueInWords(one)}</option>`,
         )}</select>`
-      : html`<input id="${id}" name="${name}" value="${value}" autocomplete="off"${wrong}${
+      : html`<input id="${id}" name="${name}" value="${value}" maxlength="${mostTyped}" autocomplete="off"${wrong}${
           name === "from" || name === "to" ? html` placeholder="2026-12-24T08:00Z"` : ""
         }>`;
     return html`<div><label for="${id}">${labelOf(name)}</label>${input}</div>`;
@@ -268,6 +268,17 @@ export function table({ path, own, look, list, state, rows, lead }: TableParts):
     (row) =>
       html`<tr>${lead && html`<td data-label="${lead.label}">${lead.cell(row)}</td>`}${look.columns.map((column) => cell(row, column))}</tr>`,
   )}</tbody></table></div>${links}`;
+}
+
+/** What the columns of a table mean, in the words of the database. */
+export function meaningsOf(look: Look, meanings: Meanings): Html {
+  const rows = look.columns.flatMap((column): [string, string][] => {
+    const meaning = meanings[column.name];
+    return meaning ? [[headOf(column), meaning]] : [];
+  });
+  return html`<details class="meanings"><summary>What the columns mean</summary><dl class="facts">${rows.map(
+    ([head, meaning]) => html`<dt>${head}</dt><dd>${meant(meaning)}</dd>`,
+  )}</dl></details>`;
 }
 
 /** A table of a few rows that is neither sorted nor narrowed. */

@@ -26,6 +26,8 @@ export type ShownIssue = {
 /** A message with the texts that its receiver gets. */
 export type ShownMessage = {
   target: string;
+  org_id: string;
+  cluster: string;
   state: string;
   ended_at: string | null;
   /** False: the details that the texts speak of are not there any more. */
@@ -83,7 +85,7 @@ export async function shownMessage(
     ...{ first_tried_at: first_tried_at ?? decided_at, traceparent: null, issues: said },
   };
   const body = said.length === 0 ? null : bodyOf(target as TargetName, row, options);
-  return { target, state, ended_at, report_is_kept, issues, body };
+  return { target, org_id, cluster, state, ended_at, report_is_kept, issues, body };
 }
 
 /** One issue with its texts, whether or not a message names it. */

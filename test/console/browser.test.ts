@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { describe, test } from "node:test";
 import type { Page } from "puppeteer-core";
 import { startConsole } from "../../dev/console.ts";
@@ -131,14 +132,31 @@ describe("a person at the console", needsBrowser, () => {
     );
   });
 
-  test("a live connection that is lost is shown, and made again", async () => {
-    await go("/");
+  test("a live connection that is lost is shown, and made again, also after a proxy refused it; what happened meanwhile shows", async () => {
+    await go("/silences");
     await it.page.waitForFunction(() => document.querySelector("#live")?.textContent === "● live");
     const { port } = it.open;
     await it.open[Symbol.asyncDispose]();
     await it.page.waitForFunction(() => document.querySelector("#live")?.textContent?.includes("not live"));
+    // after an answer that is no stream a browser does not try again by itself
+    let refused = 0;
+    const proxy = createServer((_request, answer) => {
+      refused++;
+      answer.writeHead(502).end();
+    }).listen(port, "127.0.0.1");
+    await until("the proxy refused it", () => refused > 0);
+    await new Promise((resolve) => {
+      proxy.close(resolve);
+      proxy.closeAllConnections();
+    });
+    await database.pool.query(
+      "select add_silence(now() + interval '1 day', 'while nobody was connected', org_id => 79)",
+    );
     it.open = await startConsole(database.url, {}, port);
     await it.page.waitForFunction(() => document.querySelector("#live")?.textContent === "● live");
+    await it.page.waitForFunction(() =>
+      document.querySelector("main table")?.textContent?.includes("while nobody was connected"),
+    );
   });
 
   test("of two people who change the same policy, the second one sees what the first one did", async () => {
@@ -191,6 +209,8 @@ describe("a person at the console", needsBrowser, () => {
       return answer?.status() === 503;
     });
     assert.match(await away.$eval("main", (main) => main.textContent ?? ""), /, since 20\d\d-/);
+    const prefix = `getComputedStyle(document.querySelector(".problem"), "::before").content`;
+    assert.equal(await away.evaluate(prefix), "none", "nobody refused anything");
     await proxy.heal();
     await away.waitForFunction(
       () => document.querySelector("h1")?.textContent === "Rules in the last seven days",

@@ -1,88 +1,33 @@
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { request } from "node:http";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { after, before, describe, test } from "node:test";
 import { consoleRoutes, type OpenConsole, startConsole } from "../../dev/console.ts";
-import { looks } from "../../src/console/looks.ts";
-import { hashOf } from "../../src/console/person.ts";
 import { value } from "../support/builders.ts";
 import { testDatabase } from "../support/database.ts";
-import { makeRoles } from "../support/role_logins.ts";
 import { startTcpProxy } from "../support/tcp_proxy.ts";
 import { until } from "../support/until.ts";
-import { allPages, fillConsole, mine, pagesAbout, theirs, unvisited } from "./scene.ts";
+import { bearer, get, type KnownPeople, knownPeople, post } from "./client.ts";
+import { allPages, fillConsole, mine } from "./scene.ts";
 
 const database = testDatabase();
 let local: OpenConsole;
 let known: OpenConsole;
-let folder: string;
-let tokensFile: string;
+let who: KnownPeople;
 let rejected: string;
-const tokens = { operator: randomBytes(16).toString("hex"), reader: randomBytes(16).toString("hex") };
-const narrowed = randomBytes(16).toString("hex");
-const narrowedOperator = randomBytes(16).toString("hex");
-const people = [
-  `${hashOf(tokens.operator)} olga operator`,
-  `${hashOf(tokens.reader)} rita reader # looks only`,
-  `${hashOf(narrowed)} nora reader ${mine.org}`,
-  `${hashOf(narrowedOperator)} nick operator ${mine.org}`,
-  "- percy operator",
-];
 
 describe("the console", () => {
   before(async () => {
-    folder = await mkdtemp(path.join(tmpdir(), "ccx-console-"));
-    tokensFile = path.join(folder, "tokens");
-    await writeFile(tokensFile, people.join("\n"));
     ({ rejected } = await fillConsole(database.pool));
     local = await startConsole(database.url);
-    known = await startConsole(database.url, {
-      CCX_CONSOLE_TOKENS_FILE: tokensFile,
-      CCX_CONSOLE_TRUSTED_PROXIES: "127.0.0.1, 10.0.0.0/8",
-    });
+    who = await knownPeople();
+    known = await startConsole(database.url, who.env);
   });
   after(async () => {
     await local?.[Symbol.asyncDispose]();
     await known?.[Symbol.asyncDispose]();
-    await rm(folder, { recursive: true, force: true });
+    await who?.[Symbol.asyncDispose]();
   });
-
-  const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
-
-  async function get(open: OpenConsole, at: string, headers: Record<string, string> = {}) {
-    const answer = await fetch(open.url + at, { headers, redirect: "manual" });
-    return { status: answer.status, text: await answer.text(), headers: answer.headers };
-  }
-
-  /** Sends a form as a browser does, with the proof of a page that it loaded before. */
-  async function post(
-    open: OpenConsole,
-    at: string,
-    form: Record<string, string>,
-    { headers = {}, proof = true }: { headers?: Record<string, string>; proof?: boolean } = {},
-  ) {
-    const page = await fetch(
-      `${open.url}${headers.authorization || open === local ? "/silences?view=add" : "/login"}`,
-      {
-        headers,
-      },
-    );
-    const cookie = page.headers
-      .getSetCookie()
-      .map((one) => one.split(";")[0])
-      .join("; ");
-    const [, token = ""] = /name="_csrf" value="([^"]+)"/.exec(await page.text()) ?? [];
-    const answer = await fetch(open.url + at, {
-      method: "POST",
-      redirect: "manual",
-      headers: { cookie, ...headers },
-      body: new URLSearchParams({ ...(proof && { _csrf: token }), ...form }),
-    });
-    return { status: answer.status, text: await answer.text(), headers: answer.headers };
-  }
 
   /** As a client that says it is somebody else, which fetch() does not let one do. */
   const asHost = (open: OpenConsole, host: string) =>
@@ -119,6 +64,49 @@ describe("the console", () => {
         at,
       );
     }
+  });
+
+  test("each column of a table, and each setting of a policy, is explained on its page", async () => {
+    const textsOf = (text: string, pattern: RegExp) =>
+      [...text.matchAll(pattern)].map(([, inner = ""]) => inner.replaceAll(/<[^>]+>|\u{A0}[▲▼]/gu, ""));
+    let tables = 0;
+    for (const at of allPages(mine.cluster)) {
+      const { text } = await get(local, at);
+      const [, list, meanings] = /<div class="list">(.*)<dl class="facts">(.*?)<\/dl>/s.exec(text) ?? [];
+      if (list === undefined || meanings === undefined) continue;
+      const explained = new Set(textsOf(meanings, /<dt>(.*?)<\/dt>/g));
+      const heads = textsOf(list, /<th scope="col" class="[^"]*"[^>]*>(.*?)<\/th>/g);
+      assert.deepEqual(
+        heads.filter((head) => !explained.has(head)),
+        [],
+        at,
+      );
+      if (heads.length > 0) tables++;
+    }
+    assert.ok(tables >= 10, `${tables} tables have rows`);
+    const { text } = await get(local, "/policies?view=try");
+    assert.doesNotMatch(text, /data-label="Meaning"><span class="nothing">/);
+    assert.match(
+      text,
+      />Cooldown<\/td><td [^>]*>how long an issue that was notified is not notified again.*?>7 days</s,
+    );
+  });
+
+  test("a message leads to its cluster, and a database that was not migrated is not called away", async () => {
+    const id = await value(database.pool, "select min(id) from notification where cluster = $1", [
+      mine.cluster,
+    ]);
+    assert.match(
+      (await get(local, `/messages/${id}`)).text,
+      new RegExp(`href="/console/clusters/${mine.cluster}"`),
+    );
+    const rename = (from: string, to: string) =>
+      database.pool.query(`alter function ccx.${from}(text) rename to ${to}`);
+    await rename("column_meanings", "missing");
+    const { status, text } = await get(local, "/silences");
+    await rename("missing", "column_meanings");
+    assert.equal(status, 503);
+    assert.match(text, /<h1>The database is not ready<\/h1>.*run `?(?:&#96;)?ccx migrate/s);
   });
 
   test("the text of an issue is shown as it would be sent, whether or not it is held", async () => {
@@ -163,6 +151,19 @@ describe("the console", () => {
     assert.equal(status, 400);
     assert.match(text, /name="rule" value="disk"/);
     assertRefused(text, "org_id", "Organization", '"twelve" is not a whole number of at most 18 digits');
+    // what no form can keep says the name of what is wrong, too
+    const report = `/clusters/${mine.cluster}/report`;
+    for (const [at, name] of [
+      [`${report}?org=one&at=2026-01-01`, "org"],
+      [`${report}?org=1&at=soon`, "at"],
+    ] as const)
+      assert.match((await get(local, at)).text, new RegExp(`role="alert">${name}: `), at);
+    const acked = { do: "acknowledge", rule: "disk|KEY", org: "one" };
+    assert.match((await post(local, `/clusters/${mine.cluster}`, acked)).text, /role="alert">org: /);
+    assert.match(
+      (await post(local, "/silences", { do: "ask-end", id: "one" })).text,
+      /no silence &quot;one&quot;/,
+    );
     for (const query of ["from=soon", "sort=password", "after=bm90aGluZw", "after=WyJhIl0", "colour=red"])
       assert.equal((await get(local, `/new?${query}`)).status, 400, query);
   });
@@ -182,6 +183,7 @@ describe("the console", () => {
   test("a form that is refused keeps what was typed, names the field, and ties the sentence to it", async () => {
     const pages: [at: string, field: string, label: string, sentence: string][] = [
       ["/new?from=soon", "from", "From (last seen, UTC)", '"soon" is not a time, such as'],
+      ["/silences?id=one", "id", "Silence", '"one" is not a whole number'],
       ["/new?view=reason&org_id=x", "org_id", "Organization", '"x" is not a whole number'],
       ["/new?view=rule&target=nobody", "target", "Target", "there is no target"],
       [
@@ -375,18 +377,18 @@ describe("the console", () => {
     assert.equal(status, 401);
     assert.match(text, /type="password"/);
     assert.equal((await get(known, "/new", bearer("guess"))).status, 401);
-    assert.equal((await get(known, "/new", bearer(tokens.reader))).status, 200);
+    assert.equal((await get(known, "/new", bearer(who.tokens.reader))).status, 200);
     assert.equal((await post(known, "/login", { token: "guess" })).status, 401);
-    const entered = await post(known, "/login", { token: tokens.reader });
+    const entered = await post(known, "/login", { token: who.tokens.reader });
     assert.equal(entered.status, 303);
     const cookie = entered.headers.getSetCookie().find((one) => one.startsWith("ccx_console=")) ?? "";
     assert.match(cookie, /HttpOnly/);
     assert.match(cookie, /SameSite=Strict/);
     assert.equal((await get(known, "/new", { cookie: cookie.split(";")[0] ?? "" })).status, 200);
-    await writeFile(tokensFile, people.filter((line) => !line.includes("rita")).join("\n"));
-    assert.equal((await get(known, "/new", bearer(tokens.reader))).status, 401);
-    await writeFile(tokensFile, people.join("\n"));
-    assert.equal((await get(known, "/new", bearer(tokens.reader))).status, 200);
+    await writeFile(who.file, who.lines.filter((line) => !line.includes("rita")).join("\n"));
+    assert.equal((await get(known, "/new", bearer(who.tokens.reader))).status, 401);
+    await writeFile(who.file, who.lines.join("\n"));
+    assert.equal((await get(known, "/new", bearer(who.tokens.reader))).status, 200);
   });
 
   test("an identity counts from a trusted proxy only, and an unknown one is refused", async () => {
@@ -423,7 +425,7 @@ describe("the console", () => {
   const silence = { do: "add", org: String(mine.org), for: "2 hours", reason: "for the test" };
 
   test("a reader cannot act, whatever form he sends", async () => {
-    const headers = bearer(tokens.reader);
+    const headers = bearer(who.tokens.reader);
     const forms: [string, Record<string, string>][] = [
       ["/silences", silence],
       ["/silences", { ...silence, do: "preview" }],
@@ -443,9 +445,9 @@ describe("the console", () => {
     const everywhere = routes.map((route) => route.replace("POST ", "").replace(/:\w+/, "1"));
     for (const what of ["preview-replay", "ask-end", "unacknowledge", "zap"])
       forms.push(...everywhere.map((at): [string, Record<string, string>] => [at, { do: what }]));
-    const who = [headers, bearer(narrowed), bearer(narrowedOperator)];
+    const all = [headers, bearer(who.tokens.narrowed), bearer(who.tokens.narrowedOperator)];
     for (const [at, form] of forms)
-      for (const headers of who) {
+      for (const headers of all) {
         const { status, text } = await post(known, at, form, { headers });
         assert.equal(status, 403, `${at} ${form.do}: ${text.slice(-600)}`);
         assert.match(text, /may look, not act/, `${at} ${form.do}`);
@@ -455,10 +457,10 @@ describe("the console", () => {
   });
 
   test("a form needs its proof, and comes from a page of ours", async () => {
-    const headers = bearer(tokens.operator);
+    const headers = bearer(who.tokens.operator);
     assert.equal((await post(known, "/silences", silence, { headers, proof: false })).status, 403);
     // nobody is logged in as somebody else by a page of others, nor out
-    assert.equal((await post(known, "/login", { token: tokens.reader }, { proof: false })).status, 403);
+    assert.equal((await post(known, "/login", { token: who.tokens.reader }, { proof: false })).status, 403);
     assert.equal((await post(known, "/logout", {}, { headers, proof: false })).status, 403);
     const elsewhere = { ...headers, origin: "https://evil.example" };
     assert.equal((await post(known, "/silences", silence, { headers: elsewhere })).status, 403);
@@ -468,7 +470,9 @@ describe("the console", () => {
   });
 
   test("what a person does is recorded with the name, where it is done and in the list of acts", async () => {
-    const { status, headers } = await post(known, "/silences", silence, { headers: bearer(tokens.operator) });
+    const { status, headers } = await post(known, "/silences", silence, {
+      headers: bearer(who.tokens.operator),
+    });
     assert.equal(status, 303);
     assert.equal(headers.get("location"), "/console/silences?done=silenced");
     const by = await value(database.pool, "select created_by from silence");
@@ -479,7 +483,7 @@ describe("the console", () => {
       "/silences",
       { do: "end", id: String(await value(database.pool, "select id from silence")) },
       {
-        headers: bearer(tokens.operator),
+        headers: bearer(who.tokens.operator),
       },
     );
     assert.equal(await value(database.pool, "select ended_by from silence"), by);
@@ -488,7 +492,7 @@ describe("the console", () => {
       known,
       "/silences",
       { ...silence, for: "never" },
-      { headers: bearer(tokens.operator) },
+      { headers: bearer(who.tokens.operator) },
     );
     assert.equal(refused.status, 400);
     assert.match(refused.text, /name="for" value="never"/);
@@ -526,6 +530,9 @@ describe("the console", () => {
     const acts = "select count(*)::integer from console_act";
     const before = await value(database.pool, acts);
     for (const [at, form] of forms) assert.equal((await post(local, at, form)).status, 404, at);
+    // an address does nothing, whatever it says: a link or a picture elsewhere may lead to it
+    for (const [at, form] of [["/silences", silence], ["/policies", { do: "apply" }], ...forms] as const)
+      assert.ok((await get(local, `${at}?${new URLSearchParams(form)}`)).status < 500, at);
     const seen = String(await value(database.pool, "select ccx.policy_to_change('service log', null, null)"));
     const same = await post(local, "/policies", {
       ...{ do: "apply", target: "service log", seen, reason: "nothing at all" },
@@ -533,119 +540,6 @@ describe("the console", () => {
     assert.match(same.text, /Nothing is changed/);
     assert.equal(await value(database.pool, acts), before);
   });
-
-  test("where no row-level security keeps to an organization, who may see one only is refused", async () => {
-    for (const at of ["/", "/new", "/list/new.json", "/live", "/deliveries?view=dead"])
-      assert.equal((await get(known, at, bearer(narrowed))).status, 403, at);
-  });
-
-  test("a person of one organization sees nothing of another on any page, download or stream", async () => {
-    await makeRoles(database.url);
-    const secret = "for their eyes only";
-    await database.pool.query("select add_silence(now() + interval '1 day', $2, org_id => $1)", [
-      ...[theirs.org, secret],
-    ]);
-    await database.pool.query("select set_policy('service log', '{\"max_events\": 5}', $2, org_id => $1)", [
-      ...[theirs.org, secret],
-    ]);
-    await database.pool.query("select acknowledge($1, 'disk|KEY', justification => $2)", [
-      theirs.org,
-      secret,
-    ]);
-    const hidden = [String(theirs.org), theirs.cluster, secret];
-    const rest = (text: string) => hidden.filter((one) => text.includes(one));
-    const all = await reached(known, bearer(tokens.operator));
-    assert.deepEqual(rest(all.text), hidden, "others see it");
-    const mineIs = await get(known, `/clusters/${mine.cluster}`, bearer(narrowed));
-    assert.equal(mineIs.status, 200, mineIs.text);
-    assert.ok((await get(known, "/new", bearer(narrowed))).text.includes(mine.cluster));
-    const ofThem = await pagesAbout(database.pool, theirs);
-    const places = new Set([
-      ...[...all.places, ...ofThem, ...allPages(mine.cluster), ...(await pagesAbout(database.pool, mine))],
-      ...["csv", "json"].flatMap((kind) => Object.keys(looks).map((name) => `/list/${name}.${kind}`)),
-    ]);
-    const routes = (await consoleRoutes()).filter((route) => /^GET \/(?!static|live|log)/.test(route));
-    assert.deepEqual(unvisited(routes, [...places]), []);
-    /** What is asked about them is answered as what is asked about nobody. */
-    const nobody = (text: string) =>
-      text
-        .replaceAll(String(theirs.org), "987655")
-        .replaceAll(theirs.cluster, "00000000-0000-4000-8000-00000000ffff")
-        .replaceAll(/name="_csrf" value="[^"]+"|<time.*?<\/time>/g, "");
-    for (const at of places) {
-      const { status, text } = await get(known, at, bearer(narrowed));
-      assert.ok([200, 404].includes(status), `${at}: ${status} ${text.slice(-400)}`);
-      if (rest(at).length === 0) assert.deepEqual(rest(text), [], at);
-      else assert.equal(nobody(text), nobody((await get(known, nobody(at), bearer(narrowed))).text), at);
-      if (ofThem.includes(at)) assert.equal(status, 404, at);
-    }
-    // an operator of one organization sees as little, and does not act
-    for (const at of ["/new", `/clusters/${mine.cluster}`, "/list/new.json"]) {
-      const { status, text } = await get(known, at, bearer(narrowedOperator));
-      assert.equal(status, 200, `${at}: ${text.slice(-400)}`);
-      assert.deepEqual(rest(text), [], at);
-    }
-    const acted = await post(known, "/silences", silence, { headers: bearer(narrowedOperator) });
-    assert.equal(acted.status, 403);
-    // what is about the whole fleet is not for who sees one organization
-    const ofFleet = ["/storage", "/acts", "/deliveries?view=storms"];
-    for (const at of [...ofFleet, "/list/acts.csv", "/list/partitions.json", "/list/storms.json"]) {
-      assert.equal((await get(known, at, bearer(narrowed))).status, 404, at);
-      assert.equal((await get(known, at, bearer(tokens.operator))).status, 200, at);
-    }
-    const overview = await get(known, "/", bearer(narrowed));
-    assert.equal(
-      overview.text.split("Your role does not see this part.").length,
-      3,
-      "two parts of the fleet",
-    );
-    const issue = await value(database.pool, "select min(id) from issue where org_id = $1", [theirs.org]);
-    const draft = `/clusters/${theirs.cluster}/text?issue=${issue}&target=service+log`;
-    assert.equal((await get(known, draft, bearer(tokens.operator))).status, 200, "others see its text");
-    for (const at of [draft, `/clusters/${theirs.cluster}`, `/rejected/${Number(rejected) + 1}`])
-      assert.equal((await get(known, at, bearer(narrowed))).status, 404, at);
-
-    const wide = await streamOf(known, tokens.operator);
-    const narrow = await streamOf(known, narrowed);
-    await until("both streams are open", () => wide.text.includes("retry") && narrow.text.includes("retry"));
-    await until("an event arrives", async () => {
-      await database.pool.query("select ccx.announce('decided', $1::jsonb)", [{ org: theirs.org }]);
-      return wide.text.includes("event: changed");
-    });
-    assert.deepEqual(rest(wide.text + narrow.text), []);
-    assert.doesNotMatch(narrow.text, /decided/);
-    wide.stop();
-    narrow.stop();
-  });
-
-  /** Every page and download that links lead to from the overview, whatever its order and moment, and all that they say. */
-  async function reached(open: OpenConsole, headers: Record<string, string>) {
-    const places = ["/"];
-    let said = "";
-    for (const at of places) {
-      const { text } = await get(open, at, headers);
-      said += text;
-      for (const [, link = ""] of text.matchAll(/href="\/console(\/[^"#]*)"/g)) {
-        const { pathname, searchParams } = new URL(link.replaceAll("&amp;", "&"), "http://console");
-        const isMoment = /^\/clusters\/[^/]+$/.test(pathname);
-        for (const name of ["sort", "dir", ...(isMoment ? ["at", "days"] : [])]) searchParams.delete(name);
-        const to = pathname + (searchParams.size > 0 ? `?${searchParams}` : "");
-        if (!pathname.startsWith("/static/") && !places.includes(to)) places.push(to);
-      }
-    }
-    return { places, text: said };
-  }
-
-  /** What a person is sent while it happens. */
-  async function streamOf(open: OpenConsole, token: string) {
-    const stopped = new AbortController();
-    const answer = await fetch(`${open.url}/live`, { headers: bearer(token), signal: stopped.signal });
-    const stream = { text: "", stop: () => stopped.abort() };
-    (async () => {
-      for await (const part of answer.body ?? []) stream.text += Buffer.from(part).toString();
-    })().catch(() => undefined);
-    return stream;
-  }
 
   test("a database that is away is a page that says since when, and heals by itself", async () => {
     const url = new URL(database.url);

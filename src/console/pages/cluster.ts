@@ -1,12 +1,13 @@
 import type { AnyRow, Db } from "../../db/rows.ts";
+import { cutText } from "../../text/cut.ts";
 import { type Ask, field, type Handler, NotThere, oneOf, Redirect } from "../ask.ts";
-import { invalid, type Problem, problemOf, problemShown } from "../form.ts";
+import { invalid, mostTyped, type Problem, problemOf, problemShown } from "../form.ts";
 import { brokenName, nothing, shown, time } from "../format.ts";
 import { type Html, html } from "../html.ts";
-import { proof } from "../layout.ts";
+import { type Page, proof } from "../layout.ts";
 import { life } from "../life.ts";
 import { listOn } from "../list_page.ts";
-import { encoded, linked, looks, messageLink, ruleLink, verdict, why } from "../looks.ts";
+import { encoded, linked, looks, messageLink, ruleLink, titleOnly, verdict, why } from "../looks.ts";
 import * as sql from "../sql.ts";
 import { BadQuestion, plainTable } from "../table.ts";
 
@@ -14,16 +15,29 @@ const dayMs = 86_400_000;
 
 /** What was notified lately, and a field for the cluster that somebody asks about. */
 export const clustersPage: Handler = async (ask) => {
-  const { id } = ask.query;
-  if (id?.trim()) return new Redirect(`/console/clusters/${encoded(id.trim().toLowerCase())}`);
+  const id = ask.query.id?.trim();
+  if (id)
+    return id.length > mostTyped
+      ? unknown(id)
+      : new Redirect(`/console/clusters/${encoded(id.toLowerCase())}`);
   const { body, status } = await listOn(ask, looks.notified, { own: { id: undefined } });
   return {
     title: "Cluster",
     status,
-    body: html`<p class="says">Name a cluster to see its life, and why it was notified or not at any moment of it.</p><form class="filters" method="get" action="/console/clusters"><div class="wide"><label for="cluster-id">Cluster (UUID)</label><input id="cluster-id" name="id" required autocomplete="off"></div><div class="buttons"><button type="submit">Show its life</button></div></form>
+    body: html`<p class="says">Name a cluster to see its life, and why it was notified or not at any moment of it.</p>${lookUp()}
 <h2>What became of each report, the newest first</h2>${body}`,
   };
 };
+
+const lookUp = (id = ""): Html =>
+  html`<form class="filters" method="get" action="/console/clusters"><div class="wide"><label for="cluster-id">Cluster (UUID)</label><input id="cluster-id" name="id" value="${id}" maxlength="${mostTyped}" required autocomplete="off"></div><div class="buttons"><button type="submit">Show its life</button></div></form>`;
+
+/** Who mistyped a cluster corrects it here. */
+const unknown = (id: string): Page => ({
+  title: "Not there",
+  status: 404,
+  body: html`<p class="empty">No report of the cluster "${cutText(id, 100)}" is known, or your role does not see it.</p>${lookUp(id)}`,
+});
 
 /** The life of one cluster, and why (not) at a moment of it. */
 export const clusterPage: Handler = async (ask) => {
@@ -34,8 +48,7 @@ export const clusterPage: Handler = async (ask) => {
     return { known, now };
   });
   const [newest] = found.known;
-  if (!newest)
-    throw new NotThere(`No report of the cluster "${cluster}" is known, or your role does not see it.`);
+  if (!newest) return unknown(cluster);
   const path = `/console/clusters/${encoded(cluster)}`;
   const about = html`<p>Organization ${found.known.map(
     (one, nth) =>
@@ -105,8 +118,8 @@ function axisForm(
   problem?: Problem,
 ): Html {
   const labels: Record<string, string> = { at: "Ask about this moment (UTC)", days: "Days on the axis" };
-  return html`<form class="filters" method="get" action="${path}">${problem && problemShown(problem, (name) => ({ id: name, label: labels[name] ?? name }))}<div class="wide"><label for="at">${labels.at}</label><input id="at" name="at" value="${at}" placeholder="now, or 2026-12-24T08:00Z"${invalid(problem, "at")}></div>
-<div><label for="days">${labels.days}</label><input id="days" name="days" inputmode="numeric" value="${days}"${invalid(problem, "days")}></div><div class="buttons"><button type="submit">Ask</button>${at !== "" && html` <a role="button" class="secondary outline" href="${path}">Now</a>`}</div></form>`;
+  return html`<form class="filters" method="get" action="${path}">${problem && problemShown(problem, (name) => ({ id: name, label: labels[name] ?? name }))}<div class="wide"><label for="at">${labels.at}</label><input id="at" name="at" value="${at}" maxlength="${mostTyped}" placeholder="now, or 2026-12-24T08:00Z"${invalid(problem, "at")}></div>
+<div><label for="days">${labels.days}</label><input id="days" name="days" inputmode="numeric" value="${days}" maxlength="${mostTyped}"${invalid(problem, "days")}></div><div class="buttons"><button type="submit">Ask</button>${at !== "" && html` <a role="button" class="secondary outline" href="${path}">Now</a>`}</div></form>`;
 }
 
 const mostDays = 180;
@@ -183,8 +196,8 @@ function acts(ask: Ask, cluster: string, newest: AnyRow, answers: AnyRow[]): Htm
     rules.length > 0 &&
     html`<form class="act" method="post" action="${path}">${proof(ask.csrf)}<input type="hidden" name="org" value="${String(newest.org_id)}">
 <div class="wide"><label for="ack-rule">Rule</label><select id="ack-rule" name="rule">${rules.map((rule) => html`<option>${rule}</option>`)}</select></div>
-<div class="wide"><label for="ack-what">What</label><select id="ack-what" name="do"><option value="acknowledge">acknowledge it for this cluster</option><option value="unacknowledge">take the acknowledgement back</option></select></div>
-<div><button type="submit">Do it</button></div></form>`
+<div class="wide"><button name="do" value="acknowledge">Acknowledge it for this cluster</button> <button class="secondary outline" name="do" value="unacknowledge">Take the acknowledgement back</button></div>
+<p class="wide says">Nobody is notified of an acknowledged rule for this cluster until that is taken back.</p></form>`
   }`;
 }
 
@@ -196,9 +209,7 @@ export const clusterAct: Handler = async (ask) => {
   const [rule = "", errorKey] = (field(ask, "rule") ?? "").split("|");
   const issue = { org, rule, errorKey, cluster };
   const isBack = what === "unacknowledge";
-  await ask.act(what, issue, (db) =>
-    isBack ? sql.unacknowledge(db, issue) : sql.acknowledge(db, issue, undefined),
-  );
+  await ask.act(what, issue, (db) => (isBack ? sql.unacknowledge(db, issue) : sql.acknowledge(db, issue)));
   return new Redirect(
     `/console/clusters/${encoded(cluster)}?done=${isBack ? "unacknowledged" : "acknowledged"}`,
   );
@@ -241,7 +252,7 @@ export const draftPage =
       }: ${verdict(draft)}</p>${draft.decision !== "notify" && html`<p>It is held, because ${why(draft)}</p>`}${
         !draft.report_is_kept &&
         html`<p>The report is not kept any more, so details of the texts are missing.</p>`
-      }${body}`,
+      }${text?.error === "" && text.reason === "" && titleOnly}${body}`,
     };
   };
 

@@ -5,7 +5,7 @@ import { brokenName, nothing, shown, time, words } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { proof, tabs } from "../layout.ts";
 import { listOn } from "../list_page.ts";
-import { looks, targetNames } from "../looks.ts";
+import { clusterLink, looks, targetNames, titleOnly } from "../looks.ts";
 import * as sql from "../sql.ts";
 import { plainTable } from "../table.ts";
 import { viewOf } from "./lists.ts";
@@ -174,6 +174,8 @@ async function redrive(ask: Ask): ReturnType<Handler> {
 /** A message with the texts that its receiver gets. */
 export type ShownMessage = {
   target: string;
+  org_id: string;
+  cluster: string;
   state: string;
   ended_at: string | null;
   report_is_kept: boolean;
@@ -190,10 +192,10 @@ export const messagePage =
     if (!message) throw new NotThere(`There is no message ${id}, or your role does not see it.`);
     return {
       title: `Message ${id}`,
-      body: html`<p>To ${shown(message.target)}; ${shown(message.state)}${message.ended_at !== null && html` at ${time(message.ended_at)}`}.</p>${
+      body: html`<p>To ${shown(message.target)}; ${shown(message.state)}${message.ended_at !== null && html` at ${time(message.ended_at)}`}. About cluster ${clusterLink(message.cluster)} of organization ${message.org_id}.</p>${
         !message.report_is_kept &&
         html`<p>The report is not kept any more, so details of the texts are missing.</p>`
-      }${message.issues.map(
+      }${message.issues.length > 0 && message.issues.every(({ reason, error }) => reason === "" && error === "") && titleOnly}${message.issues.map(
         (issue) =>
           html`<article><h2>${issue.title || "No text"}</h2><p>${brokenName(issue.rule)}, total risk ${issue.total_risk === null ? "unknown" : String(issue.total_risk)}</p>${
             issue.error !== ""

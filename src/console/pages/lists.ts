@@ -1,6 +1,6 @@
 import type { AnyRow } from "../../db/rows.ts";
 import { type Ask, type Handler, NotThere, requireFor } from "../ask.ts";
-import { invalid, type Problem, problemOf, problemShown } from "../form.ts";
+import { invalid, mostTyped, type Problem, problemOf, problemShown } from "../form.ts";
 import { bytes, shown, time, words } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { tabs } from "../layout.ts";
@@ -88,7 +88,7 @@ function groupsForm(ask: Ask, view: string, problem?: Problem): Html {
   const labels: Record<string, string> = { target: "Target", org_id: "Organization" };
   return html`<form class="filters" method="get" action="${ask.path}" aria-label="Narrow the counts"><input type="hidden" name="view" value="${view}">${problem && problemShown(problem, (name) => ({ id: `filter-${name}`, label: labels[name] ?? name }))}
 <div><label for="filter-target">${labels.target}</label><select id="filter-target" name="target"${invalid(problem, "target")}><option value="">both together</option>${targetNames.map((one) => html`<option${one === target ? html` selected` : ""}>${one}</option>`)}</select></div>
-<div><label for="filter-org_id">${labels.org_id}</label><input id="filter-org_id" name="org_id" value="${org}" autocomplete="off"${invalid(problem, "org_id")}></div>
+<div><label for="filter-org_id">${labels.org_id}</label><input id="filter-org_id" name="org_id" value="${org}" maxlength="${mostTyped}" autocomplete="off"${invalid(problem, "org_id")}></div>
 <div class="buttons"><button type="submit">Narrow</button></div></form>`;
 }
 
@@ -129,7 +129,7 @@ export const rulePage: Handler = async (ask) => {
 
 const storageViews = {
   partitions: "Days",
-  retention: "How long",
+  retention: "How long each is kept",
   next: "What goes next",
   consumer: "Doctor",
 };

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import type { AnyRow } from "../../db/rows.ts";
+import { cutText } from "../../text/cut.ts";
 import { type Ask, field, type Handler, NotThere, Overtaken, oneOf, Redirect } from "../ask.ts";
 import { invalid, type Problem, problemOf, problemShown } from "../form.ts";
-import { shown, time, words } from "../format.ts";
+import { meant, shown, time, words } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { proof, tabs } from "../layout.ts";
 import { listOn } from "../list_page.ts";
@@ -103,7 +104,7 @@ const placeOf = (field: string) => {
 
 const scopeLabels: Record<string, string> = {
   ...{ target: "Target", org: "Only organization", rule: "Only rule" },
-  reason: "Reason (a colleague should understand it)",
+  reason: "Reason (clear to a colleague)",
 };
 
 type Trial = {
@@ -146,7 +147,33 @@ ${tried && html`<div class="wide">${tried}</div>`}${
   content !== undefined &&
   html`<div class="wide"><label for="p-reason">${scopeLabels.reason}</label><input id="p-reason" name="reason" value="${field(ask, "reason") ?? ""}" minlength="5"${invalid(problem, "reason")}></div><div class="wide"><p id="untried" role="status"></p><button name="do" value="apply" aria-describedby="untried">Apply it now</button></div>`
 }
-</form>`;
+</form>${await settingsNow(ask, scope)}`;
+}
+
+/** What each setting means, and what it is now for whoever the form is about. */
+async function settingsNow(ask: Ask, { org, rule }: Scope): Promise<Html> {
+  const { meanings, inForce } = await ask.read(async (db) => ({
+    meanings: await sql.columnMeanings(db, "policy"),
+    inForce: await sql.policiesAbout(db, { org, rule }),
+  }));
+  const whose = (row: AnyRow) =>
+    [row.target, row.org_id && `organization ${row.org_id}`, row.rule_name && `rule ${row.rule_name}`]
+      .filter(Boolean)
+      .map((part) => cutText(String(part), 60))
+      .join(", ");
+  return html`<h2>What the settings are now</h2>${plainTable(
+    Object.entries(settings).map(([name, { label }]) => ({ name, label })),
+    [
+      { name: "label", label: "Setting" },
+      { name: "meaning", cell: (row) => meant(meanings[String(row.name)]) },
+      ...inForce.map((policy) => ({
+        name: whose(policy),
+        label: whose(policy),
+        cell: (row: AnyRow) => shown(policy[String(row.name)]),
+      })),
+    ],
+    "",
+  )}`;
 }
 
 const notTried =

@@ -31,7 +31,7 @@ export const rejectedMessagePage: Handler = async (ask) => {
   const message = await messageOf(ask, id);
   return {
     title: `Rejected message ${id}`,
-    body: html`<dl class="facts"><dt>Place</dt><dd>${shown(message.topic)}/${String(message.partition)}/${String(message.kafka_offset)}, arrived ${time(message.received_at)}</dd>
+    body: html`<dl class="facts"><dt>From</dt><dd>${shown(message.topic)}, partition ${String(message.partition)}, offset ${String(message.kafka_offset)}; arrived ${time(message.received_at)}</dd>
 <dt>Reason</dt><dd><strong>${shown(message.reason)}</strong>: ${shown(message.detail)}</dd>
 <dt>Organization</dt><dd>${shown(message.org_id)}</dd>
 <dt>Cluster</dt><dd>${clusterLink(message.cluster)}</dd>

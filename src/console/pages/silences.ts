@@ -37,12 +37,12 @@ const names = ["org", "cluster", "rule", "error_key", "tag"] as const;
 const labels: Record<string, string> = {
   org: "Organization",
   cluster: "Cluster",
-  rule: "Rule (any spelling, x|KEY too)",
+  rule: "Rule (or rule|ERROR_KEY)",
   error_key: "Error key",
   tag: "Tag of the rule",
   until: "Ends at (UTC)",
   for: "or lasts",
-  reason: "Reason (a colleague should understand it)",
+  reason: "Reason (clear to a colleague)",
   everything: "everything",
 };
 
@@ -115,6 +115,7 @@ export const silencesAct: Handler = async (ask) => {
 
 async function end(ask: Ask, isMeant: boolean): Promise<Awaited<ReturnType<Handler>>> {
   const id = field(ask, "id") ?? "";
+  if (!/^\d{1,18}$/.test(id)) throw new NotThere(`There is no silence "${id}".`);
   if (isMeant) {
     await ask.act("end silence", { id }, (db) => sql.endSilence(db, id));
     return new Redirect("/console/silences?done=ended");

@@ -55,6 +55,7 @@ function follow() {
   };
   let events;
   let wait;
+  let isLost = false;
   // the service is there, and what stands on the page is old all the same
   const unread = "✖ the page could not be read again";
   saysUnread = (isSo) => {
@@ -63,7 +64,6 @@ function follow() {
   };
   const connect = () => {
     events = new EventSource("/console/live");
-    let isLost = false;
     events.addEventListener("open", () => {
       show("● live", false);
       if (isLost) renew();

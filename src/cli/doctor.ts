@@ -242,7 +242,7 @@ async function ofUploadTopics(
   const { announcementsTopic, payloadStatusTopic } = config;
   const consumed = await sql.consumed(pool, announcementsTopic);
   if (consumed.length === 0 && !(await sql.hasUploads(pool))) return [];
-  const broker = new BrokerProbe(config);
+  const broker = await probeOf(config);
   try {
     const answers = await within(brokerWithinMs, () => broker.brokers()).then(
       () => true,

@@ -1,5 +1,8 @@
 import { ConfigurationError, messageOf } from "../errors.ts";
 
+/** No connection comes about until a person has changed login or TLS, here or at the brokers. */
+export class ConnectionRefused extends ConfigurationError {}
+
 /** An error and what caused it, outermost first: kafkajs wraps what it gives up. */
 function* causes(error: unknown): Generator<Error> {
   for (let depth = 0; error instanceof Error && depth < 10; depth++) {
@@ -27,8 +30,13 @@ export function kafkaConfigurationError(error: unknown): ConfigurationError | un
       problem = `Kafka refuses the login: check CCX_KAFKA_SASL_USERNAME and CCX_KAFKA_SASL_PASSWORD ${reason}.`;
     } else if (type === "UNSUPPORTED_SASL_MECHANISM") {
       problem = `Kafka does not offer this way to log in: check CCX_KAFKA_SASL_MECHANISM ${reason}.`;
+    } else if (type === "ILLEGAL_SASL_STATE") {
+      problem = `Kafka asks for no login here: check CCX_KAFKA_SASL_MECHANISM and the ports in KAFKA_BROKERS ${reason}.`;
     } else if (type.endsWith("_AUTHORIZATION_FAILED")) {
-      problem = `Kafka does not permit this: the user needs more rights, or the name is wrong ${reason}.`;
+      return new ConfigurationError(
+        `Kafka does not permit this: the user needs more rights, or the name is wrong ${reason}.`,
+        { cause: error },
+      );
     } else if (/^(ERR_TLS_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_(GET|VERIFY)_)/.test(code)) {
       problem = `The brokers' certificate is not trusted: check CCX_KAFKA_CA_FILE and KAFKA_BROKERS ${reason}.`;
     } else if (/^ERR_SSL_.*_ALERT_(BAD_CERTIFICATE|CERTIFICATE_|UNKNOWN_CA|HANDSHAKE_FAILURE)/.test(code)) {
@@ -36,7 +44,7 @@ export function kafkaConfigurationError(error: unknown): ConfigurationError | un
     } else if (/^(EPROTO|ERR_SSL_)/.test(code)) {
       problem = `The brokers do not answer with TLS: check CCX_KAFKA_TLS and the ports in KAFKA_BROKERS ${reason}.`;
     }
-    if (problem !== undefined) return new ConfigurationError(problem, { cause: error });
+    if (problem !== undefined) return new ConnectionRefused(problem, { cause: error });
   }
   return undefined;
 }

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool } from "pg";
 import * as copying from "../db/adoption/copy.ts";
+import { dependentsOnOld, requireUnneeded } from "../db/adoption/dependents.ts";
 import * as dropping from "../db/adoption/drop.ts";
 import * as db from "../db/adoption/phase.ts";
-import { dependentsOnOld } from "../db/adoption/survey.ts";
 import * as swapping from "../db/adoption/swap.ts";
 import { codeOf } from "../db/errors.ts";
 import { buildBeside, migrate } from "../db/migrate.ts";
@@ -123,7 +123,8 @@ async function see(pool: Pool, reached: Reached): Promise<void> {
 /**
  * Gives the database back as their writer made it, with everything that was added since; from any point of an
  * adoption. Nothing of ours stays.
- * @throws ConfigurationError when a process of ours still works on it, or there is no adoption to undo
+ * @throws ConfigurationError when a process of ours still works on it, something of others needs what would
+ * be dropped, or there is no adoption to undo
  */
 export async function undo(work: Work): Promise<GivenBack> {
   return await withPool(work, async (pool, reached) => {
@@ -135,6 +136,7 @@ export async function undo(work: Work): Promise<GivenBack> {
       return given;
     }
     if (phase === "swapped" || phase === "adopted") {
+      await requireUnneeded(pool, await dropping.ofOurs(pool));
       await reached("load");
       if (phase === "swapped") await migrate(work.databaseUrl, work.log, { lockTimeout: "250ms" });
       const working = await db.whoWorks(pool);

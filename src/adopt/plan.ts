@@ -1,10 +1,11 @@
 import type { Pool } from "pg";
+import { dependentsOnOurs, dependentsOnTheirs } from "../db/adoption/dependents.ts";
+import { ofOurs } from "../db/adoption/drop.ts";
 import { type Phase, stateOf } from "../db/adoption/phase.ts";
 import {
   type Carried,
   carriedOver,
   checkOptions,
-  dependentsOnTheirs,
   obstacles,
   type Volume,
   volumes,
@@ -89,6 +90,10 @@ export async function planOf(pool: Pool, options: AdoptOptions): Promise<Plan> {
     ...{ ...options, phase, problems: [], remarks: [], tables: [], carried: nothing, room: 0 },
     steps: [...steps],
   };
+  if (phase === "adopted") {
+    const needing = await dependentsOnOurs(pool, await ofOurs(pool));
+    plan.remarks = needing.map((sentence) => `In the way of --undo: ${sentence}`);
+  }
   if (phase !== "theirs") return plan;
   plan.problems = await obstacles(pool);
   if (plan.problems.length > 0) return plan;

@@ -1,5 +1,8 @@
 import { ConfigurationError, messageOf } from "../errors.ts";
 
+/** No connection comes about until a person has changed login or TLS, here or at the brokers. */
+export class ConnectionRefused extends ConfigurationError {}
+
 /** An error and what caused it, outermost first: kafkajs wraps what it gives up. */
 function* causes(error: unknown): Generator<Error> {
   for (let depth = 0; error instanceof Error && depth < 10; depth++) {
@@ -22,11 +25,15 @@ export function kafkaConfigurationError(error: unknown): ConfigurationError | un
     const type = textOf(cause, "type");
     const code = textOf(cause, "code");
     let problem: string | undefined;
+    let isRefused = true;
     if (cause.name === "KafkaJSSASLAuthenticationError" || type === "SASL_AUTHENTICATION_FAILED") {
       problem = "Kafka refuses the login: check CCX_KAFKA_SASL_USERNAME and CCX_KAFKA_SASL_PASSWORD";
     } else if (type === "UNSUPPORTED_SASL_MECHANISM") {
       problem = "Kafka does not offer this way to log in: check CCX_KAFKA_SASL_MECHANISM";
+    } else if (type === "ILLEGAL_SASL_STATE") {
+      problem = "Kafka asks for no login here: check CCX_KAFKA_SASL_MECHANISM and the ports in KAFKA_BROKERS";
     } else if (type.endsWith("_AUTHORIZATION_FAILED")) {
+      isRefused = false;
       problem = "Kafka does not permit this: the user needs more rights, or the name is wrong";
     } else if (/^(ERR_TLS_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_(GET|VERIFY)_)/.test(code)) {
       problem = "The brokers' certificate is not trusted: check CCX_KAFKA_CA_FILE and KAFKA_BROKERS";
@@ -36,7 +43,9 @@ export function kafkaConfigurationError(error: unknown): ConfigurationError | un
       problem = "The brokers do not answer with TLS: check CCX_KAFKA_TLS and the ports in KAFKA_BROKERS";
     }
     if (problem !== undefined)
-      return new ConfigurationError(`${problem} (${messageOf(cause)}).`, { cause: error });
+      return new (isRefused ? ConnectionRefused : ConfigurationError)(`${problem} (${messageOf(cause)}).`, {
+        cause: error,
+      });
   }
   return undefined;
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { adopt, undo } from "../../src/adopt/adopt.ts";
+import { dropTables } from "../../src/adopt/operations.ts";
 import { defaults, planOf } from "../../src/adopt/plan.ts";
 import { obstacles } from "../../src/db/adoption/survey.ts";
 import { createPool } from "../../src/db/pool.ts";
@@ -192,4 +193,68 @@ test("two adoptions do not meet, and one that somebody keeps from a table names 
   }
   await undo(work);
   assert.deepEqual(await theirSchema(database.pool), schema);
+});
+
+test("a way back names what of others would go with ours, and drops nothing of it", async () => {
+  const { pool, url } = database;
+  const work = { databaseUrl: url, log };
+  await pool.query("create schema others; create view others.kept as select cluster from reported");
+  const before = await theirSchema(pool);
+  await adopt(work, defaults);
+  const day = new Date().toISOString().slice(0, 10).replaceAll("-", "");
+  await pool.query(`
+    create schema mine;
+    create materialized view mine.a as select cluster from public.reported;
+    create view mine.b as select name from ccx.code_object;
+    create view mine.c as select state from incumbent.all_reported;
+    create view mine.d as select why from public.compare_notifications('2026-01-01');
+    create view mine.e as select topic from public.doctor;
+    create view mine.f as select cluster from public.new_reports_${day};
+    create table mine.g (
+      id bigint constraint g_id references notification, by text default ccx.person(), was policy[], of integer,
+      constraint g_of exclude using gist (of extensions.gist_int4_ops with =));
+    create trigger g_guard before delete on mine.g for each row execute function ccx.tg_guard();
+    create view incumbent.h as select 1 as one;
+    create function incumbent.i() returns integer language sql return 1;
+    create extension hstore schema extensions`);
+  const sentences = [
+    "The default value for mine.g.by needs the function ccx.person().",
+    "The extension hstore is in the schema extensions.",
+    "The function incumbent.i() is in the schema incumbent.",
+    "The index mine.g_of needs the operator class extensions.gist_int4_ops USING gist.",
+    "The materialized view mine.a needs the table public.reported.",
+    "The table column mine.g.was needs the type public.policy[].",
+    "The table constraint g_id on mine.g needs the table public.notification.",
+    "The trigger g_guard on mine.g needs the function ccx.tg_guard().",
+    "The view incumbent.h is in the schema incumbent.",
+    "The view mine.b needs the table ccx.code_object.",
+    "The view mine.c needs the view incumbent.all_reported.",
+    "The view mine.d needs the function public.compare_notifications(" +
+      "timestamp with time zone,timestamp with time zone).",
+    "The view mine.e needs the view public.doctor.",
+    `The view mine.f needs the table public.new_reports_${day}.`,
+  ];
+  const message = (needing: string[]) =>
+    ["Something of yours needs what would be dropped.", ...needing].join("\n");
+  await assert.rejects(undo(work), { message: message(sentences) });
+  assert.deepEqual(
+    (await planOf(pool, defaults)).remarks,
+    sentences.map((sentence) => `In the way of --undo: ${sentence}`),
+  );
+  await assert.rejects(dropTables(pool), /^ConfigurationError: Something of yours[\s\S]*mine\.a needs/);
+  await pool.query(
+    `drop view incumbent.h; drop function incumbent.i; drop schema mine cascade; drop extension hstore`,
+  );
+
+  // somebody is faster
+  const reached = async (step: string) => {
+    if (step === "drop")
+      await pool.query("create view others.late as select cluster from ccx_leaving.reported");
+  };
+  await assert.rejects(undo({ ...work, reached }), {
+    message: message(["The view others.late needs the table ccx_leaving.reported."]),
+  });
+  await pool.query("drop view others.late");
+  await undo(work);
+  assert.deepEqual(await theirSchema(pool), before);
 });

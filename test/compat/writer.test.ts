@@ -106,25 +106,55 @@ test("of several operations the first in their list is done, and no other", asyn
   }
 });
 
-test("what keeps it from consuming has a code of its own", async () => {
+test("what keeps it from consuming, or from what is asked, is the exit code of its process", async () => {
   await using empty = await openDatabase({ empty: true });
   await using theirs = await openDatabase({ empty: true });
   await theirs.pool.query("create table new_reports (org_id integer)");
   await using taken = createServer().listen(0, "127.0.0.1");
   await once(taken, "listening");
   const { port } = taken.address() as AddressInfo;
-  for (const [name, url, more, code, says] of [
-    ["no broker", database.url, { BROKER__ADDRESSES: "" }, 1, /broker\.addresses names no broker/],
+  const login = {
+    BROKER__SECURITY_PROTOCOL: "SASL_PLAINTEXT",
+    BROKER__SASL_USERNAME: "ccx",
+    BROKER__SASL_PASSWORD: "hunter4",
+  };
+  for (const [name, url, more, code, says, ...args] of [
+    ["no broker", database.url, { BROKER__ADDRESSES: "" }, 2, /broker\.addresses names no broker/],
+    [
+      "a broker's address that is none",
+      database.url,
+      { BROKER__ADDRESSES: "a b" },
+      1,
+      /broker\.addresses: .* has to be a list of host:port/,
+    ],
+    [
+      "a login that no broker asks for",
+      database.url,
+      login,
+      2,
+      /asks for no login .*CCX_KAFKA_SASL_MECHANISM/,
+    ],
     ["no tables", empty.url, {}, 5, /has not been migrated/],
     ["tables of theirs", theirs.url, {}, 5, /take it over with `ccx adopt` first/],
     ["an address that is taken", database.url, { METRICS__ADDRESS: `127.0.0.1:${port}` }, 1, /EADDRINUSE/],
-  ] as [string, string, Record<string, string>, number, RegExp][]) {
-    const ended = await finished([program], {
+    [
+      "a check without a broker",
+      database.url,
+      { BROKER__ADDRESSES: "127.0.0.1:1" },
+      4,
+      /to Kafka/,
+      "-check-kafka",
+    ],
+    ["a version that is none", database.url, {}, 7, /there is no version/, "-migrate=abc"],
+    ["no consumer wanted", database.url, { BROKER__ENABLED: "false" }, 0, /not consuming/],
+  ] as [string, string, Record<string, string>, number, RegExp, ...string[]][]) {
+    const ended = await finished([program, ...args], {
       ...environment(url),
       ...variables({ BROKER__ENABLED: "true", METRICS__ADDRESS: "127.0.0.1:0", ...more }),
     });
     assert.equal(ended.code, code, `${name}: ${ended.stdout}${ended.stderr}`);
     assert.match(ended.stdout + ended.stderr, says, name);
+    assert.doesNotMatch(ended.stdout + ended.stderr, /hunter|\n +at /, name);
   }
 });
 

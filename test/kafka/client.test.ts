@@ -10,7 +10,7 @@ import kafkajs, { type LogEntry } from "kafkajs";
 import { loadConfig, requireKeys } from "../../src/config/config.ts";
 import { ConfigurationError } from "../../src/errors.ts";
 import { createKafka } from "../../src/kafka/client.ts";
-import { kafkaConfigurationError } from "../../src/kafka/kafka_errors.ts";
+import { ConnectionRefused, kafkaConfigurationError } from "../../src/kafka/kafka_errors.ts";
 import { kafkaLogCreator, kafkaLogLevel } from "../../src/kafka/kafka_log.ts";
 import { createLogger } from "../../src/log.ts";
 
@@ -40,6 +40,7 @@ describe("an error of Kafka", () => {
       [kafkaError("KafkaJSSASLAuthenticationError"), /^Kafka refuses the login: .*CCX_KAFKA_SASL_PASSWORD/],
       [protocolError("SASL_AUTHENTICATION_FAILED"), /^Kafka refuses the login/],
       [protocolError("UNSUPPORTED_SASL_MECHANISM"), /CCX_KAFKA_SASL_MECHANISM/],
+      [protocolError("ILLEGAL_SASL_STATE"), /asks for no login here: .*CCX_KAFKA_SASL_MECHANISM/],
       [protocolError("TOPIC_AUTHORIZATION_FAILED"), /does not permit/],
       [kafkaError("KafkaJSConnectionError", { code: "SELF_SIGNED_CERT_IN_CHAIN" }), /CCX_KAFKA_CA_FILE/],
       [
@@ -54,6 +55,7 @@ describe("an error of Kafka", () => {
         const problem = kafkaConfigurationError(wrapped);
         assert.ok(problem instanceof ConfigurationError);
         assert.match(problem.message, saying);
+        assert.equal(problem instanceof ConnectionRefused, !problem.message.includes("does not permit"));
         assert.ok(!problem.message.includes("\n"));
       }
     }

@@ -145,15 +145,22 @@ async function operates(flags: Flags, config: Config, log: Logger): Promise<bool
 
 /** Consumes until it is asked to stop: our service, in the part that takes reports in. */
 async function consume(given: Given, config: Config, log: Logger): Promise<void> {
-  brokersOf(config);
-  const [{ run: runService }, { addIncumbentCounters }, { registry }, { textOf }, { asConfigurationError }] =
-    await Promise.all([
-      import("../../run.ts"),
-      import("./metrics.ts"),
-      import("../../metrics/registry.ts"),
-      import("../translate.ts"),
-      import("../../db/errors.ts"),
-    ]);
+  await endingWith(2, "the consumer cannot be created", () => brokersOf(config));
+  const [
+    { run: runService },
+    { addIncumbentCounters },
+    { registry },
+    { textOf },
+    { asConfigurationError },
+    { ConnectionRefused },
+  ] = await Promise.all([
+    import("../../run.ts"),
+    import("./metrics.ts"),
+    import("../../metrics/registry.ts"),
+    import("../translate.ts"),
+    import("../../db/errors.ts"),
+    import("../../kafka/kafka_errors.ts"),
+  ]);
   addIncumbentCounters(registry, textOf(given, "metrics.namespace"));
   const stopping = new AbortController();
   for (const name of ["SIGTERM", "SIGINT"] as const)
@@ -168,7 +175,8 @@ async function consume(given: Given, config: Config, log: Logger): Promise<void>
     if (stopping.signal.aborted) return;
     if (asConfigurationError(error) || isAboutDatabase(error))
       throw new Ended(5, "the database cannot be used", error);
-    throw new Ended(error instanceof ConfigurationError ? 1 : 2, "the consumer cannot go on", error);
+    const isRefused = error instanceof ConnectionRefused || !(error instanceof ConfigurationError);
+    throw new Ended(isRefused ? 2 : 1, "the consumer cannot go on", error);
   }
 }
 

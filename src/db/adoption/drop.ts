@@ -1,7 +1,17 @@
 import type { ClientBase, Pool } from "pg";
 import { codeOf } from "../errors.ts";
 import { tableNames } from "../release.ts";
-import { inTransaction, kept, leaving, lockTables, lockTimeoutMs, staging, writerTables } from "./phase.ts";
+import { type Dropped, requireUnneeded } from "./dependents.ts";
+import {
+  inTransaction,
+  kept,
+  leaving,
+  lockTables,
+  lockTimeoutMs,
+  type Phase,
+  staging,
+  writerTables,
+} from "./phase.ts";
 
 /**
  * Undoes an adoption whose tables are not in the place of theirs yet; fails as `swap` does. Whoever writes
@@ -17,7 +27,6 @@ export async function undoBegun(pool: Pool): Promise<void> {
     await client.query(`drop function ${staging}.tg_mirror() cascade`);
   });
   await inTransaction(pool, async (client) => {
-    await client.query(`drop schema if exists ${staging} cascade`);
     await dropOurs(client);
   });
 }
@@ -29,27 +38,42 @@ export async function dropLeaving(pool: Pool): Promise<void> {
   });
 }
 
-/** Drops what ours consists of, apart from tables in `public`, and the note of the adoption. */
-async function dropOurs(client: ClientBase): Promise<void> {
-  const { rows } = await client.query<{
+/** What undoing the adoption of this database drops in the end. */
+export async function ofOurs(db: Pick<ClientBase, "query">): Promise<Dropped> {
+  const { rows } = await db.query<{
+    phase: Phase;
     schemas_before: string[];
     had_btree_gist: boolean;
     our_tables: string[];
-  }>(`select schemas_before, had_btree_gist, our_tables from ${kept}.adoption`);
+  }>(`select phase, schemas_before, had_btree_gist, our_tables from ${kept}.adoption`);
   const before = rows[0];
   if (!before) throw new Error("the note of the adoption is empty");
-  // none were there before, or there would have been no adoption; days are gone with their tables
+  // none were there before, or there would have been no adoption
   const ours = before.our_tables.length === 0 ? [] : [...before.our_tables, ...(await tableNames())];
-  const theirs: readonly string[] = writerTables;
-  await client.query(`drop schema if exists ${leaving} cascade`);
+  const theirs: readonly string[] = before.phase === "leaving" ? writerTables : [];
+  const shared = ["graphile_worker", "graphile_migrate", "extensions"];
+  return {
+    schemas: [
+      ...[staging, leaving, "ccx", "aggregator", "fleet"],
+      ...shared.filter((schema) => !before.schemas_before.includes(schema)),
+    ],
+    tables: [...new Set(ours)].filter((name) => !theirs.includes(name)),
+    btreeGist: !before.had_btree_gist,
+  };
+}
+
+/**
+ * Drops what ours consists of and the note of the adoption; their tables are in `public`.
+ * @throws ConfigurationError when something of others needs it
+ */
+async function dropOurs(client: ClientBase): Promise<void> {
+  const ours = await ofOurs(client);
+  await requireUnneeded(client, ours);
   await dropCode(client);
-  for (const name of new Set(ours))
-    if (!theirs.includes(name)) await client.query(`drop table if exists public.${name} cascade`);
-  await client.query("drop schema if exists ccx, aggregator, fleet cascade");
-  if (!before.had_btree_gist) await client.query("drop extension if exists btree_gist cascade");
-  for (const schema of ["graphile_worker", "graphile_migrate", "extensions"])
-    if (!before.schemas_before.includes(schema))
-      await client.query(`drop schema if exists ${schema} cascade`);
+  // days are gone with their tables
+  for (const name of ours.tables) await client.query(`drop table if exists public.${name} cascade`);
+  if (ours.btreeGist) await client.query("drop extension if exists btree_gist cascade");
+  await client.query(`drop schema if exists ${ours.schemas.join(", ")} cascade`);
   await client.query(`drop schema ${kept} cascade`);
 }
 
@@ -80,7 +104,10 @@ export async function dropKept(pool: Pool): Promise<void> {
   });
 }
 
-/** Drops everything of ours, and their old tables; tables of others stay. */
+/**
+ * Drops everything of ours, and their old tables; tables of others stay.
+ * @throws ConfigurationError when something of others needs it
+ */
 export async function dropEverything(pool: Pool): Promise<string[]> {
   const wanted = [...writerTables, ...(await tableNames())];
   return await inTransaction(pool, async (client) => {
@@ -92,20 +119,16 @@ export async function dropEverything(pool: Pool): Promise<string[]> {
        order by 1`,
       [wanted],
     );
+    const tables = rows.map(({ name }) => name);
+    const schemas = [
+      ...[kept, staging, leaving, "ccx", "aggregator", "fleet"],
+      ...["graphile_worker", "graphile_migrate"],
+    ];
+    await requireUnneeded(client, { schemas, tables, btreeGist: false });
     await client.query(`set local lock_timeout = '10s'`);
     await dropCode(client);
-    for (const { name } of rows) await client.query(`drop table if exists public.${name} cascade`);
-    for (const schema of [
-      kept,
-      staging,
-      leaving,
-      "ccx",
-      "aggregator",
-      "fleet",
-      "graphile_worker",
-      "graphile_migrate",
-    ])
-      await client.query(`drop schema if exists ${schema} cascade`);
+    for (const name of tables) await client.query(`drop table if exists public.${name} cascade`);
+    await client.query(`drop schema if exists ${schemas.join(", ")} cascade`);
     // others may use it
     await client.query(`
       do $$ begin
@@ -114,7 +137,7 @@ export async function dropEverything(pool: Pool): Promise<string[]> {
       exception when dependent_objects_still_exist then
         null;
       end $$`);
-    return rows.map(({ name }) => name);
+    return tables;
   });
 }
 

@@ -24,6 +24,9 @@ export type Phase = "nothing" | "theirs" | "begun" | "swapped" | "adopted" | "le
 /** Where the old tables are kept. */
 export const kept = "incumbent";
 
+/** What shows there, in the types of ours, the rows from before and after. */
+export const viewsOfBoth = ["all_new_reports", "all_reported", "all_read_errors"] as const;
+
 /** Where ours are made before they take the place of theirs. */
 export const staging = "ccx_staging";
 

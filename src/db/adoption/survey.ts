@@ -85,55 +85,6 @@ async function versionProblems(pool: Pool): Promise<string[]> {
     : [`The schema is of version ${rows[0]?.version}: bring it to version 8 with their writer first.`];
 }
 
-/** What depends on their tables and will go on with the old ones: views, foreign keys, publications. */
-export async function dependentsOnTheirs(pool: Pool): Promise<string[]> {
-  const { rows } = await pool.query<{ remark: string }>(
-    `with theirs as (
-       select c.oid, c.relname from pg_class c
-       where c.relnamespace = 'public'::regnamespace and c.relname = any ($1))
-     ${viewsAndKeys}
-     union all
-     select format('The trigger %s of %s stays on the old table.', g.tgname, t.relname)
-     from pg_trigger g
-     join theirs t on t.oid = g.tgrelid
-     where not g.tgisinternal
-     union all
-     select format('The publication %s goes on to publish the old table %s.', p.pubname, t.relname)
-     from pg_publication_rel r
-     join pg_publication p on p.oid = r.prpubid
-     join theirs t on t.oid = r.prrelid
-     order by 1`,
-    [writerTables],
-  );
-  return rows.map(({ remark }) => remark);
-}
-
-/** What of others would go with the old tables and our views of them: views and foreign keys. */
-export async function dependentsOnOld(pool: Pool): Promise<string[]> {
-  const { rows } = await pool.query<{ remark: string }>(
-    `with theirs as (
-       select c.oid, c.relname from pg_class c where c.relnamespace = '${kept}'::regnamespace)
-     ${viewsAndKeys}
-     order by 1`,
-  );
-  return rows.map(({ remark }) => remark);
-}
-
-/** Of others: our own views of both are in the schema of the old tables, and go with them. */
-const viewsAndKeys = `
-  select distinct format('The view %s reads %s and goes on to read the old table: create it again.',
-    v.oid::regclass, t.relname) as remark
-  from pg_depend d
-  join theirs t on t.oid = d.refobjid and d.refclassid = 'pg_class'::regclass
-  join pg_rewrite w on w.oid = d.objid and d.classid = 'pg_rewrite'::regclass
-  join pg_class v on v.oid = w.ev_class
-  where v.oid <> t.oid and v.relnamespace is distinct from to_regnamespace('${kept}')
-  union all
-  select format('The foreign key %s of %s stays on the old table.', k.conname, k.conrelid::regclass)
-  from pg_constraint k
-  join theirs t on t.oid = k.confrelid
-  where k.contype = 'f' and k.conrelid not in (select oid from theirs)`;
-
 const volume = z.object({
   table: z.string(),
   rows: z.coerce.number(),

@@ -8,6 +8,7 @@ import {
   type Phase,
   phaseOf,
   staging,
+  viewsOfBoth,
   writerTables,
 } from "./phase.ts";
 
@@ -98,7 +99,7 @@ export async function swap(pool: Pool): Promise<void> {
 /** Makes views of the old rows together with those of now, in the types of now. */
 export async function showBoth(pool: Pool): Promise<void> {
   const { rows } = await pool.query<{ time_zone: string }>(`select time_zone from ${kept}.adoption`);
-  await pool.query(viewsOfBoth(rows[0]?.time_zone ?? "UTC"));
+  await pool.query(createViewsOfBoth(rows[0]?.time_zone ?? "UTC"));
 }
 
 /** Whoever could read or write a table of theirs can do so with ours. */
@@ -126,7 +127,7 @@ const sameRights = `
     end loop;
   end $$`;
 
-function viewsOfBoth(timeZone: string): string {
+function createViewsOfBoth(timeZone: string): string {
   const utc = (column: string) => `${column} at time zone '${timeZone.replaceAll("'", "''")}'`;
   const cluster = `lower(o.cluster::text) collate "C"`;
   return `
@@ -162,7 +163,7 @@ function viewsOfBoth(timeZone: string): string {
     select o.org_id, ${cluster}, ${utc("o.updated_at")}, o.error_text::text, ${utc("o.created_at")}
     from ${kept}.read_errors o;
     comment on view ${kept}.all_read_errors is 'reports that could not be read, before and after';
-    grant select on ${kept}.all_new_reports, ${kept}.all_reported, ${kept}.all_read_errors to public;`;
+    grant select on ${viewsOfBoth.map((name) => `${kept}.${name}`).join(", ")} to public;`;
 }
 
 /** Last step of an adoption. */
@@ -199,7 +200,7 @@ export async function swapBack(pool: Pool): Promise<void> {
     const { rows } = await client.query<{ phase: Phase }>(`select phase from ${kept}.adoption for update`);
     if (rows[0]?.phase !== "swapped" && rows[0]?.phase !== "adopted") return;
     await client.query(
-      `drop view if exists ${kept}.all_new_reports, ${kept}.all_reported, ${kept}.all_read_errors;
+      `drop view if exists ${viewsOfBoth.map((name) => `${kept}.${name}`).join(", ")};
        create schema ${leaving};
        update ${kept}.adoption set phase = 'leaving'`,
     );

@@ -1,6 +1,7 @@
 -- One call per Kafka batch of one partition: the jobs and the offset move together or not at all.
 --
--- An element of the batch is {kafka_offset, service, text, traceparent}, or, instead of a text, {reason, detail, value}
+-- An element of the batch is {kafka_offset, service, text, traceparent}, or, instead of a text,
+-- {reason, detail, value}
 -- for what is no text, with its bytes in base64. service is the header; null: the announcement says it. What
 -- is for another service is skipped. An announcement that is repeated (same organization, request id and
 -- time) is the same job.

@@ -194,7 +194,8 @@ from (
   select 'warning', 'database', format('the transaction %L has been prepared for %s minutes', s.prepared_as,
       floor(extract(epoch from now() - s.transaction_since) / 60)),
     'it holds its locks, and vacuum removes nothing that it might see, until somebody ends it',
-    format('ask whoever prepared it (user %s) to commit it; if nobody knows: rollback prepared %L', s.user_name,
+    format('ask whoever prepared it (user %s) to commit it; if nobody knows: rollback prepared %L',
+      s.user_name,
       s.prepared_as)
   from sessions s
   where s.backend_type = 'prepared transaction' and s.transaction_since < now() - interval '15 minutes'
@@ -244,12 +245,15 @@ from (
     and c.statement <> format('grant ccx_owner to %I', current_user)
   having count(*) > 0
   union all
-  select 'warning', 'privileges', format('%s has rights of its own on %s objects, among them %s on %s', o.grantee,
+  select 'warning', 'privileges', format('%s has rights of its own on %s objects, among them %s on %s',
+    o.grantee,
       count(*), min(o.rights) filter (where o.nth = 1), min(o.object) filter (where o.nth = 1)),
-    'the roles do not hold it back: it sees the rows of every organization, or changes what only the service changes',
+    'the roles do not hold it back: it sees the rows of every organization, or changes what only the '
+      'service changes',
     format('give it a role instead (docs/reference/roles.md), and: %s%s',
       min(o.statement) filter (where o.nth = 1),
-      case when count(*) > 1 then format('; all of them: select * from ccx.other_right where grantee = %L', o.grantee) end)
+      case when count(*) > 1
+        then format('; all of them: select * from ccx.other_right where grantee = %L', o.grantee) end)
   from (
     select r.*, row_number() over (partition by r.grantee order by r.object, r.kind) as nth
     from ccx.other_right r

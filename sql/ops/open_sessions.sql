@@ -15,7 +15,8 @@ as $$
   from pg_stat_activity a
   where a.datname = current_database()
   union all
-  select 0, x.owner, null, null, 'prepared transaction', 'idle in transaction', x.prepared, x.prepared, null, null,
+  select 0, x.owner, null, null, 'prepared transaction', 'idle in transaction', x.prepared, x.prepared,
+    null, null,
     null, x.gid
   from pg_prepared_xacts x
   where x.database = current_database()

@@ -9,7 +9,8 @@ where s.pid <> pg_backend_pid();
 comment on view sessions is
   'Who else uses this database, for how long, and who is in whose way, prepared transactions included. The '
   'texts of statements are in pg_stat_activity, for members of pg_read_all_stats.';
-comment on column sessions.pid is 'process of the server; pg_terminate_backend(pid) ends it; 0: a prepared transaction';
+comment on column sessions.pid is
+  'process of the server; pg_terminate_backend(pid) ends it; 0: a prepared transaction';
 comment on column sessions.user_name is 'who has logged in';
 comment on column sessions.application_name is 'how the program calls itself; ours begin with ccx';
 comment on column sessions.client is 'address that it comes from; null: this machine, or the server itself';

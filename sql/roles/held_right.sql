@@ -25,13 +25,15 @@ with held as (
   from pg_database d
   where d.datname = current_database()
 )
-select h.kind, h.object, a.grantee, a.privilege_type as privilege, h.column_name::text, a.grantor, a.is_grantable,
+select h.kind, h.object, a.grantee, a.privilege_type as privilege, h.column_name::text,
+  a.grantor, a.is_grantable,
   h.owner
 from held h
 left join pg_namespace n on n.oid = h.schema
 cross join lateral aclexplode(h.acl) a
 where n.nspname is null
-  or n.nspname in ('public', 'ccx', 'aggregator', 'fleet', 'extensions', 'graphile_worker', 'graphile_migrate');
+  or n.nspname in ('public', 'ccx', 'aggregator', 'fleet', 'extensions', 'graphile_worker',
+    'graphile_migrate');
 
 comment on view ccx.held_right is
   'Every right that anybody has now on the database, its schemas that we use, and what is in them.';

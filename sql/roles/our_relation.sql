@@ -9,7 +9,8 @@ where c.relkind in ('r', 'p', 'v')
     or c.oid in (select to_regclass(t.name) from ccx.table_right t)
     or c.oid in (select i.inhrelid from pg_inherits i
       where i.inhparent in (select to_regclass(t.name) from ccx.table_right t))
-    or c.oid in (select to_regclass(split_part(o.name, ' ', 2)) from ccx.code_object o where o.name like 'view %'));
+    or c.oid in (select to_regclass(split_part(o.name, ' ', 2)) from ccx.code_object o
+      where o.name like 'view %'));
 
 comment on view ccx.our_relation is
   'The tables, days and views that are ours, and not of somebody else who uses the same schemas.';

@@ -193,7 +193,9 @@ export class AnnouncementConsumer {
   }
 }
 
-/** Stores a portion; one by one where the database refuses a value, so that it is put aside with its bytes. */
+/**
+ * Stores a portion; one by one where the database refuses a value, so that it is put aside with its bytes.
+ */
 async function take(pool: Pool, position: sql.Position, portion: Arrived[]): Promise<sql.Taken> {
   const store = (parts: Arrived[], expectedOffset: string | null, isRefused = false) =>
     sql.takeAnnouncements(

@@ -190,12 +190,13 @@ export const messagePage =
     const { id = "" } = ask.params;
     const message = /^\d{1,18}$/.test(id) ? await ask.read((db) => show(db, id)) : undefined;
     if (!message) throw new NotThere(`There is no message ${id}, or your role does not see it.`);
+    const hasNoText = message.issues.every(({ reason, error }) => reason === "" && error === "");
     return {
       title: `Message ${id}`,
       body: html`<p>To ${shown(message.target)}; ${shown(message.state)}${message.ended_at !== null && html` at ${time(message.ended_at)}`}. About cluster ${clusterLink(message.cluster)} of organization ${message.org_id}.</p>${
         !message.report_is_kept &&
         html`<p>The report is not kept any more, so details of the texts are missing.</p>`
-      }${message.issues.length > 0 && message.issues.every(({ reason, error }) => reason === "" && error === "") && titleOnly}${message.issues.map(
+      }${message.issues.length > 0 && hasNoText && titleOnly}${message.issues.map(
         (issue) =>
           html`<article><h2>${issue.title || "No text"}</h2><p>${brokenName(issue.rule)}, total risk ${issue.total_risk === null ? "unknown" : String(issue.total_risk)}</p>${
             issue.error !== ""

@@ -87,7 +87,8 @@ export type Dropped = {
 
 /**
  * Looks whether anybody else needs what is about to be dropped.
- * @throws ConfigurationError that names views, foreign keys, triggers, functions and columns of others that do
+ * @throws ConfigurationError that names views, foreign keys, triggers, functions and columns of others that
+ *   do
  */
 export async function requireUnneeded(db: Db, dropped: Dropped): Promise<void> {
   const needing = await dependentsOnOurs(db, dropped);

@@ -185,7 +185,8 @@ export async function whoHolds(pool: Pool): Promise<string[]> {
        and c.relnamespace in ('public'::regnamespace, to_regnamespace('${kept}'))
        and c.relname = any ($1)
      union all
-     select distinct format('the prepared transaction %L of %s, which is to be committed or rolled back', x.gid, x.owner)
+     select distinct format('the prepared transaction %L of %s, which is to be committed or rolled back',
+       x.gid, x.owner)
      from pg_locks l
      join pg_locks own on own.virtualtransaction = l.virtualtransaction and own.locktype = 'transactionid'
      join pg_prepared_xacts x on x.transaction = own.transactionid

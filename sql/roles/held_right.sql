@@ -26,8 +26,7 @@ with held as (
   where d.datname = current_database()
 )
 select h.kind, h.object, a.grantee, a.privilege_type as privilege, h.column_name::text,
-  a.grantor, a.is_grantable,
-  h.owner
+  a.grantor, a.is_grantable, h.owner
 from held h
 left join pg_namespace n on n.oid = h.schema
 cross join lateral aclexplode(h.acl) a

@@ -34,7 +34,11 @@ begin
         order by h.total_risk desc, h.component, h.error_key)
       filter (where h.content_id is not null), '[]'))
   into report
-  from cluster_hits(results_report.org_id, results_report.user_id, results_report.cluster) h
+  from (
+    -- first, or every rule there is would be looked at for whether it is internal
+    select *
+    from cluster_hits(results_report.org_id, results_report.user_id, results_report.cluster)
+    offset 0) h
   left join rule_content c on c.id = h.content_id
   where (with_internal or not is_internal(h.module))
     and (with_disabled or h.acked_since is null and h.disabled_since is null)

@@ -4322,6 +4322,7 @@ function ccx.aggregator_acks(org_id bigint, module text DEFAULT NULL::text, erro
 function ccx.aggregator_clusters(org_id bigint, clusters text[])
   returns text
   language plpgsql stable
+  set plan_cache_mode=force_custom_plan
   set search_path=public, ccx, pg_temp;
 
 -- The rules that an organization has switched off for its clusters, or for these of them.
@@ -4362,6 +4363,7 @@ function ccx.aggregator_reasons(org_id bigint, user_id text)
 function ccx.aggregator_recommendations(org_id bigint, clusters text[])
   returns text
   language plpgsql stable
+  set plan_cache_mode=force_custom_plan
   set search_path=public, ccx, pg_temp;
 
 -- The newest report of a cluster as the aggregator shows it: every hit, whatever is known about it. Null: no such cluster.
@@ -4380,6 +4382,7 @@ function ccx.aggregator_rule(org_id bigint, user_id text, cluster text, componen
 function ccx.aggregator_rule_clusters(org_id bigint, module text, error_key text, clusters text[] DEFAULT NULL::text[])
   returns text
   language plpgsql stable
+  set plan_cache_mode=force_custom_plan
   set search_path=public, ccx, pg_temp;
 
 -- What a user thinks of an issue: 1 like, -1 dislike, 0 neither. Null: he has not said.
@@ -4398,6 +4401,7 @@ function ccx.aggregator_workload(org_id bigint, cluster text, namespace_id text)
 function ccx.aggregator_workloads(org_id bigint, clusters text[] DEFAULT NULL::text[])
   returns text
   language plpgsql stable
+  set plan_cache_mode=force_custom_plan
   set search_path=public, ccx, pg_temp;
 
 -- Runs the SQL rules on an archive and puts its result into the outbox. state: analyzed, dead or waiting (why: failure), lost (somebody else has it), or rules_changed (read the archive again).
@@ -5617,6 +5621,7 @@ function ccx.results_cluster(org_id bigint, cluster text)
 function ccx.results_clusters(org_id bigint, with_internal boolean DEFAULT false, after text DEFAULT NULL::text, most integer DEFAULT NULL::integer)
   returns text
   language plpgsql stable
+  set plan_cache_mode=force_custom_plan
   set search_path=public, ccx, pg_temp;
 
 -- Everything that rules say, by rule, or what one rule says (null: nothing is known about it); version 1 has the names of impacts, version 2 their numbers.
@@ -5653,12 +5658,14 @@ function ccx.results_hit(org_id bigint, user_id text, cluster text, module text,
 function ccx.results_org_clusters(org_id bigint)
   returns text
   language plpgsql stable
+  set plan_cache_mode=force_custom_plan
   set search_path=public, ccx, pg_temp;
 
 -- How many clusters of an organization (or of these of them) are hit, and how many hits there are by total risk and by tag.
 function ccx.results_overview(org_id bigint, clusters text[] DEFAULT NULL::text[], with_internal boolean DEFAULT false)
   returns text
   language plpgsql stable
+  set plan_cache_mode=force_custom_plan
   set search_path=public, ccx, pg_temp;
 
 -- Notes how an organization rates a rule; returns that.
@@ -5713,6 +5720,7 @@ function ccx.results_rule(org_id bigint, module text, error_key text, content_on
 function ccx.results_rule_clusters(org_id bigint, module text, error_key text)
   returns text
   language plpgsql stable
+  set plan_cache_mode=force_custom_plan
   set search_path=public, ccx, pg_temp;
 
 -- The modules of all rules that have content.
@@ -5725,6 +5733,7 @@ function ccx.results_rule_ids(with_internal boolean DEFAULT false)
 function ccx.results_rules(org_id bigint, impacting boolean DEFAULT NULL::boolean, with_internal boolean DEFAULT false)
   returns text
   language plpgsql stable
+  set plan_cache_mode=force_custom_plan
   set search_path=public, ccx, pg_temp;
 
 -- Switches a rule off for one cluster, or on again. Null: no such cluster, or (unless any_rule) nothing is known about the rule.

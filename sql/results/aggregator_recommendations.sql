@@ -1,6 +1,7 @@
 create or replace function ccx.aggregator_recommendations(org_id bigint, clusters text[]) returns text
 language plpgsql stable
 set search_path = public, ccx, pg_temp
+set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 begin

@@ -3,6 +3,7 @@ create or replace function ccx.aggregator_rule_clusters(
 ) returns text
 language plpgsql stable
 set search_path = public, ccx, pg_temp
+set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 begin

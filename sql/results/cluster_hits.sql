@@ -1,5 +1,5 @@
--- The collation is that of issue.cluster: what comes out of org_issues() has the database's, by which the index
--- of a cluster cannot be asked, and all issues of the organization were read.
+-- The collation is that of issue.cluster. What comes out of org_issues() has the database's, by which the
+-- index of a cluster cannot be asked, and all issues of the organization were read.
 create or replace function ccx.cluster_hits(org_id bigint, user_id text, cluster text)
   returns table (component text, error_key text, module text, content_id bigint, total_risk smallint,
     tags text[], managed boolean, acked_since timestamptz, disabled_since timestamptz, user_vote smallint,

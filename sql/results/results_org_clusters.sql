@@ -1,6 +1,7 @@
 create or replace function ccx.results_org_clusters(org_id bigint) returns text
 language plpgsql stable
 set search_path = public, ccx, pg_temp
+set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 begin

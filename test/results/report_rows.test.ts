@@ -33,3 +33,14 @@ for (const [name, call] of Object.entries(answers))
       assert.deepEqual(given, Array(20).fill({ is_known: true }));
       assert.ok(Number(await value(db, read)) - before < 200, "rows of issue that it read");
     }));
+
+test("an answer about an organization is planned for that organization", async () => {
+  // what a plan for any organization costs is seen at thousands of clusters only
+  const kept = await rows(
+    database.pool,
+    `select p.proname from pg_proc p join pg_language l on l.oid = p.prolang
+     where l.lanname = 'plpgsql' and p.prosrc ~ 'org_(issues|clusters)\\(' and not 'cluster' = any (p.proargnames)
+       and not coalesce('plan_cache_mode=force_custom_plan' = any (p.proconfig), false)`,
+  );
+  assert.deepEqual(kept, []);
+});

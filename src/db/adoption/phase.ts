@@ -74,6 +74,8 @@ export function whyNotOurs(phase: Phase): string | undefined {
   return undefined;
 }
 
+const lock = "hashtextextended('ccx adopt alone', 0)";
+
 /**
  * Calls `work` while no other adoption of this database goes on; the signal is aborted when the connection
  * that keeps others away is lost.
@@ -84,14 +86,14 @@ export async function alone<T>(pool: Pool, work: (signal: AbortSignal) => Promis
   const lost = new AbortController();
   client.once("error", (error) => lost.abort(error));
   try {
-    const { rows } = await client.query<{ alone: boolean }>(
-      "select pg_try_advisory_lock(hashtextextended('ccx adopt alone', 0)) as alone",
-    );
+    const { rows } = await client.query<{ alone: boolean }>(`select pg_try_advisory_lock(${lock}) as alone`);
     if (!rows[0]?.alone)
       throw new ConfigurationError("Another `ccx adopt` is at work on this database: wait for its end.");
     return await work(lost.signal);
   } finally {
-    client.release(true); // and with its session the lock is gone
+    // who comes next need not wait until the server has noticed that the session is gone
+    await client.query(`select pg_advisory_unlock(${lock})`).catch(() => undefined);
+    client.release(true);
   }
 }
 

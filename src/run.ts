@@ -4,7 +4,7 @@ import { type Config, requireKeys } from "./config/config.ts";
 import { createPool, endPool } from "./db/pool.ts";
 import { requireSameRelease } from "./db/release.ts";
 import { requireServer } from "./db/server.ts";
-import { waitForDatabase } from "./db/wait.ts";
+import { untilDatabaseAnswers, waitForDatabase } from "./db/wait.ts";
 import { messageOf } from "./errors.ts";
 import { secondsWithoutProgress } from "./ingest/metrics.ts";
 import { createKafka } from "./kafka/client.ts";
@@ -72,7 +72,19 @@ export async function run(
     if (!roles.includes(role)) return;
     signal.throwIfAborted();
     const startPart = await load();
-    const { failed } = await Promise.race([startPart(parts, stack), ...failures]);
+    // the database may go away again while a part starts; what had begun of it ends before the next try
+    const starting = untilDatabaseAnswers(
+      async () => {
+        const begun = stack.use(new AsyncDisposableStack());
+        return await startPart(parts, begun).catch(async (error) => {
+          await begun.disposeAsync();
+          throw error;
+        });
+      },
+      log,
+      signal,
+    );
+    const { failed } = await Promise.race([starting, ...failures]);
     failures.push(failed);
   };
   await start("work", async () => (await import("./run/work.ts")).startWorking);

@@ -4,6 +4,9 @@ import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { GuardedProcess } from "./guard.ts";
 
+/** How long a server may take until it answers: Kafka takes a minute and more on a machine that is overloaded. */
+const startWithinMs = 180_000;
+
 /** A server that was started, and can be taken away: for tests that need it to fail. */
 export type Server = {
   /** of the process that runs now, or ran last */
@@ -39,7 +42,7 @@ export function restartable(
       await current.wait();
     },
     async startAgain() {
-      for (const limit = Date.now() + 60_000; Date.now() < limit; await sleep(200)) {
+      for (const limit = Date.now() + startWithinMs; Date.now() < limit; await sleep(200)) {
         // What the last one left behind (its children, its port) may take a moment to go.
         current = await again();
         while (Date.now() < limit && current.result() === undefined) {
@@ -58,7 +61,7 @@ export function restartable(
  * @param start starts it on these ports; called again with others if somebody else was faster to take one
  * @param answers asks it something; rejects for as long as it is not ready
  * @returns the process, and what `answers` resolved to
- * @throws Error with the end of its log if it ends or does not answer within 60 s; then it does not run any
+ * @throws Error with the end of its log if it ends or does not answer in time; then it does not run any
  * more
  */
 export async function startServer<T>(
@@ -71,7 +74,7 @@ export async function startServer<T>(
     const ports = await freePorts();
     const server = await start(ports);
     let lastError: unknown;
-    for (const limit = Date.now() + 60_000; Date.now() < limit && server.result() === undefined; ) {
+    for (const limit = Date.now() + startWithinMs; Date.now() < limit && server.result() === undefined; ) {
       try {
         return { process: server, answer: await answers(ports) };
       } catch (error) {

@@ -11,8 +11,7 @@ export function backoffMs(attempt: number): number {
 
 /**
  * Waits until the database answers, and `check` of it (its release, for one) ended without losing it. Throws
- * ConfigurationError when waiting cannot help (credentials, name, migrations), what else `check` throws, and
- * the signal's reason when it is aborted.
+ * what `untilDatabaseAnswers` does.
  */
 export async function waitForDatabase(
   pool: Pool,
@@ -20,19 +19,35 @@ export async function waitForDatabase(
   signal?: AbortSignal,
   check: () => Promise<void> = async () => undefined,
 ): Promise<void> {
+  const work = async () => {
+    await pool.query("select 1");
+    await check();
+  };
+  await untilDatabaseAnswers(work, log, signal);
+}
+
+/**
+ * Repeats `work` until it ended without losing the database. Throws ConfigurationError when waiting cannot
+ * help (credentials, name, migrations), what else `work` throws, and the signal's reason when it is aborted.
+ */
+export async function untilDatabaseAnswers<T>(
+  work: () => Promise<T>,
+  log: Logger,
+  signal?: AbortSignal,
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await pool.query("select 1");
-      await check();
+      const result = await work();
       if (attempt > 1) log.info("database is there");
-      return;
+      return result;
     } catch (error) {
       const wrong = asConfigurationError(error);
       if (wrong) throw wrong;
       if (!mayPass(error)) throw error;
+      signal?.throwIfAborted();
       const waitMs = backoffMs(attempt);
       log.warn({ error: messageOf(error), waitMs }, "database is away, trying again");
-      await sleep(waitMs, undefined, signal ? { signal } : {});
+      await sleep(waitMs, undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
     }
   }
 }

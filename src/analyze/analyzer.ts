@@ -4,7 +4,13 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
-import { asConfigurationError, codeOf, isUnstorable, troubleOf } from "../db/errors.ts";
+import {
+  asConfigurationError,
+  codeOf,
+  isFaultOfAnotherObject,
+  isUnstorable,
+  troubleOf,
+} from "../db/errors.ts";
 import { backoffMs } from "../db/wait.ts";
 import { ConfigurationError, messageOf } from "../errors.ts";
 import { within } from "../kafka/within.ts";
@@ -175,8 +181,9 @@ export class Analyzer {
       await this.#settle(job, null, null);
       return;
     }
+    const isValue = isUnstorable(error) && !isFaultOfAnotherObject(error);
     const failure =
-      error instanceof ArchiveError ? error.failure : isUnstorable(error) ? "not_storable" : "engine_failed";
+      error instanceof ArchiveError ? error.failure : isValue ? "not_storable" : "engine_failed";
     const text = quotable(messageOf(error), 500);
     countFailed(failure);
     failsHere(failure);

@@ -107,9 +107,10 @@ export function isUnstorable(error: unknown): boolean {
 
 /**
  * True for what is missing or forbidden inside a function: ours are loaded together, so it is somebody's
- * trigger that calls what has gone, and no sign that nobody migrated.
+ * trigger that calls what has gone, or a right that was taken away, and no sign that nobody migrated. No
+ * value is to blame, so once a person has mended it, the same call succeeds.
  */
-function isFaultOfAnotherObject(error: unknown): boolean {
+export function isFaultOfAnotherObject(error: unknown): boolean {
   const inside = error instanceof Error && "where" in error && typeof error.where === "string";
   return inside && ["42P01", "42883", "42703", "3F000", "42501"].includes(codeOf(error) ?? "");
 }

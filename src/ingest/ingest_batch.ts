@@ -1,5 +1,5 @@
 import type { Pool } from "pg";
-import { isUnstorable, isWorkToBlame, troubleOf } from "../db/errors.ts";
+import { isFaultOfAnotherObject, isUnstorable, isWorkToBlame, troubleOf } from "../db/errors.ts";
 import { messageOf } from "../errors.ts";
 import { type Arrived, type Entry, type Owner, rejection } from "./portions.ts";
 import type * as sql from "./sql.ts";
@@ -69,9 +69,10 @@ export async function halving<T>(
         const { owner } = entry;
         // what is rejected already has its reason
         if (!isValue && owner === undefined) throw error;
-        const json = isValue
-          ? rejection(entry.message, "not_storable", messageOf(error), owner ?? {})
-          : putAside(entry.message, owner ?? {}, error, patience.now());
+        const json =
+          isValue && !isFaultOfAnotherObject(error)
+            ? rejection(entry.message, "not_storable", messageOf(error), owner ?? {})
+            : putAside(entry.message, owner ?? {}, error, patience.now());
         const stored = await whole([{ ...entry, json }]);
         entry.isPutAside = true;
         return [stored];
@@ -84,9 +85,9 @@ export async function halving<T>(
   return storeParts(entries);
 }
 
-/** A message that the server, which is well, does not get done: as it came, to be tried again. */
+/** A message that the server, which is well, does not get done, or somebody's object stops: tried again. */
 function putAside(message: Arrived, owner: Owner, error: unknown, now: Date): string {
-  const reason = troubleOf(error) === "unexpected" ? "not_storable" : "timed_out";
+  const reason = ["unexpected", "refused"].includes(troubleOf(error)) ? "not_storable" : "timed_out";
   const retryAt = new Date(now.getTime() + retryAfterMs).toISOString();
   return rejection(message, reason, messageOf(error), { ...owner, retryAt });
 }

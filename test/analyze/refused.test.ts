@@ -122,16 +122,28 @@ scenario("a result that nobody can hold is dead, and another one goes out", {}, 
     rule("fine", "select 'FINE_RULE', '{}'::jsonb"),
   );
   await refuse(scene, "update", "new.request_id = 'poison' and new.state = 'analyzed'");
+  await scene.rows(
+    `create function forbid() returns trigger language plpgsql as $$
+     begin raise exception 'permission denied for table audit' using errcode = '42501'; end $$`,
+  );
+  await scene.rows(
+    `create trigger forbid before update on analysis for each row
+     when (new.request_id = 'forbidden' and new.state = 'analyzed') execute function forbid()`,
+  );
   const url = server.serve("/one", await archiveOf(oneFile(cluster)));
   const large = server.serve("/large", await archiveOf({ ...oneFile(cluster), large: "x" }));
   await uploads.announce([
     announcement({ url, requestId: "poison" }),
+    announcement({ url, requestId: "forbidden" }),
     announcement({ url: large, requestId: "large" }),
     announcement({ url, requestId: "good" }),
   ]);
   const service = scene.start("analyze", { env: { ...env, CCX_RESULTS_TOPIC: small } });
   await ended(3);
+  const forbidden = () => scene.rows("select failure from analysis where request_id = 'forbidden'");
+  await until("what a person has to mend has failed", async () => (await forbidden())[0]?.failure !== null);
   assert.deepEqual(await scene.rows("select request_id, state, failure from analysis order by request_id"), [
+    { request_id: "forbidden", state: "waiting", failure: "engine_failed" },
     { request_id: "good", state: "published", failure: null },
     { request_id: "large", state: "dead", failure: "result_too_large" },
     { request_id: "poison", state: "dead", failure: "not_storable" },

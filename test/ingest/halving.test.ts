@@ -20,13 +20,14 @@ function entriesOf(count: number): Entry[] {
 }
 
 /** A database that does not get these offsets done, and what it has stored: reasons by offset. */
-function database(code: string, guilty: (offset: number) => boolean) {
+function database(code: string, guilty: (offset: number) => boolean, where?: string) {
   const stored = new Map<number, { reason?: string; retry_at?: string }>();
   let calls = 0;
   const store = async (batch: string) => {
     calls++;
     const elements = JSON.parse(batch) as { kafka_offset: string; reason?: string; retry_at?: string }[];
-    if (elements.some((one) => !one.reason && guilty(Number(one.kafka_offset)))) throw failing(code);
+    if (elements.some((one) => !one.reason && guilty(Number(one.kafka_offset))))
+      throw Object.assign(failing(code), { where });
     for (const { kafka_offset, reason, retry_at } of elements)
       stored.set(Number(kafka_offset), { ...(reason && { reason }), ...(retry_at && { retry_at }) });
   };
@@ -66,6 +67,16 @@ test("what the database refuses is rejected at once and for good", async () => {
   await halving(entriesOf(8), store, patience(false));
   assert.deepEqual(stored.get(3), { reason: "not_storable" });
   assert.equal(stored.size, 8);
+});
+
+test("what somebody's trigger lacks, or may not do, refuses the message until a person has mended it", async () => {
+  for (const code of ["42501", "42P01"]) {
+    const where = "PL/pgSQL function audit() line 3 at SQL statement";
+    const { stored, store } = database(code, (offset) => offset === 3, where);
+    await halving(entriesOf(8), store, patience(false));
+    assert.deepEqual(stored.get(3), { reason: "not_storable", retry_at: "2026-03-01T12:10:00.000Z" }, code);
+    assert.equal(stored.size, 8);
+  }
 });
 
 test("the database's clock says what is in the future, and a difference of more than a minute is logged once", async () => {

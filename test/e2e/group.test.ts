@@ -105,6 +105,17 @@ scenario(
   },
 );
 
+scenario("partitions that are added are read within half a minute", {}, async (scene) => {
+  const { topics } = scene;
+  const service = scene.start("consume");
+  await topics.produce([aReport(aCluster(), ["bug"])]);
+  await scene.consumed(1);
+  await topics.addPartitions(2);
+  await topics.produce([aReport(aCluster(), ["bug"])], { partition: 1 });
+  await scene.consumed(2);
+  await service.stop();
+});
+
 scenario("a consumer waits for a topic that does not exist yet", {}, async (scene) => {
   const topic = `${scene.topics.results}.later`;
   const service = scene.start("consume", { env: { CCX_RESULTS_TOPIC: topic } });

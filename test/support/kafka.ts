@@ -22,7 +22,8 @@ export async function openTopics(partitions = 1, brokers = process.env.TEST_KAFK
   const group = `ccx_notifications.${name}`;
   const kafka = new kafkajs.Kafka({ brokers: brokers.split(","), logLevel: kafkajs.logLevel.NOTHING });
   const admin = kafka.admin();
-  const producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
+  const newProducer = () => kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
+  let producer = newProducer();
   await Promise.all([admin.connect(), producer.connect()]);
 
   const create = async (topic: string, numPartitions: number) => {
@@ -74,6 +75,15 @@ export async function openTopics(partitions = 1, brokers = process.env.TEST_KAFK
       await admin.deleteTopics({ topics: [results] });
       await until("the topic is gone", async () => !(await admin.listTopics()).includes(results));
       await create(results, partitions);
+    },
+
+    /** The results topic with so many partitions in all. */
+    async addPartitions(count: number): Promise<void> {
+      await admin.createPartitions({ topicPartitions: [{ topic: results, count }] });
+      // one that does not know a partition loses what is for it
+      await producer.disconnect();
+      producer = newProducer();
+      await producer.connect();
     },
 
     /** Drops the messages before this offset of partition 0, as retention does. */

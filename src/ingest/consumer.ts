@@ -21,7 +21,7 @@ import { ingestBatch } from "./ingest_batch.ts";
 import { countIngested, isProgress } from "./metrics.ts";
 import { type Entry, endSpans, leaveOutHashes, portionsOf } from "./portions.ts";
 import * as sql from "./sql.ts";
-import { defaultAtATime, type Portion, Storing } from "./storing.ts";
+import { defaultAtATime, Storing } from "./storing.ts";
 import { type Stream, streams } from "./streams.ts";
 import type { PayloadTracker } from "./tracker.ts";
 
@@ -207,11 +207,11 @@ export class ResultsConsumer {
       if (!this.#owns(payload)) return;
       this.#storing.begin(
         partition,
-        (portion) =>
+        () =>
           inSpan(
             "ingest batch",
             { kind: SpanKind.CONSUMER, parents: entries.map(({ traceparent }) => traceparent) },
-            () => this.#store(payload, entries, portion),
+            () => this.#store(payload, entries),
           ),
         (given) => this.#positions.forget(given),
       );
@@ -255,7 +255,7 @@ export class ResultsConsumer {
    * stop before that, or it has to be read again from an earlier offset. What Kafka does not hear it hears
    * with the next portion, and hands over again until then.
    */
-  async #store(payload: EachBatchPayload, all: Entry[], portion: Portion): Promise<boolean> {
+  async #store(payload: EachBatchPayload, all: Entry[]): Promise<boolean> {
     const { log } = this.#options;
     const { topic, partition } = payload.batch;
     const [first, last] = [all[0]?.message.offset, all.at(-1)?.message.offset];
@@ -275,10 +275,8 @@ export class ResultsConsumer {
         const elsewhere = counts.elsewhere + all.length - entries.length;
         return { ...counts, elsewhere, ms: Math.round(performance.now() - start) };
       } catch (error) {
-        if (isWorkToBlame(error)) {
-          failures++;
-          portion.isStuck();
-        } else this.#comparison.start();
+        if (isWorkToBlame(error)) failures++;
+        else this.#comparison.start();
         if (codeOf(error) !== sql.databaseBehind) throw error;
         await this.#positions.readAgain(partition);
         return "behind" as const;

@@ -13,25 +13,20 @@ export class Portion {
   readonly ended: Promise<boolean>;
   /** Resolves when it is stuck, if it ever is. */
   readonly stuck: Promise<void>;
-  readonly #becomeStuck: () => void;
 
-  constructor(work: (portion: Portion) => Promise<boolean>) {
+  constructor(work: () => Promise<boolean>, stuckAfterMs: number) {
     const stuck = Promise.withResolvers<void>();
     this.stuck = stuck.promise;
-    this.#becomeStuck = stuck.resolve;
-    this.ended = work(this).catch(() => false);
-  }
-
-  /** Says that it has to wait, for something that need not concern others. */
-  isStuck(): void {
-    this.#becomeStuck();
+    const timer = setTimeout(stuck.resolve, stuckAfterMs).unref();
+    this.ended = work()
+      .catch(() => false)
+      .finally(() => clearTimeout(timer));
   }
 }
 
 /**
- * What is being stored, of all partitions: a few portions at a time. One that is stuck (somebody holds a
- * lock, it runs into a timeout, it takes very long) does not count among them, so that it stops nobody else;
- * of a database that is away nothing is stuck, but all wait.
+ * What is being stored, of all partitions: a few portions at a time. One that is stuck (it takes long, as
+ * where somebody holds a lock) does not count among them, so that it stops nobody else.
  */
 export class Storing {
   readonly #stuckAfterMs: number;
@@ -74,15 +69,10 @@ export class Storing {
     await Promise.all([...this.#running].map(({ ended }) => ended));
   }
 
-  begin(
-    partition: number,
-    work: (portion: Portion) => Promise<boolean>,
-    onGivenUp: (partition: number) => void,
-  ): void {
-    const portion = new Portion(work);
+  begin(partition: number, work: () => Promise<boolean>, onGivenUp: (partition: number) => void): void {
+    const portion = new Portion(work, this.#stuckAfterMs);
     this.#last.set(partition, portion);
     this.#running.add(portion);
-    const timer = setTimeout(() => portion.isStuck(), this.#stuckAfterMs).unref();
     void portion.stuck.then(() => {
       if (!this.#running.has(portion) || this.#stuck.size >= mostStuck) return;
       this.#stuck.add(portion);
@@ -90,7 +80,6 @@ export class Storing {
       this.#notify();
     });
     void portion.ended.then((stored) => {
-      clearTimeout(timer);
       this.#running.delete(portion);
       if (!stored) {
         this.#last.delete(partition);

@@ -197,15 +197,46 @@ test("when connections were lost, what the database lost is read again although 
   }
 });
 
+test("where a call finds the database away, every partition is compared with it once it is back", {
+  timeout: 20_000,
+}, async () => {
+  await using topics = await openTopics(2);
+  for (const partition of [0, 1]) await topics.produce(messages(6), { partition });
+  let isAway = false;
+  const { pool } = holding(async () => {
+    if (!isAway) return;
+    isAway = false;
+    throw Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+  });
+  const consumer = open(plain(topics.brokers), pool, topics);
+  await consumer.start(never);
+  try {
+    await until("all is stored", async () => (await topics.committed()) === 12);
+    await loseFrom(topics.results, 2);
+    isAway = true;
+    // of partition 1 nothing new comes in
+    await topics.produce(messages(1), { partition: 0 });
+    await until("all is stored again", async () => (await stored(topics.results)) === 13);
+  } finally {
+    await consumer.stop();
+  }
+});
+
 test("partitions that somebody's locks hold up stop no other, and go on when the locks are gone", {
   timeout: 20_000,
 }, async () => {
   await using topics = await openTopics(5);
+  const handedOver = new Map<number, number>();
+  const kafka = watching(topics.brokers, (payload) => {
+    const { partition } = payload.batch;
+    handedOver.set(partition, (handedOver.get(partition) ?? 0) + 1);
+    return payload;
+  });
   const everywhere = async () => {
     for (let partition = 0; partition < 5; partition++) await topics.produce(messages(1), { partition });
   };
   await everywhere();
-  const consumer = open(plain(topics.brokers), database.pool, topics, { stuckAfterMs: 20 });
+  const consumer = open(kafka, database.pool, topics, { stuckAfterMs: 20 });
   await consumer.start(never);
   const client = await database.pool.connect();
   try {
@@ -217,6 +248,8 @@ test("partitions that somebody's locks hold up stop no other, and go on when the
       await everywhere();
       await until("the others go on", async () => (await stored(topics.results)) === 3 + 2 * round);
     }
+    for (const partition of [0, 1, 2])
+      assert.ok((handedOver.get(partition) ?? 0) <= 4, "a paused partition is not fetched again and again");
     await client.query("rollback");
     await until("all is stored", async () => (await stored(topics.results)) === 20);
   } finally {

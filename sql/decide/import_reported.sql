@@ -97,12 +97,11 @@ begin
     union all
     select * from added
   )
-  select array_agg((m.id, q.issue_id, m.target_id, h.notified_at,
-    cooldown_period(h.notified_at, (q.policy).cooldown),
+  select array_agg((m.id, q.issue_id, q.content_id, (q.policy).id, h.notified_at, 'infinity', m.target_id,
     coalesce((
       select max(o.occurrence) from occurrence o
       where o.issue_id = q.issue_id and o.opened_at <= h.updated_at), 1),
-    q.content_id, (q.policy).id, false, 'infinity', '{}', null, false, null)::notified_issue)
+    false, null, false, cooldown_period(h.notified_at, (q.policy).cooldown), '{}', null)::notified_issue)
   into entries
   from hit h
   join message m on m.target_id = h.event_type_id and m.org_id = h.org_id and m.cluster = h.cluster

@@ -48,9 +48,8 @@ begin
     join latest_report l on l.org_id = m.org_id and l.cluster = m.cluster
     returning id, traceparent
   )
-  select array_agg((m.id, i.issue_id, m.target_id, at, i.period, i.occurrence,
-    i.content_id, i.policy_id,
-    m.resolved, 'infinity', '{}', null, false, null)::notified_issue),
+  select array_agg((m.id, i.issue_id, i.content_id, i.policy_id, at, 'infinity', m.target_id, i.occurrence,
+    m.resolved, null, false, i.period, '{}', null)::notified_issue),
     (select jsonb_agg(jsonb_build_object('id', s.id::text, 'traceparent', s.traceparent))
       filter (where s.traceparent is not null) from sent_to_outbox s)
   into entries, traced

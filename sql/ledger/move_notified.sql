@@ -47,10 +47,10 @@ begin
       partition by n.new_issue_id, n.target_id, n.live, n.resolved, n.moved_to, n.is_last
       order by n.notified_at, n.notification_id)
   )
-  select array_agg((f.notification_id, f.new_issue_id, f.target_id, f.notified_at, f.cooldown_period,
-    f.moved_to, f.content_id, f.policy_id, f.resolved, f.superseded_at,
+  select array_agg((f.notification_id, f.new_issue_id, f.content_id, f.policy_id, f.notified_at,
+    f.superseded_at, f.target_id, f.moved_to, f.resolved, f.live, f.left_out, f.cooldown_period,
     case when f.void_from is null then f.voided else f.voided + tstzmultirange(tstzrange(f.void_from, null))
-    end, f.live, f.left_out, f.left_out_reasons)::notified_issue order by f.new_issue_id, f.notified_at)
+    end, f.left_out_reasons)::notified_issue order by f.new_issue_id, f.notified_at)
   into entries
   from followed f;
 

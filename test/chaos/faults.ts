@@ -113,7 +113,7 @@ const deeds: Record<Kind, Deed> = {
   receiver_stores_and_drops: mood("stores and drops"),
   receiver_answers_nonsense: mood("nonsense"),
   move_clock: async ({ inCells }, { which }) =>
-    void (await inCells("select chaos.move_clock(4, $1)", [which % 4])),
+    void (await inCells("call chaos.move_clock(4, $1)", [which % 4])),
   stop_consumer: ({ consumers }, fault) => one(consumers, fault).restart(),
   stop_worker: ({ workers }, fault) => one(workers, fault).restart(),
   fail_over: async ({ servers, analyzers, workers, postgres, session }, { ms }) => {

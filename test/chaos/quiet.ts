@@ -13,7 +13,7 @@ const left = `select json_strip_nulls(json_build_object(
   'requested', nullif((select count(*) from decision_request where due_at <= now()), 0),
   'pending', nullif((select count(*) from notification where state = 'pending'), 0),
   'cooldowns over', nullif((select count(*) from notified_issue n, sweep_mark m
-    where n.live and not n.resolved and upper(n.cooldown_period) between m.cooldowns_until and now() + interval '10 seconds'), 0),
+    where n.live and not n.resolved and upper(n.cooldown_period) between m.cooldowns_until and now() + interval '25 seconds'), 0),
   'rejected for now', nullif((select count(*) from rejected_message where retry_due_at is not null and stored_at is null), 0)
 ))::text as left`;
 

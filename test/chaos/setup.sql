@@ -129,34 +129,38 @@ end $$;
 create table chaos.moved_clock (issue_id bigint not null, target_id integer not null, at timestamptz not null default clock_timestamp());
 
 -- As if time had passed for every parts-th issue that was notified and sent: its whole ledger moves back
--- together, so that the present cooldown ends in five seconds. (In the past, the sweep that is under way
--- would have gone past it already.)
-create function chaos.move_clock(parts integer, part integer) returns integer language plpgsql set ccx.rewrite_history = on as $$
+-- together, so that the present cooldown ends in twenty seconds. (In the past, the sweep that is under way
+-- would have gone past it already; for the same reason, what was moved is committed at once.)
+create procedure chaos.move_clock(parts integer, part integer) language plpgsql as $$
 declare
   cooling record;
   notified record;
-  moved integer := 0;
+  ends_at timestamptz := 'infinity';
 begin
+  perform set_config('ccx.rewrite_history', 'on', false);
   for cooling in
-    select n.issue_id, n.target_id, upper(n.cooldown_period) - (clock_timestamp() + interval '5 seconds') as shift
+    select n.issue_id, n.target_id, upper(n.cooldown_period) as ended_at
     from notified_issue n
     join notification m on m.id = n.notification_id
     where n.live and not n.resolved and m.state = 'sent' and n.issue_id % parts = part
       and upper(n.cooldown_period) > clock_timestamp() + interval '1 minute'
     order by n.issue_id, n.target_id
   loop
+    if ends_at = 'infinity' or ends_at < clock_timestamp() + interval '19 seconds' then
+      commit;
+      ends_at := clock_timestamp() + interval '20 seconds';
+    end if;
     for notified in
       select n.notification_id from notified_issue n
       where n.live and not n.resolved and n.issue_id = cooling.issue_id and n.target_id = cooling.target_id
       order by n.notified_at
     loop
       update notified_issue n
-      set notified_at = n.notified_at - cooling.shift,
-          cooldown_period = tstzrange(lower(n.cooldown_period) - cooling.shift, upper(n.cooldown_period) - cooling.shift)
+      set notified_at = n.notified_at - (cooling.ended_at - ends_at),
+          cooldown_period = tstzrange(lower(n.cooldown_period) - (cooling.ended_at - ends_at), upper(n.cooldown_period) - (cooling.ended_at - ends_at))
       where n.notification_id = notified.notification_id and n.issue_id = cooling.issue_id;
     end loop;
     insert into chaos.moved_clock (issue_id, target_id) values (cooling.issue_id, cooling.target_id);
-    moved := moved + 1;
   end loop;
-  return moved;
+  perform set_config('ccx.rewrite_history', '', false);
 end $$;

@@ -36,6 +36,21 @@ test("every column of a table, view or type has a comment", async () => {
 const functions = `from pg_proc p join pg_language l on l.oid = p.prolang
   where p.pronamespace in ('public'::regnamespace, 'ccx'::regnamespace) and ${ours("pg_proc", "p.oid")}`;
 
+test("columns of a fixed width come first in the tables that grow most, the widest before all others", async () => {
+  const { rows } = await database.pool.query(
+    `select c.relname as table, string_agg(
+         case when a.attlen < 0 then 'varying' when a.attlen > 8 then '8' else a.attlen::text end,
+         ' ' order by a.attnum) as widths
+     from pg_class c
+     join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+     where c.oid in ('notification'::regclass, 'notified_issue'::regclass, 'issue'::regclass)
+     group by c.relname`,
+  );
+  assert.equal(rows.length, 3);
+  // so no row has gaps: a column begins where its own width divides its place
+  for (const { table, widths } of rows) assert.match(widths, /^(8 )+(4 )*(1 )*(varying ?)+$/, table);
+});
+
 test("every function has a comment", async () => {
   assert.deepEqual(
     await names(

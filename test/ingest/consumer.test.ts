@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import kafkajs, { type Kafka } from "kafkajs";
+import kafkajs, { type Consumer, type Kafka } from "kafkajs";
 import type { Pool } from "pg";
 import { ResultsConsumer, type ResultsConsumerOptions } from "../../src/ingest/consumer.ts";
 import { registerCodecs } from "../../src/kafka/codecs.ts";
@@ -270,6 +270,25 @@ test("a stop ends in its time although a portion waits for a lock", { timeout: 2
   await consumer.stop();
   assert.deepEqual([calls(), await stored(topics.results)], [1, 0]);
   gate.resolve();
+});
+
+test("a consumer that is stopped while it connects leaves no connection behind", async () => {
+  await using topics = await openTopics();
+  const gate = Promise.withResolvers<void>();
+  const events: string[] = [];
+  const gated = (made: Consumer) => {
+    const { connect } = made;
+    made.connect = () => gate.promise.then(connect);
+    for (const event of ["consumer.connect", "consumer.disconnect"] as const)
+      made.on(event, () => events.push(event));
+  };
+  const kafka = watching(topics.brokers, (payload) => payload, gated);
+  const consumer = open(kafka, database.pool, topics);
+  const starting = consumer.start(never);
+  const stopping = consumer.stop();
+  gate.resolve();
+  await Promise.all([starting, stopping]);
+  assert.deepEqual(events.slice(-2), ["consumer.connect", "consumer.disconnect"]);
 });
 
 test("batches that inflate beyond the limit end as rows of rejected_message, and the rest goes on", {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { describe, it, test } from "node:test";
+import type { ConsumerConfig } from "kafkajs";
 import { loadConfig, requireKeys } from "../../src/config/config.ts";
 import { createKafka } from "../../src/kafka/client.ts";
 import { createGroupConsumer } from "../../src/kafka/group_consumer.ts";
@@ -27,4 +28,23 @@ describe("a consumer that is in no group", () => {
     assert.throws(() => consumer.pause([{ topic: "", partitions: [0] }]), /Invalid topic/);
     assert.throws(() => consumer.seek({ topic: "results", partition: 0, offset: "x" }), /Invalid offset/);
   });
+});
+
+test("kafkajs begins anew after what passes, but not once the consumer is to stop", async () => {
+  const stopping = new AbortController();
+  const kafka = createKafka(config, createLogger("error"));
+  let options: ConsumerConfig | undefined;
+  const { consumer } = kafka;
+  kafka.consumer = (wanted) => {
+    options = wanted;
+    return consumer(wanted);
+  };
+  createGroupConsumer({
+    ...{ kafka, group: "nobody", stopping: stopping.signal },
+    onGivenUp: (error) => assert.fail(error),
+  });
+  const restarts = () => options?.retry?.restartOnFailure?.(new Error("the coordinator is away"));
+  assert.equal(await restarts(), true);
+  stopping.abort();
+  assert.equal(await restarts(), false);
 });

@@ -30,8 +30,8 @@ begin
   )
   select array_agg(o.id), array_agg(o.entries) into replayed, entries
   from (
-    select o.id, (o.id, i.issue_id, i.content_id, i.policy_id, at, '-infinity', i.target_id,
-      i.occurrence, i.resolved, null, false, tstzrange(at, at, '[]'), '{(,)}', null)::notified_issue as entries
+    select o.id, (o.id, i.issue_id, i.content_id, i.policy_id, at, '-infinity', i.target_id, i.occurrence,
+      i.resolved, null, false, tstzrange(at, at, '[]'), '{(,)}', null)::notified_issue as entries
     from original o
     join notified_issue i on i.notification_id = o.notification_id and i.issue_id = any (o.issue_ids)
   ) o;

@@ -34,7 +34,7 @@ test("kafkajs begins anew after what passes, but not once the consumer is to sto
   const stopping = new AbortController();
   const kafka = createKafka(config, createLogger("error"));
   let options: ConsumerConfig | undefined;
-  const { consumer } = kafka;
+  const consumer = kafka.consumer.bind(kafka);
   kafka.consumer = (wanted) => {
     options = wanted;
     return consumer(wanted);

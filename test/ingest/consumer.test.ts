@@ -210,10 +210,20 @@ test("where a call finds the database away, every partition is compared with it 
     isAway = false;
     throw Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
   });
-  const consumer = open(plain(topics.brokers), pool, topics);
+  let compared = 0;
+  const kafka = plain(topics.brokers);
+  const admin = kafka.admin.bind(kafka);
+  kafka.admin = () => {
+    const client = admin();
+    const { disconnect } = client;
+    client.disconnect = () => disconnect().then(() => void compared++);
+    return client;
+  };
+  const consumer = open(kafka, pool, topics);
   await consumer.start(never);
   try {
     await until("all is stored", async () => (await topics.committed()) === 12);
+    await until("what it does when it has joined is done", () => compared === 1);
     // what comes in is of another partition, which has lost nothing
     await loseFrom(topics.results, 2, 1);
     isAway = true;

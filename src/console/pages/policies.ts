@@ -142,7 +142,7 @@ async function form(
 <div><label for="p-target">Target</label><select id="p-target" name="target"${invalid(problem, "target")}>${targetNames.map((one) => html`<option${one === scope.target ? html` selected` : ""}>${one}</option>`)}</select></div>
 ${(["org", "rule"] as const).map((name) => html`<div><label for="p-${name}">${scopeLabels[name]}</label><input id="p-${name}" name="${name}" value="${scope[name] ?? ""}" autocomplete="off"${invalid(problem, name)}></div>`)}
 ${Object.entries(settings).map(input)}
-<div class="wide"><button name="do" value="try">Try it</button></div>
+<div class="wide"><button name="do" value="try" formaction="/console/policies#tried">Try it</button></div>
 ${tried && html`<div class="wide">${tried}</div>`}${
   content !== undefined &&
   html`<div class="wide"><label for="p-reason">${scopeLabels.reason}</label><input id="p-reason" name="reason" value="${field(ask, "reason") ?? ""}" minlength="5"${invalid(problem, "reason")}></div><div class="wide"><p id="untried" role="status"></p><button name="do" value="apply" aria-describedby="untried">Apply it now</button></div>`

@@ -92,20 +92,14 @@ function follow() {
   addEventListener("pagehide", () => events.close());
 }
 
+/** A click on the axis asks about that moment; also on one that was drawn anew since. */
 function axis(leaving) {
-  const drawing = document.querySelector("svg.life[data-from]");
-  // where the axis is wider than the screen, the moment that is asked about is what is looked for
-  const around = drawing?.closest(".scroll");
-  if (around) {
-    const cursor = drawing.querySelector(".cursor").getBoundingClientRect();
-    const left = cursor.left - around.getBoundingClientRect().left;
-    around.scrollLeft += left - around.clientWidth * 0.9;
-  }
-  drawing?.addEventListener("click", (event) => {
-    const box = drawing.getBoundingClientRect();
-    const { left, width, from, to } = drawing.dataset;
-    const scale = box.width / Number(drawing.viewBox.baseVal.width);
-    const share = (event.clientX - box.left - Number(left) * scale) / (Number(width) * scale);
+  document.addEventListener("click", (event) => {
+    const drawing = event.target.closest(".life[data-from]");
+    if (!drawing) return;
+    const { left, width } = drawing.querySelector(".marks").getBoundingClientRect();
+    const { from, to } = drawing.dataset;
+    const share = (event.clientX - left) / width;
     if (share < 0 || share > 1) return;
     const at = new Date(Date.parse(from) + share * (Date.parse(to) - Date.parse(from)));
     const url = new URL(location.href);

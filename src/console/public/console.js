@@ -131,12 +131,18 @@ function wait() {
     document.body.append(bar);
     timer = setTimeout(end, 10_000);
   };
-  const begin = (isAct) => {
+  // takes: how many seconds it is expected to take, as the page said; undefined: that is not known
+  const begin = (isAct, takes) => {
     end();
     const beganAt = performance.now();
     const elapsed = document.createElement("span");
+    const progress = document.createElement("progress");
+    if (takes) progress.max = takes;
     timer = setInterval(() => {
-      elapsed.textContent = ` ${Math.round((performance.now() - beganAt) / 1000)} s `;
+      const seconds = Math.round((performance.now() - beganAt) / 1000);
+      elapsed.textContent = takes ? ` ${seconds} s of about ${takes} s ` : ` ${seconds} s `;
+      if (takes && seconds < takes) progress.value = seconds;
+      else progress.removeAttribute("value");
       if (bar.isConnected) return;
       const button = document.createElement("button");
       button.type = "button";
@@ -144,7 +150,6 @@ function wait() {
       button.textContent = "Cancel";
       button.addEventListener("click", () => cancel(isAct));
       elapsed.setAttribute("aria-hidden", "true");
-      const progress = document.createElement("progress");
       progress.setAttribute("aria-label", "Waiting for the answer");
       bar.replaceChildren("The answer takes a while", elapsed, button, progress);
       bar.dataset.waits = isAct ? "act" : "page";
@@ -160,7 +165,8 @@ function wait() {
       begin(false);
   });
   document.addEventListener("submit", (event) => {
-    if (!event.defaultPrevented) begin(event.target.method === "post");
+    if (!event.defaultPrevented)
+      begin(event.target.method === "post", Number(event.submitter?.dataset.takes) || undefined);
   });
   // the key that stops a page in a browser
   document.addEventListener("keydown", (event) => {

@@ -6243,6 +6243,12 @@ function ccx.tg_wake_up__send()
   language plpgsql volatile security definer
   set search_path=public, ccx, pg_temp;
 
+-- About how many seconds it takes to try a change of policy, now or between two times, of a target or of one organization, and how many decisions that is, by what surveys took; no row, or null: unknown.
+function ccx.trial_estimate(target text, org_id bigint DEFAULT NULL::bigint, from_time timestamp with time zone DEFAULT NULL::timestamp with time zone, to_time timestamp with time zone DEFAULT NULL::timestamp with time zone)
+  returns TABLE(decisions bigint, seconds double precision)
+  language sql stable
+  set search_path=public, ccx, pg_temp;
+
 -- The issues that were left out of a message that ended.
 function ccx.unrendered_issues(settled ccx.settled_notification)
   returns TABLE(issue_id bigint)

@@ -6,7 +6,8 @@
 -- organization in common, so their counts add up to the answer that one query would give. Any number of
 -- processes take parts at once; a crash loses the part that was under way, which is taken again. The view
 -- surveys shows how far each is and how long it will take, cancel_survey() ends one, and whoever asks the
--- same within an hour is given the answer that is there. tend_surveys() asks what survey_schedule says,
+-- same within an hour is given the answer that is there. What surveys took says how long the trial of a
+-- change of policy will take (trial_estimate()). tend_surveys() asks what survey_schedule says,
 -- gives up what nobody finishes and deletes what is old. decision_summary, noise_summary and surveyed_days()
 -- are the answers; fleet_is_surveyed() says when the fleet is so large that pages read them instead of
 -- asking anew.
@@ -17,6 +18,7 @@
 --!include survey/survey_estimate.sql
 --!include survey/surveys.sql
 --!include survey/newest_survey.sql
+--!include survey/trial_estimate.sql
 --!include survey/writers_are_done.sql
 --!include survey/ask_survey.sql
 --!include survey/cancel_survey.sql

@@ -10,8 +10,8 @@ import { visible } from "./output.ts";
 /** What a command starts from. */
 export type Context = {
   config(): { config: Config; log: Logger };
-  /** Calls `work` with a connection to the configured database, and closes it. */
-  withDatabase<T>(work: (pool: pg.Pool) => Promise<T>): Promise<T>;
+  /** Calls `work` with a connection to the configured database, or so many at most, and closes it. */
+  withDatabase<T>(work: (pool: pg.Pool) => Promise<T>, connections?: number): Promise<T>;
   /**
    * The same for what is only asked: a standby answers where there is one that is fresh, and stderr says so.
    */
@@ -24,11 +24,11 @@ export function createContext(file: () => string | undefined): Context {
     const loaded = loadConfig({ env: process.env, file: file() });
     return { config: loaded, log: createLogger(loaded.logLevel) };
   };
-  const withDatabase: Context["withDatabase"] = async (work) => {
+  const withDatabase: Context["withDatabase"] = async (work, connections = 1) => {
     const { config: loaded, log } = config();
     requireKeys(loaded, ["databaseUrl"]);
     const pool = createPool({
-      ...{ databaseUrl: loaded.databaseUrl, size: 1, name: "ccx", log },
+      ...{ databaseUrl: loaded.databaseUrl, size: connections, name: "ccx", log },
       onConnect: requireSession,
     });
     pool.on("connect", (client) => client.on("notice", say));

@@ -1,18 +1,23 @@
 import type { Command } from "commander";
+import type { Pool } from "pg";
+import { codeOf } from "../db/errors.ts";
 import type { AnyRow, Db } from "../db/rows.ts";
 import { TookTooLong, undone } from "../db/undone.ts";
-import { ConfigurationError } from "../errors.ts";
+import { ConfigurationError, messageOf } from "../errors.ts";
+import { trialEstimate } from "../survey/sql.ts";
 import type { Context } from "./context.ts";
 import { printRows } from "./output.ts";
+import { Progress } from "./progress.ts";
 import { parseSettings } from "./settings.ts";
 import * as sql from "./sql.ts";
+import { isStop, stoppable } from "./stop.ts";
 
 type Given = sql.PolicyScope & {
   from?: string;
   to?: string;
   verbose?: boolean;
   limit?: string;
-  timeout: string;
+  timeout?: string;
   json?: boolean;
 };
 
@@ -34,33 +39,75 @@ export function addPolicySimulateCommand(policy: Command, context: Context): voi
     .option("--to <time>", "and until when (now)")
     .option("--verbose", "every decision that would change, instead of a summary by rule")
     .option("--limit <rows>", "with --verbose: at most so many (1000, with --json all)")
-    .option("--timeout <seconds>", "give up after so long", "60")
+    .option(
+      "--timeout <seconds>",
+      "give up after so long (60, or three times as long as it is expected to take)",
+    )
     .option("--json", "one JSON array")
     .action(async (settings: string[], given: Given) => {
       const change = settings.length > 0 ? parseSettings(settings) : undefined;
       refuseContradictions(given, change);
       const limit = given.limit === undefined ? undefined : wholeNumber("--limit", given.limit);
-      const seconds = wholeNumber("--timeout", given.timeout);
+      const timeout = given.timeout === undefined ? undefined : wholeNumber("--timeout", given.timeout);
       const { from, json } = given;
-      const simulate = async (db: Db): Promise<Outcome> => {
-        if (from !== undefined) return comparePast(db, { ...given, from }, change);
+      const simulate = async (db: Db, progress: Progress): Promise<Outcome> => {
+        if (from !== undefined) {
+          progress.at("replaying the past");
+          return comparePast(db, { ...given, from }, change);
+        }
         await sql.withoutRemarks(db); // the simulation says more than they do
+        progress.at("making the change, once nobody else changes these policies");
         await sql.setPolicy(db, given, change ?? {}, "ccx policy simulate");
+        progress.at("deciding before and after the change");
         return given.verbose ? eachDecision(db, given, limit ?? (json ? null : 1000)) : byRule(db, given);
       };
-      const { rows, total, note, changes } = await context.withDatabase((pool) =>
-        undone(pool, simulate, { seconds }).catch((error) => {
-          if (!(error instanceof TookTooLong)) throw error;
-          throw new ConfigurationError(
-            `The simulation ${error.message}; nothing was kept. --timeout gives it more.`,
-            { cause: error },
-          );
-        }),
+      const { rows, total, note, changes } = await context.withDatabase(
+        (pool) =>
+          stoppable(async (signal) => {
+            const about = await announced(pool, given, change);
+            const seconds = timeout ?? Math.max(60, Math.ceil(3 * (about ?? 0)));
+            using progress = new Progress(about);
+            return await undone(pool, (db) => simulate(db, progress), { seconds, signal }).catch((error) => {
+              if (isStop(error, signal))
+                throw new ConfigurationError(`The simulation was ${messageOf(error)}; nothing was kept.`);
+              if (!(error instanceof TookTooLong)) throw error;
+              throw new ConfigurationError(
+                `The simulation ${error.message}; nothing was kept. --timeout gives it more.`,
+                { cause: error },
+              );
+            });
+          }),
+        2,
       );
       printRows(total && !json ? [...rows, total] : rows, { json, empty: "Nothing would change." });
       if (note && !json) console.log(note);
       if (!changes) process.exitCode = 3;
     });
+}
+
+/** What takes less than this needs no announcement. */
+const momentSeconds = 2;
+
+/** Says on stderr how long it will take, and returns that in seconds; undefined: a moment, or unknown. */
+async function announced(pool: Pool, given: Given, change: AnyRow | undefined): Promise<number | undefined> {
+  // what was sent is read, not replayed
+  if (given.from !== undefined && change === undefined) return undefined;
+  const found = await trialEstimate(pool, given).catch((error) => {
+    // who may not see it, or misspelled what is refused in a moment, waits without it
+    if (["42501", "22007", "22008", "22P02"].includes(codeOf(error) ?? "")) return undefined;
+    throw error;
+  });
+  if (!found) return undefined;
+  const { decisions, seconds } = found;
+  const inParts = "ccx survey ask backtest does it in parts, and keeps the answer";
+  if (seconds === null)
+    console.error(`ccx: how long it takes to replay a large fleet is not known here; ${inParts}`);
+  else if (seconds >= momentSeconds)
+    console.error(
+      `ccx: this takes about ${Math.ceil(seconds)} s` +
+        (decisions === null ? `; ${inParts}` : `, for ${decisions} decisions`),
+    );
+  return seconds ?? undefined;
 }
 
 function refuseContradictions({ from, to, rule, verbose }: Given, change: AnyRow | undefined): void {

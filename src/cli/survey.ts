@@ -6,6 +6,7 @@ import { ConfigurationError } from "../errors.ts";
 import * as surveys from "../survey/sql.ts";
 import type { Context } from "./context.ts";
 import { printRows } from "./output.ts";
+import { bar } from "./progress.ts";
 import { parseSettings } from "./settings.ts";
 
 type Asked = {
@@ -113,7 +114,10 @@ async function answered(pool: Pool, id: string): Promise<void> {
   const before = await one(pool, id);
   const isShown = process.stderr.isTTY && before.state !== "done";
   const show = (found: surveys.Survey) => {
-    if (isShown) process.stderr.write(`\r\u001b[Ksurvey ${id}: ${bar(found)}${progress(found)}`);
+    if (isShown)
+      process.stderr.write(
+        `\r\u001b[Ksurvey ${id}: ${bar(found.clusters_done / Math.max(1, found.clusters))}${progress(found)}`,
+      );
   };
   show(before);
   while (true) {
@@ -130,13 +134,6 @@ async function answered(pool: Pool, id: string): Promise<void> {
 }
 
 const lookEveryMs = 300;
-const barLength = 20;
-
-function bar({ clusters, clusters_done }: surveys.Survey): string {
-  const full = Math.round((barLength * clusters_done) / Math.max(1, clusters));
-  return `[${"#".repeat(full)}${" ".repeat(barLength - full)}]`;
-}
-
 function progress({ parts, parts_done, seconds_left }: surveys.Survey): string {
   const left = seconds_left === null ? "" : `, some ${Math.ceil(seconds_left)} s left with one process`;
   return `, ${parts_done} of ${parts} parts${left}`;

@@ -20,10 +20,13 @@ const isTime = (text: string) => /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d/.test(text)
 /** Of an interval of the database people read no fractions of a second. */
 const isDuration = (text: string) => /^(?:-?\d+ [a-z]+ )*-?\d\d+:\d\d:\d\d\.\d+$/.test(text);
 
+/** A name that fits every column is not broken. */
+const longestWhole = 14;
+
 /** A name of a machine, which a narrow column breaks between its words. */
 export const brokenName = (value: unknown): Html => {
   const text = String(value ?? "");
-  if (text === "" || text.length > mostShown) return shown(value);
+  if (text.length <= longestWhole || text.length > mostShown) return shown(value);
   return html`${text.split(/(?<=[_.|])/).map((word, nth) => html`${nth > 0 && html`<wbr>`}${word}`)}`;
 };
 

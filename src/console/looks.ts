@@ -18,15 +18,25 @@ export const clusterLink = (value: unknown): Html =>
     ? shown(value)
     : linked(`/console/clusters/${encoded(String(value))}`, shown(value));
 
+/** A rule without the modules that it is in. */
+const bareOf = (name: string) =>
+  name
+    .replace(/\.report$/, "")
+    .split(".")
+    .at(-1) ?? name;
+
+/** A rule in a sentence, given as `component|ERROR_KEY`. */
+export const ruleInWords = (rule: string): Html => {
+  const [component = "", ...key] = rule.split("|");
+  const bare = bareOf(component);
+  return linked(`/console/rules/${encoded(bare)}`, brokenName([bare, ...key].join("|")));
+};
+
 /** A rule with its error key, and the way to its page. */
 export const ruleLink = (row: AnyRow): Html => {
   const name = String(row.rule_name ?? row.component ?? "");
   if (name === "") return shown(null);
-  const bare =
-    name
-      .replace(/\.report$/, "")
-      .split(".")
-      .at(-1) ?? name;
+  const bare = bareOf(name);
   return html`${linked(`/console/rules/${encoded(bare)}`, brokenName(bare))}${row.error_key ? html`<br><small>${brokenName(row.error_key)}</small>` : ""}`;
 };
 

@@ -317,6 +317,22 @@ export const diffByRule = (db: Db, { target, org, rule }: Scope): Promise<AnyRow
     [target, org ?? null, rule ?? null],
   );
 
+const estimate = z.object({ decisions: z.coerce.number().nullable(), seconds: z.number().nullable() });
+
+/**
+ * About how many decisions a trial of a change takes, and how long, now or on the past since `from`;
+ * undefined: nothing was measured.
+ */
+export const trialEstimate = async (
+  db: Db,
+  { target, org, from }: { target: string; org?: string | undefined; from?: string },
+): Promise<z.infer<typeof estimate> | undefined> =>
+  (
+    await rowsOf(db, estimate, "select * from ccx.trial_estimate($1, $2, $3, $4)", [
+      ...[target, org ?? null, from ?? null, "now"],
+    ])
+  )[0];
+
 /** What was sent, day by day, beside what would have been with a change. */
 export const compareBacktest = (db: Db, name: string, from: string, change: AnyRow): Promise<AnyRow[]> =>
   rowsOf(db, anyRow, "select * from compare_backtest($1, $2, $3, $4::jsonb) order by day", [

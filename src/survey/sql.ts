@@ -39,6 +39,35 @@ export type Survey = z.infer<typeof survey>;
 export const surveyOf = async (db: Db, number: string): Promise<Survey | undefined> =>
   (await rowsOf(db, survey, "select * from surveys where id = $1", [number]))[0];
 
+const estimate = z.object({ decisions: z.coerce.number().nullable(), seconds: z.number().nullable() });
+
+/** About how many decisions a trial takes, and how many seconds; null: that is not known. */
+export type Estimate = z.infer<typeof estimate>;
+
+/**
+ * How long it will take to try a change of policy on the decisions of now or, with `from`, on the past;
+ * undefined: nothing was measured, as in a small fleet, or this role does not see it.
+ */
+export const trialEstimate = async (
+  db: Db,
+  {
+    target,
+    org,
+    from,
+    to,
+  }: {
+    target: string;
+    org?: string | undefined;
+    from?: string | undefined;
+    to?: string | undefined;
+  },
+): Promise<Estimate | undefined> =>
+  (
+    await rowsOf(db, estimate, "select * from ccx.trial_estimate($1, $2, $3, $4)", [
+      ...[target, org ?? null, from ?? null, to ?? "now"],
+    ])
+  )[0];
+
 /** All of them, the newest first. */
 export const surveys = (db: Db): Promise<AnyRow[]> =>
   rowsOf(

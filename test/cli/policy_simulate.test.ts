@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
 import { before, describe, test } from "node:test";
 import {
   aCluster,
@@ -6,6 +9,7 @@ import {
   decideDue,
   loadContent,
   notificationsBackend,
+  type Row,
   reportAndDecide,
   rows,
   someContent,
@@ -14,7 +18,9 @@ import {
 import { assertGivesUp, runCcx } from "../support/command.ts";
 import { testDatabase } from "../support/database.ts";
 import { setScopedPolicy } from "../support/policies.ts";
+import { ccx as ccxFile, cleanEnvironment } from "../support/service.ts";
 import { cells, shellOn } from "../support/shell.ts";
+import { until } from "../support/until.ts";
 
 const database = testDatabase();
 const ccx = shellOn(database);
@@ -128,6 +134,78 @@ describe("a change of policy is tried on the decisions of now", () => {
     await refuse(/^ccx: --limit has to be a whole number from 1 to /, "enabled=false", "--limit", "0");
     await refuse(/^ccx: --timeout has to be a whole number from 1/, "enabled=false", "--timeout", "x");
     assertGivesUp(await ccx("policy", "simulate", "a=b"), /required option '--target <name>'/, /--help/);
+    assert.deepEqual(await written(), before);
+  });
+
+  test("what takes more than a moment is announced, by what the newest survey took, and given the time", async () => {
+    const { pool } = database;
+    await pool.query("delete from survey");
+    try {
+      const { stdout } = await ccx("survey", "ask", "decisions", "--by", "organization", "--json");
+      const surveyed = JSON.parse(stdout).filter(({ target }: Row) => target !== null);
+      assert.equal(
+        surveyed.reduce((all: number, one: Row) => all + Number(one.decisions), 0),
+        6,
+      );
+      // three decisions on this target, twice each; 60 seconds for the six on both
+      await pool.query("update survey_part set seconds = 60");
+      const announced = async (...args: string[]) => {
+        const { code, stderr } = await ccx(...simulate, "total_risk_threshold=3", ...args);
+        assert.equal(code, 0, stderr);
+        return stderr;
+      };
+      assert.equal(await announced(), "ccx: this takes about 60 s, for 6 decisions\n");
+      assert.equal(await announced("--json"), "ccx: this takes about 60 s, for 6 decisions\n");
+      assert.equal(await announced("--org", "2"), "ccx: this takes about 20 s, for 2 decisions\n");
+      await pool.query("update survey_part set seconds = 0.01");
+      assert.equal(await announced(), "");
+
+      const dayAgo = new Date(Date.now() - 86_400_000).toISOString();
+      const past = [...simulate, "cooldown=1 hour", "--from", dayAgo];
+      assert.match(
+        (await ccx(...past)).stderr,
+        /^ccx: how long .* is not known here; ccx survey ask backtest /,
+      );
+      const target = ["--target", notificationsBackend];
+      assert.equal((await ccx("survey", "ask", "backtest", ...target, "--from", dayAgo)).code, 0);
+      await pool.query(
+        "update survey_part set seconds = 30 from survey s where s.id = survey_id and s.kind = 'backtest'",
+      );
+      // a day as that one was, replayed twice
+      assert.match(
+        (await ccx(...past)).stderr,
+        /^ccx: this takes about 6[0-1] s; ccx survey ask backtest does it/,
+      );
+    } finally {
+      await pool.query("delete from survey");
+    }
+  });
+
+  test("Ctrl-C ends it in the database, too, and keeps nothing", async () => {
+    const before = await written();
+    const holder = await database.pool.connect();
+    const waiting = `select count(*)::integer from pg_stat_activity
+      where datname = current_database() and application_name = 'ccx' and wait_event = 'advisory'`;
+    try {
+      await holder.query("begin");
+      await holder.query("select lock_policies(target_id($1))", [notificationsBackend]);
+      const child = spawn(process.execPath, [ccxFile, ...simulate, "enabled=false"], {
+        stdio: ["ignore", "pipe", "pipe"],
+        env: cleanEnvironment({ DATABASE_URL: database.url }),
+      });
+      const said = Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+      await until("it waits", async () => (await value(database.pool, waiting)) === 1);
+      child.kill("SIGINT");
+      const [stdout, stderr, [code]] = await said;
+      assert.deepEqual(
+        [code, stdout, stderr],
+        [1, "", "ccx: The simulation was stopped by SIGINT; nothing was kept.\n"],
+      );
+      assert.equal(await value(database.pool, waiting), 0, "the statement ended before the process did");
+    } finally {
+      await holder.query("rollback");
+      holder.release();
+    }
     assert.deepEqual(await written(), before);
   });
 

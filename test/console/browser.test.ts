@@ -26,7 +26,7 @@ describe("a person at the console", needsBrowser, () => {
     await it.page.type("#cluster-id", mine.cluster);
     await press('form[action="/console/clusters"] button');
     assert.match(await text(), /nothing is known about the rule \(no_content\)/);
-    const box = await it.page.$eval("svg.life", (drawing) => {
+    const box = await it.page.$eval(".life", (drawing) => {
       const { left, top, width } = drawing.getBoundingClientRect();
       return { left, top, width };
     });

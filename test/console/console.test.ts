@@ -328,6 +328,40 @@ describe("the console", () => {
     assert.equal(await value(database.pool, acts), acted);
   });
 
+  test("a trial that takes more than a moment is announced, by what the newest survey took", async () => {
+    const { pool } = database;
+    const says = async (at = "/policies?view=try") =>
+      /<p id="try-takes">(.*?)<\/p>/.exec((await get(local, at)).text)?.[1];
+    assert.equal(await says(), undefined, "nothing was measured");
+    try {
+      const survey = await value(pool, "select ask_survey('decisions')");
+      while ((await value(pool, "select run_survey_part($1)", [survey])) !== null);
+      await pool.query("update survey_part set seconds = 0.01");
+      assert.equal(await says(), undefined, "it takes a moment");
+      await pool.query("update survey_part set seconds = 40");
+      const all = "This takes about 40 s, for 8 decisions before and after";
+      assert.equal(await says(), `${all}, and longer for the last week.`);
+      assert.match(
+        (await get(local, "/policies?view=try")).text,
+        /aria-describedby="try-takes" data-takes="40"/,
+      );
+      assert.equal(
+        await says(`/policies?view=try&org=${mine.org}`),
+        "This takes about 20 s, for 4 decisions before and after.",
+      );
+      const week = await value(
+        pool,
+        `select ask_survey('backtest', jsonb_build_object('target', 'service log', 'from', now() - interval '7 days',
+           'to', now()))`,
+      );
+      while ((await value(pool, "select run_survey_part($1)", [week])) !== null);
+      await pool.query("update survey_part set seconds = 5 where survey_id = $1", [week]);
+      assert.match((await says()) ?? "", /^This takes about 5[01] s, for 8 decisions before and after\.$/);
+    } finally {
+      await pool.query("delete from survey");
+    }
+  });
+
   test("a table is sorted, narrowed and read page by page without losing or repeating a row", async () => {
     await database.pool.query(
       `insert into silence (org_id, cluster, tag, period, reason)

@@ -50,6 +50,78 @@ describe("the console on a phone, by keyboard, and for a screen reader", needsBr
     await it.page.setViewport({ width: 1280, height: 900 });
   });
 
+  test("the axis of a cluster shows all of its days and the names of its lanes, on a phone as on a wide screen", async () => {
+    await database.pool.query(
+      `insert into new_reports (org_id, account_number, cluster, report, updated_at, kafka_offset)
+       select org_id, account_number, cluster, report, updated_at - n * interval '1 day', 1000 + n
+       from new_reports, generate_series(1, 2) n where cluster = $1`,
+      [mine.cluster],
+    );
+    for (const width of [360, 600, 800, 1440, 3840]) {
+      await it.page.setViewport({ width, height: 900 });
+      await go(`/clusters/${mine.cluster}`);
+      const seen = (await it.page.evaluate(`(() => {
+        const box = (it) => it.getBoundingClientRect();
+        const boxes = (of) => [...document.querySelectorAll(".life " + of)].filter((it) => it.checkVisibility()).map(box);
+        const page = document.documentElement;
+        return {
+          over: page.scrollWidth - page.clientWidth,
+          sides: boxes(".marks :is(line, rect, circle, path, text), .cursor, .name").flatMap(({ left, right }) => [left, right]),
+          cursor: (document.querySelector(".life .cursor").getBoundingClientRect().left - box(document.querySelector(".marks")).right),
+          cut: [...document.querySelectorAll(".life .name")].filter((it) => it.scrollWidth > it.clientWidth).length,
+          names: [...document.querySelectorAll(".life .lane:not(.times) .name")].map((it) => it.textContent),
+          texts: [...document.querySelectorAll(".life :is(text, .name)")].map((it) => Number.parseFloat(getComputedStyle(it).fontSize)),
+          times: boxes("text").map(({ left, right }) => [left, right]),
+        };
+      })()`)) as Record<"over" | "cursor" | "cut", number> &
+        Record<"sides" | "texts", number[]> & { times: [number, number][]; names: string[] };
+      const at = `${width} pixels`;
+      assert.ok(seen.over <= 0, `${at}: the page is ${seen.over} too wide`);
+      assert.ok(Math.min(...seen.sides) >= 0 && Math.max(...seen.sides) <= width, `${at}: ${seen.sides}`);
+      assert.ok(Math.abs(seen.cursor) < 3, `${at}: now is at the end of the axis, not at ${seen.cursor}`);
+      assert.equal(seen.cut, 0, at);
+      assert.ok(seen.names.includes("reports") && seen.names.includes("disk|KEY"), `${seen.names}`);
+      assert.ok(Math.min(...seen.texts) >= 12, `${at}: letters of ${Math.min(...seen.texts)}`);
+      assert.ok(seen.times.length >= 3);
+      for (const [nth, [left]] of seen.times.entries())
+        assert.ok(nth === 0 || left > Number(seen.times[nth - 1]?.[1]) + 4, `${at}: ${seen.times}`);
+    }
+    await it.page.setViewport({ width: 1280, height: 900 });
+  });
+
+  test("a tap on the axis asks about its moment, also after it was drawn anew", async () => {
+    await it.page.setViewport({ width: 360, height: 900 });
+    await go(`/clusters/${mine.cluster}`);
+    await it.page.evaluate(`(() => {
+      const part = document.querySelector("#life");
+      part.replaceChildren(...new DOMParser().parseFromString(part.innerHTML, "text/html").body.childNodes);
+    })()`);
+    const [marks] = await it.page.$$(".life .marks");
+    const box = (await marks?.boundingBox()) ?? assert.fail("there is an axis");
+    const end = String(await it.page.$eval(".life", (life) => life.getAttribute("data-to")));
+    await Promise.all([
+      it.page.waitForNavigation({ waitUntil: "domcontentloaded" }),
+      it.page.mouse.click(box.x + box.width / 7, box.y + 4),
+    ]);
+    const asked = Date.parse(new URL(it.page.url()).searchParams.get("at") ?? "");
+    const day = 86_400_000;
+    assert.ok(Math.abs(Date.parse(end) - 6 * day - asked) < day / 20, it.page.url());
+    await it.page.setViewport({ width: 1280, height: 900 });
+  });
+
+  test("what a change would do is at sight once it was tried, also below a long form", async () => {
+    await it.page.setViewport({ width: 360, height: 900 });
+    await go("/policies?view=try");
+    await it.page.type("#set-total_risk_threshold", "4");
+    await it.press('button[value="try"]');
+    await it.page.waitForFunction("document.querySelector('#tried').getBoundingClientRect().top < 450");
+    await it.page.type("#set-cooldown", "soon");
+    await it.press('button[value="try"]');
+    await it.page.waitForFunction("document.querySelector('#problem').getBoundingClientRect().top < 450");
+    assert.equal(await it.page.evaluate("scrollY"), 0, "a refusal stands at the top");
+    await it.page.setViewport({ width: 1280, height: 900 });
+  });
+
   test("the keyboard reaches everything that can be used, in order, and shows where it is", async () => {
     await it.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
     for (const at of ["/new", "/silences", "/policies?view=try", "/deliveries?view=dead"]) {
@@ -101,7 +173,7 @@ describe("the console on a phone, by keyboard, and for a screen reader", needsBr
         "/new?org_id=x",
         ...["/silences?view=add", "/policies?view=history", "/rules/disk", "/clusters/nobody"],
         // as cards
-        ...["/new", "/deliveries?view=dead"].map((one) => `${one}#phone`),
+        ...["/new", "/deliveries?view=dead", `/clusters/${mine.cluster}`].map((one) => `${one}#phone`),
       ]) {
         await it.page.setViewport({ width: at.endsWith("#phone") ? 360 : 1280, height: 900 });
         await go(at);

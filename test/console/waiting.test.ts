@@ -102,6 +102,28 @@ describe("an answer that takes longer than a second", needsBrowser, () => {
     );
   });
 
+  test("of a form that says how long it takes, the bar shows how much of that has passed", async () => {
+    await go(`/silences?view=add&org=${mine.org}`);
+    await it.page.type("#silence-for", "1 hour");
+    await it.page.type("#silence-reason", "it is cancelled");
+    await it.page.$eval('button[value="preview"]', (button) => button.setAttribute("data-takes", "500"));
+    await it.page.evaluate(`{
+      const seen = (globalThis.seen = []);
+      new MutationObserver(() => {
+        const progress = document.querySelector("#wait progress");
+        if (progress) seen.push([progress.max, progress.value, document.querySelector("#wait span").textContent]);
+      }).observe(document.body, { childList: true, subtree: true, characterData: true });
+    }`);
+    await shownButton(() => it.page.click('button[value="preview"]'));
+    await it.page.keyboard.press("Escape");
+    await isCancelled();
+    const seen = (await it.page.evaluate("seen")) as [number, number, string][];
+    const [[max, value, words] = assert.fail("the bar was there")] = seen;
+    assert.equal(max, 500);
+    assert.ok(value >= 1 && value < 500, `${value}`);
+    assert.equal(words, ` ${value} s of about 500 s `);
+  });
+
   test("an answer that comes after all is shown", async () => {
     await go("/rules");
     await shownButton(() => it.page.click('main a[href="/console/rules/disk"]'));

@@ -2,12 +2,22 @@ import type { AnyRow, Db } from "../../db/rows.ts";
 import { cutText } from "../../text/cut.ts";
 import { type Ask, field, type Handler, NotThere, oneOf, Redirect } from "../ask.ts";
 import { invalid, mostTyped, type Problem, problemOf, problemShown } from "../form.ts";
-import { brokenName, nothing, shown, time } from "../format.ts";
+import { nothing, shown, time } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { type Page, proof } from "../layout.ts";
 import { life } from "../life.ts";
 import { listOn } from "../list_page.ts";
-import { encoded, linked, looks, messageLink, ruleLink, titleOnly, verdict, why } from "../looks.ts";
+import {
+  encoded,
+  linked,
+  looks,
+  messageLink,
+  ruleInWords,
+  ruleLink,
+  titleOnly,
+  verdict,
+  why,
+} from "../looks.ts";
 import * as sql from "../sql.ts";
 import { BadQuestion, plainTable } from "../table.ts";
 
@@ -77,7 +87,7 @@ export const clusterPage: Handler = async (ask) => {
   return {
     title: `Cluster ${cluster}`,
     body: html`${about}${axisForm(path, { at: isNow ? "" : at, days: String(days) })}
-<div id="life" data-live><div class="scroll" tabindex="0" role="region" aria-label="The axis">${life(rows, from, to, at)}</div>
+<div id="life" data-live>${life(rows, from, to, at)}
 <p><small>Bars are issues from opened to closed, and silences; upright lines are reports; full diamonds are messages; rings are reports that notified nothing. A click on the axis asks about that moment.</small></p></div>
 <h2>Why (not), ${isNow ? "now" : html`at ${time(at)}`}</h2>
 <div id="why" data-live>${answersOf(ask, answers, isNow ? undefined : at)}</div>
@@ -247,7 +257,7 @@ export const draftPage =
         : html`<article><h2>${text.title || "No text"}</h2>${text.reason !== "" && html`<pre tabindex="0">${text.reason}</pre>`}</article>`;
     return {
       title: "Text of an issue",
-      body: html`<p>${brokenName(draft.rule)} on <a href="/console/clusters/${encoded(cluster)}${!isNow && html`?at=${encoded(at)}`}">${cluster}</a>, to ${target}, ${
+      body: html`<p>${ruleInWords(String(draft.rule))} on <a href="/console/clusters/${encoded(cluster)}${!isNow && html`?at=${encoded(at)}`}">${cluster}</a>, to ${target}, ${
         isNow ? "as it would be sent now" : html`as it would have been sent at ${time(at)}`
       }: ${verdict(draft)}</p>${draft.decision !== "notify" && html`<p>It is held, because ${why(draft)}</p>`}${
         !draft.report_is_kept &&

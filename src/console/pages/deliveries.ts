@@ -1,11 +1,11 @@
 import type { AnyRow, Db } from "../../db/rows.ts";
 import { type Ask, field, fields, type Handler, NotThere, oneOf, Redirect } from "../ask.ts";
 import { invalid, type Problem, problemOf, problemShown } from "../form.ts";
-import { brokenName, nothing, shown, time, words } from "../format.ts";
+import { nothing, shown, time, words } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { proof, tabs } from "../layout.ts";
 import { listOn } from "../list_page.ts";
-import { clusterLink, looks, targetNames, titleOnly } from "../looks.ts";
+import { clusterLink, looks, ruleInWords, targetNames, titleOnly } from "../looks.ts";
 import * as sql from "../sql.ts";
 import { plainTable } from "../table.ts";
 import { viewOf } from "./lists.ts";
@@ -101,7 +101,7 @@ function replayForm(
 ${input("from", "2026-12-24T08:00Z")}${input("to", "2026-12-24T12:00Z")}
 <div><label for="replay-target">Target</label><select id="replay-target" name="target"${invalid(problem, "target")}><option value="">all</option>${targetNames.map((one) => html`<option${values.target === one ? html` selected` : ""}>${one}</option>`)}</select></div>
 ${["org", "cluster", "rule"].map((name) => input(name))}
-<div class="wide"><label><input type="checkbox" name="again" value="yes"${values.again === "yes" ? html` checked` : ""}> also what was replayed already</label></div>
+<div class="wide"><label class="tick"><input type="checkbox" name="again" value="yes"${values.again === "yes" ? html` checked` : ""}> also what was replayed already</label></div>
 <div class="wide"><button name="do" value="preview-replay">Preview what it would send</button>${preview && html` <button name="do" value="replay">Send it again</button>`}</div></form>${preview}`;
 }
 
@@ -198,7 +198,7 @@ export const messagePage =
         html`<p>The report is not kept any more, so details of the texts are missing.</p>`
       }${message.issues.length > 0 && hasNoText && titleOnly}${message.issues.map(
         (issue) =>
-          html`<article><h2>${issue.title || "No text"}</h2><p>${brokenName(issue.rule)}, total risk ${issue.total_risk === null ? "unknown" : String(issue.total_risk)}</p>${
+          html`<article><h2>${issue.title || "No text"}</h2><p>${ruleInWords(issue.rule)}, total risk ${issue.total_risk === null ? "unknown" : String(issue.total_risk)}</p>${
             issue.error !== ""
               ? html`<p class="problem">${issue.error}</p>`
               : issue.reason !== "" && html`<pre tabindex="0">${issue.reason}</pre>`

@@ -129,6 +129,7 @@ async function form(
 ): Promise<Html> {
   if (!ask.person.mayAct)
     return html`<p class="empty">You may look, not act: an operator can try a change, and apply it.</p>`;
+  const takes = await takesLong(ask, scope);
   const value = (name: string) => field(ask, `set_${name}`) ?? "";
   const input = ([name, { label, hint, kind }]: [string, (typeof settings)[string]]) =>
     html`<div><label for="set-${name}">${label}</label>${
@@ -142,13 +143,40 @@ async function form(
 <div><label for="p-target">Target</label><select id="p-target" name="target"${invalid(problem, "target")}>${targetNames.map((one) => html`<option${one === scope.target ? html` selected` : ""}>${one}</option>`)}</select></div>
 ${(["org", "rule"] as const).map((name) => html`<div><label for="p-${name}">${scopeLabels[name]}</label><input id="p-${name}" name="${name}" value="${scope[name] ?? ""}" autocomplete="off"${invalid(problem, name)}></div>`)}
 ${Object.entries(settings).map(input)}
-<div class="wide"><button name="do" value="try">Try it</button></div>
+<div class="wide">${takes && html`<p id="try-takes">${takes.words}</p>`}<button name="do" value="try" formaction="/console/policies#tried"${takes && html` aria-describedby="try-takes" data-takes="${takes.seconds}"`}>Try it</button></div>
 ${tried && html`<div class="wide">${tried}</div>`}${
   content !== undefined &&
   html`<div class="wide"><label for="p-reason">${scopeLabels.reason}</label><input id="p-reason" name="reason" value="${field(ask, "reason") ?? ""}" minlength="5"${invalid(problem, "reason")}></div><div class="wide"><p id="untried" role="status"></p><button name="do" value="apply" aria-describedby="untried">Apply it now</button></div>`
 }
 </form>${await settingsNow(ask, scope)}`;
 }
+
+/** What takes less than this needs no announcement. */
+const momentSeconds = 2;
+
+const weekAgo = () => new Date(Date.now() - 7 * 86_400_000).toISOString();
+
+/** How long a trial will take where that is more than a moment, in words and in seconds. */
+async function takesLong(ask: Ask, scope: Scope): Promise<{ words: string; seconds: number } | undefined> {
+  const { target, org, rule } = scope;
+  if (target === undefined || (org !== undefined && !/^\d{1,18}$/.test(org))) return undefined;
+  const { now, past } = await ask.read(async (db) => ({
+    now: await sql.trialEstimate(db, { target, org }),
+    past: isWhole({ org, rule }) ? await sql.trialEstimate(db, { target, from: weekAgo() }) : undefined,
+  }));
+  const seconds = (now?.seconds ?? 0) + (past?.seconds ?? 0);
+  if (!now || seconds < momentSeconds) return undefined;
+  const more = past && past.seconds === null ? ", and longer for the last week" : "";
+  return {
+    words:
+      `This takes about ${Math.ceil(seconds)} s, for ${now.decisions} decisions before and after` +
+      `${more}.`,
+    seconds: Math.ceil(seconds),
+  };
+}
+
+/** The past is tried for a whole target only. */
+const isWhole = ({ org, rule }: Scope) => org === undefined && rule === undefined;
 
 /** What each setting means, and what it is now for whoever the form is about. */
 async function settingsNow(ask: Ask, { org, rule }: Scope): Promise<Html> {
@@ -256,11 +284,8 @@ async function attempt(
     await sql.setPolicy(db, scope, change, "tried in the console");
     return { seen: present, rows: await sql.diffByRule(db, scope) };
   });
-  const isWhole = scope.org === undefined && scope.rule === undefined;
-  const days = isWhole
-    ? await ask.attempt((db) =>
-        sql.compareBacktest(db, scope.target, new Date(Date.now() - 7 * 86_400_000).toISOString(), change),
-      )
+  const days = isWhole(scope)
+    ? await ask.attempt((db) => sql.compareBacktest(db, scope.target, weekAgo(), change))
     : [];
   const of = (column: string) => days.map((day) => Number(day[column]));
   const sum = (column: string) => of(column).reduce((all, one) => all + one, 0);
@@ -284,7 +309,7 @@ async function attempt(
     ],
     "Nothing: every decision of now stays what it is.",
   )}${rows.length > mostRows && html`<p>These are the first ${mostRows} of ${rows.length} kinds of change.</p>`}<h2>What it would have changed in the last week</h2>${
-    isWhole
+    isWhole(scope)
       ? html`<p>${String(sum("issues"))} issues in ${String(sum("messages"))} messages instead of ${String(sum("issues_before"))} in ${String(sum("messages_before"))}.</p>${bars(
           "Issues notified, by day",
           days.map(({ day }) => String(day).slice(5)),

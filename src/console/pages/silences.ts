@@ -69,7 +69,7 @@ function form(
 ${names.map((name) => input(name))}
 ${input("until", html` placeholder="2026-12-24T08:00Z"`)}${input("for", html` placeholder="2 days"`)}
 ${input("reason", html` required minlength="5"`)}
-<div class="wide"><label><input type="checkbox" id="silence-everything" name="everything"${invalid(problem, "everything")} value="yes"${values.everything === "yes" ? html` checked` : ""}> everything: where nothing is given above, all notifications are meant</label></div>
+<div class="wide"><label class="tick"><input type="checkbox" id="silence-everything" name="everything"${invalid(problem, "everything")} value="yes"${values.everything === "yes" ? html` checked` : ""}> hold every notification, if organization, cluster, rule, error key and tag are empty</label></div>
 <div class="wide"><button name="do" value="preview">Preview what it would hold</button>${preview && html` <button name="do" value="add">Add the silence</button>`}</div></form>${preview}`;
 }
 

@@ -92,20 +92,14 @@ function follow() {
   addEventListener("pagehide", () => events.close());
 }
 
+/** A click on the axis asks about that moment; also on one that was drawn anew since. */
 function axis(leaving) {
-  const drawing = document.querySelector("svg.life[data-from]");
-  // where the axis is wider than the screen, the moment that is asked about is what is looked for
-  const around = drawing?.closest(".scroll");
-  if (around) {
-    const cursor = drawing.querySelector(".cursor").getBoundingClientRect();
-    const left = cursor.left - around.getBoundingClientRect().left;
-    around.scrollLeft += left - around.clientWidth * 0.9;
-  }
-  drawing?.addEventListener("click", (event) => {
-    const box = drawing.getBoundingClientRect();
-    const { left, width, from, to } = drawing.dataset;
-    const scale = box.width / Number(drawing.viewBox.baseVal.width);
-    const share = (event.clientX - box.left - Number(left) * scale) / (Number(width) * scale);
+  document.addEventListener("click", (event) => {
+    const drawing = event.target.closest(".life[data-from]");
+    if (!drawing) return;
+    const { left, width } = drawing.querySelector(".marks").getBoundingClientRect();
+    const { from, to } = drawing.dataset;
+    const share = (event.clientX - left) / width;
     if (share < 0 || share > 1) return;
     const at = new Date(Date.parse(from) + share * (Date.parse(to) - Date.parse(from)));
     const url = new URL(location.href);
@@ -137,12 +131,18 @@ function wait() {
     document.body.append(bar);
     timer = setTimeout(end, 10_000);
   };
-  const begin = (isAct) => {
+  // takes: how many seconds it is expected to take, as the page said; undefined: that is not known
+  const begin = (isAct, takes) => {
     end();
     const beganAt = performance.now();
     const elapsed = document.createElement("span");
+    const progress = document.createElement("progress");
+    if (takes) progress.max = takes;
     timer = setInterval(() => {
-      elapsed.textContent = ` ${Math.round((performance.now() - beganAt) / 1000)} s `;
+      const seconds = Math.round((performance.now() - beganAt) / 1000);
+      elapsed.textContent = takes ? ` ${seconds} s of about ${takes} s ` : ` ${seconds} s `;
+      if (takes && seconds < takes) progress.value = seconds;
+      else progress.removeAttribute("value");
       if (bar.isConnected) return;
       const button = document.createElement("button");
       button.type = "button";
@@ -150,7 +150,6 @@ function wait() {
       button.textContent = "Cancel";
       button.addEventListener("click", () => cancel(isAct));
       elapsed.setAttribute("aria-hidden", "true");
-      const progress = document.createElement("progress");
       progress.setAttribute("aria-label", "Waiting for the answer");
       bar.replaceChildren("The answer takes a while", elapsed, button, progress);
       bar.dataset.waits = isAct ? "act" : "page";
@@ -166,7 +165,8 @@ function wait() {
       begin(false);
   });
   document.addEventListener("submit", (event) => {
-    if (!event.defaultPrevented) begin(event.target.method === "post");
+    if (!event.defaultPrevented)
+      begin(event.target.method === "post", Number(event.submitter?.dataset.takes) || undefined);
   });
   // the key that stops a page in a browser
   document.addEventListener("keydown", (event) => {

@@ -1344,8 +1344,14 @@ create table registry_source (
   failed_at timestamp with time zone,
   -- why it failed
   failure text,
+  -- when it was last asked, or read from a file, whatever came of it; null: never
+  asked_at timestamp with time zone,
+  -- how often somebody means to ask it, as a worker with CCX_REGISTRY_URL does; null: nobody said that he would
+  asked_every interval,
   constraint registry_source_pkey PRIMARY KEY (source),
+  constraint registry_source_asked_every_check CHECK (asked_every > '00:00:00'::interval),
   constraint registry_source_check CHECK ((failed_at IS NULL) = (failure IS NULL)),
+  constraint registry_source_check1 CHECK (asked_every IS NULL OR asked_at IS NOT NULL),
   constraint registry_source_max_share_check CHECK (max_share >= 0::numeric AND max_share <= 1::numeric),
   constraint registry_source_min_clusters_check CHECK (min_clusters >= 1),
   constraint registry_source_refused_check CHECK (refused >= 0),
@@ -2780,7 +2786,9 @@ view metrics_registry with (security_invoker=true) (
   -- since when it cannot be loaded; 0: it can
   failing_seconds double precision,
   -- lines that the latest load left out, since they do not conform
-  refused_lines double precision
+  refused_lines double precision,
+  -- how often it was to be asked since it was last asked; 0: it was asked within its interval, or has none
+  missed_rounds double precision
 );
 
 -- Messages that did not conform, within the last hour.
@@ -3144,7 +3152,11 @@ view registry_sources with (security_invoker=true) (
   -- since when it cannot be loaded; null: it can
   failed_at timestamp with time zone,
   -- why it cannot
-  failure text
+  failure text,
+  -- when it was last asked, or read from a file, whatever came of it; null: never
+  asked_at timestamp with time zone,
+  -- how often somebody means to ask it; null: nobody said that he would
+  asked_every interval
 );
 
 -- What was rejected, by hour, topic and reason, each with an example (ccx rejected show).
@@ -4029,6 +4041,12 @@ function end_policy(target text, reason text, at timestamp with time zone DEFAUL
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Removes a source of the registry of clusters that nobody asks any more, and returns how many clusters it has. They stay, as if written by hand; with_clusters: they go, too. Refused while it is asked.
+function end_registry_source(source text, with_clusters boolean DEFAULT false)
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Ends a silence early; what it held is asked again. It stays on record.
 function end_silence(id bigint, at timestamp with time zone DEFAULT now())
   returns silence
@@ -4066,8 +4084,8 @@ function load_content(content jsonb, at timestamp with time zone DEFAULT now(), 
   set lock_timeout=10s
   set search_path=public, ccx, pg_temp;
 
--- Makes the clusters of a source what read_registry() read in this transaction. kept: by hand, or of another source; elsewhere: of other cells; refused: lines left out. accepted: a person agrees to whatever changes.
-function load_registry(source text, location_hash bytea DEFAULT NULL::bytea, etag text DEFAULT NULL::text, last_modified text DEFAULT NULL::text, accepted boolean DEFAULT false)
+-- Makes the clusters of a source what read_registry() read in this transaction. kept: by hand, or of another source; elsewhere: of other cells; refused: lines left out. accepted: a person agrees to whatever changes. asked_every: as in note_registry().
+function load_registry(source text, location_hash bytea DEFAULT NULL::bytea, etag text DEFAULT NULL::text, last_modified text DEFAULT NULL::text, accepted boolean DEFAULT false, asked_every interval DEFAULT NULL::interval)
   returns TABLE(added integer, changed integer, removed integer, unchanged integer, kept integer, elsewhere integer, refused integer, problems text[])
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
@@ -5220,8 +5238,8 @@ function ccx.note_payload_status(request_id text, service text, status text, sta
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- Notes why a source of the registry could not be loaded, and since when; null: it could, and is as it was.
-function ccx.note_registry(source text, failure text)
+-- Notes that a source of the registry was asked, why it could not be loaded, and since when; null: it could, and is as it was. asked_every: how often whoever asks means to do so.
+function ccx.note_registry(source text, failure text, asked_every interval DEFAULT NULL::interval)
   returns void
   language sql volatile
   set search_path=public, ccx, pg_temp;

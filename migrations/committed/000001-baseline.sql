@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:7e76cd9a7fe605f408a056cedbfb4a69adfe0e74
+--! Hash: sha1:6f0e020c187078b244f2c632a590a7cc35a94166
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -960,7 +960,10 @@ create table registry_source (
   problems text[] not null default '{}',
   failed_at timestamptz,
   failure text,
-  check ((failed_at is null) = (failure is null))
+  asked_at timestamptz,
+  asked_every interval check (asked_every > interval '0'),
+  check ((failed_at is null) = (failure is null)),
+  check (asked_every is null or asked_at is not null)
 );
 alter table cluster_registry
   add foreign key (source) references registry_source on update cascade on delete set null;

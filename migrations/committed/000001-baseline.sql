@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:6f0e020c187078b244f2c632a590a7cc35a94166
+--! Hash: sha1:d5124e1771f860765234f9ae1e098a6c8727fb5f
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -408,6 +408,7 @@ create table latest_report (
   constraint latest_report_check check ((left_at is null) = (moved_to is null))
 ) with (fillfactor = 80);
 create index latest_report_org_idx on latest_report (org_id, cluster) where left_at is null;
+create index latest_report_left_idx on latest_report (org_id) where left_at is not null;
 
 create table rule (
   id integer generated always as identity primary key,
@@ -1208,6 +1209,8 @@ create table kept_archive (
   kept_at timestamptz not null
 );
 create index kept_archive_kept_idx on kept_archive (kept_at);
+create index kept_archive_cluster_idx on kept_archive (cluster);
+create index kept_archive_analysis_idx on kept_archive (analysis_id);
 
 create table archive_document (
   archive_id bigint not null references kept_archive on delete cascade,

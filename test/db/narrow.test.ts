@@ -214,3 +214,26 @@ test("whatever takes an organization of ten clusters does not read the others", 
     // those that need a cluster, and a policy to end
     assert.deepEqual(refused, ["end_policy", "explain_report", "refuse_foreign_row"]);
   }));
+
+/** What recomputes everything, and the thousand clusters that reported last. */
+const ofTheFleet = ["drift", "recent_decision"];
+
+test("a view that is asked about a cluster reads what belongs to it, and not its organization", () =>
+  withFleet(async (db) => {
+    const views = await rows(
+      db,
+      `select c.oid::regclass::text as name, a.attname as column from pg_class c
+       join pg_attribute a on a.attrelid = c.oid and a.attname in ('cluster', 'cluster_id')
+       where c.relkind = 'v'
+         and c.relnamespace in ('public'::regnamespace, 'ccx'::regnamespace, 'aggregator'::regnamespace)
+         and c.relname <> all ($1)
+       order by 1`,
+      [ofTheFleet],
+    );
+    const found: Record<string, string[]> = {};
+    for (const { name, column } of views) {
+      const tables = await readsTooMuchOf(db, `select * from ${name} where ${column} = '${one}'`);
+      if (tables.length > 0) found[String(name)] = tables;
+    }
+    assert.deepEqual(found, {});
+  }));

@@ -940,6 +940,8 @@ create table kept_archive (
   constraint kept_archive_request_id_key UNIQUE (request_id),
   constraint kept_archive_analysis_id_fkey FOREIGN KEY (analysis_id) REFERENCES analysis(id) ON DELETE SET NULL
 );
+CREATE INDEX kept_archive_analysis_idx ON public.kept_archive USING btree (analysis_id);
+CREATE INDEX kept_archive_cluster_idx ON public.kept_archive USING btree (cluster);
 CREATE INDEX kept_archive_kept_idx ON public.kept_archive USING btree (kept_at);
 
 -- the newest readable report of each cluster; an older one that arrives late does not change it; written by issues, results, retain: retain() keeps its text when it drops its day, results notes a version
@@ -975,6 +977,7 @@ create table latest_report (
   constraint latest_report_pkey PRIMARY KEY (cluster, org_id),
   constraint latest_report_check CHECK ((left_at IS NULL) = (moved_to IS NULL))
 ) with (fillfactor=80);
+CREATE INDEX latest_report_left_idx ON public.latest_report USING btree (org_id) WHERE (left_at IS NOT NULL);
 CREATE INDEX latest_report_org_idx ON public.latest_report USING btree (org_id, cluster) WHERE (left_at IS NULL);
 
 -- the version of the notification writer's schema, one row: what its own commands and others ask for
@@ -1344,8 +1347,14 @@ create table registry_source (
   failed_at timestamp with time zone,
   -- why it failed
   failure text,
+  -- when it was last asked, or read from a file, whatever came of it; null: never
+  asked_at timestamp with time zone,
+  -- how often somebody means to ask it, as a worker with CCX_REGISTRY_URL does; null: nobody said that he would
+  asked_every interval,
   constraint registry_source_pkey PRIMARY KEY (source),
+  constraint registry_source_asked_every_check CHECK (asked_every > '00:00:00'::interval),
   constraint registry_source_check CHECK ((failed_at IS NULL) = (failure IS NULL)),
+  constraint registry_source_check1 CHECK (asked_every IS NULL OR asked_at IS NOT NULL),
   constraint registry_source_max_share_check CHECK (max_share >= 0::numeric AND max_share <= 1::numeric),
   constraint registry_source_min_clusters_check CHECK (min_clusters >= 1),
   constraint registry_source_refused_check CHECK (refused >= 0),
@@ -2780,7 +2789,9 @@ view metrics_registry with (security_invoker=true) (
   -- since when it cannot be loaded; 0: it can
   failing_seconds double precision,
   -- lines that the latest load left out, since they do not conform
-  refused_lines double precision
+  refused_lines double precision,
+  -- how often it was to be asked since it was last asked; 0: it was asked within its interval, or has none
+  missed_rounds double precision
 );
 
 -- Messages that did not conform, within the last hour.
@@ -3144,7 +3155,11 @@ view registry_sources with (security_invoker=true) (
   -- since when it cannot be loaded; null: it can
   failed_at timestamp with time zone,
   -- why it cannot
-  failure text
+  failure text,
+  -- when it was last asked, or read from a file, whatever came of it; null: never
+  asked_at timestamp with time zone,
+  -- how often somebody means to ask it; null: nobody said that he would
+  asked_every interval
 );
 
 -- What was rejected, by hour, topic and reason, each with an example (ccx rejected show).
@@ -4029,6 +4044,12 @@ function end_policy(target text, reason text, at timestamp with time zone DEFAUL
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
+-- Removes a source of the registry of clusters that nobody asks any more, and returns how many clusters it has. They stay, as if written by hand; with_clusters: they go, too. Refused while it is asked.
+function end_registry_source(source text, with_clusters boolean DEFAULT false)
+  returns integer
+  language plpgsql volatile
+  set search_path=public, ccx, pg_temp;
+
 -- Ends a silence early; what it held is asked again. It stays on record.
 function end_silence(id bigint, at timestamp with time zone DEFAULT now())
   returns silence
@@ -4066,8 +4087,8 @@ function load_content(content jsonb, at timestamp with time zone DEFAULT now(), 
   set lock_timeout=10s
   set search_path=public, ccx, pg_temp;
 
--- Makes the clusters of a source what read_registry() read in this transaction. kept: by hand, or of another source; elsewhere: of other cells; refused: lines left out. accepted: a person agrees to whatever changes.
-function load_registry(source text, location_hash bytea DEFAULT NULL::bytea, etag text DEFAULT NULL::text, last_modified text DEFAULT NULL::text, accepted boolean DEFAULT false)
+-- Makes the clusters of a source what read_registry() read in this transaction. kept: by hand, or of another source; elsewhere: of other cells; refused: lines left out. accepted: a person agrees to whatever changes. asked_every: as in note_registry().
+function load_registry(source text, location_hash bytea DEFAULT NULL::bytea, etag text DEFAULT NULL::text, last_modified text DEFAULT NULL::text, accepted boolean DEFAULT false, asked_every interval DEFAULT NULL::interval)
   returns TABLE(added integer, changed integer, removed integer, unchanged integer, kept integer, elsewhere integer, refused integer, problems text[])
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
@@ -4455,9 +4476,10 @@ function ccx.backtest_days(target text, from_time timestamp with time zone, to_t
 -- Each time an issue would have been notified through this target, by the policies of then, with change (as for set_policy) in the target-wide policy or that of only_org; of organizations from first_org to last_org alone (null: no bound).
 function ccx.backtest_steps(target integer, from_time timestamp with time zone, to_time timestamp with time zone, change jsonb DEFAULT NULL::jsonb, only_org bigint DEFAULT NULL::bigint, first_org bigint DEFAULT NULL::bigint, last_org bigint DEFAULT NULL::bigint)
   returns TABLE(org_id bigint, cluster text, issue_id bigint, notified_at timestamp with time zone, policy_id bigint, max_events integer)
-  language sql stable
+  language plpgsql stable
   set enable_nestloop=off
   set jit=off
+  set plan_cache_mode=force_custom_plan
   set search_path=public, ccx, pg_temp
   set work_mem=64MB;
 
@@ -4488,7 +4510,8 @@ function ccx.busy_hours(at timestamp with time zone DEFAULT now())
 -- The first so many (null: all) decisions that the open transaction would change (explain_diff), with how many there are in all and how many notify before and after; scoped as diff_in_words().
 function ccx.changed_decisions(most integer DEFAULT NULL::integer, only_target text DEFAULT NULL::text, only_org bigint DEFAULT NULL::bigint, only_rule text DEFAULT NULL::text)
   returns TABLE(target text, org_id bigint, cluster text, component text, error_key text, before text, after text, next_eligible_at_before timestamp with time zone, next_eligible_at timestamp with time zone, next_eligible text, total_decisions integer, total_notify_before integer, total_notify integer)
-  language sql stable
+  language plpgsql stable
+  set plan_cache_mode=force_custom_plan
   set search_path=public, ccx, pg_temp;
 
 -- The policy with these settings changed from this time on; refuses settings that do not exist, are out of bounds, or filters that cannot be read. Writes nothing.
@@ -4897,6 +4920,7 @@ function ccx.forget_notified(target text, at timestamp with time zone)
 function ccx.forget_rows(org_id bigint, cluster text, with_settings boolean, most integer DEFAULT NULL::integer)
   returns TABLE(name text, row_count bigint)
   language plpgsql volatile
+  set plan_cache_mode=force_custom_plan
   set search_path=public, ccx, pg_temp;
 
 -- The query of the rows (ctid) of a place that belong to the organization $1, the cluster $2 (its spellings), or both; with those of archives whose contents are still kept, or without.
@@ -4947,7 +4971,8 @@ function ccx.held_by_storm(target integer, rule_name text, known_from timestamp 
 -- Decisions counted by reason, rule or organization, what would be notified first, with the moment that they are of.
 function ccx.held_groups(grouped_by text, target text, org_id bigint)
   returns TABLE(name text, decision text, decisions bigint, clusters bigint, organizations bigint, at timestamp with time zone)
-  language sql volatile
+  language plpgsql volatile
+  set plan_cache_mode=force_custom_plan
   set search_path=public, ccx, pg_temp;
 
 -- The details of the hits of a report: what the templates of their content see as pydata; one row for each rule and error key.
@@ -5042,7 +5067,8 @@ function ccx.keep_policy(target text, wanted jsonb)
 -- Archives whose contents are kept, of an organization, a cluster, received since; null: any. The newest first, at most so many.
 function ccx.kept_archives(org_id bigint, cluster text, since timestamp with time zone, most integer)
   returns TABLE(request_id text, org_id_of bigint, cluster_of text, size bigint, store text, stored_at timestamp with time zone, kept_until timestamp with time zone, same_as text, duplicates bigint, sha256 text)
-  language sql stable
+  language plpgsql stable
+  set plan_cache_mode=force_custom_plan
   set search_path=public, ccx, pg_temp;
 
 -- The newest report of a cluster for each organization that it has belonged to; the present one first.
@@ -5220,8 +5246,8 @@ function ccx.note_payload_status(request_id text, service text, status text, sta
   language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
--- Notes why a source of the registry could not be loaded, and since when; null: it could, and is as it was.
-function ccx.note_registry(source text, failure text)
+-- Notes that a source of the registry was asked, why it could not be loaded, and since when; null: it could, and is as it was. asked_every: how often whoever asks means to do so.
+function ccx.note_registry(source text, failure text, asked_every interval DEFAULT NULL::interval)
   returns void
   language sql volatile
   set search_path=public, ccx, pg_temp;
@@ -5945,6 +5971,7 @@ function ccx.shown_report(report text, with_internal boolean)
 function ccx.shown_workloads(org_id bigint, with_internal boolean, only_cluster text DEFAULT NULL::text, only_namespace text DEFAULT NULL::text)
   returns TABLE(cluster text, namespace_id text, shown jsonb)
   language plpgsql stable
+  set plan_cache_mode=force_custom_plan
   set search_path=public, ccx, pg_temp;
 
 -- How many open issues match this silence.
@@ -6263,7 +6290,8 @@ function ccx.unvoid_notified(notification_ids bigint[], issue_ids bigint[], at t
 -- Uploads (upload_status) of an organization, a cluster, in a state, received since; null: any. The newest first, at most so many.
 function ccx.uploads_since(org_id bigint, cluster text, state text, since timestamp with time zone, most integer)
   returns TABLE(request_id text, org_id_of bigint, cluster_of text, state_of text, size bigint, received_at timestamp with time zone, storing interval, announcing interval, waiting interval, processing interval, whole interval, failure text)
-  language sql stable
+  language plpgsql stable
+  set plan_cache_mode=force_custom_plan
   set search_path=public, ccx, pg_temp;
 
 -- True when a person has agreed to the next load of content that would be refused; that was it then.

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:dc0dc23b49f7c9ef0f05497aedc166c2fab8786e
+--! Hash: sha1:d824d33301a81efa766cef91b37cdf40a87f8b14
 --! Message: baseline
 
 -- Tables, constraints, indexes and the rows that everything else relies on. Functions, views and triggers are code:
@@ -408,6 +408,7 @@ create table latest_report (
   constraint latest_report_check check ((left_at is null) = (moved_to is null))
 ) with (fillfactor = 80);
 create index latest_report_org_idx on latest_report (org_id, cluster) where left_at is null;
+create index latest_report_left_idx on latest_report (org_id) where left_at is not null;
 
 create table rule (
   id integer generated always as identity primary key,
@@ -960,7 +961,10 @@ create table registry_source (
   problems text[] not null default '{}',
   failed_at timestamptz,
   failure text,
-  check ((failed_at is null) = (failure is null))
+  asked_at timestamptz,
+  asked_every interval check (asked_every > interval '0'),
+  check ((failed_at is null) = (failure is null)),
+  check (asked_every is null or asked_at is not null)
 );
 alter table cluster_registry
   add foreign key (source) references registry_source on update cascade on delete set null;
@@ -1205,6 +1209,8 @@ create table kept_archive (
   kept_at timestamptz not null
 );
 create index kept_archive_kept_idx on kept_archive (kept_at);
+create index kept_archive_cluster_idx on kept_archive (cluster);
+create index kept_archive_analysis_idx on kept_archive (analysis_id);
 
 create table archive_document (
   archive_id bigint not null references kept_archive on delete cascade,

@@ -53,8 +53,11 @@ begin
     elsif owner <> org_id then
       raise notice 'cluster % is of organization %, not of %', cluster, owner, org_id;
     end if;
+  -- those that are here and those that left have an index each
   elsif org_id is not null and not exists (
-      select from latest_report l where l.org_id = notice_unknown_names.org_id) then
+      select from latest_report l where l.org_id = notice_unknown_names.org_id and l.left_at is null)
+    and not exists (
+      select from latest_report l where l.org_id = notice_unknown_names.org_id and l.left_at is not null) then
     raise notice 'no cluster of organization % has ever reported', org_id;
   end if;
 

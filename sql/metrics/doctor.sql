@@ -36,10 +36,24 @@ from (
       floor(m.failing_seconds / 60), s.failure),
     'clusters keep the names and states that they had, and new ones have their ids for names',
     format('mend what the failure says, then: ccx registry fetch (--yes, if so much is meant to change); if '
-      'nobody uses it any more: delete from registry_source where source = %L', s.source)
+      'nobody uses it any more, take its URL out of the configuration, and then: ccx registry end %s',
+      s.source)
   from metrics_registry m
   join registry_source s on s.source = m.source
   where m.failing_seconds > 15 * 60
+  union all
+  select 'warning', 'registry',
+    format('nobody has asked the source %s of the registry of clusters for %s minutes, though it is to be '
+        'asked every %s minutes', s.source, floor(extract(epoch from now() - s.asked_at) / 60),
+      floor(extract(epoch from s.asked_every) / 60)),
+    'its clusters keep the names and states that they had, and new ones have their ids for names',
+    case s.source
+      when 'http' then 'start a worker with CCX_REGISTRY_URL'
+      else format('load it: ccx registry load FILE --source %s', s.source)
+    end || format('; if nobody uses it any more: ccx registry end %s', s.source)
+  from metrics_registry m
+  join registry_source s on s.source = m.source
+  where m.missed_rounds > 3
   union all
   select 'warning', 'registry',
     format('%s lines of the source %s of the registry of clusters do not conform', m.refused_lines, m.source),

@@ -10,7 +10,7 @@ begin
       select i.cluster, jsonb_agg(rule_id_of(i.module, i.error_key)
         order by i.module collate "C", i.error_key collate "C") as rules
       from org_issues(aggregator_clusters.org_id) i
-      where i.cluster = any (aggregator_clusters.clusters)
+      where i.cluster = any (aggregator_clusters.clusters collate "C")
       group by i.cluster
     )
     select jsonb_build_object('status', 'ok', 'clusters', coalesce(jsonb_object_agg(l.cluster,

@@ -11,7 +11,7 @@ begin
     from (
       select rule_id_of(i.module, i.error_key) as rule, jsonb_agg(i.cluster order by i.cluster) as clusters
       from org_issues(aggregator_recommendations.org_id) i
-      where i.cluster = any (aggregator_recommendations.clusters)
+      where i.cluster = any (aggregator_recommendations.clusters collate "C")
       group by 1
     ) r);
 end $$;

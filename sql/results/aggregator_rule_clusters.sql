@@ -19,7 +19,8 @@ begin
     where r.rule_name = rule_name(aggregator_rule_clusters.module)
       and r.error_key = aggregator_rule_clusters.error_key
       and rule_module(r.component) = rule_module(aggregator_rule_clusters.module)
-      and (aggregator_rule_clusters.clusters is null or i.cluster = any (aggregator_rule_clusters.clusters))
+      and (aggregator_rule_clusters.clusters is null
+        or i.cluster = any (aggregator_rule_clusters.clusters collate "C"))
     having count(*) > 0);
 end $$;
 

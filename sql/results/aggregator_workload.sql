@@ -16,7 +16,8 @@ begin
           'more_info', '', 'extra_data', r.details, 'objects', r.objects) order by r.nth)
         from workload_recommendations(aggregator_workload.org_id, w.cluster, w.namespace_id) r)))
     from org_workloads(aggregator_workload.org_id) w
-    where w.cluster = aggregator_workload.cluster and w.namespace_id = aggregator_workload.namespace_id);
+    where w.cluster = aggregator_workload.cluster collate "C"
+      and w.namespace_id = aggregator_workload.namespace_id collate "C");
 end $$;
 
 comment on function ccx.aggregator_workload(bigint, text, text) is

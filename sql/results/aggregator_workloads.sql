@@ -10,7 +10,8 @@ begin
     with shown as materialized (
       select w.*
       from org_workloads(aggregator_workloads.org_id) w
-      where aggregator_workloads.clusters is null or w.cluster = any (aggregator_workloads.clusters)
+      where aggregator_workloads.clusters is null
+        or w.cluster = any (aggregator_workloads.clusters collate "C")
     ), hit as materialized (
       select s.cluster, s.namespace_id, h.component, h.key, h.objects
       from shown s

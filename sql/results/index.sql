@@ -1,23 +1,24 @@
--- What the newest reports say, for programs and people outside: the answers of the results API, in JSON.
--- Each request is one call of one function results_…, whose text goes out as it is; null means that there
--- is no such thing. Every one of them takes the organization of whoever asks, and looks at nothing else: a
--- cluster of somebody else is as unknown as one that never reported. org_clusters() and org_issues() are
--- what most answers begin with: the clusters of an organization, and its open issues with their content and
--- whether their rule is switched off. Answers about a whole organization are planned for it each time: a
--- plan that is kept for any organization joins for a few clusters, and takes ten times as long for
--- thousands. cluster_hits() adds the details of one cluster's hits from newest_report(), which is in
--- new_reports, or in latest_report once its day is dropped. What customers switch off (results_toggle(),
--- results_ack_rule()) is written to the tables of the room silence: decisions read it. The functions
--- aggregator_… answer the paths of the aggregator itself, for a smart proxy that calls it today. Workloads
--- are namespaces with recommendations about their objects: org_workloads() has those of an organization,
--- shown_workloads() what the public API shows of them, by the total risks that workload_risks() looks up;
--- workload_recommendations() takes one namespace out of the message of its cluster. The views of the schema
--- aggregator are its tables; what is inserted there, tg_report__stored() and its like take by the rules for
--- messages and votes, or refuse with a sentence; tg_aggregator__refuse_change() refuses whatever else a
--- program tries there. The registry of clusters has names that nobody reports. It is filled by hand, or
--- from sources: read_registry() takes lines into a temporary table, registry_fields() refuses single ones,
--- and load_registry() makes the rows of that source equal to the rest. results_token() knows who has a
--- bearer token; add_api_token() and revoke_api_token() are for operators.
+-- What the newest reports say, for programs and people outside: the answers of the results API, in JSON. Each
+-- request is one call of one function results_…, whose text goes out as it is; null means that there is no
+-- such thing. Every one of them takes the organization of whoever asks, and looks at nothing else: a cluster
+-- of somebody else is as unknown as one that never reported. org_clusters() and org_issues() are what most
+-- answers begin with: the clusters of an organization, and its open issues with their content and whether
+-- their rule is switched off. Answers about a whole organization are planned for it each time: a plan that is
+-- kept for any organization joins for a few clusters, and takes ten times as long for thousands.
+-- cluster_hits() adds the details of one cluster's hits from newest_report(), which is in new_reports, or in
+-- latest_report once its day is dropped. What customers switch off (results_toggle(), results_ack_rule()) is
+-- written to the tables of the room silence: decisions read it. The functions aggregator_… answer the paths
+-- of the aggregator itself, for a smart proxy that calls it today. Workloads are namespaces with
+-- recommendations about their objects: org_workloads() has those of an organization, shown_workloads() what
+-- the public API shows of them, by the total risks that workload_risks() looks up; workload_recommendations()
+-- takes one namespace out of the message of its cluster. The views of the schema aggregator are its tables;
+-- what is inserted there, tg_report__stored() and its like take by the rules for messages and votes, or
+-- refuse with a sentence; tg_aggregator__refuse_change() refuses whatever else a program tries there. The
+-- registry of clusters has names that nobody reports. It is filled by hand, or from sources: read_registry()
+-- takes lines into a temporary table, registry_fields() refuses single ones, and load_registry() makes the
+-- rows of that source equal to the rest. note_registry() keeps when a source was asked and how that went, so
+-- that one that nobody asks any more is noticed; end_registry_source() removes it. results_token() knows who
+-- has a bearer token; add_api_token() and revoke_api_token() are for operators.
 
 --!include results/tables.sql
 --!include results/seconds_text.sql
@@ -90,6 +91,7 @@
 --!include results/read_registry.sql
 --!include results/load_registry.sql
 --!include results/note_registry.sql
+--!include results/end_registry_source.sql
 --!include results/registry_sources.sql
 --!include results/results_token.sql
 --!include results/add_api_token.sql

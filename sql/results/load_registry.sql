@@ -3,7 +3,7 @@
 -- attributed to a cluster, nothing is removed: it could be the line of any that seems to have left.
 create or replace function load_registry(
   source text, location_hash bytea default null, etag text default null, last_modified text default null,
-  accepted boolean default false
+  accepted boolean default false, asked_every interval default null
 )
 returns table (added integer, changed integer, removed integer, unchanged integer, kept integer,
   elsewhere integer, refused integer, problems text[])
@@ -84,6 +84,7 @@ begin
 
   update registry_source s
   set loaded_at = now(), loaded_by = person(), failed_at = null, failure = null,
+    asked_at = now(), asked_every = coalesce(load_registry.asked_every, s.asked_every),
     refused = load_registry.refused, problems = load_registry.problems,
     -- what stands in the way of a line may go without a new version of the source
     location_hash = case when kept = 0 then load_registry.location_hash end,
@@ -93,7 +94,7 @@ begin
   return next;
 end $$;
 
-comment on function load_registry(text, bytea, text, text, boolean) is
+comment on function load_registry(text, bytea, text, text, boolean, interval) is
   'Makes the clusters of a source what read_registry() read in this transaction. kept: by hand, or of '
   'another source; elsewhere: of other cells; refused: lines left out. accepted: a person agrees to '
-  'whatever changes.';
+  'whatever changes. asked_every: as in note_registry().';

@@ -8,7 +8,7 @@ begin
     select json_build_object('status', 'ok', 'cluster', json_build_object(
       'cluster_id', k.cluster, 'display_name', k.display_name, 'managed', k.managed, 'status', k.status))
     from org_clusters(results_cluster.org_id) k
-    where k.cluster = results_cluster.cluster);
+    where k.cluster = results_cluster.cluster collate "C");
 end $$;
 
 comment on function ccx.results_cluster(bigint, text) is

@@ -14,7 +14,7 @@ begin
       where i.content_id is not null and i.acked_since is null and i.disabled_since is null
         and (with_internal or not is_internal(i.module))
         and (not i.managed or 'osd_customer' = any (i.tags))
-        and (results_overview.clusters is null or i.cluster = any (results_overview.clusters))
+        and (results_overview.clusters is null or i.cluster = any (results_overview.clusters collate "C"))
     )
     select jsonb_build_object('status', 'ok', 'overview', jsonb_build_object(
       'clusters_hit', (select count(distinct h.cluster) from hit h),

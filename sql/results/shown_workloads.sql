@@ -3,6 +3,7 @@ create or replace function ccx.shown_workloads(
 ) returns table (cluster text, namespace_id text, shown jsonb)
 language plpgsql stable
 set search_path = public, ccx, pg_temp
+set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 begin
@@ -33,7 +34,8 @@ begin
   cross join none
   left join cluster_registry g on g.cluster = w.cluster and g.org_id = shown_workloads.org_id
   where coalesce(g.status, '') <> all ('{Archived,Deprovisioned,Reserved}')
-    and (only_cluster is null or w.cluster = only_cluster and w.namespace_id = only_namespace);
+    and (only_cluster is null
+      or w.cluster = only_cluster collate "C" and w.namespace_id = only_namespace collate "C");
 end $$;
 
 comment on function ccx.shown_workloads(bigint, boolean, text, text) is

@@ -32,6 +32,11 @@ comment on column registry_source.refused is 'how many lines were left out then'
 comment on column registry_source.problems is 'what is wrong with the first 100 of them';
 comment on column registry_source.failed_at is 'since when later loads fail; null: none did';
 comment on column registry_source.failure is 'why it failed';
+comment on column registry_source.asked_at is
+  'when it was last asked, or read from a file, whatever came of it; null: never';
+comment on column registry_source.asked_every is
+  'how often somebody means to ask it, as a worker with CCX_REGISTRY_URL does; null: nobody said that he '
+  'would';
 
 comment on table rule_group is 'groups that rules are shown in, by their tags';
 comment on column rule_group.position is 'its place among the groups';

@@ -8,7 +8,8 @@ begin atomic
     select w.cluster, w.namespace_id, h.component, h.key, h.objects
     from org_workloads(workload_risks.org_id) w
     cross join lateral jsonb_to_recordset(w.hits) as h (component text, key text, objects integer)
-    where only_cluster is null or w.cluster = only_cluster and w.namespace_id = only_namespace
+    where only_cluster is null
+      or w.cluster = only_cluster collate "C" and w.namespace_id = only_namespace collate "C"
   ), rule as materialized (
     select r.component, r.key, c.total_risk
     from (select distinct h.component, h.key from hit h) r

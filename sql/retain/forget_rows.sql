@@ -6,6 +6,7 @@ create or replace function ccx.forget_rows(
 ) returns table (name text, row_count bigint)
 language plpgsql volatile
 set search_path = public, ccx, pg_temp
+set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_column
 declare

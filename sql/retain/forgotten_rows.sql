@@ -11,7 +11,13 @@ return 'select t.ctid from ' || place.name || ' t where ' ||
     || case when has_cluster then ' and i.cluster = any ($2)' else '' end || ')'
   else concat_ws(' and ',
     case when has_org then place.org end,
-    case when has_cluster then place.cluster || ' = any ($2)' end,
+    case
+      when not has_cluster then null
+      -- by the index of its archives: row by row, every upload there is would be read for each cluster
+      when place.name = 'upload_message'
+        then 't.archive_id = any (array(select a.archive_id from archive a where a.cluster = any ($2)))'
+      else place.cluster || ' = any ($2)'
+    end,
     case when place.name = 'archive' and not with_contents then 't.removed_at is not null' end)
   end;
 

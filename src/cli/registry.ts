@@ -12,7 +12,7 @@ type Options = { json?: true; yes?: true };
 type Load = Options & { source: string };
 type List = { json?: true; org?: string; cluster?: string; source?: string; limit: string };
 
-/** `ccx registry load|fetch|list|sources`: what clusters are called, and whether somebody manages them. */
+/** `ccx registry load|fetch|list|sources|end`: what clusters are called, and whether they are managed. */
 export function addRegistryCommands(program: Command, context: Context): void {
   const registry = program.command("registry").description("names of clusters, and whether they are managed");
 
@@ -54,7 +54,7 @@ export function addRegistryCommands(program: Command, context: Context): void {
       ]);
       const source = registrySourceOf(config);
       const loaded = await context.withDatabase((pool) =>
-        asking(options.yes, isTooMuch, (accepted) => takeRegistry(pool, source, accepted)),
+        asking(options.yes, isTooMuch, (accepted) => takeRegistry(pool, source, { accepted })),
       );
       if (loaded) return print(loaded, options);
       console.log(options.json ? "null" : "It has not changed since it was last loaded.");
@@ -85,6 +85,19 @@ export function addRegistryCommands(program: Command, context: Context): void {
       const rows = await context.withDatabase((pool) => sql.registrySources(pool));
       printRows(rows, { json, empty: "Nothing was loaded." });
       if (rows.length === 0) process.exitCode = 3;
+    });
+
+  registry
+    .command("end")
+    .argument("<source>", "its name, as in ccx registry sources")
+    .option("--with-clusters", "remove its clusters, too; without it they stay, as if written by hand")
+    .description("remove a source that nobody asks any more; refused while somebody does")
+    .action(async (source: string, { withClusters = false }: { withClusters?: boolean }) => {
+      const clusters = await context.withDatabase((pool) =>
+        sql.endRegistrySource(pool, source, withClusters),
+      );
+      const what = withClusters ? "were removed with it" : "stay, as if written by hand";
+      console.log(`The source is removed; ${clusters} clusters ${what}.`);
     });
 }
 

@@ -69,9 +69,17 @@ export const registrySources = (db: Db): Promise<AnyRow[]> =>
   rowsOf(
     db,
     anyRow,
-    `select source, clusters, loaded_at, loaded_by, refused, problems, failed_at, failure
+    `select source, clusters, loaded_at, loaded_by, refused, problems, failed_at, failure, asked_at,
+       asked_every
      from registry_sources order by source`,
   );
+
+const sourceEnded = z.object({ clusters: z.number() });
+
+/** Removes a source; returns how many clusters it had. */
+export const endRegistrySource = async (db: Db, source: string, withClusters: boolean): Promise<number> =>
+  (await rowOf(db, sourceEnded, "select end_registry_source($1, $2) as clusters", [source, withClusters]))
+    .clusters;
 
 // --- explain and new
 

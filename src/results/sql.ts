@@ -476,10 +476,14 @@ const registryLoaded = z.object({
  */
 export type RegistryLoaded = z.infer<typeof registryLoaded>;
 
-/** Whose clusters are loaded; with a URL, also which version of it. */
+/**
+ * Whose clusters are loaded; with a URL, also which version of it; `askedEvery`: how often whoever asks means
+ * to, as an interval of PostgreSQL.
+ */
 export type RegistryFrom = {
   source: string;
   locationHash?: Buffer;
+  askedEvery?: string | undefined;
 } & Partial<RegistryVersion>;
 
 /** Takes lines in, for `loadRegistry` in the same transaction. */
@@ -497,16 +501,22 @@ export const loadRegistry = (db: Db, from: RegistryFrom, accepted: boolean): Pro
     db,
     registryLoaded,
     `select added, changed, removed, unchanged, kept, elsewhere, refused, problems
-     from load_registry($1, $2, $3, $4, $5)`,
-    [...[from.source, from.locationHash ?? null, from.etag ?? null, from.last_modified ?? null], accepted],
+     from load_registry($1, $2, $3, $4, $5, $6)`,
+    [
+      ...[from.source, from.locationHash ?? null, from.etag ?? null, from.last_modified ?? null, accepted],
+      from.askedEvery ?? null,
+    ],
   );
 
 /** True when load_registry refuses what would change too much at once. */
 export const isTooMuch = (error: unknown): boolean => codeOf(error) === "NTT03";
 
-/** Notes why a source could not be loaded; null: it could, or has not changed. */
-export const noteRegistry = (db: Db, source: string, failure: string | null): Promise<void> =>
-  call(db, "select ccx.note_registry($1, $2)", [source, failure]);
+/** Notes that a source was asked, and why it could not be loaded; null: it could, or has not changed. */
+export const noteRegistry = (
+  db: Db,
+  { source, askedEvery }: RegistryFrom,
+  failure: string | null,
+): Promise<void> => call(db, "select ccx.note_registry($1, $2, $3)", [source, failure, askedEvery ?? null]);
 
 const version = z.object({ etag: z.string().nullable(), last_modified: z.string().nullable() });
 export type RegistryVersion = z.infer<typeof version>;

@@ -89,6 +89,7 @@ const asked: string[][] = [
   ["policy", "withdraw", "1", "--reason", evil],
   ["policy", "withdraw", evil, "--reason", "x"],
   ["registry", "load", registry, "--source", evil],
+  ["registry", "end", evil],
   ["retention", "set", evil, "8 days"],
   ["forget", "--org", evil, "--yes"],
   ["forget", "--org", "1", "--cluster", evil, "--dry-run"],

@@ -60,6 +60,7 @@ scenario(
     await wake();
     await service.says("registry of clusters has not changed", 2);
     assert.equal(await scene.value("select failure from registry_source"), null);
+    assert.equal(await scene.value("select asked_every from registry_source"), "00:05:00");
     inventory.publish(`${two},11,zwei,false,Active`);
     await wake();
     const { changed, removed } = await service.says("registry of clusters fetched", 2);

@@ -63,6 +63,14 @@ const faults: Fault[] = [
   ],
   [
     "registry",
+    /^nobody has asked the source http of the registry of clusters for 120 minutes, though it is to be asked every 5 minutes$/,
+    by(
+      "select ccx.note_registry('http', null, '5 minutes')",
+      `update registry_source set asked_at = ${twoHours}`,
+    ),
+  ],
+  [
+    "registry",
     /^1 lines of the source file of the registry of clusters do not conform$/,
     by(
       "select ccx.read_registry('{2}', '{x}', '{11}', '{}', '{}', '{}', '{}')",

@@ -258,6 +258,15 @@ const faults: Fault[] = [
     cause: /http.*answers with HTTP 500/,
   },
   {
+    fault: "the only worker that had the URL of the inventory is gone",
+    alert: "CcxRegistryNotAsked",
+    async inject(db) {
+      await db.query("select ccx.note_registry('http', null, '5 minutes')");
+      await db.query("update registry_source set asked_at = $1", [ago(120)]);
+    },
+    cause: /http.*00:05:00/,
+  },
+  {
     fault: "the token has expired",
     alert: "CcxDeliveryRefused",
     async inject(db) {

@@ -6,8 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
+import { createLogger } from "../../src/log.ts";
 import { registryLines } from "../../src/results/registry/lines.ts";
 import { loadRegistry } from "../../src/results/registry/load.ts";
+import { refreshRegistry } from "../../src/results/registry/refresh.ts";
 import { runCcx } from "../support/command.ts";
 import { rolledBack, testDatabase } from "../support/database.ts";
 import { startRegistryService } from "../support/registry_service.ts";
@@ -354,4 +356,89 @@ test("304 is an answer only to who asked for changes", async () => {
     code: 1,
     said: "ccx: REGISTRY: answers with HTTP 304, a redirect, which is not followed",
   });
+});
+
+const end = async (source: string, ...options: string[]) => {
+  const { code, stdout, stderr } = await runCcx(["registry", "end", source, ...options], {
+    DATABASE_URL: database.url,
+  });
+  return [code, (stdout + stderr).replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+00/g, "TIME").trimEnd()];
+};
+
+test("a source that nobody asks any more is noticed: after a good answer, after none, and after 304", async () => {
+  await emptied();
+  await using service = await startRegistryService();
+  service.publish(`${c(1)},11,one,,`);
+  const [source, log] = [
+    { url: service.url, token: service.token, timeoutMs: 5_000 },
+    createLogger("silent"),
+  ];
+  const missed = async () =>
+    (await database.pool.query("select missed_rounds from metrics_registry where source = 'http'")).rows[0]
+      ?.missed_rounds;
+  /** As if that had been so long ago. */
+  const later = (minutes: number) =>
+    database.pool.query("update registry_source set asked_at = asked_at - make_interval(mins => $1)", [
+      minutes,
+    ]);
+  for (const [answer, prepare] of [
+    [200, () => undefined],
+    [304, () => undefined],
+    [500, () => service.behave({ body: "no", status: 500 })],
+  ] as const) {
+    prepare();
+    await refreshRegistry(database.pool, source, log);
+    assert.deepEqual([service.took(), await missed()], [[answer], 0]);
+    await later(4);
+    assert.equal(await missed(), 0, "it is asked every five minutes");
+    await later(17);
+    assert.equal(await missed(), 4);
+  }
+  await fetching(service)();
+  assert.equal(await missed(), 0);
+  await later(21);
+  assert.equal(await missed(), 4, "a person who asks now does not say that anybody will");
+});
+
+test("a file that a person loads once is not missed, unless somebody says how often it is loaded", async (t) => {
+  await emptied();
+  await load(t, csv(`${c(1)},11,one,,`));
+  await database.pool.query("update registry_source set asked_at = asked_at - interval '50 hours'");
+  const missed = async () =>
+    (await database.pool.query("select source, missed_rounds from metrics_registry order by 1")).rows.map(
+      ({ source, missed_rounds }) => `${source} ${missed_rounds}`,
+    );
+  assert.deepEqual(await missed(), ["file 0", "http 0"]);
+  await database.pool.query("update registry_source set asked_every = '1 day'");
+  assert.deepEqual(await missed(), ["file 2", "http 0"]);
+  await load(t, csv(`${c(1)},11,one,,`));
+  assert.deepEqual(await missed(), ["file 0", "http 0"]);
+});
+
+test("a source is removed for good by a person, with its clusters or without, once nobody asks it", async (t) => {
+  await emptied();
+  await using service = await startRegistryService();
+  service.publish(`${c(1)},11,one,,`, `${c(2)},11,two,,`);
+  const source = { url: service.url, token: service.token, timeoutMs: 5_000 };
+  await refreshRegistry(database.pool, source, createLogger("silent"));
+  await load(t, csv(`${c(3)},11,three,,`));
+  assert.deepEqual(await end("nowhere"), [1, 'ccx: the registry of clusters has no source "nowhere"']);
+  assert.deepEqual(await end("http", "--with-clusters"), [
+    1,
+    "ccx: the source http is asked every 5 minutes; take it out of the configuration of whoever asks, and try again after TIME",
+  ]);
+  assert.equal((await registered()).length, 3);
+  await database.pool.query("update registry_source set asked_at = now() - interval '11 minutes'");
+  assert.deepEqual(await end("http"), [0, "The source is removed; 2 clusters stay, as if written by hand."]);
+  assert.deepEqual(await registered(), [
+    "01 11 one f Active",
+    "02 11 two f Active",
+    "03 11 three f Active file",
+  ]);
+  assert.deepEqual(await end("file", "--with-clusters"), [
+    0,
+    "The source is removed; 1 clusters were removed with it.",
+  ]);
+  assert.deepEqual(await registered(), ["01 11 one f Active", "02 11 two f Active"]);
+  assert.equal((await database.pool.query("select from registry_source")).rowCount, 0);
 });

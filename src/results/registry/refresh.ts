@@ -9,30 +9,36 @@ import { fetchRegistry, nameOf, type RegistrySource } from "./source.ts";
 
 /** What the clusters of the URL are from. */
 const name = "http";
+/** The five minutes of the schedule in src/worker/worker.ts. */
+const askedEvery = "5 minutes";
 
 /**
- * Takes over what the URL has now; null where it has not changed since.
+ * Takes over what the URL has now; null where it has not changed since. Who asks again and again says how
+ * often, so that it is noticed when nobody does any more.
  *
  * @throws ConfigurationError when there is nothing that can be loaded, and an error that `sql.isTooMuch`
  */
 export async function takeRegistry(
   pool: Pool,
   source: RegistrySource,
-  accepted: boolean,
-  stop?: AbortSignal,
+  {
+    accepted = false,
+    askedEvery: every,
+    stop,
+  }: { accepted?: boolean; askedEvery?: string; stop?: AbortSignal | undefined },
 ): Promise<sql.RegistryLoaded | null> {
   const locationHash = createHash("sha256").update(source.url).digest();
   const known = await sql.registryVersion(pool, name, locationHash);
   const fetched = await fetchRegistry(source, known, stop);
   if (!fetched) {
-    await sql.noteRegistry(pool, name, null);
+    await sql.noteRegistry(pool, { source: name, askedEvery: every }, null);
     return null;
   }
   try {
     return await loadRegistry(
       pool,
       fetched.body,
-      { source: name, locationHash, ...fetched.version },
+      { source: name, locationHash, askedEvery: every, ...fetched.version },
       accepted,
     );
   } catch (error) {
@@ -54,7 +60,7 @@ export async function refreshRegistry(
 ): Promise<void> {
   const start = performance.now();
   try {
-    const loaded = await takeRegistry(pool, source, false, stop);
+    const loaded = await takeRegistry(pool, source, { askedEvery, stop });
     if (!loaded) return log.debug("registry of clusters has not changed");
     const { problems, ...counts } = loaded;
     const isNew = counts.added + counts.changed + counts.removed > 0;
@@ -67,7 +73,8 @@ export async function refreshRegistry(
   } catch (error) {
     if (stop?.aborted) return;
     if (!(error instanceof ConfigurationError) && !sql.isTooMuch(error) && !mayPass(error)) throw error;
-    await sql.noteRegistry(pool, name, messageOf(error)).catch(() => undefined);
+    const asked = { source: name, askedEvery };
+    await sql.noteRegistry(pool, asked, messageOf(error)).catch(() => undefined);
     log.warn({ reason: messageOf(error) }, "registry of clusters not fetched, what was there stays");
   }
 }

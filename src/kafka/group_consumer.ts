@@ -1,5 +1,6 @@
 import type { Consumer, Kafka } from "kafkajs";
 import { messageOf } from "../errors.ts";
+import { cutOffFetches } from "./cut_off_fetch.ts";
 import { kafkaConfigurationError } from "./kafka_errors.ts";
 import { ownAssigner } from "./own_group.ts";
 
@@ -28,6 +29,7 @@ export function createGroupConsumer({
   stopping,
   onGivenUp,
 }: GroupConsumerOptions): Consumer {
+  cutOffFetches();
   const consumer = kafka.consumer({
     groupId: group,
     ...(identity !== undefined && { partitionAssigners: [ownAssigner(group, identity)] }),

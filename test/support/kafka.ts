@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import kafkajs, { type CompressionTypes, type Kafka, type Message } from "kafkajs";
+import { cutOffFetches } from "../../src/kafka/cut_off_fetch.ts";
 import { assertNotification } from "./contract.ts";
 import { until } from "./until.ts";
 
@@ -204,6 +205,7 @@ export class Notifications {
   constructor(kafka: Kafka, topic: string) {
     this.#kafka = kafka;
     this.#topic = topic;
+    cutOffFetches();
     this.#consumer = kafka.consumer({ groupId: `collector.${topic}`, maxWaitTimeInMs: 100 });
   }
 

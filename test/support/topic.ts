@@ -1,4 +1,5 @@
 import kafkajs, { type Kafka, type KafkaMessage } from "kafkajs";
+import { cutOffFetches } from "../../src/kafka/cut_off_fetch.ts";
 import { until } from "./until.ts";
 
 /** What is on topics of one partition, read as it comes. */
@@ -22,6 +23,7 @@ export async function followTopics(kafka: Kafka, topics: readonly string[]): Pro
     ),
   );
   const seen = new Map(topics.map((topic) => [topic, [] as KafkaMessage[]]));
+  cutOffFetches();
   const group = `follow-${topics[0]}`;
   const consumer = kafka.consumer({ groupId: group, maxWaitTimeInMs: 100 });
   await consumer.connect();

@@ -11,8 +11,8 @@ import { ConfigurationError } from "../src/errors.ts";
 import { createLogger } from "../src/log.ts";
 
 /**
- * These folders hold the files that take longest, up to 45 s each on a busy machine. They start first, so that
- * no long file is left for the end.
+ * These folders hold the files that take longest, up to 45 s each on a busy machine. They start first, so
+ * that no long file is left for the end.
  */
 const longest = [
   ...["chaos", "bench", "e2e", "adopt", "trace", "db", "roles", "console", "fleet", "cli", "analyze"],

@@ -1,4 +1,4 @@
-import { availableParallelism } from "node:os";
+import { availableParallelism, cpus } from "node:os";
 import path from "node:path";
 import { run } from "node:test";
 import { inspect } from "node:util";
@@ -9,6 +9,16 @@ const slowestListed = 10;
 
 /** A test or a file that takes longer hangs, and fails; only `npm run fuzz` takes longer. */
 const timeoutMs = (process.env.FUZZ_INPUTS ? 30 : 5) * 60_000;
+
+/** So many files run at the same time whatever the processors do, since tests wait for half of their time. */
+const fewestAtOnce = availableParallelism() + 1;
+
+/** So many do where the processors have time for them. */
+const mostAtOnce = 2 * availableParallelism() + 1;
+
+/** How often it is looked whether they have, and which share of their time that is. */
+const lookEveryMs = 500;
+const idleShare = 0.3;
 
 type Skipped = { name: string; why: string };
 /** `where`: file and line, which may be a helper that declares the test. */
@@ -24,22 +34,18 @@ type File = {
 
 /**
  * Runs the given test files, each in a process of its own, and prints a line for each file that has ended,
- * failures as they come, and in the end what was skipped, what failed and how long it took. One more runs at
- * the same time than there are processors, since tests of whole services wait for half of their time. `test/run.ts` starts it with the servers that the tests need.
+ * failures as they come, and in the end what was skipped, what failed and how long it took. `test/run.ts`
+ * starts it with the servers that the tests need.
  */
 async function main(paths: string[]): Promise<number> {
   const startedAt = performance.now();
   const done: File[] = [];
   const waiting = [...paths];
-  const runNext = async (): Promise<void> => {
-    const file = waiting.shift();
-    if (file === undefined) return;
+  await atOnce(waiting, async (file) => {
     done.push(await runFile(path.relative(process.cwd(), path.resolve(file))));
     const count = String(done.length).padStart(String(paths.length).length);
     console.log(`${count}/${paths.length} ${summary(done.at(-1) as File)}`);
-    return runNext();
-  };
-  await Promise.all(Array.from({ length: availableParallelism() + 1 }, runNext));
+  });
 
   const failed = done.filter(({ failures }) => failures.length > 0);
   if (failed.length > 0) console.log("\nFailed:");
@@ -59,6 +65,43 @@ async function main(paths: string[]): Promise<number> {
   const failures = total((file) => file.failures.length);
   console.log(`${total(({ passed }) => passed)} passed, ${failures} failed, ${skipped.length} skipped`);
   return failures === 0 ? 0 : 1;
+}
+
+/**
+ * Does this work for each, `fewestAtOnce` or more at a time: one more whenever the processors were idle for a
+ * while, as they are while services start, stop and wait for each other.
+ */
+async function atOnce(waiting: string[], work: (file: string) => Promise<void>): Promise<void> {
+  let running = 0;
+  const ended = Promise.withResolvers<void>();
+  const begin = (): void => {
+    const file = waiting.shift();
+    if (file === undefined) {
+      if (running === 0) ended.resolve();
+      return;
+    }
+    running++;
+    work(file).then(() => {
+      running--;
+      if (running < fewestAtOnce) begin();
+    }, ended.reject);
+  };
+  for (let nth = 0; nth < fewestAtOnce; nth++) begin();
+  let before = processorTimes();
+  const look = setInterval(() => {
+    const now = processorTimes();
+    const idle = (now.idle - before.idle) / (now.all - before.all);
+    before = now;
+    if (running < mostAtOnce && idle > idleShare) begin();
+  }, lookEveryMs);
+  await ended.promise.finally(() => clearInterval(look));
+}
+
+/** What the processors did since they run: nothing, and anything. */
+function processorTimes(): { idle: number; all: number } {
+  const times = cpus().map((cpu) => cpu.times);
+  const all = times.reduce((sum, { user, nice, sys, idle, irq }) => sum + user + nice + sys + idle + irq, 0);
+  return { idle: times.reduce((sum, { idle }) => sum + idle, 0), all };
 }
 
 /** What an error says first, so that the end of a long output is enough to know why a test failed. */

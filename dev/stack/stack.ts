@@ -30,6 +30,8 @@ export type StackOptions = {
   kafkaBrokers?: string | undefined;
   /** hears what takes long, in a line for a person */
   log?: (line: string) => void;
+  /** the folder in which the stack has its own; that of the system for temporary files by default */
+  within?: string | undefined;
   /** receives the port that Kafka listens on, says at which one clients find it; the same by default */
   advertiseKafka?: (port: number) => number;
 };
@@ -56,7 +58,7 @@ async function alive<T>(work: () => Promise<T>): Promise<T> {
 
 async function start(options: StackOptions): Promise<Stack> {
   const log = options.log ?? (() => {});
-  const directory = await mkdtemp(path.join(tmpdir(), "ccx-stack-"));
+  const directory = await mkdtemp(path.join(options.within ?? tmpdir(), "ccx-stack-"));
   const guard = startGuard();
   guard.addFolder(directory);
   const folder = async (name: string) => {

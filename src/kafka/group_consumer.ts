@@ -40,7 +40,8 @@ export function createGroupConsumer({
     maxBytesPerPartition: 1024 * 1024,
     maxBytes: 4 * 1024 * 1024,
     minBytes: 1,
-    maxWaitTimeInMs: 500,
+    // a consumer that stops waits for the answers to its last two fetches, which an idle topic keeps back so long
+    maxWaitTimeInMs: 100,
     allowAutoTopicCreation: false,
     retry: {
       retries: 5,

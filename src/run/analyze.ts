@@ -71,19 +71,25 @@ export async function startAnalyzing(
     group: config.analyzeGroup,
     onTaken: () => analyzer.wake(),
   });
-  const stop = () => Promise.all([consumer.stop(), analyzer.stop()]);
+  const ending = new AbortController();
+  const stop = () => {
+    ending.abort();
+    return Promise.all([consumer.stop(), analyzer.stop()]);
+  };
   stack.defer(async () => void (await stop()));
   const begin = async () => {
-    while (!signal.aborted) {
+    // also where another part cannot go on, and nobody has aborted the signal
+    while (!ending.signal.aborted) {
       const isTime = await analyzer.hasRules().catch((error) => {
-        log.warn({ error: messageOf(error) }, "rules cannot be looked up yet, trying again");
+        if (!ending.signal.aborted)
+          log.warn({ error: messageOf(error) }, "rules cannot be looked up yet, trying again");
         return false;
       });
-      if (isTime) {
+      if (isTime && !ending.signal.aborted) {
         analyzer.start();
         return await consumer.start();
       }
-      await sleep(lookForRulesEveryMs, undefined, { signal }).catch(() => undefined);
+      await sleep(lookForRulesEveryMs, undefined, { signal: ending.signal }).catch(() => undefined);
     }
   };
   void begin();

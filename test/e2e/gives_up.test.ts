@@ -5,15 +5,20 @@ import { scenario } from "../support/scene.ts";
 
 const failed = { code: 1, signal: null };
 
-scenario("a worker whose runner ends unasked ends the process with exit code 1", {}, async (scene) => {
-  const service = scene.start("work", { preload: "./end_runner.ts" });
-  assert.deepEqual(await service.ends(), failed);
-  assert.match(service.stderr, /the worker ended unasked/);
-});
+scenario(
+  "a worker whose runner ends unasked ends the process with exit code 1, also where something holds it",
+  {},
+  async (scene) => {
+    const service = scene.start("work", { preload: "./end_runner.ts", env: { TEST_HOLDS: "true" } });
+    assert.deepEqual(await service.ends(), failed);
+    assert.match(service.stderr, /the worker ended unasked/);
+  },
+);
 
 scenario("so does a whole service, which then consumes nothing more either", {}, async (scene) => {
   const service = scene.start("run", { preload: "./end_runner.ts" });
   assert.deepEqual(await service.ends(), failed, service.stderr);
+  assert.deepEqual(service.said("rules cannot be looked up yet, trying again"), []);
 });
 
 scenario("a job whose end cannot be recorded ends the process with exit code 1", {}, async (scene) => {

@@ -2,10 +2,10 @@ import { EventEmitter } from "node:events";
 
 /**
  * Preloaded into a service (`node --import`): graphile-worker's pool shuts down a moment after the process
- * runs, as it does when it cannot record how a job ended; nobody has asked for it. And something holds the
- * process.
+ * runs, as it does when it cannot record how a job ended; nobody has asked for it. With TEST_HOLDS,
+ * something holds the process.
  */
-setInterval(() => undefined, 1_000);
+if (process.env.TEST_HOLDS) setInterval(() => undefined, 1_000);
 const emit = EventEmitter.prototype.emit;
 EventEmitter.prototype.emit = function (this: EventEmitter, name: string | symbol, ...args: unknown[]) {
   if (name === "pool:create") {

@@ -11,7 +11,11 @@ export async function uploading(scene: Scene, owned: AsyncDisposableStack) {
   const uploads = owned.use(await openUploads(scene.topics.brokers, scene.topics.results));
   const loaded = async () =>
     scene.rows("select rule from load_rules($1)", [JSON.stringify(await readRules(rulesFolder))]);
-  const env = { CCX_ANNOUNCEMENTS_TOPIC: uploads.topic, CCX_ANALYZE_GROUP: uploads.group };
+  const env = {
+    CCX_ANNOUNCEMENTS_TOPIC: uploads.topic,
+    CCX_ANALYZE_GROUP: uploads.group,
+    CCX_PAYLOAD_STATUS_TOPIC: uploads.statuses,
+  };
   const ended = (count: number) =>
     until(`${count} analyses have ended`, async () => {
       const open = await scene.rows("select state, failure, error from analysis where ended_at is not null");

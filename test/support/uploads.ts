@@ -154,16 +154,21 @@ export function announcement({
 /** A topic of announcements, and what was published to a topic of results. */
 export async function openUploads(brokers: string, results: string) {
   const topic = `platform.upload.announce.test-${process.pid}-${Date.now().toString(36)}-${++nth}`;
+  // who takes uploads in says where they are, and tries for seconds where nobody has made the topic
+  const statuses = topic.replace("upload.announce", "payload-status");
   const group = `ccx_analyze.${topic}`;
   const kafka = new kafkajs.Kafka({ brokers: brokers.split(","), logLevel: kafkajs.logLevel.NOTHING });
   const admin = kafka.admin();
   const producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
   const consumer = kafka.consumer({ groupId: `collector.${results}`, maxWaitTimeInMs: 100 });
   await Promise.all([admin.connect(), producer.connect()]);
-  await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: false });
-  await until("the topic of announcements has a leader", () =>
-    admin.fetchTopicMetadata({ topics: [topic] }).then(
-      ({ topics: [made] }) => made?.partitions.every(({ leader }) => leader >= 0),
+  await admin.createTopics({
+    topics: [topic, statuses].map((topic) => ({ topic, numPartitions: 1 })),
+    waitForLeaders: false,
+  });
+  await until("the topics of uploads have leaders", () =>
+    admin.fetchTopicMetadata({ topics: [topic, statuses] }).then(
+      ({ topics: made }) => made.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0)),
       () => false,
     ),
   );
@@ -171,6 +176,7 @@ export async function openUploads(brokers: string, results: string) {
   let running: Promise<void> | undefined;
   return {
     topic,
+    statuses,
     group,
     /** Puts announcements on the topic; the header is that of our service unless given. */
     async announce(values: (string | Buffer | null)[], service: string | null = "openshift"): Promise<void> {
@@ -209,7 +215,7 @@ export async function openUploads(brokers: string, results: string) {
     },
     async [Symbol.asyncDispose]() {
       if (running) await consumer.disconnect();
-      await admin.deleteTopics({ topics: [topic] });
+      await admin.deleteTopics({ topics: [topic, statuses] });
       await admin.deleteGroups([group, `collector.${results}`]).catch(() => undefined);
       await Promise.all([admin.disconnect(), producer.disconnect()]);
     },

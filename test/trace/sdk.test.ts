@@ -180,6 +180,8 @@ test("a collector that takes what comes and says nothing does not keep the proce
   await using collector = await startCollector();
   collector.hang();
   process.env.OTEL_EXPORTER_OTLP_ENDPOINT = collector.url;
+  // the exporter itself goes on trying, and so keeps this process
+  process.env.OTEL_EXPORTER_OTLP_TIMEOUT = "2000";
   try {
     const tracing = startTracingBy(process.env, createLogger("silent"));
     endSpan(startSpan("x", {}));
@@ -188,5 +190,6 @@ test("a collector that takes what comes and says nothing does not keep the proce
     assert.equal(collector.spans.length, 1);
   } finally {
     delete process.env.OTEL_EXPORTER_OTLP_ENDPOINT;
+    delete process.env.OTEL_EXPORTER_OTLP_TIMEOUT;
   }
 });

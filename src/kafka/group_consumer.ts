@@ -40,7 +40,7 @@ export function createGroupConsumer({
     maxBytesPerPartition: 1024 * 1024,
     maxBytes: 4 * 1024 * 1024,
     minBytes: 1,
-    // a consumer that stops waits for the answers to its last two fetches, which an idle topic keeps back so long
+    // who stops waits for the answers to its last two fetches, which the broker of an idle topic keeps back
     maxWaitTimeInMs: 100,
     allowAutoTopicCreation: false,
     retry: {

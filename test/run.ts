@@ -75,7 +75,7 @@ const slow = [
   "test/ingest/ingest_fuzz.test.ts", // thousands of hostile messages
   "test/kafka/secured.test.ts", // a broker of its own for each way to log in
   "test/issues/issues_property.test.ts", // random histories
-  "test/metrics/alerts.test.ts", // every alert, by promtool; test/metrics/faults has the expressions
+  "test/metrics/alerts_fire.test.ts", // every alert, by promtool; test/metrics/faults has the expressions
   "test/results/writes_at_once.test.ts", // every pair of writes, in both orders
 ].map((name) => path.normalize(name));
 

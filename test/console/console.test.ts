@@ -357,6 +357,16 @@ describe("the console", () => {
       while ((await value(pool, "select run_survey_part($1)", [week])) !== null);
       await pool.query("update survey_part set seconds = 5 where survey_id = $1", [week]);
       assert.match((await says()) ?? "", /^This takes about 5[01] s, for 8 decisions before and after\.$/);
+
+      await pool.query("update survey_part set seconds = 500 where survey_id = $1", [week]);
+      const change = { target: "service log", set_max_events: "7", set_cooldown: "2 days" };
+      const { text } = await post(local, "/policies", { ...change, do: "try" });
+      const command = /<code>(ccx survey ask backtest .*?)<\/code>/.exec(text)?.[1] ?? "";
+      assert.match(
+        command.replaceAll("&#39;", "'"),
+        /^ccx survey ask backtest (?=.*'cooldown=2 days')(?=.*\bmax_events=7 ).* --target 'service log' --from \d{4}-\d\d-\d\d$/,
+      );
+      assert.notEqual(trialIn(text).proofOfTrial, "", "what it does now was tried, and may be applied");
     } finally {
       await pool.query("delete from survey");
     }

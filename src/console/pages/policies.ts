@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { codeOf } from "../../db/errors.ts";
 import type { AnyRow } from "../../db/rows.ts";
 import { cutText } from "../../text/cut.ts";
 import { type Ask, field, type Handler, NotThere, Overtaken, oneOf, Redirect } from "../ask.ts";
@@ -151,6 +152,8 @@ ${tried && html`<div class="wide">${tried}</div>`}${
 </form>${await settingsNow(ask, scope)}`;
 }
 
+const queryCanceled = "57014";
+
 /** What takes less than this needs no announcement. */
 const momentSeconds = 2;
 
@@ -268,6 +271,33 @@ async function overtaken(
 
 const mostRows = 200;
 
+/** A replay that is expected to take longer than this is not begun: a page waits for two minutes at most. */
+const mostReplaySeconds = 100;
+
+/** What the change would have sent, by day; undefined where that takes longer than a page waits. */
+async function lastWeek(ask: Ask, target: string, change: AnyRow): Promise<AnyRow[] | undefined> {
+  const from = weekAgo();
+  const expected = await ask.read((db) => sql.trialEstimate(db, { target, from }));
+  if ((expected?.seconds ?? 0) > mostReplaySeconds) return undefined;
+  try {
+    return await ask.attempt((db) => sql.compareBacktest(db, target, from, change));
+  } catch (error) {
+    if (codeOf(error) !== queryCanceled) throw error;
+    return undefined;
+  }
+}
+
+/** The command that asks the same of all workers, fit for a shell. */
+function surveyOf(target: string, change: AnyRow): string {
+  const typed = (value: unknown) =>
+    Array.isArray(value) ? value.join(",") || "," : value === null ? "" : String(value);
+  const settings = Object.entries(change).map(([name, value]) => `${name}=${typed(value)}`);
+  const words = [...settings, "--target", target, "--from", weekAgo().slice(0, 10)].map((word) =>
+    /^[\w=.,:-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`,
+  );
+  return `ccx survey ask backtest ${words.join(" ")}`;
+}
+
 /** The difference now, and over the last week. All of it is rolled back. */
 async function attempt(
   ask: Ask,
@@ -284,10 +314,8 @@ async function attempt(
     await sql.setPolicy(db, scope, change, "tried in the console");
     return { seen: present, rows: await sql.diffByRule(db, scope) };
   });
-  const days = isWhole(scope)
-    ? await ask.attempt((db) => sql.compareBacktest(db, scope.target, weekAgo(), change))
-    : [];
-  const of = (column: string) => days.map((day) => Number(day[column]));
+  const days = isWhole(scope) ? await lastWeek(ask, scope.target, change) : [];
+  const of = (column: string) => (days ?? []).map((day) => Number(day[column]));
   const sum = (column: string) => of(column).reduce((all, one) => all + one, 0);
   const counted = (side: "before" | "after") =>
     rows.reduce((all, row) => all + (row[side] === "notify" ? Number(row.decisions) : 0), 0);
@@ -309,16 +337,18 @@ async function attempt(
     ],
     "Nothing: every decision of now stays what it is.",
   )}${rows.length > mostRows && html`<p>These are the first ${mostRows} of ${rows.length} kinds of change.</p>`}<h2>What it would have changed in the last week</h2>${
-    isWhole(scope)
-      ? html`<p>${String(sum("issues"))} issues in ${String(sum("messages"))} messages instead of ${String(sum("issues_before"))} in ${String(sum("messages_before"))}.</p>${bars(
-          "Issues notified, by day",
-          days.map(({ day }) => String(day).slice(5)),
-          [
-            { name: "as it was", kind: "b", values: of("issues_before") },
-            { name: "with the change", kind: "a", values: of("issues") },
-          ],
-        )}`
-      : html`<p class="empty">The past is tried for a whole target: leave organization and rule empty to see it.</p>`
+    !isWhole(scope)
+      ? html`<p class="empty">The past is tried for a whole target: leave organization and rule empty to see it.</p>`
+      : days === undefined
+        ? html`<p class="empty">To replay it takes longer than a page waits. In parts, by all workers: <code>${surveyOf(scope.target, change)}</code></p>`
+        : html`<p>${String(sum("issues"))} issues in ${String(sum("messages"))} messages instead of ${String(sum("issues_before"))} in ${String(sum("messages_before"))}.</p>${bars(
+            "Issues notified, by day",
+            (days ?? []).map(({ day }) => String(day).slice(5)),
+            [
+              { name: "as it was", kind: "b", values: of("issues_before") },
+              { name: "with the change", kind: "a", values: of("issues") },
+            ],
+          )}`
   }</section>`;
   return { tried, seen, content: contentOf(scope, change) };
 }

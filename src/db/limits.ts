@@ -1,4 +1,5 @@
 import type { Pool, PoolClient } from "pg";
+import { queryOn } from "./pool.ts";
 
 /** How long the database may take for one kind of work, in milliseconds; 0: as long as it likes. */
 export type Limits = {
@@ -46,16 +47,8 @@ export function limited(pool: Pool, limits: Limits, ended?: AbortSignal): Pool {
     }
   };
   const query = async (what: string | { text: string }, values?: unknown[]) => {
-    const client = await connect();
-    try {
-      const asked = typeof what === "string" ? { text: what, ...(values && { values }) } : what;
-      const result = await client.query({ ...asked, ...overdue });
-      client.release();
-      return result;
-    } catch (error) {
-      client.release(error as Error); // as the pool itself does: whatever its state is, it is gone
-      throw error;
-    }
+    const asked = typeof what === "string" ? { text: what, ...(values && { values }) } : what;
+    return await queryOn(await connect(), { ...asked, ...overdue });
   };
   return new Proxy(pool, {
     get(target, name) {

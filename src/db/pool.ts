@@ -64,8 +64,39 @@ export function createPool(options: {
   const note = (error: unknown) => options.log.debug({ error: messageOf(error) }, "database connection lost");
   pool.on("error", note);
   pool.on("connect", (client) => client.on("error", note));
-  return pool;
+  const query = async (asked: string | pg.QueryConfig, values?: unknown[]) =>
+    queryOn(await pool.connect(), asked, values);
+  return Object.assign(pool, { query }) as pg.Pool;
 }
+
+/**
+ * Asks once, and gives the connection back.
+ *
+ * What the server refuses it says before it has undone it: for a moment all that the statement had locked is
+ * locked still, and whoever asks on another connection for what nobody has locked (`skip locked`) finds
+ * nothing to do. So the error is handed on only when the connection is ready again.
+ */
+export async function queryOn(
+  client: pg.PoolClient,
+  asked: string | pg.QueryConfig,
+  values?: unknown[],
+): Promise<pg.QueryResult> {
+  try {
+    const answer = await client.query(asked as string, values);
+    client.release();
+    return answer;
+  } catch (error) {
+    if (error instanceof pg.DatabaseError) {
+      const nothing = { text: ";", query_timeout: undoneWithinMs };
+      await client.query(nothing).catch(() => undefined);
+    }
+    client.release(error as Error); // as the pool itself does: whatever its state is, it is gone
+    throw error;
+  }
+}
+
+/** After so long it is as good as never undone. */
+const undoneWithinMs = 1_000;
 
 /**
  * Closes the connections, those in use once they are given back; waits for that for `withinMs` at most, since

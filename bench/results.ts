@@ -82,15 +82,18 @@ export async function run({ scale }: Options): Promise<Report> {
       [
         "clusters of a rule",
         () => client.query("select ccx.aggregator_rule_clusters($1, $2, $3)", [large.org, module, key]),
-        () =>
-          client.query(
+        // ours is the text of the answer, so theirs is made one
+        async () => {
+          const { rows } = await client.query(
             `select r.cluster_id, p.reported_at, r.impacted_since, i.version_info
              from aggregator_bench.recommendation r
              join aggregator_bench.report_of p on p.cluster = r.cluster_id
              left join aggregator_bench.report_info i on i.cluster_id = r.cluster_id
              where r.org_id = $1 and r.rule_fqdn = $2 and r.error_key = $3`,
             [large.org, module, key],
-          ),
+          );
+          return JSON.stringify(rows);
+        },
       ],
     ];
     const ratios: Record<string, number> = {};

@@ -8,10 +8,10 @@ as $$
 #variable_conflict use_column
 begin
   return (
-    select jsonb_build_object('status', 'ok', 'clusters', jsonb_agg(jsonb_build_object(
+    select json_build_object('status', 'ok', 'clusters', json_agg(json_build_object(
         'cluster', i.cluster, 'cluster_name', '', 'last_checked_at', seconds_text(l.received_at),
         'impacted', seconds_text(i.opened_at),
-        'meta', jsonb_build_object('cluster_version', coalesce(l.cluster_version, '')))
+        'meta', json_build_object('cluster_version', coalesce(l.cluster_version, '')))
       order by i.cluster))
     from rule r
     join issue i on i.rule_id = r.id and i.org_id = aggregator_rule_clusters.org_id and i.closed_at is null

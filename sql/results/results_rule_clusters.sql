@@ -61,16 +61,16 @@ begin
         and rule_name(t.rule_id) = content.rule_name
         and not exists (select from hit h where h.cluster = l.cluster)
     )
-    select jsonb_build_object('status', 'ok', 'data', jsonb_build_object(
+    select json_build_object('status', 'ok', 'data', json_build_object(
       'enabled', coalesce((
-        select jsonb_agg(jsonb_build_object('cluster', h.cluster, 'cluster_name', h.cluster_name,
+        select json_agg(json_build_object('cluster', h.cluster, 'cluster_name', h.cluster_name,
             'last_checked_at', seconds_text(h.received_at), 'impacted', seconds_text(h.opened_at),
-            'meta', jsonb_build_object('cluster_version', coalesce(h.cluster_version, '')))
+            'meta', json_build_object('cluster_version', coalesce(h.cluster_version, '')))
           order by h.cluster)
         from hit h
         where h.disabled_at is null), '[]'),
       'disabled', coalesce((
-        select jsonb_agg(jsonb_build_object('cluster_id', d.cluster, 'cluster_name', d.cluster_name,
+        select json_agg(json_build_object('cluster_id', d.cluster, 'cluster_name', d.cluster_name,
             'disabled_at', seconds_text(d.disabled_at),
             'justification', coalesce(case when acked_at is not null then acked_because else (
               select f.message from cluster_user_rule_disable_feedback f

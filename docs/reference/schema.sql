@@ -4641,7 +4641,7 @@ function ccx.concerns_many(issues integer, open_issues integer DEFAULT NULL::int
 -- A page of a table of the console: narrowed, sorted by a column and the keys, after the row whose sorted value and keys are given (null: from the start).
 function ccx.console_rows(list text, filters jsonb, sort text, descending boolean, after text[], row_limit integer)
   returns TABLE(shown_row jsonb)
-  language plpgsql stable
+  language plpgsql volatile
   set search_path=public, ccx, pg_temp;
 
 -- The texts of these content versions, as templates by name; version changes when the row does. What does not exist is left out.

@@ -9,24 +9,24 @@ select
   s.value as state,
   k.value as notification_type,
   r.updated_at,
-  notified.issues,
+  -- asked for the rows that are shown, not for all that are sorted
+  (
+    select coalesce(
+      array_agg(distinct rule.rule_name || '|' || rule.error_key
+        order by rule.rule_name || '|' || rule.error_key),
+      '{}')
+    from notification n
+    join notified_issue i on i.notification_id = n.id
+    join issue on issue.id = i.issue_id
+    join rule on rule.id = issue.rule_id
+    where n.cluster = r.cluster and n.org_id = r.org_id and n.decided_at = r.notified_at
+      and n.target_id = r.event_type_id and n.replay_of is null and not i.left_out
+  ) as issues,
   nullif(r.error_log, '') as error_log
 from reported r
 join event_targets t on t.id = r.event_type_id
 join states s on s.id = r.state
-join notification_types k on k.id = r.notification_type
-cross join lateral (
-  select coalesce(
-    array_agg(distinct rule.rule_name || '|' || rule.error_key
-      order by rule.rule_name || '|' || rule.error_key),
-    '{}') as issues
-  from notification n
-  join notified_issue i on i.notification_id = n.id
-  join issue on issue.id = i.issue_id
-  join rule on rule.id = issue.rule_id
-  where n.cluster = r.cluster and n.org_id = r.org_id and n.decided_at = r.notified_at
-    and n.target_id = r.event_type_id and n.replay_of is null and not i.left_out
-) notified;
+join notification_types k on k.id = r.notification_type;
 
 comment on view reported_in_words is
   'reported with names in place of numbers, and with the issues that were notified.';

@@ -23,6 +23,7 @@ const list = (name: string, sort: string, descending = true) =>
 const ofFleet = [
   "select * from status",
   "select * from ccx.stations",
+  list("notified", "notified_at"),
   list("policies", "target", false),
   list("silences", "starts_at"),
   list("dead", "ended_at"),

@@ -37,7 +37,7 @@ export async function run({ scale }: Options): Promise<Report> {
 async function survey(client: Awaited<ReturnType<typeof connect>>): Promise<void> {
   await client.query("select ccx.count_fleet(now())");
   for (const kind of ["decisions", "noise"]) {
-    const { rows } = await client.query("select ask_survey($1, max_age => '1 day') as id", [kind]);
+    const { rows } = await client.query("select ask_survey($1, at_most_old => '1 day') as id", [kind]);
     for (let isLeft = true; isLeft; ) {
       const part = await client.query("select run_survey_part($1) as part", [rows[0]?.id]);
       isLeft = part.rows[0]?.part !== null;

@@ -1,7 +1,13 @@
 create or replace view ccx.shown_noise with (security_invoker = true) as
-select n.* from (select now() as at, m.* from noise m) n where not ccx.fleet_is_surveyed()
+select now() as at, n.target, n.component, n.error_key, n.notified, n.clusters, n.organizations, n.sightings,
+  n.dedup_ratio, n.occurrences, n.flapping_issues, n.gone_within_an_hour, n.open_issues
+from noise n
+where not ccx.fleet_is_surveyed()
 union all
-select s.* from noise_summary s where ccx.fleet_is_surveyed();
+select s.at, s.target, s.component, s.error_key, s.notified, s.clusters, s.organizations, s.sightings,
+  s.dedup_ratio, s.occurrences, s.flapping_issues, s.gone_within_an_hour, s.open_issues
+from noise_summary s
+where ccx.fleet_is_surveyed();
 
 comment on view ccx.shown_noise is
   'How loud each rule was, as the console lists it: of a large fleet as the newest survey counted it, of a '

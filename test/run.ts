@@ -30,14 +30,11 @@ const slow = [
   "test/analyze/pipeline.test.ts", // every way of an upload, one after the other
   "test/analyze/refused.test.ts", // services for each class of bad input
   "test/analyze/killed.test.ts", // services that are killed at each step
-  "test/bench", // pages and transactions, counted on fleets of thousands of clusters
   "test/cell/adopt_cell.test.ts", // databases that are copied, and services that start
-  "test/cell/cells_property.test.ts", // one feed into eight databases
   "test/console/hostile.test.ts", // each page with each column hostile, in a browser
   "test/console/hostile_forms.test.ts", // each field of each form with each hostile text
   "test/console/manners.test.ts", // each page by keyboard, on a phone, light and dark
   "test/chaos/chaos.test.ts", // every kind of fault once, on servers of its own
-  "test/decide/decide_plan.test.ts", // plans for 8,000 clusters
   "test/dev/npm.test.ts", // stacks that start and end
   "test/dev/stack.test.ts",
   "test/explain/backtest_property.test.ts", // random histories, replayed
@@ -49,7 +46,6 @@ const slow = [
   "test/compat/writer.test.ts",
   "test/content/render/renderer_hostile.test.ts", // templates that run to their limits
   "test/db/load_code_changes.test.ts", // databases that are brought in step, again and again
-  "test/db/load_code_grants.test.ts",
   "test/deliver/heals.test.ts", // circuits and leases, each to its end
   "test/dev/deployment.test.ts", // images and templates as they would be deployed
   "test/db/graphile_migrate.test.ts", // every command of graphile-migrate, as a process
@@ -68,15 +64,11 @@ const slow = [
   "test/e2e/many.test.ts",
   "test/e2e/service_log_absent.test.ts",
   "test/e2e/stop.test.ts", // stops that wait to their limit, one after the other
-  "test/e2e/upgrade.test.ts", // releases change under a running service
   "test/e2e/upload.test.ts", // uploads of 100 MB, and services that are killed
   "test/explain/backtest.test.ts", // weeks, replayed under each policy
   "test/fleet/questions.test.ts", // several databases asked through another one
-  "test/ingest/ingest_fuzz.test.ts", // thousands of hostile messages
   "test/kafka/secured.test.ts", // a broker of its own for each way to log in
-  "test/issues/issues_property.test.ts", // random histories
   "test/metrics/alerts_fire.test.ts", // every alert, by promtool; test/metrics/faults has the expressions
-  "test/results/writes_at_once.test.ts", // every pair of writes, in both orders
 ].map((name) => path.normalize(name));
 
 /** What the tests have of data at the same time is less than half of it. */
